@@ -1,0 +1,83 @@
+// BodyScanner: reads the content of DATA in wire form, finds its end and what must be known of it.
+//
+// Wire form is what DATA carries (RFC 5321 4.5.2): CRLF line endings, a dot before every dot that
+// begins a line, ended by CRLF.CRLF. Outbox stores and sends this form as it is, so the scanner
+// changes nothing; it looks.
+//
+// The wire form of a message is everything behind the CRLF of the DATA command up to and with the
+// final ".CRLF". It is either exactly ".CRLF" (no content at all) or it ends in CRLF.CRLF.
+//
+// Line endings are strict: only CRLF ends a line. A bare CR or LF neither ends nor begins a line,
+// so LF.LF, LF.CRLF, CR.CRLF, CRLF.LF and CRLF.CR never end a message; they are noted, and the
+// session refuses the message when its real end has come.
+#ifndef OUTBOX_SMTP_BODY_SCANNER_H_
+#define OUTBOX_SMTP_BODY_SCANNER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace outbox::smtp {
+
+// What the scanner knows of a message.
+struct BodySummary {
+  uint64_t wire_bytes = 0;    // consumed so far, the terminating dot's line included
+  uint64_t stuffed_dots = 0;  // dots that begin a line and that un-stuffing removes
+  uint64_t header_bytes = 0;  // wire bytes before the empty line that ends the header section
+  uint64_t longest_line = 0;  // octets without CRLF and without a stuffed dot
+  uint32_t received_headers = 0;
+  bool complete = false;  // the final dot has been seen
+  bool has_date = false;
+  bool has_message_id = false;
+  bool has_8bit = false;
+  bool has_nul = false;
+  bool has_bare_cr = false;
+  bool has_bare_lf = false;
+
+  // RFC 1870's message size: octets with CRLFs, without stuffing and without the final dot.
+  uint64_t message_size() const { return wire_bytes - stuffed_dots - (complete ? 3 : 0); }
+  bool line_endings_ok() const { return !has_bare_cr && !has_bare_lf; }
+
+  bool operator==(const BodySummary&) const = default;
+};
+
+// One scanner a message; Reset() for the next. Splits of the input make no difference.
+class BodyScanner {
+ public:
+  void Reset() { *this = BodyScanner(); }
+
+  // Consumes `bytes` up to the end of the message and returns how many belong to it: all of them,
+  // or fewer when the message ended inside. Then complete() is true and the rest is the next
+  // command's. REQUIRES: !complete().
+  size_t Consume(std::string_view bytes);
+
+  bool complete() const { return summary_.complete; }
+  // While incomplete, longest_line covers finished lines and the piece of the current one.
+  const BodySummary& summary() const { return summary_; }
+
+ private:
+  // Where the next octet stands. kLineStart: behind CRLF or at the very beginning.
+  enum class State : uint8_t { kLineStart, kText, kCr, kDot, kDotCr };
+
+  // The octet-by-octet machine. True when `c` ended the message.
+  bool Step(unsigned char c);
+  // Consumes whole blocks of plain body text; returns the octets consumed, 0 if the next ones need
+  // Step.
+  size_t SkipText(const char* bytes, size_t size);
+  void EndLine();
+  void HeaderOctet(unsigned char c);
+  void NoteHeaderName();
+
+  BodySummary summary_;
+  State state_ = State::kLineStart;
+  bool in_header_ = true;
+  bool header_name_done_ = false;  // the colon of this header line has passed, or cannot come
+  bool line_empty_ = true;         // no octet of this line has been seen
+  uint8_t name_size_ = 0;
+  char name_[12] = {};  // the field name so far, lower case; long enough for "message-id"
+  uint64_t line_octets_ = 0;
+};
+
+}  // namespace outbox::smtp
+
+#endif  // OUTBOX_SMTP_BODY_SCANNER_H_

@@ -1,0 +1,58 @@
+// Commands: one SMTP command line, parsed (RFC 5321 4.1.1, parameters of RFC 1870 and RFC 6152).
+#ifndef OUTBOX_SMTP_COMMAND_H_
+#define OUTBOX_SMTP_COMMAND_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "smtp/address.h"
+#include "smtp/reply.h"
+
+namespace outbox::smtp {
+
+enum class Verb : uint8_t {
+  kEhlo,
+  kHelo,
+  kMail,
+  kRcpt,
+  kData,
+  kRset,
+  kNoop,
+  kVrfy,
+  kHelp,
+  kQuit,
+  kUnimplemented,  // a command of some SMTP extension that we do not offer: 502
+  kUnknown,        // 500
+};
+
+// BODY= of RFC 6152.
+enum class BodyType : uint8_t { kUnspecified, k7Bit, k8BitMime };
+
+struct Command {
+  Verb verb = Verb::kUnknown;
+  // EHLO, HELO: the name; VRFY, HELP, NOOP: whatever follows. A view into the line.
+  std::string_view argument;
+  Path path;  // MAIL: reverse-path, RCPT: forward-path
+  uint64_t declared_size = 0;
+  bool has_size = false;
+  BodyType body = BodyType::kUnspecified;
+
+  // code 0: the command is well formed. Otherwise the reply that it deserves; the text is static,
+  // except that `error_column` (1-based, 0: none) tells where in the line the trouble begins.
+  Reply refusal;
+  uint16_t error_column = 0;
+
+  bool ok() const { return refusal.code == 0; }
+};
+
+// Parses one line, without its CRLF. `extended`: the client said EHLO, so parameters are allowed.
+// Tolerated, as senders in the field need it: spaces around the path ("MAIL FROM: <a@b>") and at
+// the end of the line. Never allocates.
+Command ParseCommand(std::string_view line, bool extended);
+
+// "MAIL", for logs.
+const char* VerbName(Verb verb);
+
+}  // namespace outbox::smtp
+
+#endif  // OUTBOX_SMTP_COMMAND_H_

@@ -1,0 +1,69 @@
+// DeliverySource: where the client driver (smtp/client_connection.h) gets its mail, and whom it
+// tells.
+//
+// smtp knows no queue: the driver opens a connection, speaks, and asks this interface for
+// transactions one after another; queue implements it, one source per connection. All calls are on
+// the shard's thread, from the loop, never from inside a call to ClientConnection.
+#ifndef OUTBOX_SMTP_DELIVERY_SOURCE_H_
+#define OUTBOX_SMTP_DELIVERY_SOURCE_H_
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "smtp/client_session.h"
+
+namespace outbox::smtp {
+
+// One transaction. All views stay valid until OnTransactionDone.
+struct DeliveryRequest {
+  ClientEnvelope envelope;
+  std::string_view
+      prefix;  // header fields that go before the body: whole lines in wire form, may be ""
+  uint64_t cookie = 0;  // the source's own name for it
+};
+
+// A piece of the body in wire form, lent until ReleaseWindow. The body is what smtp/body_scanner.h
+// calls the wire form of a message: the last window's last bytes are CRLF.CRLF (or the body is
+// ".CRLF").
+struct BodyWindow {
+  std::span<const char> bytes;
+  uint64_t token = 0;  // the source's own name for it
+  bool last = false;   // no window comes behind it
+};
+
+enum class NextAnswer : uint8_t {
+  kYes,    // the out parameter is filled
+  kLater,  // nothing now: ClientConnection::Poke (transactions) or OfferWindow (windows) will
+           // follow
+  kNo,     // transactions: no more, QUIT; windows: the body cannot be had, the session is given up
+};
+
+class DeliverySource {
+ public:
+  virtual ~DeliverySource() = default;
+
+  // The session takes a transaction: when it is ready, after each transaction, and, with
+  // PIPELINING, as soon as the last window of the current body is being sent (then the two overlap:
+  // the results of the one in hand come later). After kLater the connection stays open until its
+  // idle limit.
+  virtual NextAnswer NextTransaction(DeliveryRequest* request) = 0;
+  // The next window of the body of `cookie`, in order, the first one after the server's 354.
+  virtual NextAnswer NextWindow(uint64_t cookie, BodyWindow* window) = 0;
+  // The window's bytes are no longer read. Comes exactly once for each window given, always before
+  // OnSessionEnd.
+  virtual void ReleaseWindow(uint64_t cookie, uint64_t token) = 0;
+  // Recipient `recipient` of the envelope is decided; exactly once for each one of each
+  // transaction.
+  virtual void OnResult(uint64_t cookie, uint16_t recipient, const RecipientResult& result) = 0;
+  // All recipients have been decided. Windows of it may still be out (a server that refuses early).
+  virtual void OnTransactionDone(uint64_t cookie) = 0;
+  // The session is over and the connection closed: the last call; the ClientConnection may be
+  // destroyed in it. `stage` is where it ended; the reply is the server's when there was one (code
+  // 0 otherwise: the text is ours).
+  virtual void OnSessionEnd(SessionEnd end, Stage stage, const Reply& reply) = 0;
+};
+
+}  // namespace outbox::smtp
+
+#endif  // OUTBOX_SMTP_DELIVERY_SOURCE_H_

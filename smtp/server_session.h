@@ -1,0 +1,168 @@
+// ServerSession: the server's side of an SMTP dialogue (RFC 5321, PIPELINING RFC 2920, SIZE RFC
+// 1870, 8BITMIME RFC 6152, ENHANCEDSTATUSCODES RFC 2034).
+//
+// Pure: bytes and answers in, replies and steps out. No socket, no clock, no allocation. The driver
+// (smtp/server_connection.h, or a test) feeds bytes to Next() and does what the step says:
+//
+//     session.Start(&out);                     // the banner
+//     while (have bytes) step = session.Next(&bytes, &out);
+//
+// Questions of policy and durability (may this sender, this recipient, is it committed) are steps
+// that the driver answers with Answer(), at once or later; until then Next() must not be called and
+// consumes nothing, so that a reply never overtakes an earlier one. Replies gather in `out`: the
+// driver sends it when the input is used up, when it waits, or when kFlush says that it is full.
+//
+// Bytes from the client never trip a CHECK; calls out of turn by the driver do.
+#ifndef OUTBOX_SMTP_SERVER_SESSION_H_
+#define OUTBOX_SMTP_SERVER_SESSION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/limits.h"
+#include "smtp/body_scanner.h"
+#include "smtp/command.h"
+#include "smtp/output_buffer.h"
+#include "smtp/reply.h"
+
+namespace outbox::smtp {
+
+// What a listener's sessions have in common; outlives them. Set once, then constant.
+struct ServerSessionOptions {
+  std::string hostname;                                // in the banner and in EHLO's reply
+  uint64_t max_message_bytes = 50u << 20;              // RFC 1870 size; 0: no limit
+  uint32_t max_recipients = core::kSmtpRecipientsMax;  // per transaction; above: 452 4.5.3
+  uint32_t max_errors = core::kSmtpErrorsMax;          // since the last accepted message; then 421
+  uint32_t max_transactions = 0;                       // per session, then 421; 0: no limit
+  uint64_t max_text_line = core::kSmtpTextLineOctetsMax;  // octets without CRLF; above: 550 5.6.0
+  uint32_t max_received_headers = core::kSmtpReceivedHeadersMax;  // above: 554 5.4.6, a mail loop
+};
+
+class ServerSession {
+ public:
+  // What the driver has to do after Next() or Answer(). A session that says kClose says nothing
+  // else any more.
+  enum class Step : uint8_t {
+    kNeedBytes,  // all bytes were used: send `out`, receive more
+    kFlush,      // `out` is full: send it, clear it, call Next again
+    kAskMail,    // may this sender? command().path, declared_size, body. Answer() with 250 or a
+                 // refusal
+    kAskRcpt,    // may this recipient? command().path. Answer() likewise
+    kAskData,    // is there room? Answer() with 354 or a refusal
+    kBody,       // store chunk(): wire form, the final dot included. Then call Next again
+    kEndOfBody,  // everything is stored, body() says what: commit, then Answer() with the final
+                 // reply
+    kAbort,      // forget the transaction (RSET, EHLO, or the message is refused while its rest is
+                 // drained). Then call Next again. Only after kAskMail was answered with 250
+    kHello,      // EHLO or HELO was accepted: command().argument is the name. Then call Next again
+    kClose,      // send `out`, then close. Forget the transaction, if one is open
+  };
+
+  // Which of RFC 5321 4.5.3.2's limits the driver should hold the client to.
+  enum class Phase : uint8_t {
+    kBanner,   // Start has not been called: the client has no say
+    kCommand,  // waiting for a command: 5 minutes
+    kData,     // waiting for a piece of the message: 3 minutes
+    kAnswer,   // a question is open: the client waits for us
+    kClosed,
+  };
+
+  // REQUIRES: `options` outlives the session.
+  explicit ServerSession(const ServerSessionOptions* options) : options_(options) {}
+
+  // Writes the banner. Bytes that came before it are an early talker's: the driver passes them to
+  // Next while the phase is kBanner, which refuses and closes.
+  void Start(OutputBuffer* out);
+  // Instead of Start: refuses the client with `reply` (421 or 554) and closes.
+  void Refuse(const Reply& reply, OutputBuffer* out);
+
+  // Consumes bytes from the front of `*input`. REQUIRES: no question open (phase kAnswer), not
+  // closed; out->room() >= core::kSmtpReplyRoom, or the result is kFlush.
+  Step Next(std::string_view* input, OutputBuffer* out);
+
+  // Answers the open question and writes the reply. For kAskMail, kAskRcpt and kEndOfBody 2xx is
+  // yes; for kAskData 354 is yes. 421 closes. REQUIRES: phase() == kAnswer; out->room() as above.
+  Step Answer(const Reply& reply, OutputBuffer* out);
+
+  // The client kept silent for longer than its phase allows, or the server stops: writes 421 with
+  // `text` and closes. With a question open the 421 is written in the place of its answer.
+  // REQUIRES: phase() is not kClosed.
+  void Close(EnhancedCode enhanced, std::string_view text, OutputBuffer* out);
+
+  Phase phase() const;
+  // The client greeted with EHLO (with HELO: false).
+  bool extended() const { return extended_; }
+  // The command of the step. Views into the input or into the session: valid until the next call.
+  const Command& command() const { return command_; }
+  // BODY= of this transaction.
+  BodyType body_type() const { return body_type_; }
+  // kBody: the bytes to store; a view into the input that Next was given.
+  std::string_view chunk() const { return chunk_; }
+  // What is known of the message in hand (kBody) or complete (kEndOfBody).
+  const BodySummary& body() const { return scanner_.summary(); }
+  // A transaction has been opened at the driver's side (kAskMail was answered with 250).
+  bool in_transaction() const { return transaction_; }
+  uint32_t recipients() const { return recipients_; }
+
+ private:
+  enum class State : uint8_t {
+    kBanner,
+    kCommands,
+    kAskedMail,
+    kAskedRcpt,
+    kAskedData,
+    kBody,
+    kDrain,  // the message is refused already: its rest is read and dropped
+    kAskedCommit,
+    kClosed,
+  };
+
+  Step NextLine(std::string_view* input, OutputBuffer* out);
+  Step LineTooLong(std::string_view* input, OutputBuffer* out);
+  Step HandleLine(std::string_view line, OutputBuffer* out);
+  Step HandleCommand(OutputBuffer* out);
+  Step HandleHello(OutputBuffer* out);
+  Step HandleMail(OutputBuffer* out);
+  Step HandleRcpt(OutputBuffer* out);
+  Step HandleData(OutputBuffer* out);
+  Step NextBody(std::string_view* input, OutputBuffer* out);
+  Step EndOfDrain(OutputBuffer* out);
+  void CheckBody();
+  Step RefuseBody(const Reply& reply);
+  Step Say(const Reply& reply, OutputBuffer* out);
+  Step Error(const Reply& reply, OutputBuffer* out);
+  Step CloseWith(const Reply& reply, OutputBuffer* out);
+  bool CountIdleCommand();
+  Step EndTransaction(Step otherwise);
+  void WriteHello(OutputBuffer* out);
+
+  const ServerSessionOptions* options_;
+  State state_ = State::kBanner;
+  bool extended_ = false;
+  bool greeted_ = false;
+  bool transaction_ = false;
+  bool rcpt_refused_ = false;   // a RCPT of this transaction got 4xx or 5xx
+  bool line_overflow_ = false;  // dropping the rest of a command line that is too long
+  bool line_bare_ = false;
+  BodyType body_type_ = BodyType::kUnspecified;
+  uint16_t line_size_ = 0;
+  uint32_t recipients_ = 0;
+  uint32_t errors_ = 0;
+  uint32_t idle_commands_ = 0;
+  uint32_t transactions_ = 0;
+  uint64_t drained_ = 0;
+  Command command_;
+  Reply body_refusal_;  // static text: why the message in hand will be refused
+  std::string_view chunk_;
+  BodyScanner scanner_;
+  char line_[core::kSmtpCommandLineMax];  // the beginning of a line that was split
+};
+
+// An idle session must leave room in its 4 KiB for the connection and its operations.
+static_assert(sizeof(ServerSession) <= 512 + core::kSmtpCommandLineMax);
+
+}  // namespace outbox::smtp
+
+#endif  // OUTBOX_SMTP_SERVER_SESSION_H_
