@@ -85,18 +85,26 @@ struct Ticket {
   uint8_t home = 0;        // shard
   uint8_t priority = 0;    // class, 0 is first
   bool eight_bit = false;  // body has octets above 127
+  uint32_t retry_s = 0;    // its retry period, seconds: bounds the backoff of its destination
   // Steady time of the earlier of notification and expiry; kNever if neither.
   int64_t deadline_ns = 0;
 
   // --- The holder's ---
-  uint8_t holder = 0;  // shard; home's note while the ticket is out
-  bool recalled = false;
+  bool recalled = false;  // the owner has had the recall
+  bool held = false;      // by the owner; the owner alone reads and writes it
+  bool fetching = false;  // a Fetch of it is not answered yet
   RecipientState state = RecipientState::kReady;
+  void* place = nullptr;  // what the owner keeps it in: a sender's queue or a delivery
   Window window;       // the lease that travels with it, if any; part 0 of the message
   core::ListLink link;        // the holder's list: a sender's queue, home's waiting list
   uint32_t timer = UINT32_MAX;  // the holder's wheel node
   int64_t next_attempt_ns = 0;  // steady; home's, while deferred
   std::unique_ptr<TicketResult> result;  // set by the owner when it returns the ticket
+
+  // --- Home's, also while the ticket is out ---
+  uint8_t holder = 0;           // the shard that it was offered to
+  bool recall_pending = false;  // PostOffice's: a recall is on its way
+  bool return_waits = false;    // PostOffice's: returned, but a recall that crosses is not answered yet
 };
 
 }  // namespace outbox::queue

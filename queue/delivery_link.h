@@ -1,0 +1,41 @@
+// DeliveryLink: one outbound connection as delivery sees it.
+//
+// Delivery decides what is sent where; the link is the one who speaks. In the product it is
+// smtp/client_connection.h (queue/smtp_link.h); a test puts a scripted peer in its place, so that
+// scheduling is tested without SMTP. The link asks its smtp::DeliverySource for transactions and
+// windows and reports what became of them.
+#ifndef OUTBOX_QUEUE_DELIVERY_LINK_H_
+#define OUTBOX_QUEUE_DELIVERY_LINK_H_
+
+#include <memory>
+
+#include "core/ip_address.h"
+#include "smtp/delivery_source.h"
+
+namespace outbox::queue {
+
+class DeliveryLink {
+ public:
+  // REQUIRES: OnSessionEnd has come. May be called from within it.
+  virtual ~DeliveryLink() = default;
+  // A transaction may be had now where NextTransaction said kLater.
+  virtual void Poke() = 0;
+  // The same for a window.
+  virtual void OfferWindow() = 0;
+  // QUIT, after what is in hand; OnSessionEnd follows.
+  virtual void Quit() = 0;
+  // At once, whatever is in hand; OnSessionEnd follows, from the loop.
+  virtual void Abandon(smtp::SessionEnd why) = 0;
+};
+
+class LinkFactory {
+ public:
+  virtual ~LinkFactory() = default;
+  // Connects to `peer` and calls `source` from the loop, never from here. `source` outlives the link.
+  virtual std::unique_ptr<DeliveryLink> Connect(const core::SocketAddress& peer,
+                                                smtp::DeliverySource* source) = 0;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_DELIVERY_LINK_H_

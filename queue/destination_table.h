@@ -1,0 +1,88 @@
+// DestinationTable: the destinations of one shard, and the owner's end of the mail between shards.
+//
+// Lives on its shard. It holds every ticket that was offered to the shard until the ticket is returned:
+// in a Destination's ready list, or with a Delivery. A destination is made by its first ticket and freed
+// some time after its last connection (kDestinationIdleNs).
+#ifndef OUTBOX_QUEUE_DESTINATION_TABLE_H_
+#define OUTBOX_QUEUE_DESTINATION_TABLE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "queue/delivery_link.h"
+#include "queue/shard_mail.h"
+#include "queue/site.h"
+#include "queue/ticket.h"
+
+namespace outbox::core {
+class Random;
+class TimerWheel;
+}  // namespace outbox::core
+
+namespace outbox::io {
+class Io;
+}
+
+namespace outbox::queue {
+
+class Destination;
+
+// What a destination works with. Everything outlives the table.
+struct OwnerContext {
+  io::Io* io = nullptr;
+  core::TimerWheel* wheel = nullptr;
+  core::Random* random = nullptr;
+  PostOffice* post = nullptr;
+  SiteTable* sites = nullptr;
+  LinkFactory* links = nullptr;
+  uint32_t connections_per_site = 20;
+};
+
+// Counters of a shard; only ever grow, but for the first three.
+struct OwnerCounters {
+  uint64_t tickets = 0;      // held
+  uint64_t recipients_sending = 0;
+  uint64_t connections = 0;  // open or being opened
+  uint64_t connects = 0;
+  uint64_t attempts = 0;
+  uint64_t transactions = 0;
+  uint64_t lanes_opened = 0;
+  uint64_t backoffs = 0;
+};
+
+class DestinationTable : public OwnerMail {
+ public:
+  explicit DestinationTable(const OwnerContext& context);
+  // REQUIRES: closed() or no ticket was ever offered.
+  ~DestinationTable() override;
+
+  // OwnerMail
+  void OnOffer(Ticket* ticket) override;
+  void OnRecall(Ticket* ticket) override;
+  void OnFetched(Ticket* ticket, uint32_t part, const Window& window) override;
+  void OnSlotGrant(uint32_t site, bool slot) override;
+  void OnSlotWanted(uint32_t site) override;
+
+  // No new transactions; waiting tickets return with kShutdown, those in hand after their transaction.
+  // Tickets that are offered from now on return at once. Then all connections close; closed() follows.
+  void Close();
+  // Ends what is still going on at once (the stop timeout is over).
+  void Abort();
+  bool closed() const;
+
+  const OwnerCounters& counters() const;
+
+  // What `outbox queue` overlays on home's listing: the host that a ticket of ours is being sent to,
+  // "10.1.2.3:25", or "". REQUIRES: this shard holds the ticket.
+  std::string MailhostOf(const Ticket& ticket) const;
+
+ private:
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_DESTINATION_TABLE_H_

@@ -1,0 +1,61 @@
+// Outcome: what a reply, or the lack of one, means for a recipient. The whole failure policy.
+//
+// Pure. Delivery tells what the session said and does what is answered here. The rules (RFC 5321 4.2.1,
+// 4.5.3.1.10, 5.1):
+//   - A host that cannot be reached, or answers anything but a permanent answer: the next host, at once.
+//   - A permanent answer is final for what it was about: the recipient at RCPT, the message at MAIL,
+//     DATA and the final dot.
+//   - A permanent answer of the session (greeting, EHLO) condemns that host only. The mail bounces when
+//     every host has said so, and is deferred when one of them failed otherwise.
+//   - 452 or 552 at RCPT behind an accepted one is a full transaction: the rest goes into the next.
+//   - When the hosts are used up, what is left is deferred.
+#ifndef OUTBOX_QUEUE_OUTCOME_H_
+#define OUTBOX_QUEUE_OUTCOME_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "queue/ticket.h"
+#include "smtp/client_session.h"
+
+namespace outbox::queue {
+
+enum class Action : uint8_t {
+  kDelivered,
+  kNextTransaction,  // this recipient again, on the same connection if it lives
+  kNextHost,         // not here; deferred when no host is left
+  kBounce,
+};
+
+// What to do with one recipient.
+Action JudgeRecipient(const smtp::RecipientResult& result);
+
+// What the end of a session says about the host.
+struct HostJudgement {
+  // It would not talk to us, for good (5xx to the greeting or EHLO).
+  bool refused = false;
+  // It could not be reached, or ended the session before it answered anything about a message. When all
+  // hosts of a destination are like that, the site backs off.
+  bool unreachable = false;
+};
+HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t code);
+
+// The verdict for recipients that no host has decided: bounced when all `tried` hosts (>= 1) have
+// refused the session for good, deferred otherwise.
+Verdict JudgeLeftOver(uint32_t tried, uint32_t refused);
+
+// Completes what is shown and written down about a recipient that was not delivered: the server's reply
+// as it was given, or a sentence of ours. `host`: "10.1.2.3:25", for the sentence.
+void DescribeRecipient(const smtp::RecipientResult& result, std::string_view host,
+                       RecipientResult* out);
+// The same for those that wait for a host when the session ended.
+void DescribeSession(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
+                     std::string_view host, RecipientResult* out);
+
+// RFC 3463 text of a code: "5.1.1"; "" for none.
+std::string EnhancedText(const smtp::EnhancedCode& code);
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_OUTCOME_H_

@@ -1,0 +1,78 @@
+// SiteTable: the limits that belong to a site, shared by all shards.
+//
+// A site is what limits belong to: the set of hosts that mail goes to. The table is the one thing that
+// shards share: a fixed array whose entries are atomics. An entry is claimed for a 64-bit hash of the
+// site's key, lives while a shard refers to it, and is reused some time after that, so that its backoff
+// is not forgotten with its last ticket.
+//
+// Two keys with one hash would share an entry, and so their limits: harmless, and not to be met.
+#ifndef OUTBOX_QUEUE_SITE_H_
+#define OUTBOX_QUEUE_SITE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "queue/site_slots.h"
+
+namespace outbox::queue {
+
+template <typename T>
+using StdAtomic = std::atomic<T>;
+
+// A rate limit: GCRA (the virtual scheduling form of the leaky bucket). One word, one CAS.
+class RateCell {
+ public:
+  // `per_hour` events an hour, `burst` of them at once; 0: no limit.
+  void SetRate(uint64_t per_hour, uint32_t burst);
+  // Takes one event if it conforms; returns 0, or the steady time when it would.
+  int64_t Take(int64_t now_ns);
+  void Reset() { arrival_.store(0); }
+
+ private:
+  std::atomic<int64_t> arrival_{0};    // theoretical arrival time of the next event
+  std::atomic<int64_t> interval_{0};   // ns between events; 0: no limit
+  std::atomic<int64_t> tolerance_{0};  // how early an event may be
+};
+
+struct alignas(128) Site {
+  SiteSlots<StdAtomic> slots;
+  RateCell rate;
+  std::atomic<uint64_t> key{0};       // 0: never used
+  std::atomic<uint32_t> references{0};
+  std::atomic<int64_t> left_ns{0};    // when the last reference went; reused kSiteAgeNs later
+};
+
+class SiteTable {
+ public:
+  static constexpr uint32_t kNoSite = UINT32_MAX;
+
+  // `capacity`: entries, a power of two (limits.h: kMaxSites).
+  explicit SiteTable(size_t capacity);
+  SiteTable(const SiteTable&) = delete;
+  SiteTable& operator=(const SiteTable&) = delete;
+
+  // The index of the site with this hash (not 0), made with `limit` if missing, with one reference more.
+  // kNoSite when there is no room, or another shard is just making one: try again later. A limit that
+  // differs from the present one is set.
+  uint32_t Acquire(uint64_t hash, uint32_t limit, int64_t now_ns);
+  // One reference less. REQUIRES: the shard has no slot, no waiter bit and no grant of it outstanding.
+  void Release(uint32_t index, int64_t now_ns);
+
+  Site& operator[](uint32_t index) { return sites_[index]; }
+  const Site& operator[](uint32_t index) const { return sites_[index]; }
+  size_t capacity() const { return mask_ + 1; }
+
+ private:
+  uint32_t Find(uint64_t hash);
+  uint32_t Make(uint64_t hash, uint32_t limit, int64_t now_ns);
+
+  const size_t mask_;
+  std::unique_ptr<Site[]> sites_;
+  std::atomic<bool> making_{false};  // a shard claims an entry; others come again later
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_SITE_H_

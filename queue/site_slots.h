@@ -1,0 +1,245 @@
+// SiteSlots: the connection slots of one site, shared by all shards without a lock.
+//
+// A slot is the right to hold one connection to the site. How no slot and no wake-up is ever lost:
+//   - A shard that finds no slot sets its bit in the waiter mask and then tries once more. So either it
+//     sees the slot that was freed meanwhile, or who frees one sees its bit.
+//   - Who frees a slot and sees bits keeps it taken, clears one bit and hands the slot to that shard by
+//     mail. Otherwise it gives the slot back and looks at the bits once more.
+//   - A bit is cleared once for every grant; the shard sets it again only when the grant has arrived.
+//     So at most one grant per shard and site is on its way.
+//
+// Health, in one word so that it changes at once: while now is before `not_before` there are no slots.
+// A failure sets it further and the window to one: the one who takes that slot is the canary. Each
+// success widens the window by one (so it doubles in every round of attempts) until the limit is reached.
+//
+// Atomic is std::atomic, or the model in tests/queue/site_interleaving_test.cc that runs through every
+// order of these steps. All operations are sequentially consistent: the waiter's "set bit, try" and the
+// releaser's "free, look at bits" need it.
+#ifndef OUTBOX_QUEUE_SITE_SLOTS_H_
+#define OUTBOX_QUEUE_SITE_SLOTS_H_
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+#include "core/check.h"
+#include "core/time.h"
+
+namespace outbox::queue {
+
+// What came of asking for a slot.
+enum class SlotAnswer : uint8_t {
+  kGot,
+  kWait,    // a grant, or the news that the site has changed, comes by mail
+  kLater,   // not before SiteSlots::BlockedUntil()
+};
+
+// The packed health of a site: what is left alone, and for how long.
+struct SiteHealth {
+  static constexpr uint32_t kFailuresMax = 255;
+  static constexpr uint32_t kWindowMax = 65'535;
+
+  int64_t not_before_ms = 0;  // steady; 40 bits: 34 years of uptime
+  uint32_t failures = 0;      // in a row; stays at kFailuresMax
+  uint32_t window = 0;        // slots while it recovers; 0: only the limit counts
+
+  static SiteHealth Unpack(uint64_t word) {
+    return {static_cast<int64_t>(word & ((uint64_t{1} << 40) - 1)),
+            static_cast<uint32_t>((word >> 40) & 0xff), static_cast<uint32_t>(word >> 48)};
+  }
+  uint64_t Pack() const {
+    return (static_cast<uint64_t>(not_before_ms) & ((uint64_t{1} << 40) - 1)) |
+           (static_cast<uint64_t>(std::min(failures, kFailuresMax)) << 40) |
+           (static_cast<uint64_t>(std::min(window, kWindowMax)) << 48);
+  }
+};
+
+template <template <typename> class Atomic>
+class SiteSlots {
+ public:
+  static constexpr int kNobody = -1;
+
+  // The most connections at once, over all shards. A lowered limit takes nothing away from who has a
+  // slot; it binds as slots are released.
+  void SetLimit(uint32_t limit) { limit_.store(limit); }
+  uint32_t limit() const { return limit_.load(); }
+  uint32_t in_use() const { return in_use_.load(); }
+  SiteHealth health() const { return SiteHealth::Unpack(health_.load()); }
+  bool HasWaiters() const { return waiters_.load() != 0; }
+
+  // Until when there are no slots at all, steady nanoseconds; 0: not blocked.
+  int64_t BlockedUntil(int64_t now_ns) const {
+    const int64_t until_ns = std::max(
+        SiteHealth::Unpack(health_.load()).not_before_ms * core::kNsPerMs, suspended_.load());
+    return until_ns > now_ns ? until_ns : 0;
+  }
+
+  // Takes a slot if there is one.
+  bool TryTake(int64_t now_ns) {
+    const uint32_t cap = Cap(now_ns);
+    uint32_t used = in_use_.load();
+    while (used < cap) {
+      if (in_use_.compare_exchange_weak(used, used + 1)) return true;
+    }
+    return false;
+  }
+
+  // Takes a slot, or sets the waiter bit of `shard`. `starving`: the shard has no slot of this site at
+  // all, so others should make room (SomebodyStarves). *granted: a grant is on its way all the same,
+  // because somebody cleared our bit; it must be expected. REQUIRES: no grant is on its way.
+  SlotAnswer TakeOrWait(uint32_t shard, bool starving, int64_t now_ns, bool* granted) {
+    *granted = false;
+    if (TryTake(now_ns)) return SlotAnswer::kGot;
+    if (BlockedUntil(now_ns) != 0) return SlotAnswer::kLater;
+    const uint64_t bit = uint64_t{1} << shard;
+    if (starving) starving_.fetch_or(bit);
+    waiters_.fetch_or(bit);
+    const bool got = TryTake(now_ns);
+    if (!got && BlockedUntil(now_ns) == 0) return SlotAnswer::kWait;
+    *granted = !StopWaiting(shard);
+    return got ? SlotAnswer::kGot : SlotAnswer::kLater;
+  }
+
+  // Clears the waiter bit of `shard`. False: somebody was faster, a grant is on its way.
+  bool StopWaiting(uint32_t shard) {
+    const uint64_t bit = uint64_t{1} << shard;
+    starving_.fetch_and(~bit);
+    return (waiters_.fetch_and(~bit) & bit) != 0;
+  }
+
+  // Gives a slot back, or hands it over: returns the shard that must get a grant with it, or kNobody.
+  int Release(int64_t now_ns) {
+    for (;;) {
+      const uint64_t mask = waiters_.load();
+      if (mask == 0 || in_use_.load() > Cap(now_ns)) {
+        const uint32_t before = in_use_.fetch_sub(1);
+        CHECK(before > 0);
+        return GrantFree(now_ns);
+      }
+      const int shard = ClearOne(mask);
+      if (shard != kNobody) return shard;
+    }
+  }
+
+  // Hands a free slot to somebody who waits: returns the shard that must get a grant with it, or
+  // kNobody when none waits or none is free. After the window or the limit has grown, call until
+  // kNobody.
+  int GrantFree(int64_t now_ns) {
+    while (waiters_.load() != 0) {
+      if (!TryTake(now_ns)) return kNobody;  // who has the slots sees the bits when releasing
+      for (;;) {
+        const uint64_t mask = waiters_.load();
+        if (mask == 0) break;
+        const int shard = ClearOne(mask);
+        if (shard != kNobody) return shard;
+      }
+      in_use_.fetch_sub(1);  // nobody was left; a bit that comes now is seen by the loop
+    }
+    return kNobody;
+  }
+
+  // An attempt that began at started_ns could not reach the site. Sets the site back until
+  // now_ns + delay(failures in a row) unless a failure that was known by then has done so already.
+  // Returns the mask of the shards that must get the news, or 0.
+  template <typename Delay>
+  uint64_t Fail(int64_t started_ns, int64_t now_ns, Delay delay) {
+    uint64_t word = health_.load();
+    for (;;) {
+      SiteHealth health = SiteHealth::Unpack(word);
+      if (started_ns < health.not_before_ms * core::kNsPerMs) return 0;
+      health.failures = std::min(health.failures + 1, SiteHealth::kFailuresMax);
+      health.window = 1;
+      const int64_t until_ns = now_ns + delay(health.failures);
+      health.not_before_ms = (until_ns + core::kNsPerMs - 1) / core::kNsPerMs;
+      if (health_.compare_exchange_weak(word, health.Pack())) break;
+    }
+    starving_.store(0);
+    return waiters_.exchange(0);
+  }
+
+  // The site took part in a transaction. True when there may be more slots now: call GrantFree.
+  bool Succeed() {
+    uint64_t word = health_.load();
+    for (;;) {
+      if (word == 0) return false;  // the usual case: nothing to recover from
+      SiteHealth health = SiteHealth::Unpack(word);
+      health.failures = 0;
+      health.not_before_ms = 0;
+      health.window = std::max(health.window, 1u) + 1;
+      if (health.window >= limit_.load()) health.window = 0;
+      if (health_.compare_exchange_weak(word, health.Pack())) return true;
+    }
+  }
+
+  // No slots before `until_ns` whatever happens; 0 lifts it. Returns the mask of the shards that must
+  // get the news.
+  uint64_t Suspend(int64_t until_ns) {
+    suspended_.store(until_ns);
+    starving_.store(0);
+    return waiters_.exchange(0);
+  }
+
+  // A shard other than `shard` has no slot at all and waits: a busy connection should make room soon.
+  bool SomebodyStarves(uint32_t shard) const {
+    return (starving_.load() & waiters_.load() & ~(uint64_t{1} << shard)) != 0;
+  }
+
+  // The shard has idle connections, or has none any more. After setting, look at HasWaiters once more.
+  void SetIdle(uint32_t shard, bool idle) {
+    const uint64_t bit = uint64_t{1} << shard;
+    if (idle) {
+      idle_.fetch_or(bit);
+    } else {
+      idle_.fetch_and(~bit);
+    }
+  }
+  // A shard with idle connections other than `shard`, or kNobody.
+  int SomebodyIdle(uint32_t shard) const {
+    const uint64_t mask = idle_.load() & ~(uint64_t{1} << shard);
+    return mask == 0 ? kNobody : std::countr_zero(mask);
+  }
+
+  // Back to new. REQUIRES: nobody uses it.
+  void Reset(uint32_t limit) {
+    CHECK(in_use_.load() == 0);
+    limit_.store(limit);
+    waiters_.store(0);
+    starving_.store(0);
+    idle_.store(0);
+    health_.store(0);
+    suspended_.store(0);
+  }
+
+ private:
+  uint32_t Cap(int64_t now_ns) const {
+    const SiteHealth health = SiteHealth::Unpack(health_.load());
+    if (now_ns < health.not_before_ms * core::kNsPerMs || now_ns < suspended_.load()) return 0;
+    const uint32_t limit = limit_.load();
+    return health.window == 0 ? limit : std::min(limit, health.window);
+  }
+
+  // Clears the bit of the next shard in turn; kNobody when somebody else cleared it first.
+  int ClearOne(uint64_t mask) {
+    const uint32_t turn = turn_.load();
+    const uint64_t behind = mask & ~((uint64_t{2} << turn) - 1);  // shards after the last one
+    const int shard = std::countr_zero(behind != 0 ? behind : mask);
+    const uint64_t bit = uint64_t{1} << shard;
+    if ((waiters_.fetch_and(~bit) & bit) == 0) return kNobody;
+    starving_.fetch_and(~bit);
+    turn_.store(static_cast<uint32_t>(shard));
+    return shard;
+  }
+
+  Atomic<uint32_t> in_use_{0};
+  Atomic<uint32_t> limit_{1};
+  Atomic<uint64_t> waiters_{0};   // bit: shard
+  Atomic<uint64_t> starving_{0};  // of them, who has no slot at all; a hint
+  Atomic<uint64_t> idle_{0};      // shards with idle connections; a hint
+  Atomic<uint64_t> health_{0};    // SiteHealth
+  Atomic<int64_t> suspended_{0};  // until, steady ns
+  Atomic<uint32_t> turn_{0};      // the shard that got the last grant
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_SITE_SLOTS_H_
