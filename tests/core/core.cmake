@@ -1,0 +1,9 @@
+# The tests of core/. Paths are relative to tests/.
+outbox_test(core_test
+  FILES
+    core/crc32c_test.cc
+    core/hash_test.cc
+    core/ip_address_test.cc
+    core/slab_test.cc
+  LINK outbox_core
+)
