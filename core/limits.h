@@ -1,11 +1,7 @@
-<<<<<<< HEAD
-// Limits: the bounds that are not configuration, each with what happens at it.
-=======
 // The bounds of everything, and what happens at each.
 //
 // Nothing in Outbox grows without a bound that someone chose: a constant here, or a value of the
 // configuration whose default is here. Units are last in the name.
->>>>>>> 62ffe7e (core: addresses, CRC-32C, slab, stable hash and the limits)
 #ifndef OUTBOX_CORE_LIMITS_H_
 #define OUTBOX_CORE_LIMITS_H_
 
@@ -14,9 +10,24 @@
 
 namespace outbox::core {
 
-<<<<<<< HEAD
-// --- smtp
-// ------------------------------------------------------------------------------------------
+// --- Shards ---
+
+// More cores than this stay unused: masks of shards are one 64-bit word, and there is a mailbox for
+// every ordered pair.
+inline constexpr uint32_t kMaxShards = 64;
+// Entries of one mailbox (one ordered pair of shards). A full mailbox keeps the item waiting with
+// its sender, in order; no loop stops.
+inline constexpr size_t kMailboxCapacity = 1024;
+// Entries taken out of one inbound mailbox a turn; the rest waits for the next turn.
+inline constexpr size_t kMailboxDrainPerTurn = 256;
+// Timers fired or moved to a finer wheel level a turn; the rest waits for the next turn, which
+// follows at once.
+inline constexpr uint32_t kTimerWorkPerTurn = 1024;
+// Timer nodes of a shard: one a ticket, session and destination. At the bound Add fails and the
+// owner refuses what it wanted the timer for.
+inline constexpr uint32_t kMaxTimersPerShard = 1u << 26;
+
+// --- smtp ---
 
 // Octets of a command line, CRLF included. RFC 5321 4.5.3.1.4 asks for 512 and more for extensions.
 // A longer line is read to its end, dropped, and answered 500 5.5.2.
@@ -55,75 +66,17 @@ inline constexpr size_t kReplyLinesMax = 128;
 inline constexpr size_t kClientRecipientsMax = 64;
 // Room for the longest command that the client session writes.
 inline constexpr size_t kClientCommandMax = 512;
-=======
-// --- Shards
-// ----------------------------------------------------------------------------------------
 
-// More cores than this stay unused: masks of shards are one 64-bit word, and there is a mailbox for
-// every ordered pair.
-inline constexpr uint32_t kMaxShards = 64;
-// Entries of one mailbox (one ordered pair of shards). A full mailbox keeps the item waiting with
-// its sender, in order; no loop stops.
-inline constexpr size_t kMailboxCapacity = 1024;
-// Entries taken out of one inbound mailbox a turn; the rest waits for the next turn.
-inline constexpr size_t kMailboxDrainPerTurn = 256;
-// Timers fired or moved to a finer wheel level a turn; the rest waits for the next turn, which
-// follows at once.
-inline constexpr uint32_t kTimerWorkPerTurn = 1024;
-// Timer nodes of a shard: one a ticket, session and destination. At the bound Add fails and the
-// owner refuses what it wanted the timer for.
-inline constexpr uint32_t kMaxTimersPerShard = 1u << 26;
+// --- Messages ---
 
-// --- What a client may send (RFC 5321 4.5.3.1)
-// -----------------------------------------------------
-
-// A command line with its CRLF. The RFC asks for at least 512 octets and each extension adds some;
-// a longer one is discarded to its end and answered with 500 5.5.2.
-inline constexpr size_t kCommandLineBytes = 2048;
-// A local-part (64 octets), a domain (255) and a path with its brackets (256). The RFC's numbers
-// are minimums for a server; we take them as maximums for the parts and 501 what is longer.
-inline constexpr size_t kLocalPartBytes = 64;
-inline constexpr size_t kDomainBytes = 255;
-inline constexpr size_t kDomainLabelBytes = 63;  // RFC 1035 2.3.4
-inline constexpr size_t kPathBytes = 256;
-// A line of a message with its CRLF. The RFC allows 1000; applications send more, and the next hop
-// judges what it takes. A longer line fails the transaction with 554 5.6.0.
-inline constexpr size_t kTextLineBytes = size_t{64} << 10;
-// Recipients of one transaction; 452 4.5.3 for the next RCPT. Default and maximum of
-// max_recipients.
-inline constexpr uint32_t kDefaultRecipients = 1000;
-inline constexpr uint32_t kMaxRecipients = 10'000;
-// Size of one message in octets as RFC 1870 counts them; 552 5.3.4. Default of max_size; the
-// maximum keeps sizes within 32 bits.
+// The largest max_recipients: the index of a recipient in its message is 16 bits.
+inline constexpr uint32_t kMaxRecipients = 50'000;
+// Size of one message in octets as RFC 1870 counts them; 552 5.3.4. Default and maximum of
+// max_size, which keeps sizes within 32 bits.
 inline constexpr uint64_t kDefaultMessageBytes = uint64_t{50} << 20;
 inline constexpr uint64_t kMaxMessageBytes = uint64_t{2} << 30;
-// Received fields in a message before it counts as looping (RFC 5321 6.3); 554 5.4.6.
-inline constexpr uint32_t kMaxReceivedFields = 100;
-// The header section of a message, as far as we look for fields in it. What lies behind counts as
-// body.
-inline constexpr size_t kHeaderScanBytes = size_t{256} << 10;
-// Errors (unknown commands, bad syntax) of one session; 421 4.7.0 and the end of the session.
-inline constexpr uint32_t kMaxErrorsPerSession = 20;
-// Transactions of one session; 421 4.7.0 after the last.
-inline constexpr uint32_t kMaxTransactionsPerSession = 100'000;
-// Replies waiting to be sent to a pipelining client. A session that reaches it reads no further
-// command until some are sent.
-inline constexpr size_t kReplyBufferBytes = size_t{16} << 10;
 
-// --- What a server may answer (RFC 5321 4.5.3.1.5)
-// -------------------------------------------------
-
-// A reply line with its CRLF. The RFC allows 512; what is longer is cut to this for the log and the
-// DSN, and a line beyond the hard bound ends the session as a protocol error.
-inline constexpr size_t kReplyLineBytes = 512;
-inline constexpr size_t kReplyLineHardBytes = 4096;
-// Lines of one reply; more end the session as a protocol error.
-inline constexpr uint32_t kReplyLines = 100;
-// Octets of a reply's text that are kept for the log, the queue listing and the DSN.
-inline constexpr size_t kReplyTextBytes = 1024;
-
-// --- Connections
-// -----------------------------------------------------------------------------------
+// --- Connections ---
 
 // Inbound sessions of a listener and of one client address; 421 4.7.0 beyond. Defaults of
 // max_connections and max_connections_per_client.
@@ -135,8 +88,7 @@ inline constexpr uint32_t kMaxConnectionsIn = 100'000;
 inline constexpr uint32_t kDefaultConnectionsPerSite = 20;
 inline constexpr uint32_t kMaxConnectionsPerSite = 10'000;
 
-// --- The queue
-// -------------------------------------------------------------------------------------
+// --- The queue ---
 
 // Recipients of one ticket: its mask is one 64-bit word. More for one destination make more
 // tickets.
@@ -147,8 +99,7 @@ inline constexpr uint32_t kLaneReadyTickets = 1000;
 // Addresses tried in one attempt; then the ticket is deferred.
 inline constexpr uint32_t kHostsPerAttempt = 10;
 
-// --- The configuration
-// -----------------------------------------------------------------------------
+// --- The configuration ---
 
 // A larger configuration file is refused.
 inline constexpr size_t kConfigFileBytes = size_t{16} << 20;
@@ -162,14 +113,12 @@ inline constexpr size_t kConfigViaHosts = 64;       // of one route
 inline constexpr size_t kConfigRetrySteps = 64;     // of one retry schedule
 inline constexpr size_t kConfigResolvers = 8;
 
-// --- Logs
-// ------------------------------------------------------------------------------------------
+// --- Logs ---
 
 // The event log's buffer of a shard. When it is full events are dropped and counted.
 inline constexpr size_t kEventLogBufferBytes = size_t{1} << 20;
 // One event, as JSON with its newline. Values that do not fit are cut.
 inline constexpr size_t kEventLogLineBytes = 4096;
->>>>>>> 62ffe7e (core: addresses, CRC-32C, slab, stable hash and the limits)
 
 }  // namespace outbox::core
 
