@@ -1,0 +1,2 @@
+# Tests of io/.
+include(${CMAKE_CURRENT_LIST_DIR}/sim.cmake)
