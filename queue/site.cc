@@ -1,0 +1,104 @@
+#include "queue/site.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "core/check.h"
+#include "core/time.h"
+
+namespace outbox::queue {
+namespace {
+
+// Entries that a hash can lie in: its home and those behind. When all are taken by others the site
+// waits until one ages.
+constexpr size_t kProbes = 16;
+// How long an entry keeps its backoff after the last reference has gone.
+constexpr int64_t kSiteAgeNs = 10 * core::kNsPerMinute;
+// Looks at the `making_` flag before Acquire gives up for this time. Making an entry takes well under a
+// microsecond; the bound matters only when the other thread was descheduled in the middle.
+constexpr int kMakingSpins = 1000;
+
+}  // namespace
+
+void RateCell::SetRate(uint64_t per_hour, uint32_t burst) {
+  const int64_t interval_ns =
+      per_hour == 0 ? 0
+                    : std::max<int64_t>(1, core::kNsPerHour / static_cast<int64_t>(per_hour));
+  interval_.store(interval_ns);
+  tolerance_.store(interval_ns * (std::max(burst, 1u) - 1));
+}
+
+int64_t RateCell::Take(int64_t now_ns) {
+  const int64_t interval_ns = interval_.load();
+  if (interval_ns == 0) return 0;
+  const int64_t tolerance_ns = tolerance_.load();
+  int64_t arrival_ns = arrival_.load();
+  for (;;) {
+    if (arrival_ns - tolerance_ns > now_ns) return arrival_ns - tolerance_ns;
+    const int64_t next_ns = std::max(arrival_ns, now_ns) + interval_ns;
+    if (arrival_.compare_exchange_weak(arrival_ns, next_ns)) return 0;
+  }
+}
+
+SiteTable::SiteTable(size_t capacity)
+    : mask_(capacity - 1), sites_(std::make_unique<Site[]>(capacity)) {
+  CHECK(std::has_single_bit(capacity) && capacity >= kProbes);
+}
+
+// A key is only replaced by who holds `making_`, and only when nobody refers to the entry. So who has
+// raised the count and still sees the key has the entry.
+uint32_t SiteTable::Find(uint64_t hash) {
+  for (size_t i = 0; i < kProbes; ++i) {
+    const size_t index = (hash + i) & mask_;
+    Site& site = sites_[index];
+    if (site.key.load() != hash) continue;
+    site.references.fetch_add(1);
+    if (site.key.load() == hash) return static_cast<uint32_t>(index);
+    site.references.fetch_sub(1);
+  }
+  return kNoSite;
+}
+
+uint32_t SiteTable::Acquire(uint64_t hash, uint32_t limit, int64_t now_ns) {
+  CHECK(hash != 0 && limit > 0);
+  uint32_t index = Find(hash);
+  for (int spin = 0; index == kNoSite && spin < kMakingSpins; ++spin) {
+    if (making_.exchange(true)) continue;
+    index = Find(hash);  // somebody may have made it before we had the flag
+    if (index == kNoSite) index = Make(hash, limit, now_ns);
+    making_.store(false);
+    break;
+  }
+  if (index != kNoSite && sites_[index].slots.limit() != limit) sites_[index].slots.SetLimit(limit);
+  return index;
+}
+
+uint32_t SiteTable::Make(uint64_t hash, uint32_t limit, int64_t now_ns) {
+  for (size_t i = 0; i < kProbes; ++i) {
+    const size_t index = (hash + i) & mask_;
+    Site& site = sites_[index];
+    const uint64_t old = site.key.load();
+    if (old != 0 && now_ns - site.left_ns.load() < kSiteAgeNs) continue;
+    // Take it away from its old key first, then see whether somebody refers to it.
+    site.key.store(0);
+    if (site.references.load() != 0) {
+      site.key.store(old);
+      continue;
+    }
+    site.slots.Reset(limit);
+    site.rate.Reset();
+    site.references.fetch_add(1);  // not a store: a late Find may be counted for a moment
+    site.key.store(hash);
+    return static_cast<uint32_t>(index);
+  }
+  return kNoSite;
+}
+
+void SiteTable::Release(uint32_t index, int64_t now_ns) {
+  Site& site = sites_[index];
+  site.left_ns.store(now_ns);
+  const uint32_t before = site.references.fetch_sub(1);
+  CHECK(before > 0);
+}
+
+}  // namespace outbox::queue
