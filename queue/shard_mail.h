@@ -31,6 +31,7 @@
 #include <string>
 #include <vector>
 
+#include "queue/message_meta.h"
 #include "queue/ticket.h"
 #include "queue/window.h"
 
@@ -59,6 +60,7 @@ enum class MailKind : uint8_t {
 struct Mail {
   void* object = nullptr;  // Ticket, LaneNotice, or a command
   Window window;           // kFetched, kRelease
+  Extent extent;           // kFetch of a part above 0
   uint32_t number = 0;     // part of a message, or site
   MailKind kind = MailKind::kOffer;
   uint8_t from = 0;
@@ -79,8 +81,9 @@ class HomeMail {
   // The ticket is home's again. ticket->result says why.
   virtual void OnReturn(Ticket* ticket) = 0;
   // Answer with PostOffice::Fetched, now or later, exactly once. Part 0 is meta, prefix and inline body;
-  // 1..n are the extents. The ticket stays the owner's: home reads only its constant fields.
-  virtual void OnFetch(Ticket* ticket, uint32_t part) = 0;
+  // 1..n are the extents; `extent` says where, from the meta that the owner holds. The ticket stays the
+  // owner's: home reads only its constant fields.
+  virtual void OnFetch(Ticket* ticket, uint32_t part, const Extent& extent) = 0;
   virtual void OnRelease(Ticket* ticket, const Window& window) = 0;
   virtual void OnLane(const LaneNotice& notice) = 0;
 };
@@ -158,7 +161,7 @@ class PostOffice {
   // REQUIRES: no fetch outstanding, no window lent.
   void Return(Ticket* ticket);
   // REQUIRES: no fetch outstanding.
-  void Fetch(Ticket* ticket, uint32_t part);
+  void Fetch(Ticket* ticket, uint32_t part, const Extent& extent);
   void Release(Ticket* ticket, const Window& window);
   // To every shard, ourselves included.
   void Lane(const std::string& key, uint64_t hash, bool open);
