@@ -1,0 +1,48 @@
+#include "queue/added_headers.h"
+
+#include <array>
+
+#include "core/time_format.h"
+
+namespace outbox::queue {
+namespace {
+
+constexpr size_t kHeloOctetsMax = 255;
+
+// The client's own name for itself goes into a header: atoms and dots only, anything else becomes '?'.
+// Parentheses and the like would change the meaning of the field.
+void AppendHelo(std::string_view helo, std::string* out) {
+  if (helo.empty()) {
+    out->append("unknown");
+    return;
+  }
+  for (const char c : helo.substr(0, kHeloOctetsMax)) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
+    out->push_back(plain ? c : '?');
+  }
+}
+
+}  // namespace
+
+void AppendAddedHeaders(const AddedHeaderFacts& facts, std::string* out) {
+  std::array<char, core::kRfc5322DateBytes> buffer;
+  const std::string_view date = core::FormatRfc5322Date(facts.now_wall_ns, buffer);
+  out->append("Received: from ");
+  AppendHelo(facts.helo, out);
+  out->append(" ([").append(facts.client.ToLiteral()).append("])\r\n\tby ");
+  out->append(facts.hostname);
+  out->append(facts.extended ? " (Outbox) with ESMTP id " : " (Outbox) with SMTP id ");
+  out->append(facts.id);
+  if (!facts.recipient.empty()) {
+    out->append("\r\n\tfor <").append(facts.recipient).append(">");
+  }
+  out->append(";\r\n\t").append(date).append("\r\n");
+  if (facts.add_date) out->append("Date: ").append(date).append("\r\n");
+  if (facts.add_message_id) {
+    out->append("Message-ID: <").append(facts.id).append("@");
+    out->append(facts.hostname).append(">\r\n");
+  }
+}
+
+}  // namespace outbox::queue

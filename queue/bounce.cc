@@ -1,0 +1,317 @@
+#include "queue/bounce.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "core/check.h"
+#include "core/time.h"
+#include "core/time_format.h"
+
+namespace outbox::queue {
+namespace {
+
+// RFC 5322 2.1.1: at most 998 octets a line; what others wrote is cut to less, so that the field's
+// name and folding fit.
+constexpr size_t kTextOctetsMax = 900;
+constexpr std::string_view kCrlf = "\r\n";
+
+// Writes lines with dot-stuffing, so that everything below can think in plain text.
+class WireWriter {
+ public:
+  explicit WireWriter(std::string* out) : out_(out) {}
+
+  // One line, without its CRLF.
+  void Line(std::string_view text) {
+    if (!text.empty() && text[0] == '.') out_->push_back('.');
+    out_->append(text);
+    out_->append(kCrlf);
+  }
+  void Line(std::initializer_list<std::string_view> parts) {
+    scratch_.clear();
+    for (const std::string_view part : parts) scratch_.append(part);
+    Line(scratch_);
+  }
+  void End() { out_->append(".\r\n"); }
+
+ private:
+  std::string* out_;
+  std::string scratch_;
+};
+
+// What a stranger wrote, on one line of printable ASCII and of bounded length.
+std::string Presentable(std::string_view text, size_t octets_max = kTextOctetsMax) {
+  std::string clean;
+  clean.reserve(std::min(text.size(), octets_max));
+  bool space = false;
+  for (const char c : text) {
+    if (clean.size() >= octets_max) {
+      clean += "...";
+      break;
+    }
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+      space = !clean.empty();
+      continue;
+    }
+    if (space) clean.push_back(' ');
+    space = false;
+    clean.push_back(c > 0x20 && c < 0x7f ? c : '?');
+  }
+  return clean;
+}
+
+// Breaks a paragraph into lines of about 72 columns.
+void Paragraph(WireWriter* writer, std::string_view text, std::string_view indent = "") {
+  constexpr size_t kColumns = 72;
+  std::string line(indent);
+  size_t start = 0;
+  while (start < text.size()) {
+    size_t end = text.find(' ', start);
+    if (end == std::string_view::npos) end = text.size();
+    const std::string_view word = text.substr(start, end - start);
+    if (line.size() > indent.size() && line.size() + 1 + word.size() > kColumns) {
+      writer->Line(line);
+      line = indent;
+    }
+    if (line.size() > indent.size()) line.push_back(' ');
+    line.append(word);
+    start = end + 1;
+  }
+  if (line.size() > indent.size()) writer->Line(line);
+}
+
+std::string Status(const DsnFacts& facts, const DsnRecipient& recipient) {
+  const char first = facts.action == DsnAction::kFailed ? '5' : '4';
+  // RFC 3463 4: 4.4.7 is "delivery time expired", whatever the last reply was.
+  if (recipient.expired) return "4.4.7";
+  if (recipient.enhanced.size() >= 5 && recipient.enhanced[0] == first) {
+    return Presentable(recipient.enhanced, 16);
+  }
+  if (recipient.code == 0) return std::string(1, first) + ".4.1";  // no answer from host
+  return std::string(1, first) + ".0.0";
+}
+
+std::string DateOf(int64_t wall_ns) {
+  std::array<char, core::kRfc5322DateBytes> buffer;
+  return std::string(core::FormatRfc5322Date(wall_ns, buffer));
+}
+
+// "3 days and 4 hours", two units at most.
+std::string Span(int64_t ns) {
+  struct Unit {
+    int64_t ns;
+    const char* name;
+  };
+  constexpr Unit kUnits[] = {{core::kNsPerDay, "day"},
+                             {core::kNsPerHour, "hour"},
+                             {core::kNsPerMinute, "minute"},
+                             {core::kNsPerSecond, "second"}};
+  std::string text;
+  int units = 0;
+  for (const Unit& unit : kUnits) {
+    const int64_t count = ns / unit.ns;
+    if (count <= 0) {
+      if (units > 0) break;
+      continue;
+    }
+    ns -= count * unit.ns;
+    if (units > 0) text += " and ";
+    text += std::to_string(count) + " " + unit.name + (count == 1 ? "" : "s");
+    if (++units == 2) break;
+  }
+  return units == 0 ? "less than a second" : text;
+}
+
+void Explain(WireWriter* writer, const DsnFacts& facts, const DsnRecipient& recipient) {
+  writer->Line({"    ", Presentable(recipient.address)});
+  std::string why;
+  if (recipient.expired) {
+    why = "It could not be delivered in " + Span(facts.now_wall_ns - facts.arrival_wall_ns) +
+          " of trying. The last problem was: ";
+  }
+  const std::string text = Presentable(recipient.text);
+  if (recipient.code > 0) {
+    why += "The mail server " + Presentable(recipient.mailhost, 256) + " answered: " +
+           std::to_string(recipient.code) + " " +
+           (recipient.enhanced.empty() ? "" : Presentable(recipient.enhanced, 16) + " ") + text;
+  } else {
+    why += text.empty() ? "No mail server for this address could be reached." : text;
+  }
+  Paragraph(writer, why, "        ");
+  writer->Line("");
+}
+
+void HumanPart(WireWriter* writer, const DsnFacts& facts) {
+  const bool failed = facts.action == DsnAction::kFailed;
+  const bool one = facts.recipients.size() == 1;
+  Paragraph(writer, "This is the mail system at " + Presentable(facts.reporting_mta, 255) + ".");
+  writer->Line("");
+  if (failed) {
+    Paragraph(writer, std::string("Your message of ") + DateOf(facts.arrival_wall_ns) +
+                          " could not be delivered to the " + (one ? "recipient" : "recipients") +
+                          " below. We have stopped trying" +
+                          (one ? "." : " for these; other recipients are not affected."));
+  } else {
+    Paragraph(writer, std::string("Your message of ") + DateOf(facts.arrival_wall_ns) +
+                          " has not been delivered yet to the " +
+                          (one ? "recipient" : "recipients") +
+                          " below. You need not send it again: we keep trying" +
+                          (facts.retry_until_wall_ns > 0
+                               ? " until " + DateOf(facts.retry_until_wall_ns) +
+                                     " and tell you if we have to give up."
+                               : "."));
+  }
+  writer->Line("");
+  for (const DsnRecipient& recipient : facts.recipients) Explain(writer, facts, recipient);
+  if (failed) {
+    Paragraph(writer,
+              "If the address looks right, please ask the recipient in another way, or show this "
+              "message to your postmaster: the technical details are attached.");
+  }
+  Paragraph(writer, "Reference: " + Presentable(facts.message_id, 64));
+  writer->Line("");
+}
+
+void MachinePart(WireWriter* writer, const DsnFacts& facts) {
+  writer->Line({"Reporting-MTA: dns; ", Presentable(facts.reporting_mta, 255)});
+  writer->Line({"Arrival-Date: ", DateOf(facts.arrival_wall_ns)});
+  writer->Line({"X-Outbox-Id: ", Presentable(facts.message_id, 64)});
+  const bool failed = facts.action == DsnAction::kFailed;
+  for (const DsnRecipient& recipient : facts.recipients) {
+    writer->Line("");
+    writer->Line({"Final-Recipient: rfc822; ", Presentable(recipient.address)});
+    writer->Line({"Action: ", failed ? "failed" : "delayed"});
+    writer->Line({"Status: ", Status(facts, recipient)});
+    if (recipient.code > 0) {
+      std::string host = Presentable(recipient.mailhost, 256);
+      if (const size_t colon = host.rfind(':'); colon != std::string::npos) host.resize(colon);
+      if (!host.empty() && host.front() != '[') host = "[" + host + "]";
+      writer->Line({"Remote-MTA: dns; ", host});
+      writer->Line({"Diagnostic-Code: smtp; ", std::to_string(recipient.code), " ",
+                    recipient.enhanced.empty() ? "" : Presentable(recipient.enhanced, 16) + " ",
+                    Presentable(recipient.text)});
+    } else if (!recipient.text.empty()) {
+      writer->Line({"Diagnostic-Code: X-Outbox; ", Presentable(recipient.text)});
+    }
+    writer->Line({"Last-Attempt-Date: ", DateOf(facts.now_wall_ns)});
+    if (!failed && facts.retry_until_wall_ns > 0) {
+      writer->Line({"Will-Retry-Until: ", DateOf(facts.retry_until_wall_ns)});
+    }
+  }
+  writer->Line("");
+}
+
+// The header section of the original: prefix and the lines of the body up to the first empty one,
+// dots un-stuffed.
+std::vector<std::string_view> HeaderLines(const DsnFacts& facts, bool* cut) {
+  std::vector<std::string_view> lines;
+  size_t octets = 0;
+  *cut = false;
+  for (std::string_view rest : {facts.original_prefix, facts.original_body}) {
+    while (!rest.empty()) {
+      const size_t end = rest.find(kCrlf);
+      std::string_view line = rest.substr(0, end);
+      rest = end == std::string_view::npos ? "" : rest.substr(end + 2);
+      if (line.empty() || line == ".") return lines;  // RFC 5322 2.1; "." ends a body of headers
+      if (line[0] == '.') line.remove_prefix(1);
+      octets += line.size() + 2;
+      if (octets > kDsnHeaderBytesMax) {
+        *cut = true;
+        return lines;
+      }
+      lines.push_back(line);
+    }
+  }
+  return lines;
+}
+
+// RFC 2045 6.7. `line` is one line without CRLF.
+void QuotedPrintable(WireWriter* writer, std::string_view line) {
+  constexpr size_t kColumns = 75;  // plus the soft break's "="
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const auto octet = static_cast<unsigned char>(line[i]);
+    const bool last = i + 1 == line.size();
+    std::string piece;
+    if ((octet > 0x20 && octet < 0x7f && octet != '=') ||
+        ((octet == ' ' || octet == '\t') && !last)) {
+      piece = line[i];
+    } else {
+      piece = {'=', kHex[octet >> 4], kHex[octet & 15]};
+    }
+    if (out.size() + piece.size() > kColumns) {
+      writer->Line({out, "="});
+      out.clear();
+    }
+    out += piece;
+  }
+  writer->Line(out);
+}
+
+void OriginalHeaders(WireWriter* writer, const DsnFacts& facts) {
+  bool cut = false;
+  const std::vector<std::string_view> lines = HeaderLines(facts, &cut);
+  // RFC 6522 4: broken or extended headers may be encoded to be legal 7-bit content.
+  const bool encode = std::any_of(lines.begin(), lines.end(), [](std::string_view line) {
+    return line.size() > 998 || std::any_of(line.begin(), line.end(), [](char c) {
+             return static_cast<unsigned char>(c) > 0x7e ||
+                    (static_cast<unsigned char>(c) < 0x20 && c != '\t');
+           });
+  });
+  writer->Line("Content-Type: text/rfc822-headers");
+  writer->Line("Content-Description: Headers of your message");
+  if (encode) writer->Line("Content-Transfer-Encoding: quoted-printable");
+  writer->Line("");
+  for (const std::string_view line : lines) {
+    if (encode) {
+      QuotedPrintable(writer, line);
+    } else {
+      writer->Line(line);
+    }
+  }
+  if (cut) writer->Line("X-Outbox-Note: more headers followed and are left out here");
+  writer->Line("");
+}
+
+}  // namespace
+
+void ComposeDsn(const DsnFacts& facts, std::string* out) {
+  CHECK(!facts.return_path.empty());
+  CHECK(!facts.recipients.empty());
+  WireWriter writer(out);
+  const bool failed = facts.action == DsnAction::kFailed;
+  const std::string mta = Presentable(facts.reporting_mta, 255);
+  const std::string dsn_id = Presentable(facts.dsn_id, 64);
+  // The boundary must not occur in what we quote: the id is ours and new.
+  const std::string boundary = "=_outbox_" + dsn_id;
+  writer.Line({"From: Mail Delivery System <MAILER-DAEMON@", mta, ">"});
+  writer.Line({"To: ", Presentable(facts.return_path, 320)});
+  writer.Line({"Subject: ", failed ? "Your message could not be delivered"
+                                   : "Your message is delayed, we keep trying"});
+  writer.Line({"Date: ", DateOf(facts.now_wall_ns)});
+  writer.Line({"Message-ID: <", dsn_id, ".dsn@", mta, ">"});
+  writer.Line("MIME-Version: 1.0");
+  writer.Line("Auto-Submitted: auto-replied");
+  writer.Line("Content-Type: multipart/report; report-type=delivery-status;");
+  writer.Line({"\tboundary=\"", boundary, "\""});
+  writer.Line("");
+  writer.Line("This is a delivery status notification in MIME format.");
+  writer.Line("");
+  writer.Line({"--", boundary});
+  writer.Line("Content-Type: text/plain; charset=us-ascii");
+  writer.Line("Content-Description: What happened");
+  writer.Line("");
+  HumanPart(&writer, facts);
+  writer.Line({"--", boundary});
+  writer.Line("Content-Type: message/delivery-status");
+  writer.Line("Content-Description: Delivery report");
+  writer.Line("");
+  MachinePart(&writer, facts);
+  writer.Line({"--", boundary});
+  OriginalHeaders(&writer, facts);
+  writer.Line({"--", boundary, "--"});
+  writer.End();
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,48 @@
+// Directory: the destinations that a home has tickets for.
+//
+// A ticket names its destination by an entry here. The entry's key string is written once, before any
+// ticket that names it leaves home, and stays in place until home has freed the last such ticket: so
+// the destination's owner can read it on another shard without a copy. Shard-local otherwise.
+#ifndef OUTBOX_QUEUE_DIRECTORY_H_
+#define OUTBOX_QUEUE_DIRECTORY_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "core/hash.h"
+
+namespace outbox::queue {
+
+struct DirectoryEntry {
+  // Constant while any ticket names the entry; may be read by the destination's owner.
+  std::string key;    // "via:10.1.2.3:25,[::1]:25", "mx:example.com" (queue/destination.h)
+  uint64_t hash = 0;  // stable over runs; hash % shards is the owner
+  // Home's alone.
+  uint32_t tickets = 0;     // that name this entry
+  bool lane_open = false;   // offer to ourselves instead of the owner
+};
+
+class Directory {
+ public:
+  // The entry for `key`, made if missing, with its ticket count raised by one.
+  DirectoryEntry* Acquire(std::string_view key);
+  // Lowers the ticket count; at zero the entry goes. REQUIRES: entry->tickets > 0.
+  void Release(DirectoryEntry* entry);
+  // The entry for `key`, or null.
+  DirectoryEntry* Find(std::string_view key);
+  size_t size() const { return entries_.size(); }
+
+ private:
+  struct Hash {
+    size_t operator()(std::string_view key) const { return core::Hash64(key); }
+  };
+  // The map's keys are views of the entries' own strings.
+  absl::flat_hash_map<std::string_view, std::unique_ptr<DirectoryEntry>, Hash> entries_;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_DIRECTORY_H_

@@ -1,0 +1,154 @@
+// The notification that a sender gets: legal on the wire, readable by a person, parseable by a program.
+#include "queue/bounce.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "core/time.h"
+
+namespace outbox::queue {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class DsnTest : public ::testing::Test {
+ protected:
+  DsnTest() {
+    facts_.reporting_mta = "relay.example.com";
+    facts_.return_path = "alice@example.org";
+    facts_.message_id = "0ABC";
+    facts_.dsn_id = "0DEF";
+    facts_.arrival_wall_ns = 1'700'000'000 * core::kNsPerSecond;
+    facts_.now_wall_ns = facts_.arrival_wall_ns + 2 * core::kNsPerDay + 3 * core::kNsPerHour;
+    facts_.original_prefix = "Received: from x by y; today\r\n";
+    facts_.original_body = "Subject: hello\r\nFrom: alice\r\n\r\nsecret body\r\n.\r\n";
+  }
+
+  std::string Compose() {
+    facts_.recipients = recipients_;
+    std::string out;
+    ComposeDsn(facts_, &out);
+    return out;
+  }
+
+  DsnFacts facts_;
+  std::vector<DsnRecipient> recipients_ = {
+      {.address = "bob@example.net", .code = 550, .enhanced = "5.1.1", .text = "no such user",
+       .mailhost = "192.0.2.1:25"}};
+};
+
+// The wire form's own rules, for any input.
+void ExpectWireForm(const std::string& message) {
+  ASSERT_TRUE(message.ends_with("\r\n.\r\n"));
+  size_t start = 0;
+  bool ended = false;
+  while (start < message.size()) {
+    const size_t end = message.find("\r\n", start);
+    ASSERT_NE(end, std::string::npos);
+    const std::string line = message.substr(start, end - start);
+    EXPECT_LE(line.size(), 999u) << line.substr(0, 60);  // 998 and a stuffed dot
+    for (const char c : line) {
+      EXPECT_NE(c, '\r');
+      EXPECT_NE(c, '\n');
+      EXPECT_LT(static_cast<unsigned char>(c), 0x80);
+    }
+    EXPECT_FALSE(ended) << "text behind the final dot";
+    if (line == ".") {
+      ended = true;
+    } else if (line.size() > 1 && line[0] == '.') {
+      EXPECT_EQ(line[1], '.') << "an unstuffed dot: " << line;
+    }
+    start = end + 2;
+  }
+  EXPECT_TRUE(ended);
+}
+
+TEST_F(DsnTest, PermanentRefusalTellsWhoSaidWhat) {
+  const std::string dsn = Compose();
+  ExpectWireForm(dsn);
+  EXPECT_THAT(dsn, HasSubstr("To: alice@example.org\r\n"));
+  EXPECT_THAT(dsn, HasSubstr("Auto-Submitted: auto-replied\r\n"));
+  EXPECT_THAT(dsn, HasSubstr("multipart/report; report-type=delivery-status"));
+  EXPECT_THAT(dsn, HasSubstr("The mail server 192.0.2.1:25 answered: 550 5.1.1"));
+  EXPECT_THAT(dsn, HasSubstr("Reporting-MTA: dns; relay.example.com\r\n"));
+  EXPECT_THAT(dsn, HasSubstr("Final-Recipient: rfc822; bob@example.net\r\nAction: failed\r\n"
+                             "Status: 5.1.1\r\nRemote-MTA: dns; [192.0.2.1]\r\n"
+                             "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n"));
+}
+
+TEST_F(DsnTest, OriginalHeadersComeAlongTheBodyStays) {
+  const std::string dsn = Compose();
+  EXPECT_THAT(dsn, HasSubstr("Received: from x by y; today\r\nSubject: hello\r\n"));
+  EXPECT_THAT(dsn, Not(HasSubstr("secret body")));
+}
+
+TEST_F(DsnTest, ExpiryNamesTheLastProblem) {
+  recipients_[0] = {.address = "bob@example.net", .text = "connection refused", .expired = true};
+  const std::string dsn = Compose();
+  ExpectWireForm(dsn);
+  EXPECT_THAT(dsn, HasSubstr("2 days and 3 hours"));
+  EXPECT_THAT(dsn, HasSubstr("connection refused"));
+  EXPECT_THAT(dsn, HasSubstr("Status: 4.4.7\r\n"));
+}
+
+TEST_F(DsnTest, DelayedSaysUntilWhen) {
+  facts_.action = DsnAction::kDelayed;
+  facts_.retry_until_wall_ns = facts_.arrival_wall_ns + 5 * core::kNsPerDay;
+  recipients_[0] = {.address = "bob@example.net", .text = "connection refused"};
+  const std::string dsn = Compose();
+  ExpectWireForm(dsn);
+  EXPECT_THAT(dsn, HasSubstr("Action: delayed\r\nStatus: 4.4.1\r\n"));
+  EXPECT_THAT(dsn, HasSubstr("Will-Retry-Until: "));
+  EXPECT_THAT(dsn, HasSubstr("keep trying"));
+}
+
+TEST_F(DsnTest, EightBitHeadersAreQuotedPrintable) {
+  facts_.original_body = "Subject: gr\xc3\xbc\xc3\x9f" "e = equals \r\n\r\n";
+  const std::string dsn = Compose();
+  ExpectWireForm(dsn);
+  EXPECT_THAT(dsn, HasSubstr("Content-Transfer-Encoding: quoted-printable\r\n"));
+  EXPECT_THAT(dsn, HasSubstr("Subject: gr=C3=BC=C3=9Fe =3D equals=20\r\n"));
+}
+
+TEST_F(DsnTest, NothingAStrangerWroteBreaksTheForm) {
+  core::Random random(7);
+  for (int round = 0; round < 300; ++round) {
+    const auto noise = [&random](size_t size_max) {
+      std::string text;
+      const size_t size = random.Below(size_max);
+      for (size_t i = 0; i < size; ++i) {
+        text.push_back(random.Chance(1, 6) ? "\r\n.\0 "[random.Below(5)]
+                                           : static_cast<char>(random.Below(256)));
+      }
+      return text;
+    };
+    const std::string text = noise(3000);
+    const std::string host = noise(400);
+    const std::string address = noise(300);
+    const std::string body = noise(8000);
+    recipients_.assign(1 + random.Below(3),
+                       {.address = address, .code = static_cast<uint16_t>(random.Below(600)),
+                        .enhanced = host, .text = text, .mailhost = host});
+    facts_.original_body = body;
+    facts_.action = random.Chance(1, 2) ? DsnAction::kFailed : DsnAction::kDelayed;
+    ExpectWireForm(Compose());
+  }
+}
+
+TEST_F(DsnTest, EndlessHeadersAreCut) {
+  std::string body;
+  for (int i = 0; i < 10'000; ++i) body += "X-Filler: 0123456789\r\n";
+  facts_.original_body = body;
+  const std::string dsn = Compose();
+  ExpectWireForm(dsn);
+  EXPECT_LT(dsn.size(), kDsnHeaderBytesMax + 8192);
+  EXPECT_THAT(dsn, HasSubstr("X-Outbox-Note:"));
+}
+
+}  // namespace
+}  // namespace outbox::queue
