@@ -12,6 +12,7 @@
 #ifndef OUTBOX_QUEUE_TICKET_H_
 #define OUTBOX_QUEUE_TICKET_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -93,13 +94,17 @@ struct Ticket {
   bool recalled = false;  // the owner has had the recall
   bool held = false;      // by the owner; the owner alone reads and writes it
   bool fetching = false;  // a Fetch of it is not answered yet
-  RecipientState state = RecipientState::kReady;
   void* place = nullptr;  // what the owner keeps it in: a sender's queue or a delivery
   Window window;       // the lease that travels with it, if any; part 0 of the message
   core::ListLink link;        // the holder's list: a sender's queue, home's waiting list
   uint32_t timer = UINT32_MAX;  // the holder's wheel node
   int64_t next_attempt_ns = 0;  // steady; home's, while deferred
   std::unique_ptr<TicketResult> result;  // set by the owner when it returns the ticket
+
+  // --- Written by the holder, read by home at any time: the overlay of a listing. Relaxed ---
+  static constexpr uint8_t kNoHost = 0xff;
+  std::atomic<RecipientState> state{RecipientState::kReady};
+  std::atomic<uint8_t> host{kNoHost};  // which host of the destination's list it is being sent to
 
   // --- Home's, also while the ticket is out ---
   uint8_t holder = 0;           // the shard that it was offered to
