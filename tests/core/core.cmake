@@ -5,5 +5,6 @@ outbox_test(core_test
     core/hash_test.cc
     core/ip_address_test.cc
     core/slab_test.cc
+    core/timer_wheel_test.cc
   LINK outbox_core
 )
