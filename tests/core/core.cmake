@@ -7,6 +7,7 @@ outbox_test(core_test
     core/ip_address_test.cc
     core/mailbox_model_test.cc
     core/mailbox_test.cc
+    core/metrics_test.cc
     core/slab_test.cc
     core/time_format_test.cc
     core/timer_wheel_test.cc
