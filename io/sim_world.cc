@@ -8,7 +8,6 @@
 #include "core/check.h"
 #include "io/sim_disk.h"
 #include "io/sim_io.h"
-#include "io/sim_network.h"
 
 namespace outbox::io {
 
@@ -16,8 +15,7 @@ SimWorld::SimWorld(const SimOptions& options)
     : options_(options),
       random_(options.seed),
       now_ns_(options.start_ns),
-      wall_offset_ns_(options.start_wall_ns - options.start_ns),
-      network_(std::make_unique<SimNetwork>(this)) {
+      wall_offset_ns_(options.start_wall_ns - options.start_ns) {
   CHECK(options.turn.low_ns >= 1);
 }
 
@@ -105,21 +103,26 @@ void SimWorld::RunFor(SimIo* io, int64_t until_ns) {
   }
 }
 
-void SimWorld::AbandonNode(int node, SimDeath death) {
+void SimWorld::AbandonNode(int node) {
   CHECK(!in_turn_);
   for (SimIo* io : participants_) {
-    if (io->node() == node && !io->abandoned()) io->Abandon(death);
+    if (io->node() == node) io->Abandon();
   }
 }
 
 void SimWorld::Crash(int node) {
   // The disk first: it looks at the memory of the writes in flight.
   disk(node).Crash();
-  AbandonNode(node, SimDeath::kPower);
+  AbandonNode(node);
   crash_pending_ = false;
 }
 
-void SimWorld::Kill(int node) { AbandonNode(node, SimDeath::kExit); }
+void SimWorld::Kill(int node) {
+  for (SimIo* io : participants_) {
+    if (io->node() == node) disk(node).Forget(io);
+  }
+  AbandonNode(node);
+}
 
 void SimWorld::Fold(uint64_t value) {
   trace_hash_ = std::rotl((trace_hash_ ^ value) * 0x9e3779b97f4a7c15u, 29);

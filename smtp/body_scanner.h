@@ -59,23 +59,30 @@ class BodyScanner {
   // Where the next octet stands. kLineStart: behind CRLF or at the very beginning.
   enum class State : uint8_t { kLineStart, kText, kCr, kDot, kDotCr };
 
-  // The octet-by-octet machine. True when `c` ended the message.
-  bool Step(unsigned char c);
-  // Consumes whole blocks of plain body text; returns the octets consumed, 0 if the next ones need
-  // Step.
-  size_t SkipText(const char* bytes, size_t size);
+  // The octet-by-octet machine.
+  void Step(unsigned char c);
+  void TextOctet(unsigned char c);
+  void BareCr();
+  void Octet(unsigned char c);
   void EndLine();
+  void StartLine();
+  // Consumes what needs no Step: whole blocks of text, or a part of one up to a line end that needs
+  // a look. Returns the octets consumed.
+  size_t SkipText(const char* bytes, size_t size);
+  bool in_text() const {
+    if (in_header_) return state_ == State::kText && name_done_;
+    return state_ == State::kText || state_ == State::kCr || state_ == State::kLineStart;
+  }
   void HeaderOctet(unsigned char c);
-  void NoteHeaderName();
 
   BodySummary summary_;
+  uint64_t line_octets_ = 0;  // of the current line, as longest_line counts
   State state_ = State::kLineStart;
   bool in_header_ = true;
-  bool header_name_done_ = false;  // the colon of this header line has passed, or cannot come
-  bool line_empty_ = true;         // no octet of this line has been seen
+  bool name_done_ = false;   // nothing more to learn from the name of this header line
+  bool after_name_ = false;  // a blank behind the name has passed
   uint8_t name_size_ = 0;
   char name_[12] = {};  // the field name so far, lower case; long enough for "message-id"
-  uint64_t line_octets_ = 0;
 };
 
 }  // namespace outbox::smtp

@@ -26,6 +26,7 @@
 #include <string_view>
 
 #include "core/limits.h"
+#include "smtp/delivery_result.h"
 #include "smtp/output_buffer.h"
 #include "smtp/reply.h"
 
@@ -38,55 +39,6 @@ struct ClientEnvelope {
   uint64_t size = 0;                             // RFC 1870 size, what we add included; 0: unknown
   bool eight_bit = false;                        // the content has octets above 127
 };
-
-// What became of one recipient.
-enum class ResultKind : uint8_t {
-  kReply,     // the server's reply decides: 2xx delivered, 4xx, 5xx
-  kTryNext,   // 452 or 552 behind an accepted recipient: offer it again, in the next transaction
-  kTooLarge,  // nothing was sent: larger than the SIZE that the server offers. Permanent here
-  kNeeds8BitMime,  // nothing was sent: 8-bit content, and the server does not offer 8BITMIME
-  kLost,           // the session ended before a reply (see stage, and the session's end)
-};
-
-// What a reply, or its absence, was about.
-enum class Stage : uint8_t {
-  kConnect,  // the driver's: no connection
-  kGreeting,
-  kHello,  // EHLO, HELO
-  kMail,
-  kRcpt,
-  kData,      // DATA's reply: 354 wanted
-  kBody,      // while the message was being sent
-  kFinalDot,  // the message was sent completely: a lost one may have been taken
-  kReset,
-  kIdle,
-  kQuit,
-};
-const char* StageName(Stage stage);
-
-struct RecipientResult {
-  ResultKind kind = ResultKind::kReply;
-  Stage stage = Stage::kRcpt;
-  // kReply, kTryNext: the server's. Others: code 0, or the 421 that ended the session; the text is
-  // ours. The view is valid until the next call.
-  Reply reply;
-  bool delivered() const { return kind == ResultKind::kReply && reply.code / 100 == 2; }
-};
-
-// Why a session is over.
-enum class SessionEnd : uint8_t {
-  kQuit,           // in good order: we said QUIT
-  kRefused,        // greeting or EHLO/HELO was answered with 4xx or 5xx: the reply says which
-  kShutdown,       // 421: the server closes
-  kProtocolError,  // not SMTP, or a reply that makes no sense where it came
-  kPeerClosed,     // closed without a word
-  kTimeout,        // the driver's reasons from here on
-  kConnectFailed,
-  kNetworkError,
-  kCancelled,
-  kSourceFailed,  // the message's bytes could not be had
-};
-const char* SessionEndName(SessionEnd end);
 
 struct ClientSessionOptions {
   std::string_view helo_name;  // outlives the session; a domain or an address literal
@@ -157,41 +109,45 @@ class ClientSession {
 
  private:
   enum class State : uint8_t { kGreeting, kEhlo, kHelo, kReady, kQuitting, kEnding, kEnded };
-  // What the sender writes next / the receiver reads next in a transaction.
+  // Where the sender, and where the receiver stands in a transaction, in the order of the dialogue.
   enum class Point : uint8_t { kReset, kMail, kRcpt, kData, kBody, kFinal, kDone };
   struct Slot {
     ClientEnvelope envelope;
-    uint64_t accepted = 0;  // recipients with a 2xx RCPT, not yet decided
-    uint64_t undecided = 0;
-    Point send = Point::kDone;
-    Point receive = Point::kDone;
-    uint16_t send_rcpt = 0;
-    uint16_t receive_rcpt = 0;
-    bool mail_refused = false;
-    bool wants_reset = false;  // RSET goes before MAIL
-    bool lone_dot = false;     // 354 came, but nobody is left: end the data at once
+    uint64_t undecided = 0;  // mask of recipients without a result
+    uint64_t accepted = 0;   // those of them whose RCPT was accepted
+    uint64_t deciding = 0;   // recipients whose kResult is to be told, all the same `decision`
+    uint64_t lost = 0;       // recipients to be told lost when `deciding` is told
+    RecipientResult decision;
+    Stage lost_stage = Stage::kIdle;
+    Point send = Point::kDone;     // what is written next
+    Point receive = Point::kDone;  // what the next reply is about
+    uint16_t send_recipient = 0;
+    uint16_t receive_recipient = 0;
     bool active = false;
-    bool done_pending = false;             // kTransactionDone is due when nothing is undecided
-    ResultKind kind = ResultKind::kReply;  // of those that are decided together
-    Stage stage = Stage::kMail;
-    uint64_t deciding = 0;  // recipients whose kResult is due, with `decision`
+    bool mail_accepted = false;
+    bool body_asked = false;  // kSendBody has been told
+    bool lone_dot = false;    // 354 came with nobody accepted: the data is ended at once
   };
 
-  Event NextReply(std::string_view* input);
-  bool NextDecision(Event* event);
-  Event OnReply();
-  Event OnGreeting(const Reply& reply);
-  Event OnHello(const Reply& reply);
-  Event OnTransactionReply(const Reply& reply);
+  bool NextDue(Event* event);
+  bool NextDueOf(uint8_t index, Event* event);
+  void OnReply(const Reply& reply);
+  void OnGreeting(const Reply& reply);
+  void OnHello(const Reply& reply);
   void OnEhloLine(std::string_view line);
-  Event OnMail(Slot* slot, const Reply& reply);
-  Event OnRcpt(Slot* slot, const Reply& reply);
-  Event OnData(Slot* slot, const Reply& reply);
-  Event OnFinal(Slot* slot, const Reply& reply);
-  void Decide(Slot* slot, uint64_t mask, ResultKind kind, Stage stage);
-  void End(SessionEnd end, Stage stage, bool keep_reply);
-  Event ProtocolError(Stage stage, const char* what);
-  bool WriteSlot(Slot* slot, OutputBuffer* out);
+  void OnTransactionReply(Slot* slot, const Reply& reply);
+  void OnMail(Slot* slot, const Reply& reply);
+  void OnRcpt(Slot* slot, const Reply& reply);
+  void OnData(Slot* slot, const Reply& reply);
+  void OnFinal(Slot* slot, const Reply& reply);
+  void Decide(Slot* slot, uint64_t mask, ResultKind kind, Stage stage, const Reply& reply);
+  void Finish(Slot* slot);
+  void End(SessionEnd end, Stage stage, const Reply& reply);
+  void EndByProtocolError(const char* what);
+  void WriteNext(Slot* slot, OutputBuffer* out);
+  void WriteMail(const ClientEnvelope& envelope, OutputBuffer* out) const;
+  static bool IsReplyDue(const Slot& slot);
+  static Stage SlotStage(const Slot& slot);
   bool MayWrite(const Slot& slot) const;
   Slot* current() { return &slots_[current_]; }
   const Slot* current() const { return &slots_[current_]; }
@@ -204,17 +160,18 @@ class ClientSession {
   bool hello_due_ = false;  // EHLO or HELO is to be written
   bool ready_due_ = false;  // kReady is to be told
   bool quit_wanted_ = false;
-  bool quit_sent_ = false;
-  bool mail_open_ = false;  // the server may hold a transaction open that is not ours any more
-  uint8_t current_ = 0;     // the receiver's slot
-  uint8_t in_hand_ = 0;
-  SessionEnd end_ = SessionEnd::kQuit;
-  Stage end_stage_ = Stage::kIdle;
+  bool reset_needed_ = false;  // the server holds a transaction open that is over for us
+  bool first_line_ = true;     // of EHLO's reply
+  uint8_t current_ = 0;        // the slot that the next reply is about
+  uint8_t in_hand_ = 0;        // active slots
   uint64_t size_limit_ = 0;
-  Reply decision_;  // of the recipients being decided, and of the session's end
+  SessionEnd end_ = SessionEnd::kQuit;
+  RecipientResult end_result_;
   Slot slots_[kSlots];
   ReplyParser parser_;
 };
+
+static_assert(sizeof(ClientSession) <= 1024 + 128);
 
 }  // namespace outbox::smtp
 

@@ -69,14 +69,14 @@ class ReplyParser {
   std::string_view line() const { return std::string_view(text_, text_size_).substr(line_start_); }
   // Forgets the text of the line that ended last, so that it is no part of reply().text: for long
   // replies that are read line by line (EHLO).
-  void DropLine() { text_size_ = line_start_; }
+  void DropLine() { text_size_ = line_start_ = join_; }
   // After kReply, until the next Consume. The text has the lines joined by one space, the enhanced
   // code taken off each line that repeats it.
   Reply reply() const { return {code_, enhanced_, {text_, text_size_}}; }
   uint16_t code() const { return code_; }
   const char* error() const { return error_; }
   // No byte of an unfinished reply has been seen.
-  bool idle() const { return state_ == State::kCode && digits_ == 0 && lines_ == 0; }
+  bool idle() const { return complete_; }
 
  private:
   enum class State : uint8_t { kCode, kSeparator, kText, kFailed };
@@ -98,6 +98,7 @@ class ReplyParser {
   uint16_t line_octets_ = 0;
   uint16_t text_size_ = 0;
   uint16_t line_start_ = 0;
+  uint16_t join_ = 0;  // where the text ended before this line and the space in front of it
   EnhancedCode enhanced_;
   const char* error_ = "";
   char text_[core::kReplyTextMax];

@@ -45,7 +45,8 @@ class ServerSession {
   // What the driver has to do after Next() or Answer(). A session that says kClose says nothing
   // else any more.
   enum class Step : uint8_t {
-    kNeedBytes,  // all bytes were used: send `out`, receive more
+    kNeedBytes,  // from Next: all bytes were used; send `out`, receive more. From Answer: go on
+                 // with Next
     kFlush,      // `out` is full: send it, clear it, call Next again
     kAskMail,    // may this sender? command().path, declared_size, body. Answer() with 250 or a
                  // refusal
@@ -54,10 +55,11 @@ class ServerSession {
     kBody,       // store chunk(): wire form, the final dot included. Then call Next again
     kEndOfBody,  // everything is stored, body() says what: commit, then Answer() with the final
                  // reply
-    kAbort,      // forget the transaction (RSET, EHLO, or the message is refused while its rest is
-                 // drained). Then call Next again. Only after kAskMail was answered with 250
-    kHello,      // EHLO or HELO was accepted: command().argument is the name. Then call Next again
-    kClose,      // send `out`, then close. Forget the transaction, if one is open
+    kAbort,  // forget the transaction: RSET, or the message is refused while its rest is drained.
+             // Then call Next again. Only after kAskMail was answered with 2xx
+    kHello,  // EHLO or HELO was accepted: command().argument is the name. Forget the transaction,
+             // if one is open. Then call Next again
+    kClose,  // send `out`, then close. Forget the transaction, if one is open
   };
 
   // Which of RFC 5321 4.5.3.2's limits the driver should hold the client to.
@@ -119,45 +121,45 @@ class ServerSession {
     kClosed,
   };
 
+  Step NextStep(std::string_view* input, OutputBuffer* out);
   Step NextLine(std::string_view* input, OutputBuffer* out);
-  Step LineTooLong(std::string_view* input, OutputBuffer* out);
   Step HandleLine(std::string_view line, OutputBuffer* out);
-  Step HandleCommand(OutputBuffer* out);
   Step HandleHello(OutputBuffer* out);
   Step HandleMail(OutputBuffer* out);
   Step HandleRcpt(OutputBuffer* out);
   Step HandleData(OutputBuffer* out);
+  Step HandleOther(OutputBuffer* out);
+  Step AnswerMail(const Reply& reply, OutputBuffer* out);
+  Step AnswerRcpt(const Reply& reply, OutputBuffer* out);
+  Step AnswerData(const Reply& reply, OutputBuffer* out);
   Step NextBody(std::string_view* input, OutputBuffer* out);
-  Step EndOfDrain(OutputBuffer* out);
-  void CheckBody();
-  Step RefuseBody(const Reply& reply);
+  Step NextDrain(std::string_view* input, OutputBuffer* out);
+  Reply BodyRefusal() const;
   Step Say(const Reply& reply, OutputBuffer* out);
   Step Error(const Reply& reply, OutputBuffer* out);
+  Step BadCommand(OutputBuffer* out);
   Step CloseWith(const Reply& reply, OutputBuffer* out);
-  bool CountIdleCommand();
-  Step EndTransaction(Step otherwise);
-  void WriteHello(OutputBuffer* out);
+  void ForgetTransaction();
 
   const ServerSessionOptions* options_;
   State state_ = State::kBanner;
   bool extended_ = false;
   bool greeted_ = false;
   bool transaction_ = false;
-  bool rcpt_refused_ = false;   // a RCPT of this transaction got 4xx or 5xx
-  bool line_overflow_ = false;  // dropping the rest of a command line that is too long
-  bool line_bare_ = false;
+  bool rcpt_refused_ = false;  // a RCPT of this transaction was refused
+  bool line_dropped_ = false;  // the line in hand is too long: its rest is read and dropped
+  bool line_cr_ = false;       // and the octet before was CR
   BodyType body_type_ = BodyType::kUnspecified;
   uint16_t line_size_ = 0;
-  uint32_t recipients_ = 0;
-  uint32_t errors_ = 0;
-  uint32_t idle_commands_ = 0;
+  uint32_t recipients_ = 0;     // accepted in this transaction
+  uint32_t errors_ = 0;         // since the last accepted message
+  uint32_t idle_commands_ = 0;  // likewise
   uint32_t transactions_ = 0;
   uint64_t drained_ = 0;
   Command command_;
-  Reply body_refusal_;  // static text: why the message in hand will be refused
   std::string_view chunk_;
   BodyScanner scanner_;
-  char line_[core::kSmtpCommandLineMax];  // the beginning of a line that was split
+  char line_[core::kSmtpCommandLineMax];  // the beginning of a line that came in pieces
 };
 
 // An idle session must leave room in its 4 KiB for the connection and its operations.

@@ -1,0 +1,250 @@
+#include "smtp/body_scanner.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include <algorithm>
+#include <bit>
+
+#include "core/check.h"
+
+namespace outbox::smtp {
+namespace {
+
+constexpr size_t kBlock = 64;
+
+// Which octets of a block are what: bit i stands for octet i.
+struct BlockMasks {
+  uint64_t cr = 0;
+  uint64_t lf = 0;
+};
+
+#if defined(__SSE2__)
+
+BlockMasks Masks(const char* bytes) {
+  const __m128i cr = _mm_set1_epi8('\r');
+  const __m128i lf = _mm_set1_epi8('\n');
+  BlockMasks masks;
+  for (unsigned i = 0; i < kBlock / 16; ++i) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 16 * i));
+    const unsigned cr_bits = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, cr)));
+    const unsigned lf_bits = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, lf)));
+    masks.cr |= uint64_t{cr_bits} << (16 * i);
+    masks.lf |= uint64_t{lf_bits} << (16 * i);
+  }
+  return masks;
+}
+
+// Any octet of the block above 127, any NUL.
+void Look(const char* bytes, bool* eight_bit, bool* nul) {
+  const __m128i* v = reinterpret_cast<const __m128i*>(bytes);
+  const __m128i a = _mm_loadu_si128(v);
+  const __m128i b = _mm_loadu_si128(v + 1);
+  const __m128i c = _mm_loadu_si128(v + 2);
+  const __m128i d = _mm_loadu_si128(v + 3);
+  const __m128i any = _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d));
+  const __m128i least = _mm_min_epu8(_mm_min_epu8(a, b), _mm_min_epu8(c, d));
+  *eight_bit |= _mm_movemask_epi8(any) != 0;
+  *nul |= _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) != 0;
+}
+
+#else
+
+BlockMasks Masks(const char* bytes) {
+  BlockMasks masks;
+  for (size_t i = 0; i < kBlock; ++i) {
+    masks.cr |= uint64_t{bytes[i] == '\r'} << i;
+    masks.lf |= uint64_t{bytes[i] == '\n'} << i;
+  }
+  return masks;
+}
+
+void Look(const char* bytes, bool* eight_bit, bool* nul) {
+  for (size_t i = 0; i < kBlock; ++i) {
+    *eight_bit |= static_cast<unsigned char>(bytes[i]) > 127;
+    *nul |= bytes[i] == '\0';
+  }
+}
+
+#endif
+
+// The same for the beginning of a block.
+void LookAtSome(const char* bytes, size_t size, bool* eight_bit, bool* nul) {
+  for (size_t i = 0; i < size; ++i) {
+    *eight_bit |= static_cast<unsigned char>(bytes[i]) > 127;
+    *nul |= bytes[i] == '\0';
+  }
+}
+
+}  // namespace
+
+size_t BodyScanner::Consume(std::string_view bytes) {
+  CHECK(!summary_.complete);
+  size_t pos = 0;
+  while (pos < bytes.size() && !summary_.complete) {
+    if (in_text() && bytes.size() - pos >= kBlock) {
+      const size_t skipped = SkipText(bytes.data() + pos, bytes.size() - pos);
+      pos += skipped;
+      if (skipped > 0) continue;
+    }
+    Step(static_cast<unsigned char>(bytes[pos]));
+    ++pos;
+  }
+  summary_.longest_line = std::max(summary_.longest_line, line_octets_);
+  return pos;
+}
+
+// Leaves to Step: bare CR and LF, dots at the beginning of a line, field names of the header
+// section.
+size_t BodyScanner::SkipText(const char* bytes, size_t size) {
+  size_t pos = 0;
+  bool after_cr = state_ == State::kCr;
+  bool line_start = state_ == State::kLineStart;
+  // Octets of the current line, up to `pos`, with a CR at its end.
+  uint64_t line = line_octets_ + (after_cr ? 1 : 0);
+  uint64_t longest = summary_.longest_line;
+  bool eight_bit = summary_.has_8bit;
+  bool nul = summary_.has_nul;
+  for (; size - pos >= kBlock; pos += kBlock) {
+    const char* block = bytes + pos;
+    const BlockMasks masks = Masks(block);
+    if (masks.lf != ((masks.cr << 1) | uint64_t{after_cr})) break;
+    if (line_start && block[0] == '.') break;
+    size_t begin = 0;  // of the current line in this block
+    size_t stop = kBlock;
+    for (uint64_t rest = masks.lf; rest != 0; rest &= rest - 1) {
+      const size_t end = static_cast<size_t>(std::countr_zero(rest)) + 1;
+      longest = std::max(longest, line + (end - begin) - 2);
+      line = 0;
+      begin = end;
+      if (in_header_ || (end < kBlock && block[end] == '.')) {
+        stop = end;
+        break;
+      }
+    }
+    if (stop < kBlock || (in_header_ && begin == kBlock)) {
+      LookAtSome(block, stop, &eight_bit, &nul);
+      pos += stop;
+      after_cr = false;
+      line_start = true;
+      break;
+    }
+    Look(block, &eight_bit, &nul);
+    line += kBlock - begin;
+    after_cr = (masks.cr >> (kBlock - 1)) != 0;
+    line_start = (masks.lf >> (kBlock - 1)) != 0;
+  }
+  if (pos == 0) return 0;
+  summary_.has_8bit = eight_bit;
+  summary_.has_nul = nul;
+  summary_.longest_line = longest;
+  summary_.wire_bytes += pos;
+  line_octets_ = line - (after_cr ? 1 : 0);
+  state_ = after_cr ? State::kCr : State::kText;
+  if (line_start) StartLine();
+  return pos;
+}
+
+void BodyScanner::Step(unsigned char c) {
+  ++summary_.wire_bytes;
+  switch (state_) {
+    case State::kLineStart:
+      if (c == '.') {
+        state_ = State::kDot;
+        return;
+      }
+      break;
+    case State::kText:
+      break;
+    case State::kCr:
+      if (c == '\n') return EndLine();
+      BareCr();
+      break;
+    case State::kDot:
+      if (c == '\r') {
+        state_ = State::kDotCr;
+        return;
+      }
+      ++summary_.stuffed_dots;
+      break;
+    case State::kDotCr:
+      if (c == '\n') {
+        summary_.complete = true;
+        if (in_header_) summary_.header_bytes = summary_.wire_bytes - 3;
+        return;
+      }
+      ++summary_.stuffed_dots;
+      BareCr();
+      break;
+  }
+  TextOctet(c);
+}
+
+void BodyScanner::TextOctet(unsigned char c) {
+  if (c == '\r') {
+    state_ = State::kCr;
+    return;
+  }
+  state_ = State::kText;
+  if (c == '\n') summary_.has_bare_lf = true;
+  Octet(c);
+}
+
+void BodyScanner::BareCr() {
+  summary_.has_bare_cr = true;
+  Octet('\r');
+}
+
+void BodyScanner::Octet(unsigned char c) {
+  ++line_octets_;
+  summary_.has_8bit |= c > 127;
+  summary_.has_nul |= c == 0;
+  if (in_header_ && !name_done_) HeaderOctet(c);
+}
+
+void BodyScanner::EndLine() {
+  summary_.longest_line = std::max(summary_.longest_line, line_octets_);
+  if (in_header_ && line_octets_ == 0) {
+    in_header_ = false;
+    summary_.header_bytes = summary_.wire_bytes - 2;
+  }
+  StartLine();
+}
+
+void BodyScanner::StartLine() {
+  state_ = State::kLineStart;
+  line_octets_ = 0;
+  name_size_ = 0;
+  name_done_ = false;
+  after_name_ = false;
+}
+
+// Field names that matter are "Received", "Date" and "Message-ID" (RFC 5322 3.6), in any case, with
+// blanks before the colon as the obsolete syntax has them. Other lines are left at their first
+// octet.
+void BodyScanner::HeaderOctet(unsigned char c) {
+  if (c >= 'A' && c <= 'Z') c = static_cast<unsigned char>(c | 0x20);
+  if (c == ':') {
+    name_done_ = true;
+    const std::string_view name(name_, name_size_);
+    if (name == "received") ++summary_.received_headers;
+    if (name == "date") summary_.has_date = true;
+    if (name == "message-id") summary_.has_message_id = true;
+    return;
+  }
+  if (c == ' ' || c == '\t') {
+    // Marks the end of the name: what follows can only be more blanks or the colon.
+    if (name_size_ == 0) name_done_ = true;
+    after_name_ = true;
+    return;
+  }
+  const bool possible = name_size_ > 0 || c == 'r' || c == 'd' || c == 'm';
+  if (!possible || after_name_ || name_size_ == sizeof(name_)) {
+    name_done_ = true;
+    return;
+  }
+  name_[name_size_++] = static_cast<char>(c);
+}
+
+}  // namespace outbox::smtp

@@ -1,0 +1,242 @@
+#include "smtp/command.h"
+
+#include <cstddef>
+
+namespace outbox::smtp {
+namespace {
+
+struct VerbEntry {
+  std::string_view name;
+  Verb verb;
+};
+
+// In the order of how often they come. Extensions that we do not offer are known by name, so that
+// the reply can be 502 and not 500 (RFC 5321 4.2.4).
+constexpr VerbEntry kVerbs[] = {
+    {"RCPT", Verb::kRcpt},
+    {"MAIL", Verb::kMail},
+    {"DATA", Verb::kData},
+    {"EHLO", Verb::kEhlo},
+    {"QUIT", Verb::kQuit},
+    {"RSET", Verb::kRset},
+    {"HELO", Verb::kHelo},
+    {"NOOP", Verb::kNoop},
+    {"VRFY", Verb::kVrfy},
+    {"HELP", Verb::kHelp},
+    {"EXPN", Verb::kUnimplemented},
+    {"AUTH", Verb::kUnimplemented},
+    {"BDAT", Verb::kUnimplemented},
+    {"ETRN", Verb::kUnimplemented},
+    {"TURN", Verb::kUnimplemented},
+    {"SEND", Verb::kUnimplemented},
+    {"SOML", Verb::kUnimplemented},
+    {"SAML", Verb::kUnimplemented},
+    {"ATRN", Verb::kUnimplemented},
+    {"LHLO", Verb::kUnimplemented},
+    {"BURL", Verb::kUnimplemented},
+    {"STARTTLS", Verb::kUnimplemented},
+    {"XCLIENT", Verb::kUnimplemented},
+    {"XFORWARD", Verb::kUnimplemented},
+};
+
+constexpr EnhancedCode kSyntax{5, 5, 2};       // 5.5.2 syntax error
+constexpr EnhancedCode kBadArgument{5, 5, 4};  // 5.5.4 invalid command arguments
+constexpr EnhancedCode kBadRecipient{5, 1, 3};
+constexpr EnhancedCode kBadSender{5, 1, 7};
+constexpr EnhancedCode kNonAscii{5, 6, 7};
+
+// The line being parsed: `rest` is what has not been read, `line` the whole for columns.
+struct Cursor {
+  std::string_view line;
+  std::string_view rest;
+
+  uint16_t column() const { return static_cast<uint16_t>(line.size() - rest.size() + 1); }
+  void SkipSpaces() {
+    while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
+  }
+};
+
+void Refuse(Command* command, uint16_t code, EnhancedCode enhanced, const char* text,
+            uint16_t column) {
+  command->refusal = {code, enhanced, text};
+  command->error_column = column;
+}
+
+Verb FindVerb(std::string_view word) {
+  for (const VerbEntry& entry : kVerbs) {
+    if (EqualsIgnoringCase(word, entry.name)) return entry.verb;
+  }
+  return Verb::kUnknown;
+}
+
+// RFC 1870: 1*20DIGIT. False when it is none, or beyond 64 bits.
+bool ParseSize(std::string_view digits, uint64_t* out) {
+  if (digits.empty() || digits.size() > 20) return false;
+  uint64_t value = 0;
+  for (const char c : digits) {
+    if (c < '0' || c > '9') return false;
+    const uint64_t digit = static_cast<uint64_t>(c - '0');
+    if (value > (UINT64_MAX - digit) / 10) return false;
+    value = value * 10 + digit;
+  }
+  *out = value;
+  return true;
+}
+
+// One parameter of MAIL. False: refused.
+bool TakeMailParameter(std::string_view name, std::string_view value, uint16_t column,
+                       Command* command) {
+  if (EqualsIgnoringCase(name, "SIZE")) {
+    if (command->has_size || !ParseSize(value, &command->declared_size)) {
+      Refuse(command, 501, kBadArgument, "SIZE takes one number of octets", column);
+      return false;
+    }
+    command->has_size = true;
+    return true;
+  }
+  if (EqualsIgnoringCase(name, "BODY")) {
+    if (command->body == BodyType::kUnspecified && EqualsIgnoringCase(value, "7BIT")) {
+      command->body = BodyType::k7Bit;
+      return true;
+    }
+    if (command->body == BodyType::kUnspecified && EqualsIgnoringCase(value, "8BITMIME")) {
+      command->body = BodyType::k8BitMime;
+      return true;
+    }
+    Refuse(command, 501, kBadArgument, "BODY is 7BIT or 8BITMIME, given once", column);
+    return false;
+  }
+  Refuse(command, 555, kBadArgument, "MAIL parameter not recognized or not offered", column);
+  return false;
+}
+
+void ParseParameters(Cursor* cursor, bool extended, Command* command) {
+  while (true) {
+    cursor->SkipSpaces();
+    if (cursor->rest.empty()) return;
+    const uint16_t column = cursor->column();
+    if (!extended) {
+      return Refuse(command, 555, kBadArgument, "Parameters need EHLO, not HELO", column);
+    }
+    if (command->verb == Verb::kRcpt) {
+      return Refuse(command, 555, kBadArgument, "RCPT parameter not recognized or not offered",
+                    column);
+    }
+    const std::string_view word = cursor->rest.substr(0, cursor->rest.find(' '));
+    cursor->rest.remove_prefix(word.size());
+    const size_t equals = word.find('=');
+    const std::string_view value =
+        equals == std::string_view::npos ? std::string_view() : word.substr(equals + 1);
+    if (!TakeMailParameter(word.substr(0, equals), value, column, command)) return;
+  }
+}
+
+// "FROM:<path> parameters" and "TO:<path> parameters".
+void ParseMailOrRcpt(Cursor* cursor, bool extended, Command* command) {
+  const bool mail = command->verb == Verb::kMail;
+  const std::string_view keyword = mail ? "FROM:" : "TO:";
+  cursor->SkipSpaces();
+  if (!EqualsIgnoringCase(cursor->rest.substr(0, keyword.size()), keyword)) {
+    return Refuse(command, 501, kBadArgument,
+                  mail ? "Syntax: MAIL FROM:<address>" : "Syntax: RCPT TO:<address>",
+                  cursor->column());
+  }
+  cursor->rest.remove_prefix(keyword.size());
+  cursor->SkipSpaces();
+  const ParsedPath parsed = mail ? ParseReversePath(cursor->rest) : ParseForwardPath(cursor->rest);
+  if (!parsed.error.ok()) {
+    const uint16_t column = static_cast<uint16_t>(cursor->column() + parsed.error.column - 1);
+    if (parsed.error.kind == AddressErrorKind::kNonAscii) {
+      return Refuse(command, 553, kNonAscii, parsed.error.what, column);
+    }
+    return Refuse(command, 501, mail ? kBadSender : kBadRecipient, parsed.error.what, column);
+  }
+  command->path = parsed.path;
+  cursor->rest.remove_prefix(parsed.length);
+  if (!cursor->rest.empty() && cursor->rest.front() != ' ') {
+    return Refuse(command, 501, kBadArgument, "A space is expected behind the address",
+                  cursor->column());
+  }
+  ParseParameters(cursor, extended, command);
+}
+
+// The client's name for itself goes into a Received field. RFC 5321 wants a domain or an address
+// literal; clients say other things, and refusing a name never stopped spam (RFC 5321 4.1.4). What
+// cannot be written into the field is refused.
+bool IsUsableName(std::string_view name) {
+  if (name.empty() || name.size() > kDomainOctetsMax) return false;
+  for (const char c : name) {
+    if (c <= ' ' || c >= 0x7f) return false;
+    if (std::string_view("()<>@,;\"\\").find(c) != std::string_view::npos) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Command ParseCommand(std::string_view line, bool extended) {
+  Command command;
+  Cursor cursor{line, line};
+  while (!cursor.rest.empty() && cursor.rest.back() == ' ') cursor.rest.remove_suffix(1);
+  cursor.line = cursor.rest;
+  const std::string_view word = cursor.rest.substr(0, cursor.rest.find(' '));
+  cursor.rest.remove_prefix(word.size());
+  command.verb = FindVerb(word);
+  switch (command.verb) {
+    case Verb::kMail:
+    case Verb::kRcpt:
+      ParseMailOrRcpt(&cursor, extended, &command);
+      return command;
+    case Verb::kUnknown:
+      Refuse(&command, 500, kSyntax, "Command not recognized", 0);
+      return command;
+    case Verb::kUnimplemented:
+      Refuse(&command, 502, {5, 5, 1}, "Command not implemented", 0);
+      return command;
+    default:
+      break;
+  }
+  cursor.SkipSpaces();
+  command.argument = cursor.rest;
+  switch (command.verb) {
+    case Verb::kEhlo:
+    case Verb::kHelo:
+      if (!IsUsableName(command.argument)) {
+        Refuse(&command, 501, kBadArgument, "A host name or an address literal is expected",
+               cursor.column());
+      }
+      break;
+    case Verb::kVrfy:
+      if (command.argument.empty()) {
+        Refuse(&command, 501, kBadArgument, "Syntax: VRFY address", 0);
+      }
+      break;
+    case Verb::kData:
+    case Verb::kRset:
+    case Verb::kQuit:
+      if (!command.argument.empty()) {
+        Refuse(&command, 501, kBadArgument, "The command takes no argument", cursor.column());
+      }
+      break;
+    default:
+      break;
+  }
+  return command;
+}
+
+const char* VerbName(Verb verb) {
+  switch (verb) {
+    case Verb::kUnimplemented:
+      return "unimplemented";
+    case Verb::kUnknown:
+      return "unknown";
+    default:
+      break;
+  }
+  for (const VerbEntry& entry : kVerbs) {
+    if (entry.verb == verb) return entry.name.data();
+  }
+  return "unknown";
+}
+
+}  // namespace outbox::smtp

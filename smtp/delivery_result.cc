@@ -1,0 +1,59 @@
+#include "smtp/delivery_result.h"
+
+namespace outbox::smtp {
+
+const char* StageName(Stage stage) {
+  switch (stage) {
+    case Stage::kConnect:
+      return "connect";
+    case Stage::kGreeting:
+      return "greeting";
+    case Stage::kHello:
+      return "EHLO";
+    case Stage::kMail:
+      return "MAIL";
+    case Stage::kRcpt:
+      return "RCPT";
+    case Stage::kData:
+      return "DATA";
+    case Stage::kBody:
+      return "message";
+    case Stage::kFinalDot:
+      return "final dot";
+    case Stage::kReset:
+      return "RSET";
+    case Stage::kIdle:
+      return "idle";
+    case Stage::kQuit:
+      return "QUIT";
+  }
+  return "unknown";
+}
+
+const char* SessionEndName(SessionEnd end) {
+  switch (end) {
+    case SessionEnd::kQuit:
+      return "quit";
+    case SessionEnd::kRefused:
+      return "session refused";
+    case SessionEnd::kShutdown:
+      return "the server closes";
+    case SessionEnd::kProtocolError:
+      return "protocol error";
+    case SessionEnd::kPeerClosed:
+      return "connection closed by the server";
+    case SessionEnd::kTimeout:
+      return "timeout";
+    case SessionEnd::kConnectFailed:
+      return "connect failed";
+    case SessionEnd::kNetworkError:
+      return "network error";
+    case SessionEnd::kCancelled:
+      return "cancelled";
+    case SessionEnd::kSourceFailed:
+      return "the message could not be read";
+  }
+  return "unknown";
+}
+
+}  // namespace outbox::smtp

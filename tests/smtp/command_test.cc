@@ -1,0 +1,90 @@
+#include "smtp/command.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace outbox::smtp {
+namespace {
+
+TEST(CommandTest, VerbsInAnyCase) {
+  EXPECT_EQ(ParseCommand("EHLO mail.example.com", false).verb, Verb::kEhlo);
+  EXPECT_EQ(ParseCommand("ehlo mail.example.com", false).argument, "mail.example.com");
+  EXPECT_EQ(ParseCommand("HeLo [192.0.2.1]  ", false).argument, "[192.0.2.1]");
+  EXPECT_EQ(ParseCommand("data", true).verb, Verb::kData);
+  EXPECT_EQ(ParseCommand("RSET ", true).verb, Verb::kRset);
+  EXPECT_EQ(ParseCommand("quit", true).verb, Verb::kQuit);
+  EXPECT_EQ(ParseCommand("NOOP are you there", true).verb, Verb::kNoop);
+  EXPECT_EQ(ParseCommand("HELP", true).verb, Verb::kHelp);
+  EXPECT_EQ(ParseCommand("VRFY alice", true).argument, "alice");
+}
+
+TEST(CommandTest, MailWithItsParameters) {
+  const Command command =
+      ParseCommand("MAIL FROM:<alice@example.com> SIZE=12345 BODY=8BITMIME", true);
+  ASSERT_TRUE(command.ok());
+  EXPECT_EQ(command.path.mailbox, "alice@example.com");
+  EXPECT_TRUE(command.has_size);
+  EXPECT_EQ(command.declared_size, 12345u);
+  EXPECT_EQ(command.body, BodyType::k8BitMime);
+  EXPECT_EQ(ParseCommand("mail from:<> body=7bit", true).body, BodyType::k7Bit);
+  EXPECT_TRUE(ParseCommand("MAIL FROM: <a@b.c>", true).ok());
+  EXPECT_TRUE(ParseCommand("MAIL FROM:<a@b.c>", false).ok());
+  EXPECT_EQ(ParseCommand("MAIL FROM:<> SIZE=18446744073709551615", true).declared_size, UINT64_MAX);
+}
+
+struct Refused {
+  const char* line;
+  uint16_t code;
+  EnhancedCode enhanced;
+  uint16_t column;
+};
+
+TEST(CommandTest, RefusalsSayWhatAndWhere) {
+  const std::vector<Refused> cases = {
+      {"", 500, {5, 5, 2}, 0},
+      {"GET / HTTP/1.1", 500, {5, 5, 2}, 0},
+      {"MAILFROM:<a@b.c>", 500, {5, 5, 2}, 0},
+      {"STARTTLS", 502, {5, 5, 1}, 0},
+      {"AUTH PLAIN AAAA", 502, {5, 5, 1}, 0},
+      {"BDAT 10 LAST", 502, {5, 5, 1}, 0},
+      {"EXPN staff", 502, {5, 5, 1}, 0},
+      {"EHLO", 501, {5, 5, 4}, 5},
+      {"EHLO two words", 501, {5, 5, 4}, 6},
+      {"HELO \xc3\xa4.example", 501, {5, 5, 4}, 6},
+      {"DATA now", 501, {5, 5, 4}, 6},
+      {"VRFY", 501, {5, 5, 4}, 0},
+      {"MAIL", 501, {5, 5, 4}, 5},
+      {"MAIL TO:<a@b.c>", 501, {5, 5, 4}, 6},
+      {"MAIL FROM:a@b.c", 501, {5, 1, 7}, 11},
+      {"MAIL FROM:<a b@c.d>", 501, {5, 1, 7}, 13},
+      {"MAIL FROM:<a@b.c>SIZE=1", 501, {5, 5, 4}, 18},
+      {"MAIL FROM:<\xc3\xa4@b.c>", 553, {5, 6, 7}, 12},
+      {"MAIL FROM:<a@b.c> SIZE=", 501, {5, 5, 4}, 19},
+      {"MAIL FROM:<a@b.c> SIZE=-1", 501, {5, 5, 4}, 19},
+      {"MAIL FROM:<a@b.c> SIZE=18446744073709551616", 501, {5, 5, 4}, 19},
+      {"MAIL FROM:<a@b.c> SIZE=1 SIZE=2", 501, {5, 5, 4}, 26},
+      {"MAIL FROM:<a@b.c> BODY=9BIT", 501, {5, 5, 4}, 19},
+      {"MAIL FROM:<a@b.c> BODY=7BIT BODY=7BIT", 501, {5, 5, 4}, 29},
+      {"MAIL FROM:<a@b.c> SMTPUTF8", 555, {5, 5, 4}, 19},
+      {"MAIL FROM:<a@b.c> RET=HDRS", 555, {5, 5, 4}, 19},
+      {"RCPT TO:<>", 501, {5, 1, 3}, 10},
+      {"RCPT TO:<a@b.c> NOTIFY=NEVER", 555, {5, 5, 4}, 17},
+      {"RCPT FROM:<a@b.c>", 501, {5, 5, 4}, 6},
+  };
+  for (const Refused& c : cases) {
+    const Command command = ParseCommand(c.line, true);
+    EXPECT_EQ(command.refusal.code, c.code) << c.line;
+    EXPECT_EQ(command.refusal.enhanced, c.enhanced) << c.line;
+    EXPECT_EQ(command.error_column, c.column) << c.line;
+    EXPECT_FALSE(command.refusal.text.empty()) << c.line;
+  }
+}
+
+TEST(CommandTest, ParametersNeedEhlo) {
+  EXPECT_EQ(ParseCommand("MAIL FROM:<a@b.c> SIZE=1", false).refusal.code, 555);
+}
+
+}  // namespace
+}  // namespace outbox::smtp
