@@ -1,7 +1,9 @@
 #include "io/sim_io.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cinttypes>
+#include <cstring>
 #include <utility>
 
 #include "core/check.h"
@@ -19,6 +21,12 @@ SimIo::SimIo(SimWorld* world, int node, std::function<void()> run_once)
     : world_(world), node_(node), id_(world->NextId()), run_once_(std::move(run_once)) {
   now_ns_ = world_->now_ns();
   wall_ns_ = world_->wall_ns();
+  const uint32_t buffers = world_->options().receive_buffers;
+  lent_.resize(buffers, false);
+  for (uint32_t i = 0; i < buffers; ++i) {
+    buffers_.push_back(std::make_unique<char[]>(world_->options().receive_buffer_bytes));
+    free_buffers_.push_back(i);
+  }
   world_->Join(this);
 }
 
@@ -118,36 +126,89 @@ void SimIo::RunOnHelper(Op* op, std::function<int32_t()> work) {
   });
 }
 
-// --- Sockets: there is no network in this world ---
+// --- Sockets ---
 
-core::Result<Socket> SimIo::Listen(const core::SocketAddress& /*address*/, bool /*share*/) {
-  return core::Status(core::StatusCode::kUnavailable, "the simulated world has no network");
+core::Result<Socket> SimIo::Listen(const core::SocketAddress& address, bool share) {
+  return world_->network().Listen(this, address, share);
 }
 
-core::SocketAddress SimIo::LocalAddress(Socket /*socket*/) { return {}; }
-core::SocketAddress SimIo::PeerAddress(Socket /*socket*/) { return {}; }
-
-void SimIo::Accept(Op* op, Socket listener) { Complete(Begin(op, kAccept, listener), -EBADF); }
-
-void SimIo::Connect(Op* op, const core::SocketAddress& /*peer*/,
-                    const core::SocketAddress* /*local*/) {
-  Complete(Begin(op, kConnect, kNoHandle), -ENETUNREACH);
+core::SocketAddress SimIo::LocalAddress(Socket socket) {
+  return world_->network().LocalAddress(socket);
 }
 
-void SimIo::Recv(Op* op, Socket socket) { Complete(Begin(op, kRecv, socket), -EBADF); }
-
-void SimIo::ReturnBuffer(uint32_t /*buffer*/) { CHECK(false); }
-
-void SimIo::RecvInto(Op* op, Socket socket, std::span<char> /*into*/) {
-  Complete(Begin(op, kRecvInto, socket), -EBADF);
+core::SocketAddress SimIo::PeerAddress(Socket socket) {
+  return world_->network().PeerAddress(socket);
 }
 
-void SimIo::Send(Op* op, Socket socket, std::span<const iovec> /*parts*/) {
-  Complete(Begin(op, kSend, socket), -EBADF);
+void SimIo::Accept(Op* op, Socket listener) {
+  world_->network().Accept(this, Begin(op, kAccept, listener), listener);
 }
 
-void SimIo::ShutdownWrite(Socket /*socket*/) { CHECK(false); }
-void SimIo::CloseSocket(Socket /*socket*/, bool /*reset*/) { CHECK(false); }
+void SimIo::Connect(Op* op, const core::SocketAddress& peer, const core::SocketAddress* local) {
+  world_->network().Connect(this, Begin(op, kConnect, kNoHandle), peer, local);
+}
+
+void SimIo::Recv(Op* op, Socket socket) {
+  world_->network().Receive(Begin(op, kRecv, socket), socket, {});
+}
+
+void SimIo::RecvInto(Op* op, Socket socket, std::span<char> into) {
+  CHECK(!into.empty());
+  world_->network().Receive(Begin(op, kRecvInto, socket), socket, into);
+}
+
+void SimIo::Send(Op* op, Socket socket, std::span<const iovec> parts) {
+  world_->network().Send(Begin(op, kSend, socket), socket, parts);
+}
+
+void SimIo::ShutdownWrite(Socket socket) { world_->network().ShutdownWrite(socket); }
+
+bool SimIo::InUse(Socket socket) {
+  for (const Op* op = ops_.front(); op != nullptr; op = ops_.Next(const_cast<Op*>(op))) {
+    const bool on_socket =
+        op->kind == kAccept || op->kind == kRecv || op->kind == kRecvInto || op->kind == kSend;
+    if (on_socket && op->handle == socket) return true;
+  }
+  return false;
+}
+
+void SimIo::CloseSocket(Socket socket, bool reset) {
+  CHECK(!InUse(socket));
+  world_->network().CloseSocket(socket, reset);
+}
+
+bool SimIo::TakeBuffer(Socket socket, std::span<char>* into, uint32_t* buffer) {
+  const bool first = parked_.empty() || parked_.front() == socket;
+  if (!first || free_buffers_.empty()) {
+    if (std::find(parked_.begin(), parked_.end(), socket) == parked_.end()) {
+      parked_.push_back(socket);
+    }
+    return false;
+  }
+  if (!parked_.empty()) parked_.pop_front();
+  *buffer = free_buffers_.front();
+  free_buffers_.pop_front();
+  lent_[*buffer] = true;
+  *into = {buffers_[*buffer].get(), world_->options().receive_buffer_bytes};
+  return true;
+}
+
+void SimIo::ReturnBuffer(uint32_t buffer) {
+  CHECK(buffer < buffers_.size() && lent_[buffer]);
+  lent_[buffer] = false;
+  // Whoever still looks at it should notice.
+  memset(buffers_[buffer].get(), 0xdb, world_->options().receive_buffer_bytes);
+  free_buffers_.push_back(buffer);
+  ServeParked();
+}
+
+void SimIo::ServeParked() {
+  while (!free_buffers_.empty() && !parked_.empty()) {
+    const Socket socket = parked_.front();
+    world_->network().RetryReceive(socket);
+    CHECK(parked_.empty() || parked_.front() != socket);
+  }
+}
 
 // --- The loop ---
 
@@ -167,7 +228,33 @@ void SimIo::Cancel(Op* op) {
       }
       break;
     default:
+      // A result may still come first.
+      world_->Schedule(world_->Draw(world_->options().cancel),
+                       [world = world_, io_id = id_, op_id = IdOf(*op)] {
+                         if (SimIo* io = world->FindIo(io_id)) io->FinishCancel(op_id);
+                       });
       break;
+  }
+}
+
+void SimIo::FinishCancel(uint64_t op_id) {
+  const auto found = ops_by_id_.find(op_id);
+  if (found == ops_by_id_.end() || found->second->scratch[1] != 0) return;
+  const Op& op = *found->second;
+  switch (op.kind) {
+    case kAccept:
+      return world_->network().CancelAccept(op.handle);
+    case kConnect:
+      return world_->network().CancelConnect(op_id);
+    case kRecv:
+    case kRecvInto:
+      std::erase(parked_, op.handle);
+      world_->network().CancelReceive(op.handle);
+      return ServeParked();
+    case kSend:
+      return world_->network().CancelSend(op.handle);
+    default:
+      CHECK(false);
   }
 }
 
@@ -248,12 +335,14 @@ void SimIo::Wake(Io* other) {
   });
 }
 
-void SimIo::Abandon() {
+void SimIo::Abandon(SimDeath death) {
   while (Op* op = ops_.PopFront()) op->in_flight = false;
   ops_by_id_.clear();
   work_.clear();
   due_.clear();
+  parked_.clear();
   world_->disk(node_).Forget(this);
+  world_->network().Forget(this, death);
   abandoned_ = true;
 }
 

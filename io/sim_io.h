@@ -13,6 +13,7 @@
 #define OUTBOX_IO_SIM_IO_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +23,7 @@
 #include "core/intrusive_list.h"
 #include "io/io.h"
 #include "io/sim_disk.h"
+#include "io/sim_network.h"
 
 namespace outbox::io {
 
@@ -43,7 +45,8 @@ class SimIo final : public Io {
 
   // The process is gone: clears every operation without a completion, and does nothing from now on.
   // The owners of the operations can be destroyed then.
-  void Abandon();
+  void Abandon(SimDeath death = SimDeath::kExit);
+  bool abandoned() const { return abandoned_; }
 
   uint64_t RandomU64() override;
   core::Result<Socket> Listen(const core::SocketAddress& address, bool share) override;
@@ -87,6 +90,9 @@ class SimIo final : public Io {
   int64_t NextTurn() const;
   bool HasWork() const { return !due_.empty() || woken_; }
   void RunOnce();
+  // A provided buffer for a socket that has bytes to read, or false: it waits in line, and the
+  // network hears of it when it is its turn.
+  bool TakeBuffer(Socket socket, std::span<char>* into, uint32_t* buffer);
 
  private:
   struct Due {
@@ -98,6 +104,9 @@ class SimIo final : public Io {
   uint64_t Begin(Op* op, Kind kind, int handle);
   void StartDisk(Op* op, SimDiskRequest request);
   size_t Deliver();
+  void FinishCancel(uint64_t op_id);
+  void ServeParked();
+  bool InUse(Socket socket);
   void Trace(const Op& op, const OpResult& result);
 
   SimWorld* world_;
@@ -110,6 +119,11 @@ class SimIo final : public Io {
   absl::flat_hash_map<uint64_t, Op*> ops_by_id_;                  // the same
   absl::flat_hash_map<uint64_t, std::function<int32_t()>> work_;  // of RunOnHelper, by operation
   std::vector<Due> due_;                                          // in order of completion
+
+  std::vector<std::unique_ptr<char[]>> buffers_;  // provided, by number
+  std::vector<bool> lent_;                        // likewise: its owner has it
+  std::deque<uint32_t> free_buffers_;
+  std::deque<Socket> parked_;  // receives that have bytes and no buffer, in order of arrival
 
   // Sleep. announced_: PrepareToSleep was called and the sleep has not ended.
   bool announced_ = false;

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "io/sim_disk.h"
 #include "io/sim_io.h"
+#include "io/sim_network.h"
 
 namespace outbox::io {
 
@@ -15,7 +16,8 @@ SimWorld::SimWorld(const SimOptions& options)
     : options_(options),
       random_(options.seed),
       now_ns_(options.start_ns),
-      wall_offset_ns_(options.start_wall_ns - options.start_ns) {
+      wall_offset_ns_(options.start_wall_ns - options.start_ns),
+      network_(std::make_unique<SimNetwork>(this)) {
   CHECK(options.turn.low_ns >= 1);
 }
 
@@ -103,26 +105,21 @@ void SimWorld::RunFor(SimIo* io, int64_t until_ns) {
   }
 }
 
-void SimWorld::AbandonNode(int node) {
+void SimWorld::AbandonNode(int node, SimDeath death) {
   CHECK(!in_turn_);
   for (SimIo* io : participants_) {
-    if (io->node() == node) io->Abandon();
+    if (io->node() == node && !io->abandoned()) io->Abandon(death);
   }
 }
 
 void SimWorld::Crash(int node) {
   // The disk first: it looks at the memory of the writes in flight.
   disk(node).Crash();
-  AbandonNode(node);
+  AbandonNode(node, SimDeath::kPower);
   crash_pending_ = false;
 }
 
-void SimWorld::Kill(int node) {
-  for (SimIo* io : participants_) {
-    if (io->node() == node) disk(node).Forget(io);
-  }
-  AbandonNode(node);
-}
+void SimWorld::Kill(int node) { AbandonNode(node, SimDeath::kExit); }
 
 void SimWorld::Fold(uint64_t value) {
   trace_hash_ = std::rotl((trace_hash_ ^ value) * 0x9e3779b97f4a7c15u, 29);

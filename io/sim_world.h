@@ -29,6 +29,8 @@ namespace outbox::io {
 
 class SimDisk;
 class SimIo;
+class SimNetwork;
+enum class SimDeath;
 
 // Names a scheduled event; the order of these is the order of the events.
 struct SimEvent {
@@ -65,6 +67,7 @@ class SimWorld {
 
   // The disk of a node; made, empty, when first asked for.
   SimDisk& disk(int node = 0);
+  SimNetwork& network() { return *network_; }
 
   // Runs until the condition holds (looked at before the first and after every step) or limit_ns
   // from now have passed. When nothing is left to happen the clock goes straight to the limit.
@@ -114,7 +117,7 @@ class SimWorld {
  private:
   // Does the earliest thing that is due at or before limit_ns. False if there is none.
   bool Step(int64_t limit_ns, const SimIo* except);
-  void AbandonNode(int node);
+  void AbandonNode(int node, SimDeath death);
 
   SimOptions options_;
   core::Random random_;
@@ -123,6 +126,7 @@ class SimWorld {
   std::map<SimEvent, std::function<void()>> events_;
   std::vector<SimIo*> participants_;  // in order of creation
   std::map<int, std::unique_ptr<SimDisk>> disks_;
+  std::unique_ptr<SimNetwork> network_;
   uint64_t last_id_ = 0;
   int last_handle_ = 1000;
   uint64_t trace_hash_ = 0xcbf29ce484222325u;

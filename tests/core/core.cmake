@@ -2,9 +2,14 @@
 outbox_test(core_test
   FILES
     core/crc32c_test.cc
+    core/duration_test.cc
     core/hash_test.cc
     core/ip_address_test.cc
+    core/mailbox_model_test.cc
+    core/mailbox_test.cc
+    core/metrics_test.cc
     core/slab_test.cc
+    core/time_format_test.cc
     core/timer_wheel_test.cc
   LINK outbox_core
 )

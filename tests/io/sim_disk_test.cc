@@ -13,6 +13,7 @@
 
 #include "io/sim_io.h"
 #include "io/sim_world.h"
+#include "tests/io/sim_test_util.h"
 
 namespace outbox::io {
 namespace {
@@ -27,19 +28,6 @@ Block MakeBlocks(size_t count, char fill) {
   memset(block.get(), fill, count * kBlockBytes);
   return block;
 }
-
-// An operation whose result a test waits for.
-struct Waiter {
-  Waiter() { op.Bind<&Waiter::OnDone>(this); }
-  void OnDone(const OpResult& result) {
-    done = true;
-    value = result.result;
-  }
-
-  Op op;
-  bool done = false;
-  int32_t value = 0;
-};
 
 class SimDiskTest : public testing::Test {
  protected:

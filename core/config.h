@@ -1,0 +1,143 @@
+// Config: what an operator has written, as plain values.
+//
+// core/config_parser.cc reads it; whoever needs a part takes that part. Every duration is in
+// nanoseconds, every size in bytes, every default is here or in core/limits.h.
+// docs/configuration.md explains each key.
+#ifndef OUTBOX_CORE_CONFIG_H_
+#define OUTBOX_CORE_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ip_address.h"
+#include "core/limits.h"
+#include "core/time.h"
+
+namespace outbox::core {
+
+// When mail is tried again, when its sender is told, when it is given up. Fixed for a message when
+// it is accepted.
+struct RetryPeriods {
+  // The delay after the first attempt, the second, and so on; the last one repeats. Never empty.
+  std::vector<int64_t> retry_ns = {15 * kNsPerMinute};
+  int64_t notify_after_ns = 4 * kNsPerHour;  // kNever: the sender is not told
+  int64_t retry_until_ns = 5 * kNsPerDay;
+};
+
+// [[listener]]
+struct ListenerConfig {
+  SocketAddress address;
+  std::vector<Network> relay_from;  // who may send mail to anywhere; empty: nobody
+  uint64_t max_size = kDefaultMessageBytes;
+  uint32_t max_recipients = kSmtpRecipientsMax;
+  uint32_t max_connections = kDefaultConnectionsIn;
+  uint32_t max_connections_per_client = kDefaultConnectionsPerClient;
+  int64_t command_timeout_ns = 5 * kNsPerMinute;  // RFC 5321 4.5.3.2.7
+  int64_t data_timeout_ns = 5 * kNsPerMinute;     // without progress within a message
+};
+
+// [storage]: the spool's own tuning; its place is the top-level key `spool`.
+struct StorageConfig {
+  uint64_t segment_size = uint64_t{32} << 20;
+  uint64_t reserve = uint64_t{256} << 20;    // of the file system, left to others: then 452
+  uint64_t max_size = 0;                     // of all logs together; 0: the disk
+  uint64_t hot_memory = uint64_t{64} << 20;  // a shard's, for mail that is sent from memory
+  bool direct = true;                        // O_DIRECT
+};
+
+// [resolver]. Empty: the system's servers.
+struct ResolverConfig {
+  std::vector<SocketAddress> servers;
+};
+
+// [delivery]
+struct DeliveryConfig {
+  RetryPeriods periods;
+  uint32_t max_connections = kDefaultConnectionsPerSite;  // per site, over all shards
+  uint32_t max_messages_per_connection = 1000;            // then QUIT; 0: no limit
+  int64_t idle_timeout_ns = 5 * kNsPerSecond;             // an open connection without mail
+  int64_t connect_timeout_ns = 30 * kNsPerSecond;
+  // RFC 5321 4.5.3.2.1 to 4.5.3.2.6.
+  int64_t greeting_timeout_ns = 5 * kNsPerMinute;
+  int64_t helo_timeout_ns = 5 * kNsPerMinute;
+  int64_t mail_timeout_ns = 5 * kNsPerMinute;
+  int64_t rcpt_timeout_ns = 5 * kNsPerMinute;
+  int64_t data_timeout_ns = 2 * kNsPerMinute;
+  int64_t block_timeout_ns = 3 * kNsPerMinute;  // for each piece of a message to be sent
+  int64_t final_dot_timeout_ns = 10 * kNsPerMinute;
+  int64_t quit_timeout_ns = 5 * kNsPerSecond;
+};
+
+// A host to send to. In this configuration always an address: names are refused by the parser until
+// they can be resolved.
+struct ViaHost {
+  std::string host;  // as it was written
+  uint16_t port = 25;
+  bool is_address = false;
+  SocketAddress address;  // with is_address
+};
+
+// [[route]]
+struct RouteConfig {
+  std::string name;                // for listings; default: the first pattern
+  std::vector<std::string> match;  // lower case: "example.net", "*.example.net" (not itself), "*"
+  bool via_mx = false;
+  std::vector<ViaHost> via;  // tried in this order; empty with via_mx
+  RetryPeriods periods;      // [delivery]'s where the route says nothing
+  uint32_t max_connections = kDefaultConnectionsPerSite;
+};
+
+// [log]
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
+struct LogConfig {
+  std::string file;  // empty: stderr
+  LogLevel level = LogLevel::kInfo;
+};
+
+// [limits]
+struct LimitsConfig {
+  // Of the process. Above it new mail is answered with 452 4.3.1.
+  uint64_t memory = uint64_t{1} << 30;
+};
+
+// [io]
+struct IoConfig {
+  std::vector<std::string> disable;  // features of the kernel not to use
+};
+
+struct Config {
+  std::string hostname;  // in the greeting, HELO and Received; a domain or an address literal
+  std::string spool = "/var/spool/outbox";
+  std::string control = "/run/outbox/control.sock";
+  uint32_t shards = 0;  // 0: one per core
+  int64_t stop_timeout_ns = 10 * kNsPerSecond;
+  StorageConfig storage;
+  std::vector<ListenerConfig> listeners;  // at least one
+  ResolverConfig resolver;
+  DeliveryConfig delivery;
+  // In order, the first match wins. A recipient that none matches has no route: it waits.
+  std::vector<RouteConfig> routes;
+  LogConfig log;
+  LimitsConfig limits;
+  IoConfig io;
+};
+
+// The outcome of reading a configuration: all of it, or none and why.
+struct ConfigResult {
+  Config config;  // meaningful only without errors
+  // "file:line:column: what is wrong, and what was expected", in the order of the file; at most
+  // kConfigErrors.
+  std::vector<std::string> errors;
+
+  bool ok() const { return errors.empty(); }
+};
+
+// Reads `text` (TOML 1.0). `file` is its name, for the errors. Pure: reads no file and no
+// environment.
+ConfigResult ParseConfig(std::string_view text, std::string_view file);
+
+}  // namespace outbox::core
+
+#endif  // OUTBOX_CORE_CONFIG_H_

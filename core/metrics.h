@@ -1,0 +1,125 @@
+// Metrics: what a shard counts. One thread writes, any thread reads.
+//
+// Every number has a row in OUTBOX_METRICS: its kind, its name (which is what `outbox stats --json`
+// and monitoring show) and a sentence of help. A shard owns one ShardMetrics and writes it with
+// plain relaxed stores, without a locked instruction; who answers a question adds up the shards.
+// The numbers of one reading need not be of one instant.
+//
+// Where a name speaks of mail it counts recipients, except where it says messages.
+#ifndef OUTBOX_CORE_METRICS_H_
+#define OUTBOX_CORE_METRICS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace outbox::core {
+
+// A counter only grows. A gauge goes up and down; a shard's own part of it may be below zero (what
+// one shard adds another may take away), the sum is not, but for an instant.
+enum class MetricKind : uint8_t { kCounter, kGauge };
+
+// clang-format off
+#define OUTBOX_METRICS(X)                                                                          \
+  /* The ledger: accepted + generated = delivered + bounced + expired + discarded + removed + */   \
+  /* queued. */                                                                                    \
+  X(kCounter, accepted_total, "recipients acknowledged to a client with 250 after DATA")           \
+  X(kCounter, generated_total, "recipients of messages that we made (delivery status)")            \
+  X(kCounter, delivered_total, "recipients that the next hop took over")                           \
+  X(kCounter, bounced_total, "recipients that were refused for good")                              \
+  X(kCounter, expired_total, "recipients given up after retry_until")                              \
+  X(kCounter, discarded_total, "recipients discarded by policy")                                   \
+  X(kCounter, removed_total, "recipients removed by an operator")                                  \
+  X(kGauge, queued, "recipients that are not final yet")                                           \
+  X(kGauge, sending, "recipients in a transaction now")                                            \
+  X(kCounter, deferred_total, "times that a recipient was put off to a later attempt")             \
+  X(kCounter, delayed_total, "recipients whose sender was told of a delay")                        \
+  X(kCounter, attempts_total, "attempts to deliver a ticket")                                      \
+  /* Receiving. */                                                                                 \
+  X(kGauge, connections_in, "inbound connections now")                                             \
+  X(kCounter, connections_in_total, "inbound connections accepted")                                \
+  X(kCounter, connections_refused_total, "inbound connections refused by a connection limit")      \
+  X(kCounter, messages_accepted_total, "messages acknowledged with 250 after DATA")                \
+  X(kCounter, messages_refused_total, "messages refused after DATA")                               \
+  X(kCounter, rejected_total, "recipients refused at RCPT")                                        \
+  X(kCounter, no_room_total, "commands answered with 452 for want of disk or memory")              \
+  X(kCounter, protocol_errors_in_total, "inbound sessions ended for their errors")                 \
+  X(kCounter, timeouts_in_total, "inbound sessions ended by a timeout")                            \
+  X(kCounter, bytes_in_total, "bytes received from clients")                                       \
+  /* Sending. */                                                                                   \
+  X(kGauge, connections_out, "outbound connections now")                                           \
+  X(kCounter, connections_out_total, "outbound connections that were made")                        \
+  X(kCounter, connect_failures_total, "outbound connections that could not be made")               \
+  X(kCounter, sessions_refused_total, "outbound sessions that the peer refused to open")           \
+  X(kCounter, messages_delivered_total, "transactions that the next hop accepted")                 \
+  X(kCounter, lost_connections_total, "outbound sessions that ended in a transaction")             \
+  X(kCounter, timeouts_out_total, "outbound sessions ended by a timeout")                          \
+  X(kCounter, bytes_out_total, "bytes sent to servers")                                            \
+  X(kCounter, hot_windows_total, "messages sent straight from the hot tail of the log")            \
+  X(kCounter, fetches_total, "reads of message bodies from the spool")                             \
+  /* The spool. */                                                                                 \
+  X(kGauge, spool_bytes, "disk space taken by the spool")                                          \
+  X(kGauge, spool_live_bytes, "bytes of the spool that are still needed")                          \
+  X(kGauge, messages_queued, "messages with a recipient that is not final")                        \
+  X(kCounter, commits_total, "group commits written")                                              \
+  X(kCounter, commit_records_total, "records in these commits")                                    \
+  X(kCounter, commit_bytes_total, "bytes in these commits")                                        \
+  X(kCounter, commit_errors_total, "commits that the disk refused")                                \
+  X(kCounter, reclaimed_bytes_total, "bytes of live records moved by reclaim")                     \
+  X(kCounter, spool_damages_total, "damaged records found")                                        \
+  /* The machine room. */                                                                          \
+  X(kGauge, memory_bytes, "memory allocated by the process")                                       \
+  X(kGauge, timers, "timers set")                                                                  \
+  X(kGauge, tickets, "tickets: a message and a destination")                                       \
+  X(kGauge, destinations, "destinations known")                                                    \
+  X(kCounter, lanes_opened_total, "times that a busy destination was opened to all shards")        \
+  X(kCounter, turns_total, "turns of the loop")                                                    \
+  X(kCounter, uring_enters_total, "system calls into io_uring")                                    \
+  X(kCounter, uring_overflows_total, "turns that found the completion queue overrun")              \
+  X(kCounter, receives_parked_total, "receives that waited for a buffer")                          \
+  X(kCounter, mailbox_messages_total, "items sent to other shards")                                \
+  X(kCounter, mailbox_full_total, "items that had to wait for a full mailbox")                     \
+  X(kCounter, wakes_total, "times that another shard was woken")                                   \
+  X(kCounter, log_dropped_total, "events dropped because the log could not keep up")
+// clang-format on
+
+// One number of one shard.
+class MetricCell {
+ public:
+  // Writer.
+  void Add(int64_t amount = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  void Subtract(int64_t amount = 1) { Add(-amount); }
+  void Set(int64_t value) { value_.store(value, std::memory_order_relaxed); }
+  // Anyone.
+  int64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> value_ = 0;
+};
+
+// All numbers of one shard: metrics.delivered_total.Add(3). On cache lines of its own.
+struct alignas(64) ShardMetrics {
+#define OUTBOX_METRIC_CELL(kind, name, help) MetricCell name;
+  OUTBOX_METRICS(OUTBOX_METRIC_CELL)
+#undef OUTBOX_METRIC_CELL
+};
+
+struct MetricInfo {
+  std::string_view name;
+  std::string_view help;
+  MetricKind kind;
+  MetricCell ShardMetrics::* cell;
+};
+
+// All rows, in the order above.
+std::span<const MetricInfo> MetricTable();
+
+// The sum over all shards.
+int64_t SumMetric(const MetricInfo& metric, std::span<const ShardMetrics* const> shards);
+
+}  // namespace outbox::core
+
+#endif  // OUTBOX_CORE_METRICS_H_

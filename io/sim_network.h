@@ -1,0 +1,121 @@
+// SimNetwork: the network of a simulated world: listeners, connections, and who can reach whom.
+//
+// Addresses are global: a listener belongs to the SimIo that opened it, not to a machine. Connects
+// go to the listeners of their address (one of those that share it, as chance has it), or to one on
+// the wildcard address with that port, unless a rule says otherwise.
+#ifndef OUTBOX_IO_SIM_NETWORK_H_
+#define OUTBOX_IO_SIM_NETWORK_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/ip_address.h"
+#include "core/status.h"
+#include "io/io.h"
+#include "io/sim_connection.h"
+
+namespace outbox::io {
+
+class SimIo;
+class SimWorld;
+
+// What a connect to an address meets.
+enum class SimReach {
+  kNormal,
+  kRefused,      // -ECONNREFUSED
+  kUnreachable,  // -EHOSTUNREACH
+  kBlackhole,    // no answer; -ETIMEDOUT when the kernel gives up
+};
+
+// How a program ended.
+enum class SimDeath {
+  kExit,   // its sockets are closed by the kernel
+  kPower,  // its machine lost power
+};
+
+class SimNetwork {
+ public:
+  explicit SimNetwork(SimWorld* world);
+
+  // --- Faults that a test asks for ---
+
+  // For new connects to this address; port 0: to every port of that host.
+  void SetReach(const core::SocketAddress& address, SimReach reach);
+  // Ends every connection that has an end at this host, with resets or silently.
+  void BreakConnections(const core::IpAddress& host, bool silently);
+
+  size_t connections() const { return connections_.size(); }
+
+  // --- For SimIo and SimConnection ---
+
+  core::Result<Socket> Listen(SimIo* io, const core::SocketAddress& address, bool share);
+  core::SocketAddress LocalAddress(Socket socket);
+  core::SocketAddress PeerAddress(Socket socket);
+  void Accept(SimIo* io, uint64_t op_id, Socket listener);
+  void Connect(SimIo* io, uint64_t op_id, const core::SocketAddress& peer,
+               const core::SocketAddress* local);
+  void Receive(uint64_t op_id, Socket socket, std::span<char> into);
+  void Send(uint64_t op_id, Socket socket, std::span<const iovec> parts);
+  void ShutdownWrite(Socket socket);
+  void CloseSocket(Socket socket, bool reset);
+  // The moment at which a Cancel takes effect; no effect on what has completed.
+  void CancelAccept(Socket listener);
+  void CancelConnect(uint64_t op_id);
+  void CancelReceive(Socket socket);
+  void CancelSend(Socket socket);
+  void RetryReceive(Socket socket);
+  // `io` is gone.
+  void Forget(const SimIo* io, SimDeath death);
+  SimConnection* FindConnection(uint64_t id);
+
+ private:
+  struct Listener {
+    SimIo* io = nullptr;
+    core::SocketAddress address;
+    bool share = false;
+    uint64_t accept_op = 0;
+    std::deque<uint64_t> backlog;  // connections nobody has accepted yet
+  };
+  struct EndRef {
+    SimConnection* connection = nullptr;
+    int side = 0;
+  };
+  // A Connect in flight.
+  struct Attempt {
+    SimIo* io = nullptr;
+    core::SocketAddress peer;
+    core::SocketAddress local;
+    uint64_t connection = 0;  // once the other side has it
+  };
+
+  void Later(int64_t delay_ns, void (SimNetwork::*run)(uint64_t), uint64_t op_id);
+  void Knock(uint64_t op_id);
+  void Established(uint64_t op_id);
+  void GiveUp(uint64_t op_id);
+  void FailAttempt(uint64_t op_id, int error);
+  SimReach ReachOf(const core::SocketAddress& address);
+  Listener* ChooseListener(const core::SocketAddress& address);
+  void TryAccept(Listener* listener);
+  void CloseListener(Socket socket);
+  EndRef End(Socket socket);
+  void CloseEnd(SimConnection* connection, int side, bool reset);
+  void Reap(SimConnection* connection);
+  uint16_t NextPort();
+
+  SimWorld* world_;
+  std::map<Socket, Listener> listeners_;
+  std::map<Socket, EndRef> sockets_;
+  std::map<uint64_t, std::unique_ptr<SimConnection>> connections_;
+  std::map<uint64_t, Attempt> attempts_;  // by operation
+  std::map<core::SocketAddress, SimReach> rules_;
+  uint16_t last_port_ = 32768;
+};
+
+}  // namespace outbox::io
+
+#endif  // OUTBOX_IO_SIM_NETWORK_H_

@@ -1,0 +1,17 @@
+# The control socket: its server (part of outboxd), its client, and `outbox`, the operator's command.
+add_library(outbox_control STATIC
+  control_client.cc
+  control_connection.cc
+  control_server.cc
+)
+target_link_libraries(outbox_control PUBLIC outbox_core nlohmann_json::nlohmann_json Threads::Threads)
+
+add_library(outbox_commands STATIC
+  outbox_queue.cc
+  outbox_stats.cc
+  outbox_stop.cc
+)
+target_link_libraries(outbox_commands PUBLIC outbox_control)
+
+add_executable(outbox outbox.cc)
+target_link_libraries(outbox PRIVATE outbox_commands CLI11::CLI11)

@@ -1,0 +1,39 @@
+// ControlClient: the operator's side of the control socket (docs/control-protocol.md), blocking.
+#ifndef OUTBOX_TOOLS_CONTROL_CLIENT_H_
+#define OUTBOX_TOOLS_CONTROL_CLIENT_H_
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/status.h"
+
+namespace outbox::tools {
+
+class ControlClient {
+ public:
+  ControlClient() = default;
+  ~ControlClient();
+  ControlClient(const ControlClient&) = delete;
+  ControlClient& operator=(const ControlClient&) = delete;
+
+  // Connects to the socket at `path`. kUnavailable: nobody listens there.
+  core::Status Connect(const std::string& path);
+  core::Status Send(const nlohmann::json& request);
+  // The next line of the answer. kUnavailable: the daemon has closed, or said nothing for
+  // `timeout_seconds`. An answer of {"error": ...} becomes a kIoError with that text.
+  core::Result<nlohmann::json> Receive(int timeout_seconds);
+  // Waits until the daemon has closed the connection. kUnavailable: it has not in that time.
+  core::Status WaitForEnd(int timeout_seconds);
+
+ private:
+  // Reads some bytes: their number, 0 at the end.
+  core::Result<size_t> Fill(int timeout_seconds);
+
+  int fd_ = -1;
+  std::string path_;
+  std::string buffer_;
+};
+
+}  // namespace outbox::tools
+
+#endif  // OUTBOX_TOOLS_CONTROL_CLIENT_H_

@@ -1,0 +1,111 @@
+#include "tools/control_connection.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "core/check.h"
+
+namespace outbox::tools {
+
+ControlConnection::~ControlConnection() { close(fd_); }
+
+short ControlConnection::events() const {
+  int events = 0;
+  if (!output_.empty()) events |= POLLOUT;
+  // While an answer goes on, only the client's going is of interest; poll(2) reports that by itself.
+  if (!answering_ && !input_ended_ && !close_after_output_) events |= POLLIN;
+  return static_cast<short>(events);
+}
+
+void ControlConnection::OnEvents(short events) {
+  if ((events & (POLLERR | POLLNVAL)) != 0) dead_ = true;
+  if ((events & POLLHUP) != 0 && (events & POLLIN) == 0) dead_ = true;
+  if (!dead_ && (events & POLLIN) != 0) Read();
+  if (!dead_ && (events & POLLOUT) != 0) Write();
+}
+
+bool ControlConnection::Resume() {
+  if (!resume_ || full()) return false;
+  const std::function<void()> resume = std::move(resume_);
+  resume_ = nullptr;
+  resume();
+  return true;
+}
+
+void ControlConnection::Read() {
+  char buffer[4096];
+  const ssize_t size = recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
+  if (size < 0) {
+    if (errno != EAGAIN && errno != EINTR) dead_ = true;
+    return;
+  }
+  if (size == 0) {
+    input_ended_ = true;
+    if (!answering_ && output_.empty()) dead_ = true;
+    return;
+  }
+  input_.append(buffer, static_cast<size_t>(size));
+  NextRequest();
+}
+
+void ControlConnection::NextRequest() {
+  while (!answering_ && !close_after_output_ && !dead_) {
+    const size_t newline = input_.find('\n');
+    if (newline == std::string::npos) {
+      if (input_.size() > kControlRequestBytes) {
+        Append({{"error", "request too long"}});
+        close_after_output_ = true;
+      }
+      return;
+    }
+    const nlohmann::json request =
+        nlohmann::json::parse(input_.begin(), input_.begin() + static_cast<ptrdiff_t>(newline),
+                              nullptr, /*allow_exceptions=*/false);
+    input_.erase(0, newline + 1);
+    if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
+      Append({{"error", "a request is one JSON object a line with a string \"command\""}});
+      continue;
+    }
+    answering_ = true;
+    handler_->Handle(request, shared_from_this());
+  }
+}
+
+bool ControlConnection::Send(const nlohmann::json& line) {
+  CHECK(answering_);
+  if (!dead_) Append(line);
+  return !dead_;
+}
+
+void ControlConnection::Finish(const nlohmann::json& line) {
+  CHECK(answering_);
+  if (!dead_) Append(line);
+  answering_ = false;
+  resume_ = nullptr;
+  // NextRequest may be on the stack below us (an answer given at once); its loop goes on then. For a
+  // later answer the server's loop comes by: see Write.
+}
+
+void ControlConnection::Append(const nlohmann::json& line) {
+  // Text from peers may be no UTF-8; it is shown with replacement characters, never refused.
+  output_.append(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  output_.push_back('\n');
+  if (output_.size() > 4 * kControlReplyBytes + kControlRequestBytes) dead_ = true;
+}
+
+void ControlConnection::Write() {
+  const ssize_t size = send(fd_, output_.data(), output_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (size < 0) {
+    if (errno != EAGAIN && errno != EINTR) dead_ = true;
+    return;
+  }
+  output_.erase(0, static_cast<size_t>(size));
+  if (!output_.empty()) return;
+  if (close_after_output_ || (input_ended_ && !answering_)) dead_ = true;
+  NextRequest();
+}
+
+}  // namespace outbox::tools

@@ -1,0 +1,273 @@
+#include "tools/control_server.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+
+#include "core/check.h"
+#include "tools/control_connection.h"
+
+namespace outbox::tools {
+namespace {
+
+constexpr int64_t kFarewellNs = 1'000'000'000;
+
+int64_t SteadyNs() {
+  timespec now = {};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+sigset_t Signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  return signals;
+}
+
+core::Result<sockaddr_un> UnixAddress(const std::string& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return core::Status(core::StatusCode::kInvalidArgument,
+                        path + ": a socket path has at most " +
+                            std::to_string(sizeof address.sun_path - 1) + " characters");
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
+// Removes the socket file of a server that is gone.
+core::Status RemoveStale(const std::string& path, const sockaddr_un& address) {
+  struct stat info = {};
+  if (lstat(path.c_str(), &info) != 0) {
+    return errno == ENOENT ? core::OkStatus() : core::Status::FromErrno(errno, path);
+  }
+  if (!S_ISSOCK(info.st_mode)) {
+    return core::Status(core::StatusCode::kAlreadyExists, path + ": is there and is not a socket");
+  }
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (probe < 0) return core::Status::FromErrno(errno, "socket");
+  const int connected =
+      connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  close(probe);
+  if (connected == 0) {
+    return core::Status(core::StatusCode::kAlreadyExists,
+                        path + ": another server is listening there");
+  }
+  if (unlink(path.c_str()) != 0) return core::Status::FromErrno(errno, path);
+  return core::OkStatus();
+}
+
+core::Result<int> ListenAt(const std::string& path) {
+  const core::Result<sockaddr_un> address = UnixAddress(path);
+  if (!address.ok()) return address.status();
+  const core::Status stale = RemoveStale(path, *address);
+  if (!stale.ok()) return stale;
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return core::Status::FromErrno(errno, "socket");
+  // Nobody can connect before listen(), so the mode is right from the first client on.
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
+      chmod(path.c_str(), 0660) != 0 || listen(fd, kControlClientsMax) != 0) {
+    const core::Status status = core::Status::FromErrno(errno, path);
+    close(fd);
+    return status;
+  }
+  return fd;
+}
+
+class Server final : public ControlServer {
+ public:
+  Server(std::string path, int listener, int event, int signals, ControlHandler* handler)
+      : path_(std::move(path)),
+        listener_(listener),
+        event_(event),
+        signals_(signals),
+        handler_(handler) {}
+  ~Server() override;
+
+  void Run() override;
+  void Quit() override { quit_ = true; }
+  void Post(std::function<void()> work) override;
+  void After(int64_t delay_ns, std::function<void()> work) override;
+
+ private:
+  struct Timer {
+    int64_t due_ns;
+    std::function<void()> work;
+  };
+
+  void Turn(int64_t until_ns);
+  void AcceptClients();
+  void ReadSignals();
+  void RunPosted();
+  void RunTimers();
+  int64_t NextTimer() const;
+  bool AnyOutput() const;
+
+  const std::string path_;
+  const int listener_;
+  const int event_;
+  const int signals_;
+  ControlHandler* const handler_;
+  bool quit_ = false;
+  std::vector<std::shared_ptr<ControlConnection>> clients_;
+  std::vector<Timer> timers_;
+  std::mutex posted_mutex_;
+  std::vector<std::function<void()>> posted_;
+};
+
+Server::~Server() {
+  clients_.clear();
+  if (listener_ >= 0) {
+    unlink(path_.c_str());
+    close(listener_);
+  }
+  close(event_);
+  close(signals_);
+}
+
+void Server::Run() {
+  while (!quit_) Turn(NextTimer());
+  const int64_t patience_ns = SteadyNs() + kFarewellNs;
+  while (AnyOutput() && SteadyNs() < patience_ns) Turn(patience_ns);
+}
+
+void Server::Turn(int64_t until_ns) {
+  std::vector<pollfd> polled = {{event_, POLLIN, 0}, {signals_, POLLIN, 0}};
+  if (listener_ >= 0) polled.push_back({listener_, POLLIN, 0});
+  const size_t first_client = polled.size();
+  const std::vector<std::shared_ptr<ControlConnection>> clients = clients_;
+  for (const auto& client : clients) polled.push_back({client->fd(), client->events(), 0});
+
+  int timeout_ms = -1;
+  if (until_ns != INT64_MAX) {
+    const int64_t wait_ms = (until_ns - SteadyNs() + 999'999) / 1'000'000;
+    timeout_ms = static_cast<int>(std::clamp<int64_t>(wait_ms, 0, 60'000));
+  }
+  if (poll(polled.data(), polled.size(), timeout_ms) < 0) {
+    CHECK(errno == EINTR || errno == ENOMEM);
+    return;
+  }
+  if (polled[1].revents != 0) ReadSignals();
+  if (polled[0].revents != 0) RunPosted();
+  RunTimers();
+  for (size_t i = 0; i < clients.size(); ++i) {
+    if (polled[first_client + i].revents != 0) clients[i]->OnEvents(polled[first_client + i].revents);
+    clients[i]->Resume();
+  }
+  if (listener_ >= 0 && polled[2].revents != 0) AcceptClients();
+  // Who waits for a client to read must hear that it has gone.
+  for (const auto& client : clients_) {
+    if (client->dead()) client->Resume();
+  }
+  std::erase_if(clients_, [](const auto& client) { return client->dead(); });
+}
+
+void Server::AcceptClients() {
+  for (size_t i = 0; i < kControlClientsMax; ++i) {
+    const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) return;
+    if (clients_.size() >= kControlClientsMax) {
+      static constexpr char kFull[] = "{\"error\":\"too many clients\"}\n";
+      send(fd, kFull, sizeof kFull - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+      close(fd);
+      continue;
+    }
+    clients_.push_back(std::make_shared<ControlConnection>(fd, handler_));
+  }
+}
+
+void Server::ReadSignals() {
+  signalfd_siginfo info = {};
+  while (read(signals_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    handler_->OnSignal(static_cast<int>(info.ssi_signo));
+  }
+}
+
+void Server::Post(std::function<void()> work) {
+  {
+    const std::lock_guard<std::mutex> lock(posted_mutex_);
+    posted_.push_back(std::move(work));
+  }
+  const uint64_t one = 1;
+  // The counter cannot overflow in practice, and a full one is awake anyway.
+  [[maybe_unused]] const ssize_t written = write(event_, &one, sizeof one);
+}
+
+void Server::RunPosted() {
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t size = read(event_, &count, sizeof count);
+  std::vector<std::function<void()>> works;
+  {
+    const std::lock_guard<std::mutex> lock(posted_mutex_);
+    works.swap(posted_);
+  }
+  for (const auto& work : works) work();
+}
+
+void Server::After(int64_t delay_ns, std::function<void()> work) {
+  timers_.push_back({SteadyNs() + delay_ns, std::move(work)});
+}
+
+void Server::RunTimers() {
+  const int64_t now_ns = SteadyNs();
+  std::vector<Timer> due;
+  for (Timer& timer : timers_) {
+    if (timer.due_ns <= now_ns) due.push_back(std::move(timer));
+  }
+  std::erase_if(timers_, [now_ns](const Timer& timer) { return timer.due_ns <= now_ns; });
+  for (const Timer& timer : due) timer.work();
+}
+
+int64_t Server::NextTimer() const {
+  int64_t next_ns = INT64_MAX;
+  for (const Timer& timer : timers_) next_ns = std::min(next_ns, timer.due_ns);
+  return next_ns;
+}
+
+bool Server::AnyOutput() const {
+  return std::any_of(clients_.begin(), clients_.end(),
+                     [](const auto& client) { return client->has_output(); });
+}
+
+}  // namespace
+
+void ControlServer::BlockSignals() {
+  const sigset_t signals = Signals();
+  CHECK(pthread_sigmask(SIG_BLOCK, &signals, nullptr) == 0);
+}
+
+core::Result<std::unique_ptr<ControlServer>> ControlServer::Create(const std::string& path,
+                                                                   ControlHandler* handler) {
+  int listener = -1;
+  if (!path.empty()) {
+    const core::Result<int> listening = ListenAt(path);
+    if (!listening.ok()) return listening.status();
+    listener = *listening;
+  }
+  const sigset_t mask = Signals();
+  const int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+  const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (signals < 0 || event < 0) {
+    const core::Status status = core::Status::FromErrno(errno, "signalfd, eventfd");
+    for (const int fd : {listener, signals, event}) {
+      if (fd >= 0) close(fd);
+    }
+    return status;
+  }
+  return std::unique_ptr<ControlServer>(new Server(path, listener, event, signals, handler));
+}
+
+}  // namespace outbox::tools

@@ -1,0 +1,30 @@
+// The commands of `outbox`, one file each. A command speaks to a connected client, prints, and says how
+// it went; the exit code is made of that in outbox.cc.
+#ifndef OUTBOX_TOOLS_OUTBOX_COMMANDS_H_
+#define OUTBOX_TOOLS_OUTBOX_COMMANDS_H_
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/status.h"
+#include "tools/control_client.h"
+
+namespace outbox::tools {
+
+// How long a command waits for the next line of an answer.
+inline constexpr int kAnswerSeconds = 30;
+
+// Prints the counters and gauges: a table in groups, or the one JSON object.
+core::Status StatsCommand(ControlClient* client, bool json);
+// Prints every queued recipient: aligned columns, or one JSON object a line.
+core::Status QueueCommand(ControlClient* client, bool json);
+// Asks the daemon to stop and, with `wait_seconds` > 0, waits until it has.
+core::Status StopCommand(ControlClient* client, int wait_seconds);
+
+// The tables of stats and queue as text, apart from any socket. `now_seconds`: Unix time.
+std::string FormatStats(const nlohmann::json& stats);
+std::string FormatDuration(double seconds);
+
+}  // namespace outbox::tools
+
+#endif  // OUTBOX_TOOLS_OUTBOX_COMMANDS_H_

@@ -1,0 +1,27 @@
+// `outbox stop`.
+#include <cstdio>
+
+#include "tools/outbox_commands.h"
+
+namespace outbox::tools {
+
+core::Status StopCommand(ControlClient* client, int wait_seconds) {
+  const core::Status sent = client->Send({{"command", "stop"}});
+  if (!sent.ok()) return sent;
+  const core::Result<nlohmann::json> answer = client->Receive(kAnswerSeconds);
+  if (!answer.ok()) return answer.status();
+  if (wait_seconds <= 0) {
+    std::printf("stopping\n");
+    return core::OkStatus();
+  }
+  // The daemon keeps the connection open until it ends.
+  const core::Status ended = client->WaitForEnd(wait_seconds);
+  if (!ended.ok()) {
+    return core::Status(core::StatusCode::kIoError, "outboxd has not stopped within " +
+                                                        std::to_string(wait_seconds) + " seconds");
+  }
+  std::printf("stopped\n");
+  return core::OkStatus();
+}
+
+}  // namespace outbox::tools
