@@ -1,0 +1,456 @@
+#include "queue/home.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/hash.h"
+#include "core/limits.h"
+#include "core/timer.h"
+#include "queue/retry_policy.h"
+#include "queue/shard_log.h"
+
+namespace outbox::queue {
+namespace {
+
+HomeTicket* AtHome(Ticket* ticket) { return static_cast<HomeTicket*>(ticket); }
+
+uint64_t MaskOf(uint32_t count) {
+  return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
+}
+
+}  // namespace
+
+// A part of a message on its way from the store to a ticket's holder.
+struct Home::FetchRequest {
+  Home* home = nullptr;
+  Ticket* ticket = nullptr;
+  FetchOp op;
+
+  void OnDone(const core::Status& status, Window window) { home->OnFetched(this, status, window); }
+};
+
+Home::Home(const HomeContext& context)
+    : context_(context),
+      tickets_(core::kMaxTicketsPerShard),
+      states_(context.io),
+      notifier_(context.io, context.wheel, &states_, this, context.log, context.hostname) {
+  SetRouter(context.router);
+}
+
+Home::~Home() { CHECK(idle()); }
+
+void Home::SetRouter(const Router* router) {
+  context_.router = router;
+  notifier_.SetRouter(router);
+}
+
+// --- Messages become tickets ---------------------------------------------------------------------
+
+HomeTicket* Home::MakeTicket(Store* store, Message* message, const MetaView& meta,
+                             const GroupView& group, uint16_t group_index, uint16_t first,
+                             uint64_t mask) {
+  HomeTicket* ticket = tickets_.New();
+  CHECK(ticket != nullptr);  // admission keeps messages far below the bound
+  ticket->message = message;
+  ticket->store = store;
+  ticket->destination = directory_.Acquire(group.destination());
+  ticket->mask = mask;
+  ticket->message_id = message->id;
+  ticket->sender_hash = core::Hash64(meta.reverse_path());
+  ticket->size_bytes = static_cast<uint32_t>(std::min<uint64_t>(meta.smtp_size(), UINT32_MAX));
+  ticket->first = first;
+  ticket->group = group_index;
+  ticket->home = context_.post->self();
+  ticket->eight_bit = meta.eight_bit();
+  ticket->periods = periods_.Intern(group);
+  ticket->retry_s = static_cast<uint32_t>(ticket->periods->retry_ns[0] / core::kNsPerSecond);
+  // The steady time of acceptance, derived from the wall clock once; a wall clock that has been set back
+  // since does not make the message older than it is.
+  const int64_t age_ns = std::max<int64_t>(0, context_.io->wall_ns() - message->accepted_wall_ns);
+  ticket->accepted_ns = context_.io->now_ns() - age_ns;
+  ticket->sibling = FirstTicket(message);
+  message->home = ticket;
+  return ticket;
+}
+
+void Home::OnAccepted(Store* store, Message* message, const MetaView& meta) {
+  message->home = nullptr;
+  message->policy = 0;
+  GroupView group;
+  uint16_t index = 0;
+  for (bool more = meta.FirstGroup(&group); more; more = meta.NextGroup(&group), ++index) {
+    for (uint32_t done = 0; done < group.count(); done += core::kTicketRecipients) {
+      const uint32_t count = std::min<uint32_t>(core::kTicketRecipients, group.count() - done);
+      Offer(MakeTicket(store, message, meta, group, index,
+                       static_cast<uint16_t>(group.first() + done), MaskOf(count)),
+            /*lease=*/true);
+    }
+  }
+}
+
+void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
+                       const StateView& state) {
+  context_.log->Recovered(message->pending);
+  if (state.untouched()) {
+    OnAccepted(store, message, meta);
+    return;
+  }
+  message->home = nullptr;
+  message->policy = 0;
+  StatePart part;
+  for (uint32_t at = 0; state.Next(&at, &part);) {
+    if (part.mask == 0 || part.group >= meta.group_count()) continue;  // checked by the store
+    HomeTicket* ticket = MakeTicket(store, message, meta, meta.Group(part.group), part.group,
+                                    part.first, part.mask);
+    ticket->attempts = part.attempts;
+    ticket->notified = (part.flags & kPartNotified) != 0;
+    const int64_t wait_ns =
+        std::max<int64_t>(0, part.next_attempt_wall_ns - context_.io->wall_ns());
+    ticket->next_attempt_ns = context_.io->now_ns() + wait_ns;
+    if (part.attempts > 0) {
+      ticket->reply = replies_.Acquire(part.code, part.enhanced, part.text, part.mailhost);
+    }
+    OfferOrWait(ticket);
+  }
+  CHECK(message->home != nullptr);  // a live message has a pending part
+}
+
+HomeTicket* Home::Split(HomeTicket* ticket, uint64_t mask) {
+  CHECK(mask != 0 && (ticket->mask & mask) == mask);
+  if (ticket->mask == mask) return ticket;
+  HomeTicket* part = tickets_.New();
+  CHECK(part != nullptr);
+  part->message = ticket->message;
+  part->store = ticket->store;
+  part->destination = directory_.Acquire(ticket->destination->key);
+  part->mask = mask;
+  part->message_id = ticket->message_id;
+  part->sender_hash = ticket->sender_hash;
+  part->size_bytes = ticket->size_bytes;
+  part->first = ticket->first;
+  part->group = ticket->group;
+  part->attempts = ticket->attempts;
+  part->home = ticket->home;
+  part->priority = ticket->priority;
+  part->eight_bit = ticket->eight_bit;
+  part->retry_s = ticket->retry_s;
+  part->periods = ticket->periods;
+  part->accepted_ns = ticket->accepted_ns;
+  part->notified = ticket->notified;
+  if (ticket->reply != nullptr) {
+    part->reply = replies_.Acquire(ticket->reply->code, ticket->reply->enhanced,
+                                   ticket->reply->text, ticket->reply->mailhost);
+  }
+  ticket->mask &= ~mask;
+  part->sibling = ticket->sibling;
+  ticket->sibling = part;
+  return part;
+}
+
+void Home::FreeTicket(HomeTicket* ticket) {
+  CHECK(ticket->where != TicketPlace::kOut);
+  CHECK(ticket->timer == core::TimerWheel::kNone);
+  directory_.Release(ticket->destination);
+  replies_.Release(ticket->reply);
+  tickets_.Delete(ticket);
+}
+
+void Home::EndTicket(HomeTicket* ticket, bool ended) {
+  Message* message = ticket->message;
+  Store* store = ticket->store;
+  if (message->home == ticket) {
+    message->home = ticket->sibling;
+  } else {
+    HomeTicket* before = FirstTicket(message);
+    while (before->sibling != ticket) before = before->sibling;
+    before->sibling = ticket->sibling;
+  }
+  FreeTicket(ticket);
+  if (message->home != nullptr) {
+    states_.Mark(store, message);
+    return;
+  }
+  states_.Unmark(message);
+  context_.log->Finished(message->id);
+  if (!ended) store->Done(message);
+}
+
+// --- Out and home again --------------------------------------------------------------------------
+
+int64_t Home::DeadlineOf(const HomeTicket& ticket) const {
+  const PeriodSet& periods = *ticket.periods;
+  return std::min(ExpiryTime(ticket.accepted_ns, periods.retry_until_ns),
+                  NotifyTime(ticket.accepted_ns, periods.notify_after_ns, periods.retry_until_ns,
+                             ticket.notified));
+}
+
+void Home::OfferOrWait(HomeTicket* ticket) {
+  if (closing_) return;
+  const int64_t now_ns = context_.io->now_ns();
+  if (DeadlineOf(*ticket) <= now_ns && HandleDeadline(ticket)) return;
+  if (ticket->next_attempt_ns <= now_ns) {
+    Offer(ticket, /*lease=*/false);
+  } else {
+    WaitAtHome(ticket);
+  }
+}
+
+void Home::Offer(HomeTicket* ticket, bool lease) {
+  if (closing_) return;
+  ticket->deadline_ns = DeadlineOf(*ticket);
+  ticket->state = RecipientState::kReady;
+  ticket->host = Ticket::kNoHost;
+  ticket->next_attempt_ns = 0;
+  ticket->holder = ticket->destination->lane_open
+                       ? context_.post->self()
+                       : static_cast<uint8_t>(ticket->destination->hash % context_.post->shards());
+  if (lease) ticket->window = ticket->store->Lease(ticket->message);
+  ticket->where = TicketPlace::kOut;
+  ++out_;
+  context_.post->Offer(ticket->holder, ticket);
+}
+
+void Home::WaitAtHome(HomeTicket* ticket) {
+  ticket->where = TicketPlace::kWaiting;
+  ticket->state = ticket->notified ? RecipientState::kDelayed : RecipientState::kDeferred;
+  ticket->host = Ticket::kNoHost;
+  const int64_t due_ns = std::min(ticket->next_attempt_ns, DeadlineOf(*ticket));
+  ticket->timer = context_.wheel->Add(
+      due_ns, static_cast<uint8_t>(core::TimerKind::kTicketAtHome), ticket);
+  CHECK(ticket->timer != core::TimerWheel::kNone);  // the wheel holds more than there are tickets
+}
+
+void Home::OnTimer(uint64_t cookie) {
+  HomeTicket* ticket = reinterpret_cast<HomeTicket*>(static_cast<uintptr_t>(cookie));
+  CHECK(ticket->where == TicketPlace::kWaiting);
+  ticket->timer = core::TimerWheel::kNone;
+  OfferOrWait(ticket);
+}
+
+bool Home::HandleDeadline(HomeTicket* ticket) {
+  const int64_t now_ns = context_.io->now_ns();
+  const PeriodSet& periods = *ticket->periods;
+  const bool null_sender = (ticket->message->flags & kFlagNullSender) != 0;
+  if (ExpiryTime(ticket->accepted_ns, periods.retry_until_ns) <= now_ns) {
+    ticket->expired = true;
+    context_.log->Expired(*ticket);
+    if (null_sender) {
+      FinishSilently(ticket);
+    } else {
+      notifier_.Add(ticket, DsnAction::kFailed);
+    }
+    return true;
+  }
+  if (null_sender) {
+    // Nobody to tell: from now on it is `delayed`, and expiry is the only deadline left.
+    ticket->notified = true;
+    states_.Mark(ticket->store, ticket->message);
+    return false;
+  }
+  notifier_.Add(ticket, DsnAction::kDelayed);
+  return true;
+}
+
+void Home::OnReturn(Ticket* returned) {
+  HomeTicket* ticket = AtHome(returned);
+  CHECK(ticket->where == TicketPlace::kOut && out_ > 0);
+  CHECK(!ticket->window);
+  ticket->where = TicketPlace::kWaiting;
+  --out_;
+  const std::unique_ptr<TicketResult> result = std::move(ticket->result);
+  CHECK(result != nullptr);
+  switch (result->reason) {
+    case ReturnReason::kAttempted:
+      HandleAttempt(ticket, *result);
+      return;
+    case ReturnReason::kDeadline:
+    case ReturnReason::kRecalled:
+      ticket->next_attempt_ns = 0;
+      OfferOrWait(ticket);
+      return;
+    case ReturnReason::kShutdown:
+      ticket->state = RecipientState::kReady;
+      if (!closing_) {
+        // The owner stops before us; the restart will offer it again.
+        ticket->next_attempt_ns = context_.io->now_ns() + ticket->periods->retry_ns[0];
+        WaitAtHome(ticket);
+      }
+      return;
+  }
+}
+
+void Home::OnLane(const LaneNotice& notice) {
+  if (DirectoryEntry* entry = directory_.Find(notice.key); entry != nullptr) {
+    entry->lane_open = notice.open;
+  }
+}
+
+// --- What an attempt means -----------------------------------------------------------------------
+
+void Home::HandleAttempt(HomeTicket* ticket, const TicketResult& result) {
+  ++ticket->attempts;
+  const uint64_t all = ticket->mask;
+  const uint64_t delivered = result.delivered & all;
+  // The recipients that an outcome keeps together: the same verdict and the same words.
+  uint64_t seen = delivered;
+  std::vector<std::pair<const RecipientResult*, uint64_t>> outcomes;
+  for (const RecipientResult& failed : result.failed) {
+    CHECK(failed.recipient >= ticket->first && failed.recipient - ticket->first < 64);
+    const uint64_t bit = uint64_t{1} << (failed.recipient - ticket->first);
+    CHECK((all & bit) != 0 && (seen & bit) == 0 && failed.verdict != Verdict::kDelivered);
+    seen |= bit;
+    const auto same = std::find_if(outcomes.begin(), outcomes.end(), [&failed](const auto& other) {
+      return other.first->verdict == failed.verdict && other.first->code == failed.code &&
+             other.first->enhanced == failed.enhanced && other.first->text == failed.text;
+    });
+    if (same != outcomes.end()) {
+      same->second |= bit;
+    } else {
+      outcomes.emplace_back(&failed, bit);
+    }
+  }
+  CHECK(seen == all);  // every recipient of an attempt has an outcome
+  if (delivered != 0) HandleDelivered(ticket, delivered);
+  if (delivered == all) return;
+  for (const auto& [outcome, mask] : outcomes) {
+    HomeTicket* part = Split(ticket, mask);  // the last one is the ticket itself
+    if (outcome->verdict == Verdict::kBounced) {
+      HandleBounced(part, mask, *outcome, result.mailhost);
+    } else {
+      HandleDeferred(part, mask, *outcome, result.mailhost);
+    }
+  }
+}
+
+void Home::HandleDelivered(HomeTicket* ticket, uint64_t mask) {
+  const int count = std::popcount(mask);
+  CHECK(ticket->message->pending >= count);
+  ticket->message->pending = static_cast<uint16_t>(ticket->message->pending - count);
+  context_.log->CountDelivered(count);
+  ticket->mask &= ~mask;
+  if (ticket->mask == 0) {
+    EndTicket(ticket);
+  } else {
+    states_.Mark(ticket->store, ticket->message);
+  }
+}
+
+void Home::SetReply(HomeTicket* ticket, const RecipientResult& result,
+                    const std::string& mailhost) {
+  LastReply* reply = replies_.Acquire(result.code, result.enhanced, result.text, mailhost);
+  replies_.Release(ticket->reply);
+  ticket->reply = reply;
+}
+
+void Home::HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
+                          const std::string& mailhost) {
+  CHECK(ticket->mask == mask);
+  SetReply(ticket, result, mailhost);
+  ticket->next_attempt_ns =
+      AddTime(context_.io->now_ns(),
+              RetryDelay(ticket->periods->retry_ns, ticket->attempts, context_.random));
+  context_.log->Deferred(*ticket, context_.io->wall_ns() +
+                                      (ticket->next_attempt_ns - context_.io->now_ns()));
+  states_.Mark(ticket->store, ticket->message);
+  OfferOrWait(ticket);
+}
+
+void Home::HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
+                         const std::string& mailhost) {
+  CHECK(ticket->mask == mask);
+  SetReply(ticket, result, mailhost);
+  context_.log->Bounced(*ticket);
+  if ((ticket->message->flags & kFlagNullSender) != 0) {
+    FinishSilently(ticket);
+  } else {
+    notifier_.Add(ticket, DsnAction::kFailed);
+  }
+}
+
+void Home::FinishSilently(HomeTicket* ticket, bool ended) {
+  const int count = ticket->recipients();
+  CHECK(ticket->message->pending >= count);
+  ticket->message->pending = static_cast<uint16_t>(ticket->message->pending - count);
+  context_.log->CountFailed(count, ticket->expired);
+  EndTicket(ticket, ended);
+}
+
+void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool ended) {
+  if (action == DsnAction::kFailed) {
+    FinishSilently(ticket, ended);
+    return;
+  }
+  ticket->where = TicketPlace::kWaiting;
+  context_.log->Notified(*ticket);
+  OfferOrWait(ticket);
+}
+
+void Home::OnNoticeMessage(Store* store, Message* message, const MetaView& meta) {
+  context_.log->Generated(message->id, meta);
+  OnAccepted(store, message, meta);
+}
+
+// --- Windows -------------------------------------------------------------------------------------
+
+Home::FetchRequest* Home::NewFetchRequest() {
+  if (fetch_free_.empty()) {
+    // Bounded by the tickets that are being sent: one fetch at a time for each.
+    fetch_pool_.push_back(std::make_unique<FetchRequest>());
+    FetchRequest* request = fetch_pool_.back().get();
+    request->home = this;
+    request->op.Bind<&FetchRequest::OnDone>(request);
+    return request;
+  }
+  FetchRequest* request = fetch_free_.back();
+  fetch_free_.pop_back();
+  return request;
+}
+
+void Home::OnFetch(Ticket* ticket, uint32_t part, const Extent& extent) {
+  if (part == 0) {
+    if (const Window window = ticket->store->Lease(ticket->message)) {
+      context_.post->Fetched(ticket, part, window);
+      return;
+    }
+  }
+  FetchRequest* request = NewFetchRequest();
+  request->ticket = ticket;
+  request->op.message = ticket->message;
+  request->op.part = part;
+  request->op.extent = extent;
+  ++fetches_;
+  ticket->store->Fetch(&request->op);
+}
+
+void Home::OnFetched(FetchRequest* request, const core::Status& status, Window window) {
+  --fetches_;
+  fetch_free_.push_back(request);
+  if (!status.ok()) {
+    context_.log->Damage(std::string("message ") + FormatMessageId(request->ticket->message_id) +
+                         " cannot be read: " + status.ToString());
+    window = Window();
+  }
+  context_.post->Fetched(request->ticket, request->op.part, window);
+}
+
+void Home::OnRelease(Ticket* ticket, const Window& window) { ticket->store->Return(window); }
+
+// --- The turn ------------------------------------------------------------------------------------
+
+void Home::Tick() {
+  notifier_.Tick();
+  states_.Tick(closing_);
+}
+
+int64_t Home::NextDeadline() const { return states_.NextDeadline(); }
+
+void Home::Close() {
+  closing_ = true;
+  notifier_.Close();
+}
+
+bool Home::idle() const {
+  return out_ == 0 && fetches_ == 0 && notifier_.idle() && states_.idle();
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,136 @@
+// Home: the accepting shard's side of every message.
+//
+// Home owns what becomes of each recipient. It makes tickets when a message is committed or recovered,
+// offers them to the shards that own their destinations, judges what comes back against the message's
+// periods, writes the new state to the store, lets the Notifier tell the sender, and finishes the message
+// when all recipients are final. Nobody else writes any of that down.
+//
+// Lifecycle: one per shard, made with it; all calls on its thread. Stopped when Close() was called and
+// idle() holds.
+//
+// A ticket at home waits for the earliest of its three times (retry, notification, expiry) with one timer.
+// A ticket that is out carries the earlier of notification and expiry with it and comes back then.
+#ifndef OUTBOX_QUEUE_HOME_H_
+#define OUTBOX_QUEUE_HOME_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/intrusive_list.h"
+#include "core/random.h"
+#include "core/slab.h"
+#include "core/timer_wheel.h"
+#include "queue/directory.h"
+#include "queue/home_ticket.h"
+#include "queue/notifier.h"
+#include "queue/period_table.h"
+#include "queue/reply_table.h"
+#include "queue/shard_mail.h"
+#include "queue/state_writer.h"
+#include "queue/store.h"
+
+namespace outbox::queue {
+
+class ShardLog;  // queue/shard_log.h
+class Router;    // queue/router.h
+
+struct HomeContext {
+  io::Io* io = nullptr;
+  core::TimerWheel* wheel = nullptr;
+  core::Random* random = nullptr;
+  PostOffice* post = nullptr;
+  ShardLog* log = nullptr;         // events and counters
+  const Router* router = nullptr;  // for DSNs
+  std::string hostname;
+};
+
+class Home : public HomeMail, private NoticeOwner {
+ public:
+  explicit Home(const HomeContext& context);
+  Home(const Home&) = delete;
+  Home& operator=(const Home&) = delete;
+  // REQUIRES: idle().
+  ~Home() override;
+
+  // A message has been committed; its tickets leave. `meta` is read during the call.
+  void OnAccepted(Store* store, Message* message, const MetaView& meta);
+  // A live message that recovery has found, with its newest state.
+  void OnRecovered(Store* store, Message* message, const MetaView& meta, const StateView& state);
+
+  // HomeMail
+  void OnReturn(Ticket* ticket) override;
+  void OnFetch(Ticket* ticket, uint32_t part, const Extent& extent) override;
+  void OnRelease(Ticket* ticket, const Window& window) override;
+  void OnLane(const LaneNotice& notice) override;
+
+  // A timer of kind kTicketAtHome.
+  void OnTimer(uint64_t cookie);
+  // Once a turn, before Store::Tick.
+  void Tick();
+  int64_t NextDeadline() const;
+
+  // From now on no ticket is offered; what comes back stays. Timers are dropped.
+  void Close();
+  // No ticket is out, no notice or state on its way to the disk.
+  bool idle() const;
+
+  uint32_t tickets() const { return tickets_.in_use(); }
+  uint32_t tickets_out() const { return out_; }
+  const Directory& directory() const { return directory_; }
+  void SetRouter(const Router* router);
+
+ private:
+  struct FetchRequest;
+
+  // Makes the tickets of one group part and chains them to the message.
+  HomeTicket* MakeTicket(Store* store, Message* message, const MetaView& meta,
+                         const GroupView& group, uint16_t group_index, uint16_t first,
+                         uint64_t mask);
+  // Splits `mask` off into a ticket of its own, at home, with the same history.
+  HomeTicket* Split(HomeTicket* ticket, uint64_t mask);
+  void FreeTicket(HomeTicket* ticket);
+  // Unchains and frees; finishes the message when it was the last one, unless it has `ended` already.
+  void EndTicket(HomeTicket* ticket, bool ended = false);
+  void OfferOrWait(HomeTicket* ticket);
+  void Offer(HomeTicket* ticket, bool lease);
+  void WaitAtHome(HomeTicket* ticket);
+  int64_t DeadlineOf(const HomeTicket& ticket) const;
+  // Notification or expiry is due: true when the ticket has gone into a notice.
+  bool HandleDeadline(HomeTicket* ticket);
+
+  void HandleAttempt(HomeTicket* ticket, const TicketResult& result);
+  void HandleDelivered(HomeTicket* ticket, uint64_t mask);
+  void HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
+                      const std::string& mailhost);
+  void HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
+                     const std::string& mailhost);
+  void SetReply(HomeTicket* ticket, const RecipientResult& result, const std::string& mailhost);
+  // The recipients of a ticket are final without any word to the sender.
+  void FinishSilently(HomeTicket* ticket, bool ended = false);
+
+  // NoticeOwner
+  void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool ended) override;
+  void OnNoticeMessage(Store* store, Message* message, const MetaView& meta) override;
+
+  void OnFetched(FetchRequest* request, const core::Status& status, Window window);
+  FetchRequest* NewFetchRequest();
+
+  HomeContext context_;
+  Directory directory_;
+  PeriodTable periods_;
+  ReplyTable replies_;
+  core::Slab<HomeTicket> tickets_;
+  StateWriter states_;
+  Notifier notifier_;
+  std::vector<std::unique_ptr<FetchRequest>> fetch_pool_;
+  std::vector<FetchRequest*> fetch_free_;
+  uint32_t fetches_ = 0;  // in flight
+  uint32_t out_ = 0;      // tickets that are out
+  bool closing_ = false;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_HOME_H_

@@ -1,0 +1,46 @@
+// HomeTicket: a ticket together with what home alone keeps of it.
+//
+// The owner of a destination sees the Ticket; the rest is home's at all times, also while the ticket is
+// out. Lives in home's slab from the commit (or recovery) of its message until its recipients are final.
+#ifndef OUTBOX_QUEUE_HOME_TICKET_H_
+#define OUTBOX_QUEUE_HOME_TICKET_H_
+
+#include <bit>
+#include <cstdint>
+
+#include "core/intrusive_list.h"
+#include "queue/period_table.h"
+#include "queue/reply_table.h"
+#include "queue/store.h"
+#include "queue/ticket.h"
+
+namespace outbox::queue {
+
+// Where a ticket is, as home knows it.
+enum class TicketPlace : uint8_t {
+  kWaiting,  // at home, for its timer
+  kOut,      // offered, not yet returned
+  kNotice,   // at home, its recipients are in a Notice that is not committed yet
+};
+
+struct HomeTicket : Ticket {
+  HomeTicket* sibling = nullptr;  // the message's next ticket; Message::home is the first
+  const PeriodSet* periods = nullptr;
+  LastReply* reply = nullptr;     // of the last failed attempt; null: none
+  int64_t accepted_ns = 0;        // steady time of acceptance, derived once
+  core::ListLink notice_link;     // Notice::tickets
+  TicketPlace where = TicketPlace::kWaiting;
+  bool notified = false;          // its sender has had the delay notice
+  bool expired = false;           // in a Notice because retry-until passed
+  bool ending = false;            // the snapshot being written leaves its recipients out: final
+
+  int recipients() const { return std::popcount(mask); }
+};
+
+inline HomeTicket* FirstTicket(const Message* message) {
+  return static_cast<HomeTicket*>(message->home);
+}
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_HOME_TICKET_H_

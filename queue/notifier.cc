@@ -1,0 +1,299 @@
+#include "queue/notifier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/check.h"
+#include "core/limits.h"
+#include "core/timer.h"
+#include "queue/retry_policy.h"
+#include "queue/router.h"
+#include "queue/shard_log.h"
+
+namespace outbox::queue {
+namespace {
+
+// Notices being composed or committed; each holds a window and a DSN in memory. Others wait.
+constexpr uint32_t kNoticesActiveMax = 64;
+// After a commit or a read that failed.
+constexpr int64_t kRetryNs = core::kNsPerSecond;
+
+}  // namespace
+
+struct Notifier::Notice {
+  enum class Step : uint8_t { kGathering, kFetching, kCommitting, kPausing };
+
+  Notifier* notifier = nullptr;
+  Message* message = nullptr;
+  Store* store = nullptr;
+  DsnAction action = DsnAction::kFailed;
+  Step step = Step::kGathering;
+  bool ends_message = false;
+  core::IntrusiveList<HomeTicket, &HomeTicket::notice_link> tickets;
+  std::unique_ptr<Notice> behind;  // the message's next notice
+  Window window;                   // of the original
+  FetchOp fetch;
+  CommitOp commit;
+  CommitOp::State state;
+  CommitOp::NewMessage dsn;
+  Message* done = nullptr;
+  StateBuilder builder;
+  MetaBuilder meta;
+  std::string body;
+  iovec body_part = {};
+  core::Timer timer;
+
+  void OnFetched(const core::Status& status, Window fetched) {
+    notifier->OnFetched(this, status, fetched);
+  }
+  void OnCommitted(const core::Status& status) { notifier->OnCommitted(this, status); }
+  void OnTimer() { notifier->Start(this); }
+};
+
+Notifier::Notifier(io::Io* io, core::TimerWheel* wheel, StateWriter* states, NoticeOwner* owner,
+                   ShardLog* log, std::string hostname)
+    : io_(io), wheel_(wheel), states_(states), owner_(owner), log_(log),
+      hostname_(std::move(hostname)) {}
+
+Notifier::~Notifier() { CHECK(idle()); }
+
+void Notifier::Add(HomeTicket* ticket, DsnAction action) {
+  CHECK(ticket->where != TicketPlace::kOut && ticket->timer == core::TimerWheel::kNone);
+  ticket->where = TicketPlace::kNotice;
+  Notice* notice = nullptr;
+  const auto found = notices_.find(ticket->message);
+  std::unique_ptr<Notice>* end = nullptr;
+  if (found != notices_.end()) {
+    // The first one in line that still gathers and says the same.
+    for (Notice* one = found->second; one != nullptr && notice == nullptr; one = one->behind.get()) {
+      if (one->step == Notice::Step::kGathering && one->action == action) notice = one;
+      end = &one->behind;
+    }
+  }
+  if (notice == nullptr) {
+    auto made = std::make_unique<Notice>();
+    notice = made.get();
+    notice->notifier = this;
+    notice->message = ticket->message;
+    notice->store = ticket->store;
+    notice->action = action;
+    notice->fetch.Bind<&Notice::OnFetched>(notice);
+    notice->commit.Bind<&Notice::OnCommitted>(notice);
+    notice->timer.Bind<&Notice::OnTimer>(notice);
+    if (end != nullptr) {
+      *end = std::move(made);
+    } else {
+      notices_.emplace(ticket->message, made.release());
+      ready_.push_back(notice);
+    }
+  }
+  notice->tickets.PushBack(ticket);
+}
+
+void Notifier::Tick() {
+  if (closing_ || ready_.empty() || active_ >= kNoticesActiveMax) return;
+  starting_.swap(ready_);
+  for (Notice* notice : starting_) {
+    if (active_ >= kNoticesActiveMax) {
+      ready_.push_back(notice);
+      continue;
+    }
+    ++active_;
+    Start(notice);
+  }
+  starting_.clear();
+}
+
+void Notifier::Start(Notice* notice) {
+  notice->step = Notice::Step::kFetching;
+  notice->window = notice->store->Lease(notice->message);
+  if (notice->window) {
+    ComposeAndCommit(notice);
+    return;
+  }
+  notice->fetch.message = notice->message;
+  notice->fetch.part = 0;
+  notice->store->Fetch(&notice->fetch);
+}
+
+void Notifier::OnFetched(Notice* notice, const core::Status& status, Window window) {
+  notice->window = window;
+  if (!status.ok()) {
+    log_->Damage("message " + FormatMessageId(notice->message->id) +
+                 " cannot be read, its sender cannot be told: " + status.ToString());
+    if (status.code() != core::StatusCode::kDataLoss) {
+      Retry(notice);
+      return;
+    }
+  }
+  ComposeAndCommit(notice);
+}
+
+void Notifier::ComposeAndCommit(Notice* notice) {
+  notice->step = Notice::Step::kCommitting;
+  std::optional<MetaView> meta;
+  if (notice->window) meta = MetaView::Parse(notice->window.bytes());
+  // A record that cannot be read any more has no sender that could be told: it is ended without.
+  const bool told = meta.has_value() && Compose(notice, *meta);
+  CommitOp* commit = &notice->commit;
+  commit->messages = {};
+  if (told) commit->messages = {&notice->dsn, 1};
+  for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
+       ticket = notice->tickets.Next(ticket)) {
+    ticket->ending = notice->action == DsnAction::kFailed;
+    ticket->notified = true;
+  }
+  notice->builder.Start();
+  const uint32_t parts =
+      WriteTickets(notice->message, io_->now_ns(), io_->wall_ns(), &notice->builder);
+  notice->ends_message = parts == 0;
+  commit->states = {};
+  commit->done = {};
+  states_->Lock(notice->message);
+  states_->Unmark(notice->message);
+  if (notice->ends_message) {
+    notice->done = notice->message;
+    commit->done = {&notice->done, 1};
+  } else {
+    notice->state = {notice->message, notice->builder.Finish()};
+    commit->states = {&notice->state, 1};
+  }
+  commit->lazy = false;
+  notice->store->Commit(commit);
+}
+
+bool Notifier::Compose(Notice* notice, const MetaView& meta) {
+  if (meta.reverse_path().empty()) return false;
+  std::vector<DsnRecipient> recipients;
+  int64_t retry_until_ns = 0;
+  for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
+       ticket = notice->tickets.Next(ticket)) {
+    retry_until_ns = std::max(retry_until_ns, ticket->periods->retry_until_ns);
+    for (uint64_t mask = ticket->mask; mask != 0; mask &= mask - 1) {
+      const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(mask));
+      if (index >= meta.recipient_count()) continue;
+      DsnRecipient recipient;
+      recipient.address = meta.Recipient(index);
+      recipient.expired = ticket->expired;
+      if (ticket->reply != nullptr) {
+        recipient.code = ticket->reply->code;
+        recipient.enhanced = ticket->reply->enhanced;
+        recipient.text = ticket->reply->text;
+        recipient.mailhost = ticket->reply->mailhost;
+      }
+      recipients.push_back(recipient);
+    }
+  }
+  if (recipients.empty()) return false;
+  const uint64_t dsn_id = notice->store->NewId();
+  const std::string id = FormatMessageId(notice->message->id);
+  const std::string dsn_name = FormatMessageId(dsn_id);
+  DsnFacts facts;
+  facts.action = notice->action;
+  facts.reporting_mta = hostname_;
+  facts.return_path = meta.reverse_path();
+  facts.message_id = id;
+  facts.dsn_id = dsn_name;
+  facts.arrival_wall_ns = meta.accepted_wall_ns();
+  facts.now_wall_ns = io_->wall_ns();
+  facts.retry_until_wall_ns = AddTime(meta.accepted_wall_ns(), retry_until_ns);
+  facts.recipients = recipients;
+  facts.original_prefix = meta.prefix();
+  facts.original_body = {meta.body().data(), meta.body().size()};
+  notice->body.clear();
+  ComposeDsn(facts, &notice->body);
+  BuildMeta(notice, meta, dsn_id);
+  return true;
+}
+
+void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_id) {
+  const std::string_view recipient = original.reverse_path();
+  const RouteChoice choice = router_->Route(recipient);
+  notice->meta.Start(dsn_id, io_->wall_ns(), kFlagGenerated | kFlagNullSender, "", "");
+  notice->meta.AddGroup(choice.destination, choice.route, choice.retry_s, choice.periods);
+  notice->meta.AddRecipient(recipient);
+  notice->meta.SetPrefix("");
+  // Stuffed dots make a message look larger to SIZE= than it is; for a DSN the exact number is not kept.
+  notice->meta.SetBody(notice->body.size(), 0);
+  notice->body_part = {notice->body.data(), notice->body.size()};
+  notice->dsn.meta = notice->meta.Finish();
+  notice->dsn.body = {&notice->body_part, 1};
+  notice->dsn.message = nullptr;
+}
+
+void Notifier::OnCommitted(Notice* notice, const core::Status& status) {
+  states_->Unlock(notice->store, notice->message);
+  if (notice->window) notice->store->Return(std::exchange(notice->window, Window()));
+  if (!status.ok()) {
+    for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
+         ticket = notice->tickets.Next(ticket)) {
+      ticket->ending = false;
+      if (notice->action == DsnAction::kDelayed) ticket->notified = false;
+    }
+    states_->Mark(notice->store, notice->message);
+    Retry(notice);
+    return;
+  }
+  Message* dsn = notice->dsn.message;
+  if (dsn != nullptr && !notice->commit.messages.empty()) {
+    const std::optional<MetaView> meta = MetaView::Parse(notice->dsn.meta);
+    CHECK(meta.has_value());
+    owner_->OnNoticeMessage(notice->store, dsn, *meta);
+  }
+  End(notice);
+}
+
+void Notifier::Retry(Notice* notice) {
+  notice->step = Notice::Step::kPausing;
+  if (notice->window) notice->store->Return(std::exchange(notice->window, Window()));
+  if (closing_) {
+    --active_;
+    Drop(notice);
+    return;
+  }
+  CHECK(notice->timer.Set(wheel_, io_->now_ns() + kRetryNs));
+}
+
+// The tickets go back to home one by one; the message may be finished by the last one.
+void Notifier::End(Notice* notice) {
+  --active_;
+  const auto found = notices_.find(notice->message);
+  CHECK(found != notices_.end() && found->second == notice);
+  std::unique_ptr<Notice> ended(notice);
+  if (notice->behind != nullptr) {
+    found->second = notice->behind.release();
+    if (closing_) {
+      Drop(found->second);
+    } else {
+      ready_.push_back(found->second);
+    }
+  } else {
+    notices_.erase(found);
+  }
+  while (HomeTicket* ticket = notice->tickets.PopFront()) {
+    owner_->OnNoticeCommitted(ticket, notice->action, notice->ends_message);
+  }
+}
+
+void Notifier::Drop(Notice* notice) {
+  CHECK(notices_.erase(notice->message) == 1);
+  std::unique_ptr<Notice> dropped(notice);
+  for (Notice* one = notice; one != nullptr; one = one->behind.get()) {
+    while (HomeTicket* ticket = one->tickets.PopFront()) ticket->where = TicketPlace::kWaiting;
+  }
+}
+
+void Notifier::Close() {
+  closing_ = true;
+  std::vector<Notice*> inactive;
+  inactive.swap(ready_);
+  for (auto& [message, notice] : notices_) {
+    if (notice->step != Notice::Step::kPausing) continue;
+    notice->timer.Cancel();
+    --active_;
+    inactive.push_back(notice);
+  }
+  for (Notice* notice : inactive) Drop(notice);
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,42 @@
+// PeriodTable: the sets of periods that queued messages have, each kept once.
+//
+// Accepting stores the three periods with the message (they outlive a reload); in memory a ticket holds a
+// pointer to its set. There are as many sets as routes differ in their periods, over the time that the
+// process has run. Shard-local.
+#ifndef OUTBOX_QUEUE_PERIOD_TABLE_H_
+#define OUTBOX_QUEUE_PERIOD_TABLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "queue/message_meta.h"
+
+namespace outbox::queue {
+
+struct PeriodSet {
+  std::vector<int64_t> retry_ns;  // at least one
+  int64_t notify_after_ns = 0;    // kNever: never
+  int64_t retry_until_ns = 0;
+};
+
+class PeriodTable {
+ public:
+  // The set of a group. Stays in place for the life of the table.
+  const PeriodSet* Intern(const GroupView& group);
+  size_t size() const { return sets_.size(); }
+
+ private:
+  absl::flat_hash_map<std::string, std::unique_ptr<PeriodSet>> sets_;  // by encoded periods
+  std::string key_;                                                  // scratch
+  std::string last_key_;
+  const PeriodSet* last_ = nullptr;  // most messages have the periods of the one before
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_PERIOD_TABLE_H_

@@ -1,0 +1,43 @@
+#include "queue/reply_table.h"
+
+#include "core/check.h"
+#include "core/limits.h"
+
+namespace outbox::queue {
+
+void ReplyTable::MakeKey(uint16_t code, std::string_view enhanced, std::string_view text,
+                         std::string_view mailhost, std::string* key) {
+  key->clear();
+  key->append(std::to_string(code)).push_back('\0');
+  key->append(enhanced).push_back('\0');
+  key->append(mailhost).push_back('\0');
+  key->append(text);
+}
+
+LastReply* ReplyTable::Acquire(uint16_t code, std::string_view enhanced, std::string_view text,
+                               std::string_view mailhost) {
+  text = text.substr(0, core::kReplyTextBytes);
+  enhanced = enhanced.substr(0, core::kReplyTextBytes);
+  mailhost = mailhost.substr(0, core::kReplyTextBytes);
+  MakeKey(code, enhanced, text, mailhost, &key_);
+  std::unique_ptr<LastReply>& reply = replies_[key_];
+  if (reply == nullptr) {
+    reply = std::make_unique<LastReply>();
+    reply->code = code;
+    reply->enhanced = std::string(enhanced);
+    reply->text = std::string(text);
+    reply->mailhost = std::string(mailhost);
+  }
+  ++reply->references;
+  return reply.get();
+}
+
+void ReplyTable::Release(LastReply* reply) {
+  if (reply == nullptr) return;
+  CHECK(reply->references > 0);
+  if (--reply->references > 0) return;
+  MakeKey(reply->code, reply->enhanced, reply->text, reply->mailhost, &key_);
+  CHECK(replies_.erase(key_) == 1);
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,44 @@
+// ReplyTable: the last replies of deferred tickets, each distinct one kept once.
+//
+// What a listing shows and the next snapshot needs. Thousands of tickets that wait for one dead host
+// share one entry; an entry goes with its last ticket. Shard-local; bounded by the tickets that exist.
+#ifndef OUTBOX_QUEUE_REPLY_TABLE_H_
+#define OUTBOX_QUEUE_REPLY_TABLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+
+namespace outbox::queue {
+
+struct LastReply {
+  uint16_t code = 0;     // 0: no reply
+  std::string enhanced;  // RFC 3463, or ""
+  std::string text;
+  std::string mailhost;
+  uint32_t references = 0;
+};
+
+class ReplyTable {
+ public:
+  // The entry with these contents, one reference more. Texts are cut to core::kReplyTextBytes.
+  LastReply* Acquire(uint16_t code, std::string_view enhanced, std::string_view text,
+                     std::string_view mailhost);
+  // One reference less; null is allowed. REQUIRES: references > 0.
+  void Release(LastReply* reply);
+  size_t size() const { return replies_.size(); }
+
+ private:
+  static void MakeKey(uint16_t code, std::string_view enhanced, std::string_view text,
+                      std::string_view mailhost, std::string* key);
+
+  absl::flat_hash_map<std::string, std::unique_ptr<LastReply>> replies_;
+  std::string key_;  // scratch
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_REPLY_TABLE_H_

@@ -1,0 +1,145 @@
+#include "queue/state_writer.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/limits.h"
+
+namespace outbox::queue {
+namespace {
+
+// How long a mark waits for company. Well under the second within which a deferral must be committed.
+constexpr int64_t kGatherNs = 20 * core::kNsPerMs;
+// After a failed commit.
+constexpr int64_t kRetryNs = core::kNsPerSecond;
+// Snapshots in flight; marks beyond wait for one to complete.
+constexpr size_t kCommitsMax = 256;
+
+}  // namespace
+
+uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns,
+                      StateBuilder* builder) {
+  uint32_t parts = 0;
+  for (const HomeTicket* ticket = FirstTicket(message); ticket != nullptr;
+       ticket = ticket->sibling) {
+    if (ticket->ending || ticket->mask == 0) continue;
+    StatePart part;
+    part.mask = ticket->mask;
+    part.first = ticket->first;
+    part.group = ticket->group;
+    part.attempts = ticket->attempts;
+    part.next_attempt_wall_ns = wall_ns;
+    if (ticket->where == TicketPlace::kWaiting && ticket->next_attempt_ns > now_ns) {
+      part.next_attempt_wall_ns += ticket->next_attempt_ns - now_ns;
+    }
+    if (ticket->notified) part.flags |= kPartNotified;
+    if (ticket->reply != nullptr) {
+      part.code = ticket->reply->code;
+      part.enhanced = ticket->reply->enhanced;
+      part.text = ticket->reply->text;
+      part.mailhost = ticket->reply->mailhost;
+    }
+    builder->Add(part);
+    ++parts;
+  }
+  return parts;
+}
+
+struct StateWriter::Commit {
+  StateWriter* writer = nullptr;
+  Store* store = nullptr;
+  uint64_t id = 0;
+  CommitOp op;
+  CommitOp::State state;
+  StateBuilder builder;
+
+  void OnDone(const core::Status& status) { writer->OnCommitted(this, status); }
+};
+
+StateWriter::StateWriter(io::Io* io) : io_(io) {}
+
+StateWriter::~StateWriter() { CHECK(in_flight_ == 0); }
+
+void StateWriter::Mark(Store* store, Message* message) {
+  if ((message->policy & kMarked) != 0) return;
+  message->policy |= kMarked;
+  marked_.push_back({store, message->id});
+  due_ns_ = std::min(due_ns_, io_->now_ns() + kGatherNs);
+}
+
+void StateWriter::Unmark(Message* message) {
+  message->policy = static_cast<uint16_t>(message->policy & ~kMarked);
+}
+
+void StateWriter::Lock(Message* message) {
+  CHECK((message->policy & kLocked) == 0);
+  message->policy |= kLocked;
+}
+
+void StateWriter::Unlock(Store* store, Message* message) {
+  CHECK((message->policy & kLocked) != 0);
+  message->policy = static_cast<uint16_t>(message->policy & ~kLocked);
+  if ((message->policy & kMarked) == 0) return;
+  marked_.push_back({store, message->id});  // Tick has dropped it from the list meanwhile, or will see
+  due_ns_ = std::min(due_ns_, io_->now_ns() + kGatherNs);  // it twice and find it unmarked
+}
+
+void StateWriter::Tick(bool force) {
+  if (marked_.empty() || (!force && io_->now_ns() < due_ns_)) return;
+  due_ns_ = core::kNever;
+  writing_.swap(marked_);
+  for (const MarkedMessage& mark : writing_) {
+    Message* message = mark.store->Find(mark.id);
+    if (message == nullptr || (message->policy & kMarked) == 0) continue;  // finished meanwhile
+    if ((message->policy & kLocked) != 0) continue;                        // Unlock puts it back
+    Commit* commit = Take();
+    if (commit == nullptr) {
+      marked_.push_back(mark);  // a completion makes room and the next Tick goes on
+      due_ns_ = io_->now_ns() + kGatherNs;
+      continue;
+    }
+    Unmark(message);
+    commit->store = mark.store;
+    commit->id = mark.id;
+    commit->builder.Start();
+    const uint32_t parts =
+        WriteTickets(message, io_->now_ns(), io_->wall_ns(), &commit->builder);
+    CHECK(parts > 0);  // a finished message is unmarked
+    commit->state = {message, commit->builder.Finish()};
+    commit->op.states = {&commit->state, 1};
+    commit->op.lazy = true;
+    ++in_flight_;
+    mark.store->Commit(&commit->op);
+  }
+  writing_.clear();
+}
+
+int64_t StateWriter::NextDeadline() const { return due_ns_; }
+
+StateWriter::Commit* StateWriter::Take() {
+  if (!free_.empty()) {
+    Commit* commit = free_.back();
+    free_.pop_back();
+    return commit;
+  }
+  if (pool_.size() >= kCommitsMax) return nullptr;
+  pool_.push_back(std::make_unique<Commit>());
+  Commit* commit = pool_.back().get();
+  commit->writer = this;
+  commit->op.Bind<&Commit::OnDone>(commit);
+  return commit;
+}
+
+void StateWriter::OnCommitted(Commit* commit, const core::Status& status) {
+  --in_flight_;
+  free_.push_back(commit);
+  if (status.ok()) return;
+  // The disk did not take it: what is known now is written again. The old state on disk is still true
+  // enough: recipients may be tried once more than needed after a crash, none is lost.
+  Message* message = commit->store->Find(commit->id);
+  if (message == nullptr || message->home == nullptr) return;
+  Mark(commit->store, message);
+  due_ns_ = io_->now_ns() + kRetryNs;
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,74 @@
+// StateWriter: brings what has become of messages to the disk, a little later and together.
+//
+// Home marks a message whose tickets have changed. A few milliseconds after the first mark every marked
+// message gets one snapshot of its whole present state in the store, so outcomes that arrive close
+// together are written once. A message that a Notice is committing is left alone until then: the notice
+// carries its state. One per shard, home's.
+#ifndef OUTBOX_QUEUE_STATE_WRITER_H_
+#define OUTBOX_QUEUE_STATE_WRITER_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/time.h"
+#include "io/io.h"
+#include "queue/home_ticket.h"
+#include "queue/message_state.h"
+#include "queue/store.h"
+
+namespace outbox::queue {
+
+// Appends the present state of `message` to a builder that was started: one part for each ticket that
+// is not `ending`. Returns the number of parts; none: all recipients are final.
+uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns,
+                      StateBuilder* builder);
+
+class StateWriter {
+ public:
+  explicit StateWriter(io::Io* io);
+  StateWriter(const StateWriter&) = delete;
+  StateWriter& operator=(const StateWriter&) = delete;
+  // REQUIRES: idle().
+  ~StateWriter();
+
+  // The message's tickets have changed in a way that must survive.
+  void Mark(Store* store, Message* message);
+  // The message is finished, or its state was committed otherwise: no snapshot is owed any more.
+  void Unmark(Message* message);
+  // While locked, marks are kept and written after Unlock.
+  void Lock(Message* message);
+  void Unlock(Store* store, Message* message);
+
+  // Once a turn: writes what is due.
+  void Tick(bool force);
+  int64_t NextDeadline() const;
+  // Nothing is marked, nothing in flight.
+  bool idle() const { return marked_.empty() && in_flight_ == 0; }
+
+ private:
+  struct Commit;
+  struct MarkedMessage {
+    Store* store;
+    uint64_t id;  // the message may have been finished since
+  };
+
+  Commit* Take();
+  void OnCommitted(Commit* commit, const core::Status& status);
+
+  // Flags in Message::policy, which is home's.
+  static constexpr uint16_t kMarked = 1;
+  static constexpr uint16_t kLocked = 2;
+
+  io::Io* const io_;
+  std::vector<MarkedMessage> marked_;
+  std::vector<MarkedMessage> writing_;  // scratch of Tick
+  int64_t due_ns_ = core::kNever;
+  std::vector<std::unique_ptr<Commit>> pool_;
+  std::vector<Commit*> free_;
+  uint32_t in_flight_ = 0;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_STATE_WRITER_H_
