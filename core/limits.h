@@ -93,6 +93,10 @@ inline constexpr uint32_t kMaxConnectionsPerSite = 10'000;
 // Recipients of one ticket: its mask is one 64-bit word. More for one destination make more
 // tickets.
 inline constexpr uint32_t kTicketRecipients = 64;
+// Tickets of one shard's messages. Near the bound new mail gets 452; the rest of the room is for what
+// splits off and for DSNs.
+inline constexpr uint32_t kMaxTicketsPerShard = 1u << 24;
+inline constexpr uint32_t kTicketsForNewMail = kMaxTicketsPerShard / 2;
 // Ready tickets of a destination above which lanes open (docs/architecture.md, "Shards, home,
 // tickets").
 inline constexpr uint32_t kLaneReadyTickets = 1000;

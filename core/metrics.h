@@ -22,9 +22,10 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
 
 // clang-format off
 #define OUTBOX_METRICS(X)                                                                          \
-  /* The ledger: accepted + generated = delivered + bounced + expired + discarded + removed + */   \
-  /* queued. */                                                                                    \
+  /* The ledger: accepted + generated + recovered = delivered + bounced + expired + discarded +  */   \
+  /* removed + queued. */                                                                          \
   X(kCounter, accepted_total, "recipients acknowledged to a client with 250 after DATA")           \
+  X(kCounter, recovered_total, "recipients found in the spool at the start")                       \
   X(kCounter, generated_total, "recipients of messages that we made (delivery status)")            \
   X(kCounter, delivered_total, "recipients that the next hop took over")                           \
   X(kCounter, bounced_total, "recipients that were refused for good")                              \

@@ -1,6 +1,7 @@
 #include "queue/directory.h"
 
 #include "core/check.h"
+#include "core/hash.h"
 
 namespace outbox::queue {
 

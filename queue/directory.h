@@ -11,8 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/container/flat_hash_map.h"
-#include "core/hash.h"
+#include "core/string_map.h"
 
 namespace outbox::queue {
 
@@ -36,11 +35,8 @@ class Directory {
   size_t size() const { return entries_.size(); }
 
  private:
-  struct Hash {
-    size_t operator()(std::string_view key) const { return core::Hash64(key); }
-  };
   // The map's keys are views of the entries' own strings.
-  absl::flat_hash_map<std::string_view, std::unique_ptr<DirectoryEntry>, Hash> entries_;
+  core::StringViewMap<std::unique_ptr<DirectoryEntry>> entries_;
 };
 
 }  // namespace outbox::queue

@@ -5,7 +5,19 @@ outbox_library(outbox_home
     bounce.cc
     client_limits.cc
     directory.cc
+    draft.cc
+    home.cc
+    message_id.cc
+    notifier.cc
+    period_table.cc
+    reply_table.cc
+    router.cc
+    shard_log.cc
+    state_writer.cc
   LINK
     outbox_core
+    outbox_smtp
+    outbox_queue
+    outbox_spool
     absl::flat_hash_map
 )

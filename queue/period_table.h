@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "core/string_map.h"
 #include "queue/message_meta.h"
 
 namespace outbox::queue {
@@ -31,7 +31,7 @@ class PeriodTable {
   size_t size() const { return sets_.size(); }
 
  private:
-  absl::flat_hash_map<std::string, std::unique_ptr<PeriodSet>> sets_;  // by encoded periods
+  core::StringMap<std::unique_ptr<PeriodSet>> sets_;  // by encoded periods
   std::string key_;                                                  // scratch
   std::string last_key_;
   const PeriodSet* last_ = nullptr;  // most messages have the periods of the one before

@@ -16,9 +16,9 @@ void ReplyTable::MakeKey(uint16_t code, std::string_view enhanced, std::string_v
 
 LastReply* ReplyTable::Acquire(uint16_t code, std::string_view enhanced, std::string_view text,
                                std::string_view mailhost) {
-  text = text.substr(0, core::kReplyTextBytes);
-  enhanced = enhanced.substr(0, core::kReplyTextBytes);
-  mailhost = mailhost.substr(0, core::kReplyTextBytes);
+  text = text.substr(0, core::kReplyTextMax);
+  enhanced = enhanced.substr(0, core::kReplyTextMax);
+  mailhost = mailhost.substr(0, core::kReplyTextMax);
   MakeKey(code, enhanced, text, mailhost, &key_);
   std::unique_ptr<LastReply>& reply = replies_[key_];
   if (reply == nullptr) {

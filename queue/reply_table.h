@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/container/flat_hash_map.h"
+#include "core/string_map.h"
 
 namespace outbox::queue {
 
@@ -24,7 +24,7 @@ struct LastReply {
 
 class ReplyTable {
  public:
-  // The entry with these contents, one reference more. Texts are cut to core::kReplyTextBytes.
+  // The entry with these contents, one reference more. Texts are cut to core::kReplyTextMax.
   LastReply* Acquire(uint16_t code, std::string_view enhanced, std::string_view text,
                      std::string_view mailhost);
   // One reference less; null is allowed. REQUIRES: references > 0.
@@ -35,7 +35,7 @@ class ReplyTable {
   static void MakeKey(uint16_t code, std::string_view enhanced, std::string_view text,
                       std::string_view mailhost, std::string* key);
 
-  absl::flat_hash_map<std::string, std::unique_ptr<LastReply>> replies_;
+  core::StringMap<std::unique_ptr<LastReply>> replies_;
   std::string key_;  // scratch
 };
 

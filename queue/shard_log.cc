@@ -1,0 +1,140 @@
+#include "queue/shard_log.h"
+
+#include <array>
+
+#include "core/time_format.h"
+
+namespace outbox::queue {
+namespace {
+
+using core::LogLevel;
+
+const char* VerdictName(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kDelivered: return "delivered";
+    case Verdict::kDeferred: return "attempt_failed";
+    case Verdict::kBounced: return "refused";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+void ShardLog::Accepted(uint64_t id, const MetaView& meta) {
+  const int64_t recipients = meta.recipient_count();
+  metrics_->accepted_total.Add(recipients);
+  metrics_->queued.Add(recipients);
+  metrics_->messages_accepted_total.Add();
+  metrics_->messages_queued.Add();
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  char text[kMessageIdChars];
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "accepted", FormatMessageId(id, text))
+      .Field("client", meta.client())
+      .Field("sender", meta.reverse_path())
+      .Field("recipients", recipients)
+      .Field("size", meta.smtp_size());
+}
+
+void ShardLog::Generated(uint64_t id, const MetaView& meta) {
+  const int64_t recipients = meta.recipient_count();
+  metrics_->generated_total.Add(recipients);
+  metrics_->queued.Add(recipients);
+  metrics_->messages_queued.Add();
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  char text[kMessageIdChars];
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "generated", FormatMessageId(id, text))
+      .Field("recipient", meta.Recipient(0))
+      .Field("size", meta.smtp_size());
+}
+
+void ShardLog::Recovered(int recipients) {
+  metrics_->recovered_total.Add(recipients);
+  metrics_->queued.Add(recipients);
+  metrics_->messages_queued.Add();
+}
+
+void ShardLog::CountDelivered(int recipients) {
+  metrics_->delivered_total.Add(recipients);
+  metrics_->queued.Subtract(recipients);
+}
+
+void ShardLog::CountFailed(int recipients, bool expired) {
+  (expired ? metrics_->expired_total : metrics_->bounced_total).Add(recipients);
+  metrics_->queued.Subtract(recipients);
+}
+
+void ShardLog::Finished(uint64_t id) {
+  metrics_->messages_queued.Subtract();
+  if (!events_->Wants(LogLevel::kDebug)) return;
+  char text[kMessageIdChars];
+  events_->Write(LogLevel::kDebug, io_->wall_ns(), "finished", FormatMessageId(id, text));
+}
+
+void ShardLog::Story(const HomeTicket& ticket, LogLevel level, const char* event,
+                     int64_t next_attempt_wall_ns) {
+  if (!events_->Wants(level)) return;
+  char text[kMessageIdChars];
+  core::EventLog::Event line =
+      events_->Write(level, io_->wall_ns(), event, FormatMessageId(ticket.message_id, text));
+  line.Field("destination", ticket.destination->key)
+      .Field("recipients", ticket.recipients())
+      .Field("attempts", ticket.attempts);
+  if (ticket.reply != nullptr) {
+    line.Field("mailhost", ticket.reply->mailhost);
+    if (ticket.reply->code > 0) line.Field("code", ticket.reply->code);
+    line.Field("reply", ticket.reply->text);
+  }
+  if (next_attempt_wall_ns > 0) {
+    std::array<char, core::kRfc3339Bytes> buffer;
+    line.Field("next_attempt", core::FormatRfc3339(next_attempt_wall_ns, buffer));
+  }
+}
+
+void ShardLog::Deferred(const HomeTicket& ticket, int64_t next_attempt_wall_ns) {
+  metrics_->deferred_total.Add(ticket.recipients());
+  Story(ticket, LogLevel::kInfo, "deferred", next_attempt_wall_ns);
+}
+
+void ShardLog::Bounced(const HomeTicket& ticket) { Story(ticket, LogLevel::kInfo, "bounced", 0); }
+
+void ShardLog::Expired(const HomeTicket& ticket) { Story(ticket, LogLevel::kInfo, "expired", 0); }
+
+void ShardLog::Notified(const HomeTicket& ticket) {
+  metrics_->delayed_total.Add(ticket.recipients());
+  Story(ticket, LogLevel::kInfo, "delayed", 0);
+}
+
+void ShardLog::Refused(const core::IpAddress& client, std::string_view what,
+                       std::string_view why) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "rejected")
+      .Field("client", client.ToString())
+      .Field("what", what)
+      .Field("why", why);
+}
+
+void ShardLog::Attempt(const Ticket& ticket, std::string_view sender, std::string_view recipient,
+                       std::string_view mailhost, Verdict verdict, uint16_t code,
+                       std::string_view enhanced, std::string_view text) {
+  const LogLevel level = LogLevel::kInfo;
+  if (!events_->Wants(level)) return;
+  char id[kMessageIdChars];
+  core::EventLog::Event line = events_->Write(level, io_->wall_ns(), VerdictName(verdict),
+                                              FormatMessageId(ticket.message_id, id));
+  line.Field("sender", sender).Field("recipient", recipient).Field("mailhost", mailhost);
+  if (code > 0) line.Field("code", code);
+  if (!enhanced.empty()) line.Field("status", enhanced);
+  line.Field("reply", text);
+}
+
+void ShardLog::Damage(std::string_view what) {
+  metrics_->spool_damages_total.Add();
+  Notice(LogLevel::kError, "spool_damage", what);
+}
+
+void ShardLog::Notice(LogLevel level, std::string_view event, std::string_view text) {
+  if (!events_->Wants(level)) return;
+  events_->Write(level, io_->wall_ns(), event).Field("text", text);
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,67 @@
+// ShardLog: what a shard tells the world about its mail: counters and events, one method a fact.
+//
+// The ledger of invariant 1 is kept here and nowhere else, so that it adds up: every method that makes
+// recipients final or new moves `queued` with the other side. Events carry the message's id, so that
+// one grep tells a message's story. Shard-local.
+#ifndef OUTBOX_QUEUE_SHARD_LOG_H_
+#define OUTBOX_QUEUE_SHARD_LOG_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/event_log.h"
+#include "core/metrics.h"
+#include "io/io.h"
+#include "queue/home_ticket.h"
+#include "queue/message_id.h"
+#include "queue/message_meta.h"
+#include "queue/outcome.h"
+
+namespace outbox::queue {
+
+class ShardLog {
+ public:
+  ShardLog(io::Io* io, core::ShardMetrics* metrics, core::EventLog* events)
+      : io_(io), metrics_(metrics), events_(events) {}
+
+  core::ShardMetrics& metrics() { return *metrics_; }
+
+  // --- Home: the ledger ---
+  void Accepted(uint64_t id, const MetaView& meta);
+  void Generated(uint64_t id, const MetaView& meta);  // a DSN of ours
+  void Recovered(int recipients);
+  void CountDelivered(int recipients);
+  // Final without delivery: bounced, or expired.
+  void CountFailed(int recipients, bool expired);
+  void Finished(uint64_t id);
+
+  // --- Home: the story ---
+  void Deferred(const HomeTicket& ticket, int64_t next_attempt_wall_ns);
+  void Bounced(const HomeTicket& ticket);
+  void Expired(const HomeTicket& ticket);
+  void Notified(const HomeTicket& ticket);
+
+  // --- Reception ---
+  void Refused(const core::IpAddress& client, std::string_view what, std::string_view why);
+
+  // --- Owner: one recipient's part of an attempt ---
+  void Attempt(const Ticket& ticket, std::string_view sender, std::string_view recipient,
+               std::string_view mailhost, Verdict verdict, uint16_t code,
+               std::string_view enhanced, std::string_view text);
+
+  // --- The spool ---
+  void Damage(std::string_view what);
+  void Notice(core::LogLevel level, std::string_view event, std::string_view text);
+
+ private:
+  void Story(const HomeTicket& ticket, core::LogLevel level, const char* event,
+             int64_t next_attempt_wall_ns);
+
+  io::Io* const io_;
+  core::ShardMetrics* const metrics_;
+  core::EventLog* const events_;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_SHARD_LOG_H_
