@@ -4,7 +4,7 @@
 // single-consumer ring, one ring for every ordered pair of shards (Exchange). A shard posts and drains
 // through its PostOffice. When a ring is full the mail waits in its sender's PostOffice, in order, and
 // follows at the end of a later turn: a full ring stops nobody. What can wait there is bounded by the
-// tickets that exist (limits.h: kMailPerTicket).
+// tickets that exist: at most an offer or a return, a recall, a fetch and its windows for each.
 //
 // The conversation about a ticket, home on the left:
 //
@@ -60,11 +60,10 @@ enum class MailKind : uint8_t {
 struct Mail {
   void* object = nullptr;  // Ticket, LaneNotice, or a command
   Window window;           // kFetched, kRelease
-  Extent extent;           // kFetch of a part above 0
   uint32_t number = 0;     // part of a message, or site
   MailKind kind = MailKind::kOffer;
   uint8_t from = 0;
-  bool flag = false;       // kSlotGrant: a slot comes with it
+  bool flag = false;       // kSlotGrant: a slot comes with it; kFetch: window.data is an Extent
 };
 
 // "From now on keep tickets of this destination for yourself" (open), or "offer them to its owner".
@@ -81,9 +80,9 @@ class HomeMail {
   // The ticket is home's again. ticket->result says why.
   virtual void OnReturn(Ticket* ticket) = 0;
   // Answer with PostOffice::Fetched, now or later, exactly once. Part 0 is meta, prefix and inline body;
-  // 1..n are the extents; `extent` says where, from the meta that the owner holds. The ticket stays the
-  // owner's: home reads only its constant fields.
-  virtual void OnFetch(Ticket* ticket, uint32_t part, const Extent& extent) = 0;
+  // 1..n are the extents; `extent` says where, from the meta that the owner holds (null for part 0;
+  // in place until the answer). The ticket stays the owner's: home reads only its constant fields.
+  virtual void OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) = 0;
   virtual void OnRelease(Ticket* ticket, const Window& window) = 0;
   virtual void OnLane(const LaneNotice& notice) = 0;
 };
@@ -113,8 +112,9 @@ class ControlMail {
 // The rings between `shards` shards. Made before the shards, gone after them; shared by all.
 class Exchange {
  public:
-  // `capacity`: mails a ring holds, a power of two.
-  explicit Exchange(uint32_t shards, size_t capacity);
+  // `tiny`: rings of two mails instead of limits.h: kMailboxCapacity, for tests of what happens when
+  // they are full.
+  explicit Exchange(uint32_t shards, bool tiny = false);
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -161,7 +161,8 @@ class PostOffice {
   // REQUIRES: no fetch outstanding, no window lent.
   void Return(Ticket* ticket);
   // REQUIRES: no fetch outstanding.
-  void Fetch(Ticket* ticket, uint32_t part, const Extent& extent);
+  // part >= 1: `extent` stays in place until the answer. Part 0: null.
+  void Fetch(Ticket* ticket, uint32_t part, const Extent* extent);
   void Release(Ticket* ticket, const Window& window);
   // To every shard, ourselves included.
   void Lane(const std::string& key, uint64_t hash, bool open);
@@ -189,6 +190,7 @@ class PostOffice {
   void Post(uint8_t to, Mail mail);
   void Handle(const Mail& mail);
   void HandleReturn(Ticket* ticket);
+  void Deliver(Ticket* ticket);
   void HandleRecall(const Mail& mail);
   void HandleRecallMissed(Ticket* ticket);
 

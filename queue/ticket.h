@@ -97,6 +97,7 @@ struct Ticket {
   void* place = nullptr;  // what the owner keeps it in: a sender's queue or a delivery
   Window window;       // the lease that travels with it, if any; part 0 of the message
   core::ListLink link;        // the holder's list: a sender's queue, home's waiting list
+  core::ListLink fresh_link;  // the owner's: tickets that have just come and keep their lease a while
   uint32_t timer = UINT32_MAX;  // the holder's wheel node
   int64_t next_attempt_ns = 0;  // steady; home's, while deferred
   std::unique_ptr<TicketResult> result;  // set by the owner when it returns the ticket

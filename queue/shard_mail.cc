@@ -1,0 +1,288 @@
+#include "queue/shard_mail.h"
+
+#include <bit>
+#include <utility>
+
+#include "core/check.h"
+#include "core/limits.h"
+#include "core/mailbox.h"
+#include "io/io.h"
+
+namespace outbox::queue {
+namespace {
+
+static_assert(sizeof(Mail) == 32);
+
+// Rounds of Drain over our own queue: what is answered at once is handled in the same turn, what goes
+// on and on leaves the loop its chance.
+constexpr int kLocalRounds = 4;
+
+}  // namespace
+
+// One of two sizes.
+struct Exchange::Ring {
+  std::unique_ptr<core::Mailbox<Mail, core::kMailboxCapacity>> full_size;
+  std::unique_ptr<core::Mailbox<Mail, 2>> tiny;
+
+  bool TryPush(const Mail& mail) {
+    return full_size != nullptr ? full_size->TryPush(mail) : tiny->TryPush(mail);
+  }
+  template <typename Take>
+  size_t Drain(Take&& take) {
+    return full_size != nullptr ? full_size->Drain(take, core::kMailboxCapacity)
+                                : tiny->Drain(take, 2);
+  }
+  bool empty() const { return full_size != nullptr ? full_size->empty() : tiny->empty(); }
+};
+
+Exchange::Exchange(uint32_t shards, bool tiny) : shards_(shards) {
+  CHECK(shards > 0 && shards <= core::kMaxShards);
+  for (uint32_t i = 0; i < shards * shards; ++i) {
+    rings_.push_back(std::make_unique<Ring>());
+    if (i % shards == i / shards) continue;  // nobody needs a ring to himself
+    if (tiny) {
+      rings_.back()->tiny = std::make_unique<core::Mailbox<Mail, 2>>();
+    } else {
+      rings_.back()->full_size =
+          std::make_unique<core::Mailbox<Mail, core::kMailboxCapacity>>();
+    }
+  }
+}
+
+// Notices that were never read go with their rings.
+Exchange::~Exchange() {
+  for (uint32_t i = 0; i < rings_.size(); ++i) {
+    if (i % shards_ == i / shards_) continue;
+    rings_[i]->Drain([](const Mail& mail) {
+      if (mail.kind == MailKind::kLane) delete static_cast<LaneNotice*>(mail.object);
+    });
+  }
+}
+
+PostOffice::PostOffice(Exchange* exchange, uint8_t self)
+    : exchange_(exchange), self_(self), overflow_(exchange->shards()) {
+  CHECK(self < exchange->shards());
+}
+
+PostOffice::~PostOffice() {
+  overflow_.push_back(std::move(local_));
+  for (const std::deque<Mail>& queue : overflow_) {
+    for (const Mail& mail : queue) {
+      if (mail.kind == MailKind::kLane) delete static_cast<LaneNotice*>(mail.object);
+    }
+  }
+}
+
+void PostOffice::SetHandlers(HomeMail* home, OwnerMail* owner, ControlMail* control) {
+  home_ = home;
+  owner_ = owner;
+  control_ = control;
+}
+
+void PostOffice::SetIos(std::vector<io::Io*> ios) {
+  CHECK(ios.size() == exchange_->shards());
+  ios_ = std::move(ios);
+}
+
+void PostOffice::Offer(uint8_t to, Ticket* ticket) {
+  CHECK(!ticket->recall_pending && !ticket->return_waits);
+  ticket->holder = to;
+  ticket->recalled = false;
+  Post(to, {.object = ticket, .kind = MailKind::kOffer});
+}
+
+void PostOffice::Recall(Ticket* ticket) {
+  CHECK(!ticket->recall_pending);
+  ticket->recall_pending = true;
+  Post(ticket->holder, {.object = ticket, .kind = MailKind::kRecall});
+}
+
+void PostOffice::Fetched(Ticket* ticket, uint32_t part, const Window& window) {
+  Post(ticket->holder,
+       {.object = ticket, .window = window, .number = part, .kind = MailKind::kFetched});
+}
+
+void PostOffice::Return(Ticket* ticket) {
+  CHECK(ticket->held && !ticket->fetching && !ticket->window);
+  CHECK(!ticket->link.linked() && !ticket->fresh_link.linked());
+  ticket->held = false;
+  ticket->place = nullptr;
+  Post(ticket->home, {.object = ticket, .kind = MailKind::kReturn});
+}
+
+void PostOffice::Fetch(Ticket* ticket, uint32_t part, const Extent* extent) {
+  CHECK(!ticket->fetching && (part == 0) == (extent == nullptr));
+  ticket->fetching = true;
+  Mail mail{.object = ticket, .number = part, .kind = MailKind::kFetch};
+  mail.window.data = reinterpret_cast<const char*>(extent);
+  Post(ticket->home, mail);
+}
+
+void PostOffice::Release(Ticket* ticket, const Window& window) {
+  Post(ticket->home, {.object = ticket, .window = window, .kind = MailKind::kRelease});
+}
+
+void PostOffice::Lane(const std::string& key, uint64_t hash, bool open) {
+  for (uint32_t to = 0; to < shards(); ++to) {
+    LaneNotice* notice = new LaneNotice{key, hash, open};  // the reader deletes it
+    Post(static_cast<uint8_t>(to), {.object = notice, .kind = MailKind::kLane});
+  }
+}
+
+void PostOffice::SlotGrant(uint8_t to, uint32_t site, bool slot) {
+  Post(to, {.number = site, .kind = MailKind::kSlotGrant, .flag = slot});
+}
+
+void PostOffice::SlotWanted(uint8_t to, uint32_t site) {
+  Post(to, {.number = site, .kind = MailKind::kSlotWanted});
+}
+
+void PostOffice::Command(uint8_t to, void* command) {
+  Post(to, {.object = command, .kind = MailKind::kCommand});
+}
+
+void PostOffice::Reply(uint8_t to, void* reply) {
+  Post(to, {.object = reply, .kind = MailKind::kReply});
+}
+
+void PostOffice::Post(uint8_t to, Mail mail) {
+  mail.from = self_;
+  ++counters_.posted;
+  if (to == self_) {
+    local_.push_back(mail);
+    return;
+  }
+  std::deque<Mail>& overflow = overflow_[to];
+  if (overflow.empty() && exchange_->ring(self_, to)->TryPush(mail)) {
+    written_ |= uint64_t{1} << to;
+    return;
+  }
+  ++counters_.full;
+  ++waiting_;
+  overflow.push_back(mail);
+}
+
+size_t PostOffice::Drain() {
+  size_t count = 0;
+  for (uint32_t from = 0; from < shards(); ++from) {
+    if (from == self_) continue;
+    count += exchange_->ring(from, self_)->Drain([this](const Mail& mail) { Handle(mail); });
+  }
+  for (int round = 0; round < kLocalRounds && !local_.empty(); ++round) {
+    for (size_t left = local_.size(); left > 0; --left) {
+      const Mail mail = local_.front();
+      local_.pop_front();
+      Handle(mail);
+      ++count;
+    }
+  }
+  counters_.drained += count;
+  return count;
+}
+
+void PostOffice::Flush() {
+  for (uint32_t to = 0; waiting_ > 0 && to < shards(); ++to) {
+    std::deque<Mail>& overflow = overflow_[to];
+    while (!overflow.empty() && exchange_->ring(self_, to)->TryPush(overflow.front())) {
+      overflow.pop_front();
+      --waiting_;
+      written_ |= uint64_t{1} << to;
+    }
+  }
+  while (written_ != 0) {
+    const int to = std::countr_zero(written_);
+    written_ &= written_ - 1;
+    if (ios_.empty()) continue;
+    ios_[self_]->Wake(ios_[static_cast<size_t>(to)]);
+    ++counters_.wakes;
+  }
+}
+
+bool PostOffice::HasMail() const {
+  if (!local_.empty()) return true;
+  for (uint32_t from = 0; from < shards(); ++from) {
+    if (from != self_ && !exchange_->ring(from, self_)->empty()) return true;
+  }
+  return false;
+}
+
+void PostOffice::Handle(const Mail& mail) {
+  Ticket* ticket = static_cast<Ticket*>(mail.object);
+  switch (mail.kind) {
+    case MailKind::kOffer:
+      CHECK(!ticket->held);
+      ticket->held = true;
+      owner_->OnOffer(ticket);
+      return;
+    case MailKind::kReturn:
+      HandleReturn(ticket);
+      return;
+    case MailKind::kRecall:
+      HandleRecall(mail);
+      return;
+    case MailKind::kRecallMissed:
+      HandleRecallMissed(ticket);
+      return;
+    case MailKind::kFetch:
+      home_->OnFetch(ticket, mail.number, reinterpret_cast<const Extent*>(mail.window.data));
+      return;
+    case MailKind::kFetched:
+      CHECK(ticket->fetching);
+      ticket->fetching = false;
+      owner_->OnFetched(ticket, mail.number, mail.window);
+      return;
+    case MailKind::kRelease:
+      home_->OnRelease(ticket, mail.window);
+      return;
+    case MailKind::kLane: {
+      const std::unique_ptr<LaneNotice> notice(static_cast<LaneNotice*>(mail.object));
+      home_->OnLane(*notice);
+      return;
+    }
+    case MailKind::kSlotGrant:
+      owner_->OnSlotGrant(mail.number, mail.flag);
+      return;
+    case MailKind::kSlotWanted:
+      owner_->OnSlotWanted(mail.number);
+      return;
+    case MailKind::kCommand:
+      control_->OnCommand(mail.from, mail.object);
+      return;
+    case MailKind::kReply:
+      control_->OnReply(mail.from, mail.object);
+      return;
+  }
+}
+
+void PostOffice::HandleReturn(Ticket* ticket) {
+  if (ticket->recall_pending && !ticket->recalled) {
+    ticket->return_waits = true;  // the recall is still under way: kRecallMissed will follow
+    return;
+  }
+  Deliver(ticket);
+}
+
+// The owner alone writes `held`, and home keeps the ticket until this is answered: so it can be read
+// here whether or not the ticket is ours.
+void PostOffice::HandleRecall(const Mail& mail) {
+  Ticket* ticket = static_cast<Ticket*>(mail.object);
+  if (!ticket->held) {
+    Post(mail.from, {.object = ticket, .kind = MailKind::kRecallMissed});
+    return;
+  }
+  ticket->recalled = true;
+  owner_->OnRecall(ticket);
+}
+
+void PostOffice::HandleRecallMissed(Ticket* ticket) {
+  CHECK(ticket->return_waits);  // the return was posted first
+  Deliver(ticket);
+}
+
+void PostOffice::Deliver(Ticket* ticket) {
+  ticket->recall_pending = false;
+  ticket->return_waits = false;
+  home_->OnReturn(ticket);
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,225 @@
+#include "queue/site_gate.h"
+
+#include <utility>
+
+#include "core/check.h"
+#include "core/random.h"
+#include "io/io.h"
+#include "queue/retry_policy.h"
+#include "queue/shard_mail.h"
+
+namespace outbox::queue {
+namespace {
+
+// When the site table had no room: how long until it is asked again.
+constexpr int64_t kRoomRetryNs = 200 * core::kNsPerMs;
+
+}  // namespace
+
+SiteGate::SiteGate(io::Io* io, core::TimerWheel* wheel, core::Random* random, PostOffice* post,
+                   SiteTable* table, uint8_t timer_kind)
+    : io_(io), wheel_(wheel), random_(random), post_(post), table_(table), timer_kind_(timer_kind) {}
+
+SiteGate::~SiteGate() { CHECK(by_hash_.empty()); }
+
+LocalSite* SiteGate::Join(uint64_t hash, uint32_t limit) {
+  if (hash == 0) hash = 1;  // 0 means "never used" in the table
+  std::unique_ptr<LocalSite>& entry = by_hash_[hash];
+  if (entry == nullptr) {
+    entry = std::make_unique<LocalSite>();
+    entry->hash = hash;
+    entry->limit = limit;
+    FindRoom(entry.get());
+  }
+  ++entry->users;
+  return entry.get();
+}
+
+void SiteGate::FindRoom(LocalSite* site) {
+  site->index = table_->Acquire(site->hash, site->limit, io_->now_ns());
+  if (site->index == SiteTable::kNoSite) {
+    SetTimer(site, io_->now_ns() + kRoomRetryNs);
+    return;
+  }
+  by_index_[site->index] = site;
+  for (;;) {  // the limit may have been raised
+    const int shard = shared(site).slots.GrantFree(io_->now_ns());
+    if (shard < 0) break;
+    Hand(site, shard);
+  }
+}
+
+void SiteGate::Leave(LocalSite* site) {
+  CHECK(site->users > 0);
+  --site->users;
+  MaybeForget(site);
+}
+
+void SiteGate::MaybeForget(LocalSite* site) {
+  if (site->users > 0 || site->pumping) return;
+  CHECK(site->waiting.empty() && site->idle.empty() && site->slots == 0);
+  if (site->index != SiteTable::kNoSite) {
+    if (site->expecting && shared(site).slots.StopWaiting(post_->self())) site->expecting = false;
+    if (site->expecting) return;  // a grant is on its way: OnSlotGrant comes back here
+    table_->Release(site->index, io_->now_ns());
+    by_index_.erase(site->index);
+  }
+  if (site->timer != core::TimerWheel::kNone) wheel_->Cancel(site->timer);
+  by_hash_.erase(site->hash);
+}
+
+void SiteGate::Ask(LocalSite* site, SiteUser* user) {
+  site->waiting.PushBack(user);
+  Pump(site);
+}
+
+void SiteGate::StopAsking(SiteUser* user) {
+  if (user->site_link.linked()) user->site_link.Unlink();
+}
+
+void SiteGate::Pump(LocalSite* site) {
+  if (site->pumping || site->index == SiteTable::kNoSite) return;
+  site->pumping = true;
+  while (!site->waiting.empty() && !site->expecting && PumpOne(site)) {
+  }
+  site->pumping = false;
+  MaybeForget(site);
+}
+
+// Asks the table once for the first in line. False: nothing more to be had now.
+bool SiteGate::PumpOne(LocalSite* site) {
+  auto& slots = shared(site).slots;
+  const int64_t now_ns = io_->now_ns();
+  bool granted = false;
+  const SlotAnswer answer =
+      slots.TakeOrWait(post_->self(), site->slots == 0, now_ns, &granted);
+  site->expecting = granted || answer == SlotAnswer::kWait;
+  switch (answer) {
+    case SlotAnswer::kGot:
+      ++site->slots;
+      site->waiting.PopFront()->OnSlot();
+      return true;
+    case SlotAnswer::kLater: {
+      const int64_t until_ns = slots.BlockedUntil(now_ns);
+      if (until_ns == 0) return true;  // it ended meanwhile: ask again
+      SetTimer(site, until_ns);
+      return false;
+    }
+    case SlotAnswer::kWait:
+      break;
+  }
+  if (!site->idle.empty()) {
+    CloseOneIdle(site);
+  } else {
+    const int idle = slots.SomebodyIdle(post_->self());
+    if (idle >= 0) post_->SlotWanted(static_cast<uint8_t>(idle), site->index);
+  }
+  return false;
+}
+
+void SiteGate::SetTimer(LocalSite* site, int64_t at_ns) {
+  if (site->timer != core::TimerWheel::kNone) {
+    wheel_->Move(site->timer, at_ns);
+    return;
+  }
+  site->timer = wheel_->Add(at_ns, timer_kind_, site);
+}
+
+void SiteGate::OnTimer(uint64_t cookie) {
+  LocalSite* site = reinterpret_cast<LocalSite*>(static_cast<uintptr_t>(cookie));
+  site->timer = core::TimerWheel::kNone;
+  if (site->index == SiteTable::kNoSite) FindRoom(site);
+  Pump(site);
+}
+
+void SiteGate::Hand(const LocalSite* site, int shard) {
+  post_->SlotGrant(static_cast<uint8_t>(shard), site->index, true);
+}
+
+void SiteGate::GiveBack(LocalSite* site) {
+  CHECK(site->slots > 0);
+  --site->slots;
+  const int shard = shared(site).slots.Release(io_->now_ns());
+  if (shard >= 0) Hand(site, shard);
+}
+
+void SiteGate::OnSlotGrant(uint32_t index, bool slot) {
+  LocalSite* site = by_index_.at(index);
+  CHECK(site->expecting);
+  site->expecting = false;
+  if (slot) {
+    ++site->slots;
+    if (site->waiting.empty() || BlockedUntil(site) != 0) {
+      GiveBack(site);  // to the next shard, if one waits
+    } else {
+      site->pumping = true;
+      site->waiting.PopFront()->OnSlot();
+      site->pumping = false;
+    }
+  }
+  if (site->users == 0) {
+    MaybeForget(site);
+    return;
+  }
+  Pump(site);
+}
+
+void SiteGate::OnSlotWanted(uint32_t index) {
+  const auto it = by_index_.find(index);
+  if (it != by_index_.end() && !it->second->idle.empty()) CloseOneIdle(it->second);
+}
+
+void SiteGate::CloseOneIdle(LocalSite* site) {
+  IdleConnection* connection = site->idle.front();
+  SetBusy(site, connection);
+  connection->CloseIdle();
+}
+
+void SiteGate::SetIdle(LocalSite* site, IdleConnection* connection) {
+  const bool first = site->idle.empty();
+  site->idle.PushBack(connection);
+  if (first) shared(site).slots.SetIdle(post_->self(), true);
+  if (shared(site).slots.HasWaiters() || !site->waiting.empty()) CloseOneIdle(site);
+}
+
+void SiteGate::SetBusy(LocalSite* site, IdleConnection* connection) {
+  if (!connection->idle_link.linked()) return;
+  connection->idle_link.Unlink();
+  if (site->idle.empty()) shared(site).slots.SetIdle(post_->self(), false);
+}
+
+bool SiteGate::Fail(LocalSite* site, int64_t started_ns, int64_t retry_period_ns) {
+  bool counted = false;
+  uint64_t mask = shared(site).slots.Fail(started_ns, io_->now_ns(), [&](uint32_t failures) {
+    counted = true;
+    return BackoffDelay(failures, retry_period_ns, random_);
+  });
+  for (uint8_t shard = 0; mask != 0; ++shard, mask >>= 1) {
+    if ((mask & 1) != 0) post_->SlotGrant(shard, site->index, false);
+  }
+  return counted;
+}
+
+void SiteGate::Succeed(LocalSite* site) {
+  auto& slots = shared(site).slots;
+  if (!slots.Succeed()) return;
+  for (;;) {
+    const int shard = slots.GrantFree(io_->now_ns());
+    if (shard < 0) break;
+    Hand(site, shard);
+  }
+  // Those of ours who wait for the timer need not wait any longer.
+  Pump(site);
+}
+
+int64_t SiteGate::BlockedUntil(const LocalSite* site) const {
+  if (site->index == SiteTable::kNoSite) return io_->now_ns() + kRoomRetryNs;
+  return shared(site).slots.BlockedUntil(io_->now_ns());
+}
+
+bool SiteGate::ShouldYield(LocalSite* site) const {
+  SiteUser* first = site->waiting.front();
+  return (first != nullptr && !first->HasSlot()) || shared(site).slots.SomebodyStarves(post_->self());
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,126 @@
+// SiteGate: one shard's side of the site table.
+//
+// Destinations of this shard that want a connection slot wait here, by site, first come first served;
+// the gate talks to the shared table (queue/site.h), to other shards' gates by mail, and has one timer
+// per site for the end of its backoff, however many destinations and tickets wait behind it.
+#ifndef OUTBOX_QUEUE_SITE_GATE_H_
+#define OUTBOX_QUEUE_SITE_GATE_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/container/flat_hash_map.h"
+#include "core/intrusive_list.h"
+#include "core/timer_wheel.h"
+#include "queue/site.h"
+
+namespace outbox::core {
+class Random;
+}
+
+namespace outbox::io {
+class Io;
+}
+
+namespace outbox::queue {
+
+class PostOffice;
+
+// Who wants slots: a destination. Waits for one at a time.
+class SiteUser {
+ public:
+  virtual ~SiteUser() = default;
+  // A slot is the user's now, to be given back with SiteGate::GiveBack. May come from within Ask.
+  virtual void OnSlot() = 0;
+  // It has at least one slot already: others go first when slots are handed round.
+  virtual bool HasSlot() const = 0;
+
+  core::ListLink site_link;  // the gate's
+};
+
+// An open connection with nothing to do.
+class IdleConnection {
+ public:
+  virtual ~IdleConnection() = default;
+  // Somebody waits for its slot: close it. Not idle any more when this is called.
+  virtual void CloseIdle() = 0;
+
+  core::ListLink idle_link;  // the gate's
+};
+
+// A site as this shard sees it.
+struct LocalSite {
+  uint64_t hash = 0;
+  uint32_t index = SiteTable::kNoSite;  // in the table; kNoSite: no room there yet, tried again
+  uint32_t limit = 0;
+  uint32_t users = 0;      // destinations that refer to it
+  uint32_t slots = 0;      // that this shard holds
+  bool expecting = false;  // our waiter bit is set, or a grant or news is on its way
+  bool pumping = false;
+  uint32_t timer = core::TimerWheel::kNone;  // end of the backoff, or the next try for room in the table
+  core::IntrusiveList<SiteUser, &SiteUser::site_link> waiting;
+  core::IntrusiveList<IdleConnection, &IdleConnection::idle_link> idle;
+};
+
+class SiteGate {
+ public:
+  // `timer_kind`: the kind of its timers on the wheel; OnTimer gets their cookies.
+  SiteGate(io::Io* io, core::TimerWheel* wheel, core::Random* random, PostOffice* post,
+           SiteTable* table, uint8_t timer_kind);
+  ~SiteGate();
+  SiteGate(const SiteGate&) = delete;
+  SiteGate& operator=(const SiteGate&) = delete;
+
+  // A destination begins and ceases to refer to a site. `hash` is that of the site's key.
+  LocalSite* Join(uint64_t hash, uint32_t limit);
+  // REQUIRES: the user does not wait and has given its slots back.
+  void Leave(LocalSite* site);
+
+  // Waits for a slot; OnSlot comes, now or later. REQUIRES: the user is not waiting.
+  void Ask(LocalSite* site, SiteUser* user);
+  // Stops waiting, if it is. A slot that was on its way is passed on.
+  void StopAsking(SiteUser* user);
+  void GiveBack(LocalSite* site);
+
+  // An attempt that began at started_ns found no host of the site that would talk.
+  // Returns true when it counted (queue/site_slots.h).
+  bool Fail(LocalSite* site, int64_t started_ns, int64_t retry_period_ns);
+  // A host of the site answered in a transaction.
+  void Succeed(LocalSite* site);
+  // Until when the site is left alone, steady; 0: it is not.
+  int64_t BlockedUntil(const LocalSite* site) const;
+  // Somebody without any slot waits: a busy connection should end when it has had its share.
+  bool ShouldYield(LocalSite* site) const;
+
+  // While it is idle, the connection may be told to close.
+  void SetIdle(LocalSite* site, IdleConnection* connection);
+  void SetBusy(LocalSite* site, IdleConnection* connection);
+
+  void OnSlotGrant(uint32_t index, bool slot);
+  void OnSlotWanted(uint32_t index);
+  void OnTimer(uint64_t cookie);
+
+ private:
+  Site& shared(const LocalSite* site) const { return (*table_)[site->index]; }
+  // Gets slots for those who wait, until none is to be had.
+  void Pump(LocalSite* site);
+  bool PumpOne(LocalSite* site);
+  void FindRoom(LocalSite* site);
+  void SetTimer(LocalSite* site, int64_t at_ns);
+  void Hand(const LocalSite* site, int shard);
+  void CloseOneIdle(LocalSite* site);
+  void MaybeForget(LocalSite* site);
+
+  io::Io* const io_;
+  core::TimerWheel* const wheel_;
+  core::Random* const random_;
+  PostOffice* const post_;
+  SiteTable* const table_;
+  const uint8_t timer_kind_;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<LocalSite>> by_hash_;
+  absl::flat_hash_map<uint32_t, LocalSite*> by_index_;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_SITE_GATE_H_
