@@ -2,15 +2,19 @@
 //
 // Lives on its shard. It holds every ticket that was offered to the shard until the ticket is returned:
 // in a Destination's ready list, or with a Delivery. A destination is made by its first ticket and freed
-// some time after its last connection (kDestinationIdleNs).
+// some time after its last ticket and connection have gone, so the table is bounded by the tickets and
+// by what half a minute brings.
 #ifndef OUTBOX_QUEUE_DESTINATION_TABLE_H_
 #define OUTBOX_QUEUE_DESTINATION_TABLE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
 
+#include "core/limits.h"
+#include "core/time.h"
 #include "queue/delivery_link.h"
 #include "queue/shard_mail.h"
 #include "queue/site.h"
@@ -37,7 +41,10 @@ struct OwnerContext {
   PostOffice* post = nullptr;
   SiteTable* sites = nullptr;
   LinkFactory* links = nullptr;
-  uint32_t connections_per_site = 20;
+  // Connections that the site of the destination with this key may have, over all shards. Unset: the default.
+  std::function<uint32_t(std::string_view key)> connections_for;
+  int64_t idle_timeout_ns = 5 * core::kNsPerSecond;  // an open connection without mail
+  uint32_t max_messages_per_connection = 0;          // then QUIT; 0: no limit
 };
 
 // Counters of a shard; only ever grow, but for the first three.
@@ -55,7 +62,7 @@ struct OwnerCounters {
 class DestinationTable : public OwnerMail {
  public:
   explicit DestinationTable(const OwnerContext& context);
-  // REQUIRES: closed() or no ticket was ever offered.
+  // REQUIRES: closed(), or it holds no ticket and has no connection.
   ~DestinationTable() override;
 
   // OwnerMail
@@ -74,12 +81,18 @@ class DestinationTable : public OwnerMail {
 
   const OwnerCounters& counters() const;
 
-  // What `outbox queue` overlays on home's listing: the host that a ticket of ours is being sent to,
-  // "10.1.2.3:25", or "". REQUIRES: this shard holds the ticket.
-  std::string MailhostOf(const Ticket& ticket) const;
+  // A timer of kind kTicketAtOwner has fired: the deadline of a ticket that waits here.
+  void OnTicketTimer(Ticket* ticket);
+
+  size_t size() const;  // destinations
+
+  // For Destination: it has been idle for long. Deletes it.
+  void Forget(Destination* destination);
 
  private:
   struct Rep;
+  Destination* Find(const Ticket& ticket);
+
   std::unique_ptr<Rep> rep_;
 };
 

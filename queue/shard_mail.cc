@@ -88,18 +88,17 @@ void PostOffice::Offer(uint8_t to, Ticket* ticket) {
   CHECK(!ticket->recall_pending && !ticket->return_waits);
   ticket->holder = to;
   ticket->recalled = false;
-  Post(to, {.object = ticket, .kind = MailKind::kOffer});
+  Post(to, MailKind::kOffer, ticket);
 }
 
 void PostOffice::Recall(Ticket* ticket) {
   CHECK(!ticket->recall_pending);
   ticket->recall_pending = true;
-  Post(ticket->holder, {.object = ticket, .kind = MailKind::kRecall});
+  Post(ticket->holder, MailKind::kRecall, ticket);
 }
 
 void PostOffice::Fetched(Ticket* ticket, uint32_t part, const Window& window) {
-  Post(ticket->holder,
-       {.object = ticket, .window = window, .number = part, .kind = MailKind::kFetched});
+  Post(ticket->holder, MailKind::kFetched, ticket, part, window);
 }
 
 void PostOffice::Return(Ticket* ticket) {
@@ -107,46 +106,47 @@ void PostOffice::Return(Ticket* ticket) {
   CHECK(!ticket->link.linked() && !ticket->fresh_link.linked());
   ticket->held = false;
   ticket->place = nullptr;
-  Post(ticket->home, {.object = ticket, .kind = MailKind::kReturn});
+  Post(ticket->home, MailKind::kReturn, ticket);
 }
 
 void PostOffice::Fetch(Ticket* ticket, uint32_t part, const Extent* extent) {
   CHECK(!ticket->fetching && (part == 0) == (extent == nullptr));
   ticket->fetching = true;
-  Mail mail{.object = ticket, .number = part, .kind = MailKind::kFetch};
-  mail.window.data = reinterpret_cast<const char*>(extent);
-  Post(ticket->home, mail);
+  Window place;  // not a window: the mail has room for a second pointer there
+  place.data = reinterpret_cast<const char*>(extent);
+  Post(ticket->home, MailKind::kFetch, ticket, part, place);
 }
 
 void PostOffice::Release(Ticket* ticket, const Window& window) {
-  Post(ticket->home, {.object = ticket, .window = window, .kind = MailKind::kRelease});
+  Post(ticket->home, MailKind::kRelease, ticket, 0, window);
 }
 
 void PostOffice::Lane(const std::string& key, uint64_t hash, bool open) {
   for (uint32_t to = 0; to < shards(); ++to) {
     LaneNotice* notice = new LaneNotice{key, hash, open};  // the reader deletes it
-    Post(static_cast<uint8_t>(to), {.object = notice, .kind = MailKind::kLane});
+    Post(static_cast<uint8_t>(to), MailKind::kLane, notice);
   }
 }
 
 void PostOffice::SlotGrant(uint8_t to, uint32_t site, bool slot) {
-  Post(to, {.number = site, .kind = MailKind::kSlotGrant, .flag = slot});
+  Post(to, slot ? MailKind::kSlotGrant : MailKind::kSiteNews, nullptr, site);
 }
 
 void PostOffice::SlotWanted(uint8_t to, uint32_t site) {
-  Post(to, {.number = site, .kind = MailKind::kSlotWanted});
+  Post(to, MailKind::kSlotWanted, nullptr, site);
 }
 
 void PostOffice::Command(uint8_t to, void* command) {
-  Post(to, {.object = command, .kind = MailKind::kCommand});
+  Post(to, MailKind::kCommand, command);
 }
 
 void PostOffice::Reply(uint8_t to, void* reply) {
-  Post(to, {.object = reply, .kind = MailKind::kReply});
+  Post(to, MailKind::kReply, reply);
 }
 
-void PostOffice::Post(uint8_t to, Mail mail) {
-  mail.from = self_;
+void PostOffice::Post(uint8_t to, MailKind kind, void* object, uint32_t number,
+                      const Window& window) {
+  const Mail mail{object, window, number, kind, self_};
   ++counters_.posted;
   if (to == self_) {
     local_.push_back(mail);
@@ -240,7 +240,10 @@ void PostOffice::Handle(const Mail& mail) {
       return;
     }
     case MailKind::kSlotGrant:
-      owner_->OnSlotGrant(mail.number, mail.flag);
+      owner_->OnSlotGrant(mail.number, true);
+      return;
+    case MailKind::kSiteNews:
+      owner_->OnSlotGrant(mail.number, false);
       return;
     case MailKind::kSlotWanted:
       owner_->OnSlotWanted(mail.number);
@@ -267,7 +270,7 @@ void PostOffice::HandleReturn(Ticket* ticket) {
 void PostOffice::HandleRecall(const Mail& mail) {
   Ticket* ticket = static_cast<Ticket*>(mail.object);
   if (!ticket->held) {
-    Post(mail.from, {.object = ticket, .kind = MailKind::kRecallMissed});
+    Post(mail.from, MailKind::kRecallMissed, ticket);
     return;
   }
   ticket->recalled = true;

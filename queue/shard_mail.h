@@ -51,6 +51,7 @@ enum class MailKind : uint8_t {
   kRelease,
   kLane,
   kSlotGrant,
+  kSiteNews,      // a grant without a slot
   kSlotWanted,
   kCommand,
   kReply,
@@ -59,11 +60,10 @@ enum class MailKind : uint8_t {
 // One mail, as it lies in a ring.
 struct Mail {
   void* object = nullptr;  // Ticket, LaneNotice, or a command
-  Window window;           // kFetched, kRelease
+  Window window;           // kFetched, kRelease; kFetch: data is the Extent
   uint32_t number = 0;     // part of a message, or site
   MailKind kind = MailKind::kOffer;
   uint8_t from = 0;
-  bool flag = false;       // kSlotGrant: a slot comes with it; kFetch: window.data is an Extent
 };
 
 // "From now on keep tickets of this destination for yourself" (open), or "offer them to its owner".
@@ -187,7 +187,8 @@ class PostOffice {
   const Counters& counters() const { return counters_; }
 
  private:
-  void Post(uint8_t to, Mail mail);
+  void Post(uint8_t to, MailKind kind, void* object, uint32_t number = 0,
+            const Window& window = {});
   void Handle(const Mail& mail);
   void HandleReturn(Ticket* ticket);
   void Deliver(Ticket* ticket);

@@ -17,10 +17,18 @@ constexpr int64_t kRoomRetryNs = 200 * core::kNsPerMs;
 }  // namespace
 
 SiteGate::SiteGate(io::Io* io, core::TimerWheel* wheel, core::Random* random, PostOffice* post,
-                   SiteTable* table, uint8_t timer_kind)
-    : io_(io), wheel_(wheel), random_(random), post_(post), table_(table), timer_kind_(timer_kind) {}
+                   SiteTable* table)
+    : io_(io), wheel_(wheel), random_(random), post_(post), table_(table) {}
 
-SiteGate::~SiteGate() { CHECK(by_hash_.empty()); }
+void LocalSite::OnTimer() { gate->OnTimer(this); }
+
+// What is left are sites that a grant is on its way for, when all shards stop.
+SiteGate::~SiteGate() {
+  for (auto& [hash, site] : by_hash_) {
+    CHECK(site->users == 0);
+    site->timer.Cancel();
+  }
+}
 
 LocalSite* SiteGate::Join(uint64_t hash, uint32_t limit) {
   if (hash == 0) hash = 1;  // 0 means "never used" in the table
@@ -29,6 +37,8 @@ LocalSite* SiteGate::Join(uint64_t hash, uint32_t limit) {
     entry = std::make_unique<LocalSite>();
     entry->hash = hash;
     entry->limit = limit;
+    entry->gate = this;
+    entry->timer.Bind<&LocalSite::OnTimer>(entry.get());
     FindRoom(entry.get());
   }
   ++entry->users;
@@ -38,7 +48,7 @@ LocalSite* SiteGate::Join(uint64_t hash, uint32_t limit) {
 void SiteGate::FindRoom(LocalSite* site) {
   site->index = table_->Acquire(site->hash, site->limit, io_->now_ns());
   if (site->index == SiteTable::kNoSite) {
-    SetTimer(site, io_->now_ns() + kRoomRetryNs);
+    site->timer.Set(wheel_, io_->now_ns() + kRoomRetryNs);
     return;
   }
   by_index_[site->index] = site;
@@ -64,7 +74,7 @@ void SiteGate::MaybeForget(LocalSite* site) {
     table_->Release(site->index, io_->now_ns());
     by_index_.erase(site->index);
   }
-  if (site->timer != core::TimerWheel::kNone) wheel_->Cancel(site->timer);
+  site->timer.Cancel();
   by_hash_.erase(site->hash);
 }
 
@@ -102,7 +112,7 @@ bool SiteGate::PumpOne(LocalSite* site) {
     case SlotAnswer::kLater: {
       const int64_t until_ns = slots.BlockedUntil(now_ns);
       if (until_ns == 0) return true;  // it ended meanwhile: ask again
-      SetTimer(site, until_ns);
+      site->timer.Set(wheel_, until_ns);
       return false;
     }
     case SlotAnswer::kWait:
@@ -117,17 +127,7 @@ bool SiteGate::PumpOne(LocalSite* site) {
   return false;
 }
 
-void SiteGate::SetTimer(LocalSite* site, int64_t at_ns) {
-  if (site->timer != core::TimerWheel::kNone) {
-    wheel_->Move(site->timer, at_ns);
-    return;
-  }
-  site->timer = wheel_->Add(at_ns, timer_kind_, site);
-}
-
-void SiteGate::OnTimer(uint64_t cookie) {
-  LocalSite* site = reinterpret_cast<LocalSite*>(static_cast<uintptr_t>(cookie));
-  site->timer = core::TimerWheel::kNone;
+void SiteGate::OnTimer(LocalSite* site) {
   if (site->index == SiteTable::kNoSite) FindRoom(site);
   Pump(site);
 }

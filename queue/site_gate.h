@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "core/intrusive_list.h"
+#include "core/timer.h"
 #include "core/timer_wheel.h"
 #include "queue/site.h"
 
@@ -48,6 +49,8 @@ class IdleConnection {
   core::ListLink idle_link;  // the gate's
 };
 
+class SiteGate;
+
 // A site as this shard sees it.
 struct LocalSite {
   uint64_t hash = 0;
@@ -57,16 +60,17 @@ struct LocalSite {
   uint32_t slots = 0;      // that this shard holds
   bool expecting = false;  // our waiter bit is set, or a grant or news is on its way
   bool pumping = false;
-  uint32_t timer = core::TimerWheel::kNone;  // end of the backoff, or the next try for room in the table
+  core::Timer timer;       // the end of the backoff, or the next try for room in the table
+  SiteGate* gate = nullptr;
+  void OnTimer();
   core::IntrusiveList<SiteUser, &SiteUser::site_link> waiting;
   core::IntrusiveList<IdleConnection, &IdleConnection::idle_link> idle;
 };
 
 class SiteGate {
  public:
-  // `timer_kind`: the kind of its timers on the wheel; OnTimer gets their cookies.
   SiteGate(io::Io* io, core::TimerWheel* wheel, core::Random* random, PostOffice* post,
-           SiteTable* table, uint8_t timer_kind);
+           SiteTable* table);
   ~SiteGate();
   SiteGate(const SiteGate&) = delete;
   SiteGate& operator=(const SiteGate&) = delete;
@@ -98,15 +102,15 @@ class SiteGate {
 
   void OnSlotGrant(uint32_t index, bool slot);
   void OnSlotWanted(uint32_t index);
-  void OnTimer(uint64_t cookie);
 
  private:
+  friend struct LocalSite;
   Site& shared(const LocalSite* site) const { return (*table_)[site->index]; }
   // Gets slots for those who wait, until none is to be had.
   void Pump(LocalSite* site);
   bool PumpOne(LocalSite* site);
   void FindRoom(LocalSite* site);
-  void SetTimer(LocalSite* site, int64_t at_ns);
+  void OnTimer(LocalSite* site);
   void Hand(const LocalSite* site, int shard);
   void CloseOneIdle(LocalSite* site);
   void MaybeForget(LocalSite* site);
@@ -116,7 +120,6 @@ class SiteGate {
   core::Random* const random_;
   PostOffice* const post_;
   SiteTable* const table_;
-  const uint8_t timer_kind_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<LocalSite>> by_hash_;
   absl::flat_hash_map<uint32_t, LocalSite*> by_index_;
 };

@@ -1,0 +1,229 @@
+#include "queue/attempt.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "core/check.h"
+#include "queue/shard_mail.h"
+
+namespace outbox::queue {
+
+Attempt::Attempt(Ticket* t, PostOffice* post, int64_t now_ns)
+    : ticket(t), started_ns(now_ns), post_(post), undecided_(t->mask) {
+  part0_ = ticket->window;
+  ticket->window = {};
+  ticket->place = this;
+  ticket->state.store(RecipientState::kSending, std::memory_order_relaxed);
+  if (ticket->result == nullptr) ticket->result = std::make_unique<TicketResult>();
+  ticket->result->delivered = 0;
+  ticket->result->failed.clear();
+  ticket->result->mailhost.clear();
+}
+
+Attempt::~Attempt() { CHECK(lent_ == 0 && !part0_ && !ahead_); }
+
+bool Attempt::Readable() {
+  if (broken_) return false;
+  if (part0_) {
+    Parse();
+    return !broken_;
+  }
+  if (!ticket->fetching) FetchPart(0);
+  return false;
+}
+
+void Attempt::FetchPart(uint32_t part) {
+  if (part > 0) wanted_ = meta_->extent(part - 1);
+  post_->Fetch(ticket, part, part > 0 ? &wanted_ : nullptr);
+}
+
+// What home lends comes from a disk: it is checked here, and a message that cannot be read is
+// deferred, so that an operator has time to look.
+void Attempt::Parse() {
+  if (meta_.has_value()) return;
+  meta_ = MetaView::Parse(part0_.bytes());
+  broken_ = !meta_.has_value() || ticket->group >= meta_->group_count() ||
+            ticket->first + static_cast<uint32_t>(std::bit_width(ticket->mask)) >
+                meta_->recipient_count();
+}
+
+void Attempt::GiveUpLease() {
+  if (!part0_ || in_transaction || lent_ > 0) return;
+  meta_.reset();
+  post_->Release(ticket, part0_);
+  part0_ = {};
+}
+
+void Attempt::OnFetched(uint32_t part, const Window& window) {
+  if (!window) {
+    broken_ = true;
+    return;
+  }
+  if (part == 0) {
+    CHECK(!part0_);
+    part0_ = window;
+    return;
+  }
+  if (finished_ || !in_transaction || part != next_part_ || ahead_) {
+    post_->Release(ticket, window);  // for a host that has gone meanwhile
+    return;
+  }
+  ahead_ = window;
+  ahead_part_ = part;
+}
+
+void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
+  CHECK(meta_.has_value() && !in_transaction && undecided_ != 0);
+  in_transaction = true;
+  replied = false;
+  lost_early = false;
+  const uint64_t due = again_ != 0 ? again_ : undecided_;
+  again_ = 0;
+  recipients_.clear();
+  bits_.clear();
+  meta_->ForEachRecipient(meta_->Group(ticket->group), [&](uint32_t index, std::string_view to) {
+    if (index < ticket->first || index - ticket->first >= 64) return;
+    const uint32_t bit = index - ticket->first;
+    if ((due >> bit & 1) == 0) return;
+    recipients_.push_back(to);
+    bits_.push_back(static_cast<uint8_t>(bit));
+  });
+  next_part_ = meta_->extent_count() > 0 ? 1 : 0;
+  request->envelope.reverse_path = meta_->reverse_path();
+  request->envelope.recipients = recipients_;
+  request->envelope.size = meta_->smtp_size();
+  request->envelope.eight_bit = meta_->eight_bit();
+  request->prefix = meta_->prefix();
+  request->cookie = reinterpret_cast<uintptr_t>(this);
+}
+
+smtp::NextAnswer Attempt::NextWindow(smtp::BodyWindow* window) {
+  if (broken_) return smtp::NextAnswer::kNo;
+  const uint32_t parts = meta_->extent_count();
+  Lent* lent = nullptr;
+  for (Lent& entry : lent_windows_) {
+    if (!entry.out) lent = &entry;
+  }
+  if (lent == nullptr) return smtp::NextAnswer::kLater;  // ReleaseWindow comes first
+  if (parts == 0) {
+    window->bytes = meta_->body();
+    window->last = true;
+    *lent = {.window = part0_, .out = true, .part0 = true};
+  } else {
+    if (ahead_ && ahead_part_ != next_part_) {  // of an earlier host
+      post_->Release(ticket, ahead_);
+      ahead_ = {};
+    }
+    if (!ahead_) {
+      if (!ticket->fetching) FetchPart(next_part_);
+      return smtp::NextAnswer::kLater;
+    }
+    window->bytes = ahead_.bytes();
+    window->last = next_part_ == parts;
+    *lent = {.window = ahead_, .out = true};
+    ahead_ = {};
+    ++next_part_;
+    if (!window->last && !ticket->fetching) FetchPart(next_part_);
+  }
+  ++lent_;
+  window->token = static_cast<uint64_t>(lent - lent_windows_.data());
+  return smtp::NextAnswer::kYes;
+}
+
+void Attempt::ReleaseWindow(uint64_t token) {
+  CHECK(token < lent_windows_.size() && lent_windows_[token].out);
+  Lent& lent = lent_windows_[token];
+  if (!lent.part0) post_->Release(ticket, lent.window);
+  lent = {};
+  --lent_;
+}
+
+RecipientResult* Attempt::Failed(uint64_t bit) {
+  const uint16_t recipient = static_cast<uint16_t>(ticket->first + bit);
+  for (RecipientResult& failed : ticket->result->failed) {
+    if (failed.recipient == recipient) return &failed;
+  }
+  ticket->result->failed.emplace_back().recipient = recipient;
+  return &ticket->result->failed.back();
+}
+
+// An earlier host's answer does not count any more.
+void Attempt::Forget(uint64_t bit) {
+  const uint16_t recipient = static_cast<uint16_t>(ticket->first + bit);
+  std::erase_if(ticket->result->failed,
+                [&](const RecipientResult& failed) { return failed.recipient == recipient; });
+}
+
+void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std::string_view at) {
+  CHECK(in_transaction && index < bits_.size());
+  const uint64_t bit = bits_[index];
+  const uint64_t mask = uint64_t{1} << bit;
+  if (result.kind == smtp::ResultKind::kLost) {
+    lost_early = lost_early || result.stage <= smtp::Stage::kRcpt;
+  } else {
+    replied = true;
+  }
+  const Action action = JudgeRecipient(result);
+  switch (action) {
+    case Action::kDelivered:
+      ticket->result->delivered |= mask;
+      undecided_ &= ~mask;
+      if (!ticket->result->failed.empty()) Forget(bit);
+      return;
+    case Action::kNextTransaction:
+      again_ |= mask;
+      break;
+    case Action::kBounce:
+      undecided_ &= ~mask;
+      break;
+    case Action::kNextHost:
+      break;
+  }
+  RecipientResult* failed = Failed(bit);
+  failed->verdict = action == Action::kBounce ? Verdict::kBounced : Verdict::kDeferred;
+  DescribeRecipient(result, at, failed);
+  ticket->result->mailhost.assign(at);
+}
+
+void Attempt::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
+                           std::string_view at) {
+  RecipientResult words;
+  DescribeSession(end, stage, reply, at, &words);
+  for (uint64_t left = undecided_; left != 0; left &= left - 1) {
+    RecipientResult* failed = Failed(static_cast<uint64_t>(std::countr_zero(left)));
+    words.recipient = failed->recipient;
+    *failed = words;
+  }
+  ticket->result->mailhost.assign(at);
+}
+
+void Attempt::OnUnreadable() {
+  for (uint64_t left = undecided_; left != 0; left &= left - 1) {
+    RecipientResult* failed = Failed(static_cast<uint64_t>(std::countr_zero(left)));
+    failed->code = 0;
+    failed->enhanced = "4.3.0";
+    failed->text = "the message cannot be read from the spool";
+  }
+}
+
+void Attempt::Finish(ReturnReason reason, Verdict verdict) {
+  CHECK(!finished_ && !in_transaction);
+  finished_ = true;
+  ticket->result->reason = reason;
+  for (uint64_t left = undecided_; left != 0; left &= left - 1) {
+    if (reason != ReturnReason::kAttempted) break;  // nothing was tried: nothing to report
+    Failed(static_cast<uint64_t>(std::countr_zero(left)))->verdict = verdict;
+  }
+}
+
+void Attempt::Return() {
+  CHECK(finished_ && Quiet());
+  if (ahead_) post_->Release(ticket, ahead_);
+  if (part0_) post_->Release(ticket, part0_);
+  ahead_ = {};
+  part0_ = {};
+  ticket->host.store(Ticket::kNoHost, std::memory_order_relaxed);
+  post_->Return(ticket);
+}
+
+}  // namespace outbox::queue

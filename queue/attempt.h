@@ -1,0 +1,116 @@
+// Attempt: a ticket while it is being sent: its bytes, the hosts it has been at, its results so far.
+//
+// Made when a destination takes a ticket out of its ready list, ends when the ticket goes home. It
+// wanders from delivery to delivery when it has to go on at another host. It borrows home's memory
+// piece by piece: part 0 (envelope, added header fields, inline body) is kept to the end, since every
+// host needs it again; extents are fetched one ahead and go back as soon as they are sent.
+#ifndef OUTBOX_QUEUE_ATTEMPT_H_
+#define OUTBOX_QUEUE_ATTEMPT_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/intrusive_list.h"
+#include "queue/message_meta.h"
+#include "queue/outcome.h"
+#include "queue/ticket.h"
+#include "smtp/delivery_source.h"
+
+namespace outbox::queue {
+
+class Delivery;
+class PostOffice;
+
+class Attempt {
+ public:
+  // Takes the ticket, with its lease if it has one.
+  Attempt(Ticket* ticket, PostOffice* post, int64_t now_ns);
+  // REQUIRES: the ticket has been returned.
+  ~Attempt();
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+
+  // --- The message's bytes ---
+  // Part 0 is here and can be read. Otherwise asks home for it; OnFetched follows.
+  bool Readable();
+  // It can be had no more (damaged, or not readable): the attempt must end.
+  bool broken() const { return broken_; }
+  // Part 0 goes back if no transaction uses it; it is fetched again when it is needed.
+  void GiveUpLease();
+  void OnFetched(uint32_t part, const Window& window);
+  smtp::NextAnswer NextWindow(smtp::BodyWindow* window);
+  void ReleaseWindow(uint64_t token);
+
+  // --- Transactions ---
+  // Fills the request for all recipients that are due. REQUIRES: Readable().
+  void BeginTransaction(smtp::DeliveryRequest* request);
+  void OnResult(uint16_t index, const smtp::RecipientResult& result, std::string_view host);
+  void EndTransaction() { in_transaction = false; }
+  // Recipients that go into another transaction with the same host.
+  bool again() const { return again_ != 0; }
+  // Recipients that no host has decided yet.
+  bool undecided() const { return undecided_ != 0; }
+  // The host would not even listen: what the undecided ones get if no other host does better.
+  void OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
+                    std::string_view host);
+  // The bytes cannot be had: the undecided ones are deferred.
+  void OnUnreadable();
+  // The undecided ones get `verdict`; the result is complete. The ticket can go home when Quiet().
+  void Finish(ReturnReason reason, Verdict verdict);
+  bool finished() const { return finished_; }
+  // No window is being read and none is on its way.
+  bool Quiet() const { return lent_ == 0 && !ticket->fetching; }
+  // Gives back all windows and returns the ticket. REQUIRES: finished() and Quiet().
+  void Return();
+
+  // --- For the deliveries, which alone set these ---
+  Ticket* const ticket;
+  const int64_t started_ns;
+  Delivery* delivery = nullptr;  // that has it, if any
+  uint64_t tried = 0;            // mask of the destination's hosts that are done with
+  uint32_t tried_count = 0;
+  uint32_t refused_count = 0;      // of them, that refuse to talk for good
+  uint32_t unreachable_count = 0;  // of them, that could not be reached or would not talk
+  uint8_t host = 0;                // where it is, or goes next
+  bool in_transaction = false;
+  bool replied = false;       // the host has answered something about this transaction
+  bool lost_early = false;    // the session ended before it had
+  bool forgiven = false;      // a connection found dead was not held against the host once
+  core::ListLink link;        // the destination's list of attempts that look for a connection
+
+ private:
+  struct Lent {
+    Window window;
+    bool out = false;
+    bool part0 = false;
+  };
+
+  RecipientResult* Failed(uint64_t bit);
+  void Forget(uint64_t bit);
+  void Parse();
+  void FetchPart(uint32_t part);
+
+  PostOffice* const post_;
+  std::optional<MetaView> meta_;
+  Window part0_;
+  Window ahead_;             // the next extent, fetched before it is needed
+  uint32_t ahead_part_ = 0;  // 0: none
+  uint32_t next_part_ = 0;   // that the link asks for next
+  Extent wanted_;            // of the fetch that is on its way
+  std::array<Lent, 4> lent_windows_;
+  uint32_t lent_ = 0;
+  bool broken_ = false;
+  bool finished_ = false;
+  uint64_t undecided_ = 0;  // masks as Ticket::mask
+  uint64_t again_ = 0;
+  std::vector<std::string_view> recipients_;  // of the transaction
+  std::vector<uint8_t> bits_;                 // their bits in the mask
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_ATTEMPT_H_

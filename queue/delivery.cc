@@ -1,0 +1,278 @@
+#include "queue/delivery.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/time.h"
+#include "io/io.h"
+#include "queue/attempt.h"
+#include "queue/destination.h"
+#include "queue/outcome.h"
+
+namespace outbox::queue {
+namespace {
+
+// While a connection is being opened the first attempt keeps its lease so long.
+constexpr int64_t kLeasePatienceNs = core::kNsPerSecond;
+// What a connection may do before it makes room for a shard or destination that has none at all.
+constexpr uint32_t kTurnTransactions = 100;
+constexpr int64_t kTurnNs = core::kNsPerSecond;
+
+Attempt* AttemptOf(uint64_t cookie) {
+  return reinterpret_cast<Attempt*>(static_cast<uintptr_t>(cookie));
+}
+
+}  // namespace
+
+Delivery::Delivery(Destination* destination) : destination_(destination) {
+  timer_.Bind<&Delivery::OnTimer>(this);
+}
+
+Delivery::~Delivery() { CHECK(link_ == nullptr && next_ == nullptr && in_hand_ == 0 && !idle_); }
+
+int64_t Delivery::now_ns() const { return destination_->shard()->context.io->now_ns(); }
+
+void Delivery::Start(Attempt* attempt) { Connect(attempt); }
+
+void Delivery::Connect(Attempt* attempt) {
+  OwnerShard* shard = destination_->shard();
+  next_ = attempt;
+  next_->delivery = this;
+  host_ = attempt->host;
+  opened_ = false;
+  leaving_ = false;
+  served_ = 0;
+  connected_ns_ = now_ns();
+  attempt->ticket->host.store(host_, std::memory_order_relaxed);
+  ++shard->counters.connects;
+  link_ = shard->context.links->Connect(destination_->host(host_), this);
+  timer_.Set(shard->context.wheel, now_ns() + kLeasePatienceNs);
+}
+
+void Delivery::OnTimer() {
+  if (idle_) {
+    Leave();
+  } else if (!opened_ && next_ != nullptr) {
+    next_->GiveUpLease();
+  }
+}
+
+void Delivery::Poke() {
+  CHECK(idle_);
+  BecomeBusy();
+  link_->Poke();
+}
+
+void Delivery::Leave() {
+  BecomeBusy();
+  leaving_ = true;
+  told_to_close_ = true;
+  if (in_call_ || link_ == nullptr) return;  // the link gets its answer from the call
+  if (!opened_) {
+    if (next_ == nullptr) link_->Abandon(smtp::SessionEnd::kCancelled);
+  } else if (in_hand_ == 0 && next_ == nullptr) {
+    link_->Quit();
+  }
+}
+
+void Delivery::Abort() {
+  BecomeBusy();
+  leaving_ = true;
+  aborted_ = true;
+  CHECK(!in_call_);
+  if (link_ != nullptr) link_->Abandon(smtp::SessionEnd::kCancelled);
+}
+
+bool Delivery::Drop(Attempt* attempt) {
+  if (attempt != next_) return false;
+  next_ = nullptr;
+  attempt->delivery = nullptr;
+  // With a session this delivery takes other work when the link asks; it must ask.
+  if (opened_ && in_hand_ == 0 && !in_call_) link_->Poke();
+  return true;
+}
+
+void Delivery::OnFetched(Attempt* attempt, uint32_t part) {
+  if (link_ == nullptr || in_call_) return;
+  if (part == 0 || attempt == next_) {
+    link_->Poke();
+  } else {
+    link_->OfferWindow();
+  }
+}
+
+void Delivery::BecomeIdle() {
+  idle_ = true;
+  destination_->OnIdle(this);
+  const OwnerContext& context = destination_->shard()->context;
+  timer_.Set(context.wheel, now_ns() + context.idle_timeout_ns);
+  destination_->shard()->gate->SetIdle(destination_->site(), this);  // may call CloseIdle
+}
+
+void Delivery::BecomeBusy() {
+  if (!idle_) return;
+  idle_ = false;
+  timer_.Cancel();
+  destination_->OnBusy(this);
+  destination_->shard()->gate->SetBusy(destination_->site(), this);
+}
+
+bool Delivery::ShouldYield() const {
+  const uint32_t most = destination_->shard()->context.max_messages_per_connection;
+  if (most != 0 && served_ + in_hand_ >= most) return true;
+  if (served_ < kTurnTransactions && now_ns() - connected_ns_ < kTurnNs) return false;
+  return destination_->shard()->gate->ShouldYield(destination_->site());
+}
+
+void Delivery::FindWork() {
+  if (destination_->shard()->closing) {
+    leaving_ = true;
+    return;
+  }
+  if (!destination_->HasHomeless() &&
+      (host_ != destination_->PreferredHost() || ShouldYield())) {
+    leaving_ = true;
+    return;
+  }
+  next_ = destination_->TakeWork(this);
+}
+
+smtp::NextAnswer Delivery::NextTransaction(smtp::DeliveryRequest* request) {
+  in_call_ = true;
+  const smtp::NextAnswer answer = Next(request);
+  in_call_ = false;
+  return answer;
+}
+
+smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
+  if (!opened_) {
+    opened_ = true;
+    timer_.Cancel();
+    last_done_ns_ = now_ns();
+    destination_->OnOpened(this);
+  }
+  BecomeBusy();
+  for (;;) {
+    if (next_ == nullptr && !leaving_) FindWork();
+    if (next_ == nullptr && !leaving_ && in_hand_ == 0) BecomeIdle();
+    if (next_ != nullptr && next_->host != host_) leaving_ = true;
+    if (leaving_) return in_hand_ > 0 ? smtp::NextAnswer::kLater : smtp::NextAnswer::kNo;
+    if (next_ == nullptr) return smtp::NextAnswer::kLater;
+    if (next_->Readable()) break;
+    if (!next_->broken()) return smtp::NextAnswer::kLater;  // OnFetched pokes the link
+    Attempt* attempt = next_;
+    next_ = nullptr;
+    attempt->OnUnreadable();
+    destination_->Finish(attempt, ReturnReason::kAttempted, Verdict::kDeferred);
+  }
+  if (in_hand_ == 0) last_done_ns_ = now_ns();
+  ++in_hand_;
+  next_->ticket->host.store(host_, std::memory_order_relaxed);
+  next_->BeginTransaction(request);
+  next_ = nullptr;
+  ++destination_->shard()->counters.transactions;
+  return smtp::NextAnswer::kYes;
+}
+
+smtp::NextAnswer Delivery::NextWindow(uint64_t cookie, smtp::BodyWindow* window) {
+  return AttemptOf(cookie)->NextWindow(window);
+}
+
+void Delivery::ReleaseWindow(uint64_t cookie, uint64_t token) {
+  Attempt* attempt = AttemptOf(cookie);
+  attempt->ReleaseWindow(token);
+  destination_->MaybeReturn(attempt);
+}
+
+void Delivery::OnResult(uint64_t cookie, uint16_t recipient,
+                        const smtp::RecipientResult& result) {
+  AttemptOf(cookie)->OnResult(recipient, result, destination_->host_name(host_));
+}
+
+void Delivery::OnTransactionDone(uint64_t cookie) {
+  Attempt* attempt = AttemptOf(cookie);
+  in_call_ = true;
+  CHECK(in_hand_ > 0);
+  --in_hand_;
+  ++served_;
+  attempt->EndTransaction();
+  destination_->OnTransaction(now_ns() - last_done_ns_);
+  last_done_ns_ = now_ns();
+  if (attempt->replied) {
+    destination_->OnHostUp(host_);
+    destination_->shard()->gate->Succeed(destination_->site());
+  }
+  // A connection that served before and is found dead says nothing about the host: once more, afresh.
+  const bool stale =
+      !attempt->replied && attempt->lost_early && served_ > 1 && !attempt->forgiven && !aborted_;
+  if (!attempt->undecided()) {
+    destination_->Finish(attempt, ReturnReason::kAttempted, Verdict::kDeferred);
+  } else if (attempt->again() || stale) {
+    attempt->forgiven = attempt->forgiven || stale;
+    destination_->Requeue(attempt);
+  } else {
+    if (!attempt->replied && attempt->lost_early) ++attempt->unreachable_count;
+    destination_->MoveOn(attempt);
+  }
+  in_call_ = false;
+}
+
+void Delivery::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply) {
+  CHECK(in_hand_ == 0);
+  in_call_ = true;
+  timer_.Cancel();
+  BecomeBusy();
+  const HostJudgement judgement = JudgeSession(end, stage, reply.code);
+  if (!opened_ && judgement.unreachable) destination_->OnHostDown(host_);
+  if (next_ != nullptr && next_->host == host_) {
+    OnNextStranded(end, stage, reply);
+  } else if (next_ == nullptr && !opened_ && judgement.unreachable) {
+    destination_->OnUnreachable(connected_ns_);
+  }
+  destination_->OnLinkClosed(opened_);
+  link_.reset();  // the reply's text was the link's
+  in_call_ = false;
+  GoOn();
+}
+
+void Delivery::OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply) {
+  Attempt* attempt = next_;
+  if (opened_ && !aborted_ && (end == smtp::SessionEnd::kQuit || !attempt->forgiven)) {
+    // The session was good and has ended between two messages: connect again.
+    if (end != smtp::SessionEnd::kQuit) attempt->forgiven = true;
+    return;
+  }
+  next_ = nullptr;
+  if (aborted_) {
+    destination_->Finish(attempt, ReturnReason::kShutdown, Verdict::kDeferred);
+    return;
+  }
+  const HostJudgement judgement = JudgeSession(end, stage, reply.code);
+  attempt->OnSessionEnd(end, stage, reply, destination_->host_name(host_));
+  if (judgement.refused) ++attempt->refused_count;
+  if (judgement.unreachable) ++attempt->unreachable_count;
+  destination_->MoveOn(attempt);
+}
+
+// The session is over: another one with the same slot, or the end.
+void Delivery::GoOn() {
+  SiteGate* gate = destination_->shard()->gate;
+  const bool may_take = destination_->HasHomeless() ||
+                        (gate->BlockedUntil(destination_->site()) == 0 &&
+                         !gate->ShouldYield(destination_->site()) && !told_to_close_);
+  if (next_ == nullptr && may_take && !destination_->shard()->closing) {
+    next_ = destination_->TakeWork(this);
+  }
+  if (next_ != nullptr && !destination_->shard()->closing) {
+    Connect(next_);
+    return;
+  }
+  if (next_ != nullptr) {
+    Attempt* attempt = next_;
+    next_ = nullptr;
+    destination_->Finish(attempt, ReturnReason::kShutdown, Verdict::kDeferred);
+  }
+  destination_->OnOver(this);  // deletes this
+}
+
+}  // namespace outbox::queue

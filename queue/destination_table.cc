@@ -1,0 +1,112 @@
+#include "queue/destination_table.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "core/check.h"
+#include "io/io.h"
+#include "queue/destination.h"
+#include "queue/directory.h"
+#include "queue/site_gate.h"
+
+namespace outbox::queue {
+
+struct DestinationTable::Rep {
+  explicit Rep(const OwnerContext& context)
+      : gate(context.io, context.wheel, context.random, context.post, context.sites) {}
+
+  SiteGate gate;
+  OwnerShard shard;
+  // All of them in the order in which they were made: what is done to all is done in this order.
+  core::IntrusiveList<Destination, &Destination::table_link> all;
+  absl::flat_hash_map<std::string, std::unique_ptr<Destination>> by_key;
+};
+
+DestinationTable::DestinationTable(const OwnerContext& context)
+    : rep_(std::make_unique<Rep>(context)) {
+  rep_->shard.context = context;
+  rep_->shard.gate = &rep_->gate;
+  rep_->shard.table = this;
+}
+
+DestinationTable::~DestinationTable() {
+  while (Destination* destination = rep_->all.front()) Forget(destination);
+}
+
+Destination* DestinationTable::Find(const Ticket& ticket) {
+  const auto it = rep_->by_key.find(ticket.destination->key);
+  return it == rep_->by_key.end() ? nullptr : it->second.get();
+}
+
+void DestinationTable::OnOffer(Ticket* ticket) {
+  Destination* destination = Find(*ticket);
+  if (destination == nullptr) {
+    auto made = std::make_unique<Destination>(&rep_->shard, ticket->destination->key,
+                                              ticket->destination->hash);
+    destination = made.get();
+    rep_->all.PushBack(destination);
+    rep_->by_key.emplace(destination->key(), std::move(made));
+  }
+  destination->Add(ticket);
+}
+
+void DestinationTable::OnRecall(Ticket* ticket) {
+  Destination* destination = Find(*ticket);
+  CHECK(destination != nullptr);
+  destination->Recall(ticket);
+}
+
+void DestinationTable::OnFetched(Ticket* ticket, uint32_t part, const Window& window) {
+  // Only an attempt fetches, and its ticket stays with it until the answer.
+  Attempt* attempt = static_cast<Attempt*>(ticket->place);
+  attempt->OnFetched(part, window);
+  if (attempt->finished()) {
+    Find(*ticket)->MaybeReturn(attempt);
+  } else if (attempt->delivery != nullptr) {
+    attempt->delivery->OnFetched(attempt, part);
+  }
+}
+
+void DestinationTable::OnSlotGrant(uint32_t site, bool slot) {
+  rep_->gate.OnSlotGrant(site, slot);
+}
+
+void DestinationTable::OnSlotWanted(uint32_t site) { rep_->gate.OnSlotWanted(site); }
+
+void DestinationTable::OnTicketTimer(Ticket* ticket) {
+  Destination* destination = Find(*ticket);
+  CHECK(destination != nullptr);
+  destination->OnDeadline(ticket);
+}
+
+void DestinationTable::Close() {
+  if (rep_->shard.closing) return;
+  rep_->shard.closing = true;
+  for (Destination* each = rep_->all.front(); each != nullptr; each = rep_->all.Next(each)) {
+    each->Close();
+  }
+}
+
+void DestinationTable::Abort() {
+  Close();
+  for (Destination* each = rep_->all.front(); each != nullptr; each = rep_->all.Next(each)) {
+    each->Abort();
+  }
+}
+
+bool DestinationTable::closed() const {
+  return rep_->shard.closing && rep_->shard.counters.tickets == 0 &&
+         rep_->shard.counters.connections == 0;
+}
+
+const OwnerCounters& DestinationTable::counters() const { return rep_->shard.counters; }
+
+size_t DestinationTable::size() const { return rep_->by_key.size(); }
+
+void DestinationTable::Forget(Destination* destination) {
+  rep_->all.Remove(destination);
+  rep_->by_key.erase(destination->key());
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,156 @@
+#include "queue/outcome.h"
+
+#include "core/check.h"
+
+namespace outbox::queue {
+namespace {
+
+// What we were doing, to be read behind "while" .
+const char* Doing(smtp::Stage stage) {
+  switch (stage) {
+    case smtp::Stage::kConnect:
+      return "while connecting";
+    case smtp::Stage::kGreeting:
+      return "while waiting for the greeting";
+    case smtp::Stage::kHello:
+      return "while waiting for the answer to EHLO";
+    case smtp::Stage::kMail:
+      return "while waiting for the answer to MAIL FROM";
+    case smtp::Stage::kRcpt:
+      return "while waiting for the answer to RCPT TO";
+    case smtp::Stage::kData:
+      return "while waiting for the answer to DATA";
+    case smtp::Stage::kBody:
+      return "while the message was being sent";
+    case smtp::Stage::kFinalDot:
+      return "after the message was sent, before it was confirmed";
+    case smtp::Stage::kReset:
+      return "while waiting for the answer to RSET";
+    case smtp::Stage::kIdle:
+    case smtp::Stage::kQuit:
+      break;
+  }
+  return "between two messages";
+}
+
+struct Words {
+  const char* text;
+  const char* enhanced;  // RFC 3463
+};
+
+// What happened, behind the host's name.
+Words WordsOf(smtp::SessionEnd end) {
+  switch (end) {
+    case smtp::SessionEnd::kConnectFailed:
+      return {"could not be reached", "4.4.1"};
+    case smtp::SessionEnd::kTimeout:
+      return {"did not answer in time", "4.4.2"};
+    case smtp::SessionEnd::kPeerClosed:
+      return {"closed the connection", "4.4.2"};
+    case smtp::SessionEnd::kNetworkError:
+      return {"was lost by a network error", "4.4.2"};
+    case smtp::SessionEnd::kProtocolError:
+      return {"did not speak SMTP", "4.5.0"};
+    case smtp::SessionEnd::kSourceFailed:
+      return {"waited in vain: the message could not be read from the spool", "4.3.0"};
+    case smtp::SessionEnd::kCancelled:
+      return {"was left because we are stopping", "4.3.2"};
+    case smtp::SessionEnd::kRefused:
+    case smtp::SessionEnd::kShutdown:
+    case smtp::SessionEnd::kQuit:
+      break;
+  }
+  return {"ended the session", "4.4.2"};
+}
+
+}  // namespace
+
+std::string EnhancedText(const smtp::EnhancedCode& code) {
+  if (code.empty()) return "";
+  return std::to_string(code.status_class) + "." + std::to_string(code.subject) + "." +
+         std::to_string(code.detail);
+}
+
+Action JudgeRecipient(const smtp::RecipientResult& result) {
+  switch (result.kind) {
+    case smtp::ResultKind::kReply:
+      if (result.reply.code / 100 == 2) return Action::kDelivered;
+      if (result.reply.code / 100 == 5) return Action::kBounce;
+      return Action::kNextHost;
+    case smtp::ResultKind::kTryNext:
+      return Action::kNextTransaction;
+    case smtp::ResultKind::kTooLarge:
+    case smtp::ResultKind::kNeeds8BitMime:
+      return Action::kBounce;
+    case smtp::ResultKind::kLost:
+      return Action::kNextHost;
+  }
+  return Action::kNextHost;
+}
+
+HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t code) {
+  const bool early = stage <= smtp::Stage::kMail || stage == smtp::Stage::kReset;
+  switch (end) {
+    case smtp::SessionEnd::kRefused:
+      return {.refused = code / 100 == 5, .unreachable = true};
+    case smtp::SessionEnd::kConnectFailed:
+      return {.unreachable = true};
+    case smtp::SessionEnd::kShutdown:
+    case smtp::SessionEnd::kProtocolError:
+    case smtp::SessionEnd::kPeerClosed:
+    case smtp::SessionEnd::kTimeout:
+    case smtp::SessionEnd::kNetworkError:
+      return {.unreachable = early};
+    case smtp::SessionEnd::kQuit:
+    case smtp::SessionEnd::kCancelled:
+    case smtp::SessionEnd::kSourceFailed:
+      break;
+  }
+  return {};
+}
+
+Verdict JudgeLeftOver(uint32_t tried, uint32_t refused) {
+  return tried >= 1 && refused == tried ? Verdict::kBounced : Verdict::kDeferred;
+}
+
+void DescribeRecipient(const smtp::RecipientResult& result, std::string_view host,
+                       RecipientResult* out) {
+  out->code = result.reply.code;
+  out->enhanced = EnhancedText(result.reply.enhanced);
+  out->text.assign(result.reply.text);
+  switch (result.kind) {
+    case smtp::ResultKind::kReply:
+    case smtp::ResultKind::kTryNext:
+      return;
+    case smtp::ResultKind::kTooLarge:
+      out->enhanced = "5.3.4";
+      out->text = std::string(host) + " does not take messages of this size";
+      return;
+    case smtp::ResultKind::kNeeds8BitMime:
+      out->enhanced = "5.6.3";
+      out->text = "the message has 8-bit content, and " + std::string(host) +
+                  " does not offer 8BITMIME";
+      return;
+    case smtp::ResultKind::kLost:
+      break;
+  }
+  if (out->code != 0) return;  // the 421 that ended the session
+  if (out->enhanced.empty()) out->enhanced = "4.4.2";
+  std::string sentence = "the connection to " + std::string(host) + " ended " + Doing(result.stage);
+  if (!out->text.empty()) sentence += ": " + out->text;
+  out->text = std::move(sentence);
+}
+
+void DescribeSession(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
+                     std::string_view host, RecipientResult* out) {
+  out->code = reply.code;
+  out->enhanced = EnhancedText(reply.enhanced);
+  out->text.assign(reply.text);
+  if (reply.code != 0) return;
+  const Words words = WordsOf(end);
+  out->enhanced = words.enhanced;
+  out->text = std::string(host) + " " + words.text + " " + Doing(stage);
+  if (!reply.text.empty()) out->text += ": " + std::string(reply.text);
+}
+
+}  // namespace outbox::queue
