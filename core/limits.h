@@ -114,7 +114,8 @@ inline constexpr size_t kConfigRoutes = 100'000;
 inline constexpr size_t kConfigNetworks = 10'000;   // of one relay_from
 inline constexpr size_t kConfigPatterns = 100'000;  // of one route's match
 inline constexpr size_t kConfigViaHosts = 64;       // of one route
-inline constexpr size_t kConfigRetrySteps = 64;     // of one retry schedule
+inline constexpr size_t kConfigRouteNameBytes = 64;
+inline constexpr size_t kConfigRetrySteps = 64;  // of one retry schedule
 inline constexpr size_t kConfigResolvers = 8;
 
 // --- Logs ---

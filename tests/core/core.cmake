@@ -1,6 +1,8 @@
 # The tests of core/. Paths are relative to tests/.
 outbox_test(core_test
   FILES
+    core/config_errors_test.cc
+    core/config_test.cc
     core/crc32c_test.cc
     core/duration_test.cc
     core/hash_test.cc

@@ -1,0 +1,376 @@
+// Reads a configuration: which keys there are, what they may hold, and what does not go together.
+//
+// It reads on after an error, so that an operator sees (nearly) all of them at once.
+#include <algorithm>
+#include <map>
+#include <span>
+
+#include "core/byte_size.h"
+#include "core/config.h"
+#include "core/config_reader.h"
+#include "core/config_rules.h"
+#include "core/duration.h"
+#include "core/toml.h"
+
+namespace outbox::core {
+namespace {
+
+using Never = ConfigReader::Never;
+
+constexpr int64_t kLongestTimeoutNs = kNsPerDay;
+constexpr int64_t kLongestPeriodNs = 365 * kNsPerDay;
+constexpr size_t kControlPathBytes = 107;  // what fits a socket's address, unix(7)
+
+void Expect(ConfigProblems* problems, const ConfigText& at, std::string_view what,
+            std::string_view expected) {
+  std::string text = "\"" + at.text + "\" ";
+  text.append(what).append("; expected ").append(expected);
+  problems->Add(at.position, std::move(text));
+}
+
+void ReadPath(ConfigReader* reader, std::string_view key, size_t max, std::string* path,
+              ConfigProblems* problems) {
+  ConfigText text;
+  if (!reader->Text(key, &text)) return;
+  if (text.text.empty() || text.text.size() > max || text.text.find('\0') != std::string::npos) {
+    Expect(problems, text, "is not a path that can be used",
+           "1 to " + std::to_string(max) + " bytes");
+    return;
+  }
+  *path = text.text;
+}
+
+void ReadHostname(ConfigReader* reader, std::string* hostname, ConfigProblems* problems) {
+  reader->Require("hostname", "this machine's full name, for example \"relay.example.com\"");
+  ConfigText text;
+  if (!reader->Text("hostname", &text)) return;
+  if (!IsHostname(text.text)) {
+    Expect(problems, text, "is not a full host name",
+           "for example \"relay.example.com\" or \"[192.0.2.1]\"");
+    return;
+  }
+  *hostname = text.text;
+}
+
+// The three periods, of [delivery] or of a route, over what `periods` has.
+void ReadPeriods(ConfigReader* reader, RetryPeriods* periods, ConfigProblems* problems) {
+  std::vector<ConfigText> steps;
+  if (reader->Texts("retry", "a duration or an array of durations", kConfigRetrySteps, &steps)) {
+    std::vector<int64_t> retry_ns;
+    for (const ConfigText& step : steps) {
+      const Result<int64_t> ns = ParseDuration(step.text);
+      if (!ns.ok()) {
+        problems->Add(step.position, "\"retry\": " + ns.status().message());
+      } else if (*ns < kNsPerSecond || *ns > kLongestPeriodNs) {
+        Expect(problems, step, "is no period to retry after", "a duration from 1s to 365d");
+      } else {
+        retry_ns.push_back(*ns);
+      }
+    }
+    if (retry_ns.size() == steps.size()) periods->retry_ns = std::move(retry_ns);
+  }
+  reader->Duration("notify_after", kNsPerSecond, kLongestPeriodNs, Never::kAllowed,
+                   &periods->notify_after_ns);
+  reader->Duration("retry_until", kNsPerSecond, kLongestPeriodNs, Never::kRefused,
+                   &periods->retry_until_ns);
+}
+
+void ReadTimeout(ConfigReader* reader, std::string_view key, int64_t* timeout_ns) {
+  reader->Duration(key, 100 * kNsPerMs, kLongestTimeoutNs, Never::kRefused, timeout_ns);
+}
+
+class Parser {
+ public:
+  Parser(Config* config, ConfigProblems* problems) : config_(*config), problems_(problems) {}
+
+  void Read(const TomlValue& root) {
+    ConfigReader reader(root, "", problems_);
+    ReadHostname(&reader, &config_.hostname, problems_);
+    ReadPath(&reader, "spool", 4000, &config_.spool, problems_);
+    ReadPath(&reader, "control", kControlPathBytes, &config_.control, problems_);
+    reader.Integer("shards", 0, kMaxShards, &config_.shards);
+    reader.Duration("stop_timeout", 0, kNsPerHour, Never::kRefused, &config_.stop_timeout_ns);
+    const std::vector<const TomlValue*> listeners = reader.Tables("listener", kConfigListeners);
+    for (const TomlValue* table : listeners) ReadListener(*table);
+    if (!reader.Has("listener")) {
+      problems_->Add(reader.position(),
+                     "the configuration has no [[listener]]; expected at least one");
+    }
+    if (const TomlValue* table = reader.Table("storage")) ReadStorage(*table);
+    if (const TomlValue* table = reader.Table("resolver")) ReadResolver(*table);
+    if (const TomlValue* table = reader.Table("delivery")) ReadDelivery(*table);
+    for (const TomlValue* table : reader.Tables("route", kConfigRoutes)) ReadRoute(*table);
+    if (const TomlValue* table = reader.Table("log")) ReadLog(*table);
+    if (const TomlValue* table = reader.Table("limits")) ReadLimits(*table);
+    if (const TomlValue* table = reader.Table("io")) ReadIo(*table);
+    reader.Finish();
+  }
+
+ private:
+  void ReadListener(const TomlValue& table) {
+    ConfigReader reader(table, "[[listener]]", problems_);
+    ListenerConfig listener;
+    ReadListenerAddress(&reader, &listener);
+    ReadRelayFrom(&reader, &listener);
+    reader.Size("max_size", 1024, kMaxMessageBytes, &listener.max_size);
+    reader.Integer("max_recipients", 1, kMaxRecipients, &listener.max_recipients);
+    reader.Integer("max_connections", 1, kMaxConnectionsIn, &listener.max_connections);
+    reader.Integer("max_connections_per_client", 1, kMaxConnectionsIn,
+                   &listener.max_connections_per_client);
+    ReadTimeout(&reader, "command_timeout", &listener.command_timeout_ns);
+    ReadTimeout(&reader, "data_timeout", &listener.data_timeout_ns);
+    reader.Finish();
+    config_.listeners.push_back(std::move(listener));
+  }
+
+  void ReadListenerAddress(ConfigReader* reader, ListenerConfig* listener) {
+    reader->Require("address", "for example address = \"127.0.0.1:25\"");
+    ConfigText text;
+    if (!reader->Text("address", &text)) return;
+    const Result<SocketAddress> address = SocketAddress::Parse(text.text);
+    if (!address.ok()) {
+      problems_->Add(text.position, address.status().message());
+      return;
+    }
+    if (address->port == 0) {
+      Expect(problems_, text, "has port 0", "a port from 1 to 65535");
+      return;
+    }
+    const auto [first, is_new] = listener_lines_.emplace(*address, text.position.line);
+    if (!is_new) {
+      Expect(problems_, text,
+             "is the address of the listener in line " + std::to_string(first->second) + ", too",
+             "a different address for each");
+      return;
+    }
+    listener->address = *address;
+  }
+
+  void ReadRelayFrom(ConfigReader* reader, ListenerConfig* listener) {
+    reader->Require("relay_from",
+                    "the networks that may send mail here, for example [\"127.0.0.0/8\", \"::1\"]");
+    std::vector<ConfigText> texts;
+    if (!reader->Texts("relay_from", "an array of networks", kConfigNetworks, &texts)) return;
+    bool all_fine = true;
+    for (const ConfigText& text : texts) {
+      const Result<Network> network = Network::Parse(text.text);
+      if (!network.ok()) {
+        problems_->Add(text.position, network.status().message());
+        all_fine = false;
+      } else if (IsTooWideToRelay(*network)) {
+        Expect(problems_, text, "would make this an open relay",
+               "networks of your own: /8 or longer for IPv4, /16 or longer for IPv6");
+        all_fine = false;
+      } else {
+        listener->relay_from.push_back(*network);
+      }
+    }
+    if (all_fine && AreTooManyToRelay(listener->relay_from)) {
+      problems_->Add(reader->PositionOf("relay_from"),
+                     "\"relay_from\" would make this an open relay; expected public networks that "
+                     "are together no more than a /8 of IPv4 and a /16 of IPv6");
+    }
+  }
+
+  void ReadStorage(const TomlValue& table) {
+    ConfigReader reader(table, "[storage]", problems_);
+    StorageConfig& storage = config_.storage;
+    if (reader.Size("segment_size", uint64_t{1} << 20, uint64_t{1} << 30, &storage.segment_size) &&
+        storage.segment_size % 4096 != 0) {
+      problems_->Add(reader.PositionOf("segment_size"), "\"segment_size\" is " +
+                                                            FormatByteSize(storage.segment_size) +
+                                                            "; expected a multiple of 4KiB");
+    }
+    reader.Size("reserve", 0, uint64_t{1} << 50, &storage.reserve);
+    reader.Size("max_size", 0, uint64_t{1} << 50, &storage.max_size);
+    const uint64_t least = 16 * storage.segment_size;
+    if (storage.max_size > 0 && storage.max_size < least) {
+      problems_->Add(reader.PositionOf("max_size"),
+                     "\"max_size\" is " + FormatByteSize(storage.max_size) +
+                         "; expected at least 16 segments (" + FormatByteSize(least) +
+                         "), or 0 for no limit but the disk's");
+    }
+    reader.Size("hot_memory", uint64_t{4} << 20, uint64_t{1} << 40, &storage.hot_memory);
+    reader.Boolean("direct", &storage.direct);
+    reader.Finish();
+  }
+
+  void ReadResolver(const TomlValue& table) {
+    ConfigReader reader(table, "[resolver]", problems_);
+    std::vector<ConfigText> texts;
+    if (reader.Texts("servers", "an array of addresses", kConfigResolvers, &texts)) {
+      for (const ConfigText& text : texts) {
+        const Result<SocketAddress> address = SocketAddress::Parse(text.text, 53);
+        if (address.ok() && address->port != 0) {
+          config_.resolver.servers.push_back(*address);
+        } else {
+          Expect(problems_, text, "is not the address of a name server",
+                 "for example \"192.0.2.53\" or \"127.0.0.1:5300\"");
+        }
+      }
+    }
+    reader.Finish();
+  }
+
+  void ReadDelivery(const TomlValue& table) {
+    ConfigReader reader(table, "[delivery]", problems_);
+    DeliveryConfig& delivery = config_.delivery;
+    ReadPeriods(&reader, &delivery.periods, problems_);
+    reader.Integer("max_connections", 1, kMaxConnectionsPerSite, &delivery.max_connections);
+    reader.Integer("max_messages_per_connection", 0, 1'000'000,
+                   &delivery.max_messages_per_connection);
+    ReadTimeout(&reader, "idle_timeout", &delivery.idle_timeout_ns);
+    ReadTimeout(&reader, "connect_timeout", &delivery.connect_timeout_ns);
+    ReadTimeout(&reader, "greeting_timeout", &delivery.greeting_timeout_ns);
+    ReadTimeout(&reader, "helo_timeout", &delivery.helo_timeout_ns);
+    ReadTimeout(&reader, "mail_timeout", &delivery.mail_timeout_ns);
+    ReadTimeout(&reader, "rcpt_timeout", &delivery.rcpt_timeout_ns);
+    ReadTimeout(&reader, "data_timeout", &delivery.data_timeout_ns);
+    ReadTimeout(&reader, "block_timeout", &delivery.block_timeout_ns);
+    ReadTimeout(&reader, "final_dot_timeout", &delivery.final_dot_timeout_ns);
+    ReadTimeout(&reader, "quit_timeout", &delivery.quit_timeout_ns);
+    reader.Finish();
+  }
+
+  void ReadRoute(const TomlValue& table) {
+    ConfigReader reader(table, "[[route]]", problems_);
+    RouteConfig route;
+    route.periods = config_.delivery.periods;
+    route.max_connections = config_.delivery.max_connections;
+    ConfigText name;
+    const bool has_name = reader.Text("name", &name);
+    if (has_name && (name.text.empty() || name.text.size() > kConfigRouteNameBytes)) {
+      Expect(problems_, name, "is no name for a route",
+             "1 to " + std::to_string(kConfigRouteNameBytes) + " bytes");
+    }
+    ReadMatch(&reader, &route);
+    ReadVia(&reader, &route);
+    if (has_name) route.name = name.text;
+    if (!has_name && !route.match.empty()) route.name = route.match[0];
+    ReadPeriods(&reader, &route.periods, problems_);
+    reader.Integer("max_connections", 1, kMaxConnectionsPerSite, &route.max_connections);
+    reader.Finish();
+    config_.routes.push_back(std::move(route));
+  }
+
+  void ReadMatch(ConfigReader* reader, RouteConfig* route) {
+    reader->Require("match", "recipient domains, for example \"*.example.net\" or \"*\"");
+    std::vector<ConfigText> texts;
+    if (!reader->Texts("match", "a pattern or an array of patterns", kConfigPatterns, &texts))
+      return;
+    for (ConfigText& text : texts) {
+      std::transform(text.text.begin(), text.text.end(), text.text.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      });
+      if (!IsRoutePattern(text.text)) {
+        Expect(problems_, text, "is not a pattern of recipient domains",
+               "\"example.net\", \"*.example.net\" or \"*\"");
+        continue;
+      }
+      const RoutePatterns::Earlier earlier = patterns_.Add(text.text, text.position.line);
+      if (earlier.line != 0) {
+        Expect(problems_, text, "is never reached",
+               "it before \"" + earlier.pattern + "\" in line " + std::to_string(earlier.line) +
+                   ", since the first match wins");
+        continue;
+      }
+      route->match.push_back(std::move(text.text));
+    }
+  }
+
+  void ReadVia(ConfigReader* reader, RouteConfig* route) {
+    reader->Require("via", "hosts to send to, for example [\"192.0.2.25:25\"]");
+    std::vector<ConfigText> texts;
+    if (!reader->Texts("via", "an array of hosts", kConfigViaHosts, &texts)) return;
+    for (const ConfigText& text : texts) {
+      if (text.text == "mx") {
+        route->via_mx = true;
+        Expect(problems_, text, "needs MX records, which are not looked up yet",
+               "IP addresses, for example [\"192.0.2.25:25\"]");
+        continue;
+      }
+      ViaHost host;
+      if (!ParseViaHost(text.text, &host)) {
+        Expect(problems_, text, "is not a host to send to",
+               "for example \"192.0.2.25\", \"192.0.2.25:2525\" or \"[2001:db8::25]:25\"");
+      } else if (!host.is_address) {
+        Expect(problems_, text, "is a host name, and host names are not resolved yet",
+               "an IP address, for example \"192.0.2.25:25\"");
+      } else if (listener_lines_.contains(host.address)) {
+        Expect(problems_, text, "is our own listener, and mail would go round in a circle",
+               "another host");
+      } else if (std::any_of(route->via.begin(), route->via.end(),
+                             [&](const ViaHost& other) { return other.address == host.address; })) {
+        Expect(problems_, text, "stands twice", "each host once");
+      } else {
+        route->via.push_back(std::move(host));
+      }
+    }
+  }
+
+  void ReadLog(const TomlValue& table) {
+    ConfigReader reader(table, "[log]", problems_);
+    ReadPath(&reader, "file", 4000, &config_.log.file, problems_);
+    ConfigText text;
+    if (reader.Text("level", &text)) {
+      static constexpr std::string_view kLevels[] = {"debug", "info", "warning", "error"};
+      const auto* const level = std::find(std::begin(kLevels), std::end(kLevels), text.text);
+      if (level == std::end(kLevels)) {
+        Expect(problems_, text, "is not a level", "\"debug\", \"info\", \"warning\" or \"error\"");
+      } else {
+        config_.log.level = static_cast<LogLevel>(level - std::begin(kLevels));
+      }
+    }
+    reader.Finish();
+  }
+
+  void ReadLimits(const TomlValue& table) {
+    ConfigReader reader(table, "[limits]", problems_);
+    reader.Size("memory", uint64_t{64} << 20, uint64_t{1} << 50, &config_.limits.memory);
+    reader.Finish();
+  }
+
+  void ReadIo(const TomlValue& table) {
+    ConfigReader reader(table, "[io]", problems_);
+    std::vector<ConfigText> texts;
+    if (reader.Texts("disable", "an array of features", kConfigIoFeatures.size(), &texts)) {
+      for (ConfigText& text : texts) {
+        if (std::find(kConfigIoFeatures.begin(), kConfigIoFeatures.end(), text.text) !=
+            kConfigIoFeatures.end()) {
+          config_.io.disable.push_back(std::move(text.text));
+          continue;
+        }
+        std::string expected = "one of";
+        for (const std::string_view feature : kConfigIoFeatures) {
+          expected.append(feature == kConfigIoFeatures.front() ? " " : ", ").append(feature);
+        }
+        Expect(problems_, text, "is not a feature that can be disabled", expected);
+      }
+    }
+    reader.Finish();
+  }
+
+  Config& config_;
+  ConfigProblems* const problems_;
+  std::map<SocketAddress, uint32_t> listener_lines_;
+  RoutePatterns patterns_;
+};
+
+}  // namespace
+
+ConfigResult ParseConfig(std::string_view text, std::string_view file) {
+  ConfigResult result;
+  ConfigProblems problems;
+  if (text.size() > kConfigFileBytes) {
+    problems.Add({}, "the file has " + FormatByteSize(text.size()) + "; expected at most " +
+                         FormatByteSize(kConfigFileBytes));
+  } else if (const TomlResult toml = ParseToml(text); !toml.ok()) {
+    problems.Add(toml.error_position, toml.error + "; expected TOML");
+  } else {
+    Parser(&result.config, &problems).Read(toml.root);
+  }
+  result.errors = problems.Lines(file, kConfigErrors);
+  return result;
+}
+
+}  // namespace outbox::core

@@ -1,0 +1,111 @@
+#include "core/config_rules.h"
+
+#include <charconv>
+
+#include "core/domain_name.h"
+
+namespace outbox::core {
+namespace {
+
+constexpr int kShortestV4 = 8;
+constexpr int kShortestV6 = 16;
+
+bool IsPrivate(const Network& network) {
+  static const std::array<Network, 9> kPrivate = [] {
+    std::array<Network, 9> networks;
+    size_t i = 0;
+    for (const char* text : {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8",
+                             "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10", "::1"}) {
+      networks[i++] = *Network::Parse(text);
+    }
+    return networks;
+  }();
+  for (const Network& range : kPrivate) {
+    if (range.prefix_length() <= network.prefix_length() && range.Contains(network.address())) {
+      return true;
+    }
+  }
+  return false;
+}
+
+int ShortestPrefix(const Network& network) {
+  return network.address().is_v4() ? kShortestV4 : kShortestV6;
+}
+
+}  // namespace
+
+bool IsHostname(std::string_view text) {
+  return IsQualifiedDomainName(text) || IsAddressLiteral(text);
+}
+
+bool IsRoutePattern(std::string_view text) {
+  if (text == "*") return true;
+  if (text.starts_with("*.")) return IsDomainName(text.substr(2));
+  if (text.starts_with("[ipv6:")) {
+    return IsAddressLiteral("[IPv6:" + std::string(text.substr(6)));
+  }
+  return IsDomainName(text) || IsAddressLiteral(text);
+}
+
+bool IsTooWideToRelay(const Network& network) {
+  return !IsPrivate(network) && network.prefix_length() < ShortestPrefix(network);
+}
+
+bool AreTooManyToRelay(std::span<const Network> networks) {
+  // Networks 2^40 times smaller than the widest one allowed do not count.
+  constexpr uint64_t kWidest = uint64_t{1} << 40;
+  uint64_t v4 = 0;
+  uint64_t v6 = 0;
+  for (const Network& network : networks) {
+    if (IsPrivate(network)) continue;
+    const int longer = network.prefix_length() - ShortestPrefix(network);
+    if (longer > 40) continue;
+    (network.address().is_v4() ? v4 : v6) += kWidest >> longer;
+    if (v4 > kWidest || v6 > kWidest) return true;
+  }
+  return false;
+}
+
+bool ParseViaHost(std::string_view text, ViaHost* host) {
+  constexpr uint16_t kSmtpPort = 25;
+  host->host = text;
+  const Result<SocketAddress> address = SocketAddress::Parse(text, kSmtpPort);
+  if (address.ok()) {
+    host->is_address = true;
+    host->address = *address;
+    host->port = address->port;
+    return host->port != 0;
+  }
+  const size_t colon = text.find(':');
+  const std::string_view name = text.substr(0, colon);
+  host->host = name;
+  host->is_address = false;
+  host->port = kSmtpPort;
+  if (colon != std::string_view::npos) {
+    const std::string_view port = text.substr(colon + 1);
+    const char* end = port.data() + port.size();
+    const auto [after, error] = std::from_chars(port.data(), end, host->port);
+    if (error != std::errc() || after != end || host->port == 0) return false;
+  }
+  return IsDomainName(name) &&
+         (name.find('.') == std::string_view::npos || IsQualifiedDomainName(name));
+}
+
+RoutePatterns::Earlier RoutePatterns::Add(std::string_view pattern, uint32_t line) {
+  const auto earlier = [&](std::string_view candidate) -> Earlier {
+    const auto it = lines_.find(candidate);
+    return it == lines_.end() ? Earlier() : Earlier{it->first, it->second};
+  };
+  Earlier found = earlier("*");
+  if (found.line == 0) found = earlier(pattern);
+  // "*.example.net" takes every name that ends in ".example.net".
+  size_t dot = pattern.find('.', pattern.starts_with("*.") ? 2 : 0);
+  while (found.line == 0 && dot != std::string_view::npos && pattern.front() != '[') {
+    found = earlier("*" + std::string(pattern.substr(dot)));
+    dot = pattern.find('.', dot + 1);
+  }
+  if (found.line == 0) lines_.emplace(pattern, line);
+  return found;
+}
+
+}  // namespace outbox::core
