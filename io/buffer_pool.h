@@ -1,10 +1,10 @@
 // BufferPool: the provided buffers, of which a receive takes one when bytes are there.
 //
-// An idle connection costs no receive buffer: the kernel picks one of these at the moment it has bytes
-// to put in. The pool is a piece of memory cut into equal buffers and, beside it, the ring through
-// which the kernel is told what is free (IORING_REGISTER_PBUF_RING: an array of entries, whose tail
-// lies in the first entry's last field). Without such a ring (an old kernel, or masked) we pick ourselves
-// by Acquire().
+// An idle connection costs no receive buffer: the kernel picks one of these at the moment it has
+// bytes to put in. The pool is a piece of memory cut into equal buffers and, beside it, the ring
+// through which the kernel is told what is free (IORING_REGISTER_PBUF_RING: an array of entries,
+// whose tail lies in the first entry's last field). Without such a ring (an old kernel, or masked)
+// we pick ourselves by Acquire().
 //
 // Owned by UringIo, used on its thread.
 #ifndef OUTBOX_IO_BUFFER_POOL_H_
@@ -33,7 +33,8 @@ class BufferPool {
   uint32_t free_count() const { return free_count_; }
   void* ring_memory() const { return ring_; }
 
-  // Hands all buffers to the kernel, once; from now on the kernel picks (Taken), we do not (Acquire).
+  // Hands all buffers to the kernel, once; from now on the kernel picks (Taken), we do not
+  // (Acquire).
   void PublishAll();
   // The kernel has picked `buffer` and put `size` bytes in it. REQUIRES: it was free, size fits.
   std::span<char> Taken(uint32_t buffer, size_t size);
@@ -48,7 +49,7 @@ class BufferPool {
   struct RingEntry;
 
   BufferPool(uint32_t count, uint32_t bytes);
-  void Publish(uint32_t buffer, uint32_t position);
+  void Publish(uint32_t buffer);
 
   const uint32_t count_;
   const uint32_t bytes_;

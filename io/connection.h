@@ -5,15 +5,15 @@
 //   join       both operations come to their end;
 //   close      the socket is closed and Handler::OnClosed called, the last call of all.
 // The owner calls Terminate, once or more, and may destroy (or Start again) the connection from
-// OnClosed on. Between Terminate and OnClosed no other handler function is called. OnClosed is never
-// called inside Terminate, so a timer's function may terminate what it likes.
+// OnClosed on. Between Terminate and OnClosed no other handler function is called. OnClosed is
+// never called inside Terminate, so a timer's function may terminate what it likes.
 //
-// The peer's or the network's end of the stream (OnEndOfStream, OnError) does not terminate by itself:
-// the owner does. Who uses a connection sees neither the socket nor the operations: an encrypted
-// stream has the same face.
+// The peer's or the network's end of the stream (OnEndOfStream, OnError) does not terminate by
+// itself: the owner does. Who uses a connection sees neither the socket nor the operations: an
+// encrypted stream has the same face.
 //
-// Lives on its shard, embedded in a session's driver. Its functions may be called from inside of its
-// handler.
+// Lives on its shard, embedded in a session's driver. Its functions may be called from inside of
+// its handler.
 #ifndef OUTBOX_IO_CONNECTION_H_
 #define OUTBOX_IO_CONNECTION_H_
 
@@ -40,7 +40,8 @@ class Connection {
     virtual void OnEndOfStream() = 0;
     // Send is over: the kernel has all `size` bytes and the memory is the owner's again.
     virtual void OnSent(size_t size) = 0;
-    // A receive or a send has failed with `error` (an errno value > 0); the stream is of no more use.
+    // A receive or a send has failed with `error` (an errno value > 0); the stream is of no more
+    // use.
     virtual void OnError(int error) = 0;
     // After Terminate: nothing is in flight, all memory is the owner's again.
     virtual void OnClosed() = 0;
@@ -75,12 +76,13 @@ class Connection {
   void Receive();
   // The same into the owner's memory: OnReceived instead of OnBytes. REQUIRES: also !into.empty().
   void ReceiveInto(std::span<char> into);
-  // Sends all parts in order: brings OnSent or OnError. The parts and what they point to stay in place
-  // until then, or until OnClosed. REQUIRES: open(), !sending(), at least one byte.
+  // Sends all parts in order: brings OnSent or OnError. The parts and what they point to stay in
+  // place until then, or until OnClosed. REQUIRES: open(), !sending(), at least one byte.
   void Send(std::span<const iovec> parts);
 
-  // Starts the end; a second call can only make it harder (kReset after kGraceful). Bytes of a send in
-  // flight may or may not go out: who wants them out waits for OnSent first. REQUIRES: !closed().
+  // Starts the end; a second call can only make it harder (kReset after kGraceful). Bytes of a send
+  // in flight may or may not go out: who wants them out waits for OnSent first. REQUIRES:
+  // !closed().
   void Terminate(End end);
 
   // REQUIRES: !closed().

@@ -1,7 +1,7 @@
 // The blocking file system calls behind Io's file operations, as plain functions.
 //
-// They run on a helper thread (io/helper_thread.h). Each returns a count or a handle when >= 0, -errno
-// otherwise.
+// They run on a helper thread (io/helper_thread.h). Each returns a count or a handle when >= 0,
+// -errno otherwise.
 #ifndef OUTBOX_IO_FILE_CALLS_H_
 #define OUTBOX_IO_FILE_CALLS_H_
 

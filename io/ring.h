@@ -1,11 +1,11 @@
 // Ring: one io_uring, spoken to in plain data.
 //
-// The only file that knows liburing is ring.cc. Ring knows nothing of operations and their owners: it
-// turns calls into submissions, and completions into values; what belongs together is joined by
+// The only file that knows liburing is ring.cc. Ring knows nothing of operations and their owners:
+// it turns calls into submissions, and completions into values; what belongs together is joined by
 // `user_data`. UringIo is its only user.
 //
-// Every Prepare function returns false when the submission queue is full and the kernel takes nothing
-// at the moment; then nothing has happened and the caller tries again after the next Enter.
+// Every Prepare function returns false when the submission queue is full and the kernel takes
+// nothing at the moment; then nothing has happened and the caller tries again after the next Enter.
 //
 // Belongs to the thread that calls Enable(). Before that the queue can be filled, not submitted.
 #ifndef OUTBOX_IO_RING_H_
@@ -57,14 +57,15 @@ class Ring {
   bool has_message() const { return has_message_; }
   uint64_t enters() const { return enters_; }
 
-  // Gives the kernel `entries` provided buffers in a ring of shared memory (io/buffer_pool.h) as group
-  // 0. False if the kernel has no such rings.
+  // Gives the kernel `entries` provided buffers in a ring of shared memory (io/buffer_pool.h) as
+  // group 0. False if the kernel has no such rings.
   bool RegisterBufferRing(void* memory, uint32_t entries);
 
   bool PrepareAccept(int socket, bool multishot, uint64_t user_data);
   // `address` stays in place until submitted.
   bool PrepareConnect(int socket, const sockaddr* address, socklen_t size, uint64_t user_data);
-  // Into a provided buffer of group 0. With `poll_first`, does not try before the socket is readable.
+  // Into a provided buffer of group 0. With `poll_first`, does not try before the socket is
+  // readable.
   bool PrepareReceiveProvided(int socket, bool poll_first, uint64_t user_data);
   bool PrepareReceive(int socket, std::span<char> into, bool poll_first, uint64_t user_data);
   bool PreparePollReadable(int file, bool multishot, uint64_t user_data);
@@ -77,7 +78,8 @@ class Ring {
                          uint64_t user_data);
   // Cancels the submission with `target`. Completes (as `user_data`) only when there is none.
   bool PrepareCancel(uint64_t target, uint64_t user_data);
-  // Makes a completion `message` on another ring. Completes here (as `user_data`) only when it fails.
+  // Makes a completion `message` on another ring. Completes here (as `user_data`) only when it
+  // fails.
   bool PrepareMessage(int ring_fd, uint64_t message, uint64_t user_data);
 
   // Submits what is prepared and lets the kernel post what has completed. With `wait_ns` > 0, waits

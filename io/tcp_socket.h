@@ -23,11 +23,11 @@ socklen_t ToSystemAddress(const core::SocketAddress& address, TcpAddress* out);
 // "[::]:0" when the family is none of ours.
 core::SocketAddress FromSystemAddress(const TcpAddress& address);
 
-// A listening socket with SO_REUSEADDR, TCP_NODELAY (which accepted sockets inherit), SO_REUSEPORT if
-// `share`; an IPv6 one takes IPv6 only. Errors name the address.
+// A listening socket with SO_REUSEADDR, TCP_NODELAY (which accepted sockets inherit), SO_REUSEPORT
+// if `share`; an IPv6 one takes IPv6 only. Errors name the address.
 core::Result<Socket> ListenTcp(const core::SocketAddress& address, bool share);
-// A new socket of the family of `peer`, TCP_NODELAY, bound to `local` unless that is null. The socket,
-// or -errno.
+// A new socket of the family of `peer`, TCP_NODELAY, bound to `local` unless that is null. The
+// socket, or -errno.
 int OpenTcp(const core::SocketAddress& peer, const core::SocketAddress* local);
 core::SocketAddress LocalAddressOf(Socket socket);
 core::SocketAddress PeerAddressOf(Socket socket);

@@ -2,19 +2,19 @@
 //
 // One object per shard. It may be created on any thread; the thread that makes the first Turn (or
 // Start) owns it from then on, and every later call comes from that thread, except WakeFromOutside.
-// Before Start, listeners may be opened and up to `submission_entries` operations be started.
+// Before Start, listeners may be opened and operations be started.
 //
 // One turn is one io_uring_enter at most (as long as the submission queue is not overrun): what was
 // started since the last turn is submitted, and what has completed is reaped, by the same call.
 //
-// Sleep and wake. `sleeping_` is the handshake with other threads, in the manner of Dekker: the sleeper
-// stores it, passes a full fence and looks at its mailboxes; the waker fills the mailbox, passes a
-// full fence and reads `sleeping_`. One of the two sees the other, so no wake is lost. The waker that
-// turns `sleeping_` from true to false sends the wake: a message from its ring into ours, which costs
-// no system call of its own, or a write to our eventfd when that cannot be had.
+// Sleep and wake. `sleeping_` is the handshake with other threads, in the manner of Dekker: the
+// sleeper stores it, passes a full fence and looks at its mailboxes; the waker fills the mailbox,
+// passes a full fence and reads `sleeping_`. One of the two sees the other, so no wake is lost. The
+// waker that turns `sleeping_` from true to false sends the wake: a message from its ring into
+// ours, which costs no system call of its own, or a write to our eventfd when that cannot be had.
 //
-// Features beyond io_uring's core are probed, never assumed, and can be masked by name (UringOptions::
-// disable), so that a test on a new kernel also runs what an old kernel would run.
+// Features beyond io_uring's core are probed, never assumed, and can be masked by name
+// (UringOptions:: disable), so that a test on a new kernel also runs what an old kernel would run.
 #ifndef OUTBOX_IO_URING_IO_H_
 #define OUTBOX_IO_URING_IO_H_
 
@@ -52,22 +52,22 @@ struct UringOptions {
 // Counted since creation. Read by the owner's thread.
 struct UringCounters {
   uint64_t turns = 0;
-  uint64_t completions = 0;        // operations, wakes not counted
-  uint64_t overflows = 0;          // turns that found the completion queue overrun
-  uint64_t receives_parked = 0;    // no provided buffer was left
-  uint64_t short_sends = 0;        // sends that we continued ourselves
+  uint64_t completions = 0;      // operations, wakes not counted
+  uint64_t overflows = 0;        // turns that found the completion queue overrun
+  uint64_t receives_parked = 0;  // no provided buffer was left
+  uint64_t short_sends = 0;      // sends that we continued ourselves
   uint64_t accepts_rearmed = 0;
-  uint64_t wakes_by_ring = 0;      // sent to others
-  uint64_t wakes_by_eventfd = 0;   // sent to others
+  uint64_t wakes_by_ring = 0;     // sent to others
+  uint64_t wakes_by_eventfd = 0;  // sent to others
 };
 
 class UringIo final : public Io {
  public:
-  // Errors: an unknown name in `disable`; a kernel without io_uring or too old for it; a limit that is
-  // too low. The message says what to change.
+  // Errors: an unknown name in `disable`; a kernel without io_uring or too old for it; a limit that
+  // is too low. The message says what to change.
   static core::Result<std::unique_ptr<UringIo>> Create(const UringOptions& options);
-  // Makes sure that this process may hold `files` sockets and files, raising its own soft limit where
-  // the hard limit allows it; the error says what to raise.
+  // Makes sure that this process may hold `files` sockets and files, raising its own soft limit
+  // where the hard limit allows it; the error says what to raise.
   static core::Status ReserveOpenFiles(uint64_t files);
 
   // REQUIRES: nothing in flight (Drain), no Wake to this object on its way.
@@ -125,30 +125,15 @@ class UringIo final : public Io {
     bool poll_first = true;
   };
   enum Kind : uint8_t { kAccept, kConnect, kRecv, kRecvInto, kSend, kRead, kWrite, kHelper };
-  // Where a started operation is.
-  enum Place : uint8_t {
-    kInKernel,
-    kInBacklog,  // the submission queue was full
-    kParked,     // a Recv that waits for a provided buffer
-    kReady,      // has its result; delivered by the next turn
-    kAtHelper,
-  };
   using OpList = core::IntrusiveList<Op, &Op::link>;
 
   UringIo(std::unique_ptr<Ring> ring, std::unique_ptr<BufferPool> buffers, Features features,
           int event);
 
-  // The implementation's own words of an Op (Op::scratch). Words 0 to 2 and the low half of 3 belong to
-  // the kind; the high half of 3 is ours (see uring_io.cc).
-  static Place PlaceOf(const Op* op);
-  static void SetPlace(Op* op, Place place);
-
   void Begin(Op* op, Kind kind, int handle);
   void Submit(Op* op);
   bool Prepare(Op* op);
-  bool PrepareRecv(Op* op);
   bool PrepareSend(Op* op);
-  bool PrepareWrite(Op* op);
   void MakeReady(Op* op, int32_t result);
   void StartOnHelper(Op* op, HelperThread::Work work);
 
@@ -156,6 +141,7 @@ class UringIo final : public Io {
   void SubmitBacklog();
   void UnparkReceives();
   void Park(Op* op);
+  void ArmEvent();
   void Enter(int64_t until_ns);
   void RunReady();
   void RunHelped();
@@ -168,6 +154,7 @@ class UringIo final : public Io {
   void CompleteSend(Op* op, int32_t result);
   void ReceiveNow(Op* op);
   void Finish(Op* op, const OpResult& result);
+  void Finish(Op* op, int32_t result);
 
   bool ClaimSleeper();
   void WriteEvent();
@@ -186,10 +173,10 @@ class UringIo final : public Io {
   OpList parked_;          // in the order of their first parking
   OpList ready_;
   uint64_t ready_count_ = 0;
-  uint64_t parkings_ = 0;
+  uint64_t parkings_ = 0;  // so far: the ticket of the next one
   uint64_t in_flight_ = 0;
   UringCounters counters_;
-  HelperThread helper_;
+  std::unique_ptr<HelperThread> helper_;
 };
 
 }  // namespace outbox::io

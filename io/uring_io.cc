@@ -1,0 +1,312 @@
+// The loop of UringIo: making it, turning it, waking it. What an operation goes through is in
+// uring_io_ops.cc.
+#include "io/uring_io.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "core/time.h"
+#include "io/uring_op.h"
+
+namespace outbox::io {
+namespace {
+
+// How long a turn waits at most while parked receives and free buffers are both there. That state
+// ends by itself in the turn that issues the receives again, unless bytes that were announced did
+// not come.
+constexpr int64_t kParkedWaitMaxNs = core::kNsPerMs;
+
+int64_t ReadClock(clockid_t clock) {
+  timespec now = {};
+  CHECK(clock_gettime(clock, &now) == 0);
+  return int64_t{now.tv_sec} * core::kNsPerSecond + now.tv_nsec;
+}
+
+}  // namespace
+
+core::Result<std::unique_ptr<UringIo>> UringIo::Create(const UringOptions& options) {
+  Features features;
+  Ring::Options ring_options;
+  ring_options.submission_entries = options.submission_entries;
+  ring_options.completion_entries = options.completion_entries;
+  for (const std::string& name : options.disable) {
+    if (name == "defer_taskrun") {
+      ring_options.defer_taskrun = false;
+    } else if (name == "single_issuer") {
+      ring_options.single_issuer = false;
+    } else if (name == "multishot_accept") {
+      features.multishot_accept = false;
+    } else if (name == "provided_buffer_ring") {
+      features.provided_buffer_ring = false;
+    } else if (name == "msg_ring") {
+      features.msg_ring = false;
+    } else if (name == "poll_first") {
+      features.poll_first = false;
+    } else {
+      return core::Status(core::StatusCode::kInvalidArgument,
+                          "io.disable: unknown feature \"" + name + "\"");
+    }
+  }
+  core::Result<std::unique_ptr<Ring>> ring = Ring::Create(ring_options);
+  if (!ring.ok()) return ring.status();
+  core::Result<std::unique_ptr<BufferPool>> buffers =
+      BufferPool::Create(options.buffer_count, options.buffer_bytes);
+  if (!buffers.ok()) return buffers.status();
+  if (features.provided_buffer_ring) {
+    features.provided_buffer_ring =
+        (*ring)->RegisterBufferRing((*buffers)->ring_memory(), (*buffers)->count());
+  }
+  if (features.provided_buffer_ring) (*buffers)->PublishAll();
+  features.msg_ring = features.msg_ring && (*ring)->has_message();
+  const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (event < 0) return core::Status::FromErrno(errno, "eventfd");
+  return std::unique_ptr<UringIo>(
+      new UringIo(std::move(*ring), std::move(*buffers), features, event));
+}
+
+core::Status UringIo::ReserveOpenFiles(uint64_t files) {
+  rlimit limit = {};
+  CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  if (limit.rlim_cur >= files) return core::OkStatus();
+  const rlim_t hard = limit.rlim_max;
+  limit.rlim_cur = std::min<rlim_t>(files, hard);
+  if (hard >= files && setrlimit(RLIMIT_NOFILE, &limit) == 0) return core::OkStatus();
+  return core::Status(core::StatusCode::kResourceExhausted,
+                      "open files: " + std::to_string(files) + " are needed, the hard limit is " +
+                          std::to_string(hard) +
+                          "; raise RLIMIT_NOFILE (ulimit -n, or LimitNOFILE= of the service) or "
+                          "lower the configured connections");
+}
+
+UringIo::UringIo(std::unique_ptr<Ring> ring, std::unique_ptr<BufferPool> buffers, Features features,
+                 int event)
+    : ring_(std::move(ring)),
+      buffers_(std::move(buffers)),
+      features_(features),
+      event_(event),
+      helper_(std::make_unique<HelperThread>([this] {
+        if (ClaimSleeper()) WriteEvent();
+      })) {
+  ReadClocks();
+}
+
+UringIo::~UringIo() {
+  CHECK(in_flight_ == 0);
+  helper_.reset();  // its thread writes to our eventfd
+  ring_.reset();
+  close(event_);
+}
+
+void UringIo::Start() {
+  CHECK(!started_);
+  started_ = true;
+  ring_->Enable();
+}
+
+bool UringIo::Drain(int64_t limit_ns) {
+  const int64_t until_ns = now_ns_ + limit_ns;
+  while (in_flight_ > 0 && now_ns_ < until_ns) Turn(until_ns);
+  return in_flight_ == 0;
+}
+
+uint64_t UringIo::RandomU64() {
+  uint64_t value = 0;
+  CHECK(getrandom(&value, sizeof(value), 0) == static_cast<ssize_t>(sizeof(value)));
+  return value;
+}
+
+// --- The turn ------------------------------------------------------------------------------------
+
+void UringIo::ReadClocks() {
+  now_ns_ = ReadClock(CLOCK_BOOTTIME);
+  wall_ns_ = ReadClock(CLOCK_REALTIME);
+}
+
+void UringIo::Turn(int64_t until_ns) {
+  if (!started_) Start();
+  ++counters_.turns;
+  ArmEvent();
+  SubmitBacklog();
+  UnparkReceives();
+  Enter(until_ns);
+  ReadClocks();
+  RunReady();
+  RunCompletions();
+  RunHelped();
+}
+
+// The poll that turns writes to the eventfd into completions. It ends when the completion queue
+// overruns.
+void UringIo::ArmEvent() {
+  if (event_armed_) return;
+  event_armed_ = ring_->PreparePollReadable(event_, true, kTagEvent);
+}
+
+void UringIo::SubmitBacklog() {
+  while (Op* op = unsent_cancels_.front()) {
+    if (!ring_->PrepareCancel(UserData(op), kTagCancel)) return;
+    unsent_cancels_.Remove(op);
+  }
+  while (Op* op = backlog_.front()) {
+    if (!Prepare(op)) return;
+    backlog_.Remove(op);
+    SetPlace(op, UringPlace::kInKernel);
+  }
+}
+
+// Lets as many parked receives try again as there are free buffers: more would come back at once.
+void UringIo::UnparkReceives() {
+  for (uint32_t free = buffers_->free_count(); free > 0; --free) {
+    Op* op = parked_.PopFront();
+    if (op == nullptr) return;
+    Submit(op);
+  }
+}
+
+// Parks a receive that found no buffer. One that was parked before keeps its place: it goes in
+// front of all that came later.
+void UringIo::Park(Op* op) {
+  ++counters_.receives_parked;
+  SetPlace(op, UringPlace::kParked);
+  if (!HasMark(op, kMarkTicket)) {
+    SetMark(op, kMarkTicket | kMarkNonempty, true);
+    op->scratch[0] = parkings_++;
+    parked_.PushBack(op);
+    return;
+  }
+  OpList older;  // than op, the oldest last; few: those that came back before it in this turn
+  while (parked_.front() != nullptr && parked_.front()->scratch[0] < op->scratch[0]) {
+    older.PushFront(parked_.PopFront());
+  }
+  parked_.PushFront(op);
+  while (Op* before = older.PopFront()) parked_.PushFront(before);
+}
+
+void UringIo::Enter(int64_t until_ns) {
+  bool wait = until_ns > now_ns_ && !woken_ && ready_.empty() && backlog_.empty() &&
+              unsent_cancels_.empty() && event_armed_;
+  woken_ = false;
+  if (wait) {
+    // The helper asks the same question as another shard: does it sleep?
+    sleeping_.store(true, std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    wait = !helper_->has_done();
+  }
+  int64_t wait_ns = 0;
+  if (wait) {
+    if (!parked_.empty() && buffers_->free_count() > 0) {
+      until_ns = std::min(until_ns, now_ns_ + kParkedWaitMaxNs);
+    }
+    // The frozen time is older than the functions that ran in the last turn took.
+    wait_ns = until_ns == core::kNever ? core::kNever
+                                       : std::max<int64_t>(until_ns - ReadClock(CLOCK_BOOTTIME), 0);
+  }
+  if (ring_->overflowing()) ++counters_.overflows;
+  ring_->Enter(wait_ns);
+  sleeping_.store(false, std::memory_order_relaxed);
+}
+
+// Only those that were there when the turn began: what their owners start next is for the next
+// turn.
+void UringIo::RunReady() {
+  for (uint64_t left = ready_count_; left > 0; --left) {
+    Op* op = ready_.PopFront();
+    --ready_count_;
+    Ring::Completion completion;
+    completion.result = ReadyResultOf(op);
+    ++counters_.completions;
+    Complete(op, completion);
+  }
+}
+
+void UringIo::RunHelped() {
+  for (const std::unique_ptr<HelperThread::Job>& job : helper_->TakeDone()) {
+    ++counters_.completions;
+    Finish(job->op, job->result);
+  }
+}
+
+void UringIo::RunCompletions() {
+  std::array<Ring::Completion, 64> batch;
+  for (size_t left = ring_->ready(); left > 0;) {
+    const std::span<Ring::Completion> taken =
+        ring_->Take(std::span(batch).first(std::min(left, batch.size())));
+    left -= taken.size();
+    for (const Ring::Completion& completion : taken) Dispatch(completion);
+  }
+}
+
+void UringIo::Dispatch(const Ring::Completion& completion) {
+  switch (completion.user_data & kTagMask) {
+    case kTagOp: {
+      Op* op = reinterpret_cast<Op*>(completion.user_data);
+      if (op->link.linked()) op->link.Unlink();  // its cancel was not sent, and need not be
+      ++counters_.completions;
+      return Complete(op, completion);
+    }
+    case kTagEvent:
+      if (!completion.more) event_armed_ = false;
+      return;
+    case kTagMessage: {
+      const uint64_t one = 1;
+      const int event = static_cast<int>(completion.user_data >> kTagBits);
+      CHECK(write(event, &one, sizeof(one)) > 0 || errno == EAGAIN);
+      ++counters_.wakes_by_eventfd;
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+// --- Sleep and wake ------------------------------------------------------------------------------
+
+void UringIo::PrepareToSleep() {
+  sleeping_.store(true, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+// True for the one caller that has to wake us. The fence orders what the caller wrote to our
+// mailbox before the question.
+bool UringIo::ClaimSleeper() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return sleeping_.load(std::memory_order_relaxed) &&
+         sleeping_.exchange(false, std::memory_order_acq_rel);
+}
+
+void UringIo::WriteEvent() {
+  const int error = errno;  // we may be in a signal handler
+  const uint64_t one = 1;
+  // EAGAIN: the counter is full, so there is a wake on its way.
+  CHECK(write(event_, &one, sizeof(one)) > 0 || errno == EAGAIN);
+  errno = error;
+}
+
+void UringIo::Wake(Io* other) {
+  UringIo* target = static_cast<UringIo*>(other);  // all Ios of a process are of one kind
+  if (target == this) {
+    woken_ = true;
+    return;
+  }
+  if (!target->ClaimSleeper()) return;
+  const uint64_t on_failure = (static_cast<uint64_t>(target->event_) << kTagBits) | kTagMessage;
+  if (features_.msg_ring && ring_->PrepareMessage(target->ring_->fd(), kTagWake, on_failure)) {
+    ++counters_.wakes_by_ring;
+    return;
+  }
+  ++counters_.wakes_by_eventfd;
+  target->WriteEvent();
+}
+
+void UringIo::WakeFromOutside() { WriteEvent(); }
+
+}  // namespace outbox::io
