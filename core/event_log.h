@@ -64,7 +64,9 @@ class EventLog {
 
    private:
     friend class EventLog;
-    explicit Event(EventLog* log) : log_(log) {}
+    Event(EventLog* log, std::string_view time, std::string_view name, std::string_view id);
+    // One that is not written.
+    explicit Event(std::nullptr_t) : log_(nullptr) {}
 
     Event& Literal(std::string_view key, std::string_view literal);
     Event& Signed(std::string_view key, int64_t value);
@@ -92,6 +94,9 @@ class EventLog {
   uint64_t dropped_total() const { return dropped_total_; }
 
  private:
+  // REQUIRES: room for a line.
+  Event Begin(int64_t wall_ns, std::string_view name, std::string_view id);
+
   const LogLevel minimum_;
   const size_t capacity_;
   std::unique_ptr<char[]> filling_;  // events go here

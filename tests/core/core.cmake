@@ -5,6 +5,7 @@ outbox_test(core_test
     core/config_test.cc
     core/crc32c_test.cc
     core/duration_test.cc
+    core/event_log_test.cc
     core/hash_test.cc
     core/ip_address_test.cc
     core/mailbox_model_test.cc

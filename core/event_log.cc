@@ -1,0 +1,199 @@
+#include "core/event_log.h"
+
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "core/check.h"
+#include "core/time_format.h"
+
+namespace outbox::core {
+namespace {
+
+constexpr std::string_view kEnd = "}\n";
+constexpr std::string_view kCutEnd = ",\"cut\":true}\n";
+constexpr std::string_view kReplacement = "\\ufffd";
+// What fields may use of a line: the rest is kept for its end.
+constexpr size_t kFieldBytes = kEventLogLineBytes - kCutEnd.size();
+constexpr size_t kNumberBytes = 20;   // of a 64-bit number with its sign
+constexpr size_t kLongestEscape = 6;  // \u0000
+
+// The length of the well-formed UTF-8 sequence at the start of `text`, 1 to 4, or 0: none (RFC 3629
+// 4). REQUIRES: text is not empty.
+size_t Utf8Sequence(std::string_view text) {
+  const auto octet = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t first = octet(0);
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const size_t length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  if (text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((octet(i) & 0xc0) != 0x80) return 0;
+  }
+  // Overlong forms, surrogates and what lies above U+10FFFF.
+  if (first == 0xe0 && octet(1) < 0xa0) return 0;
+  if (first == 0xed && octet(1) > 0x9f) return 0;
+  if (first == 0xf0 && octet(1) < 0x90) return 0;
+  if (first == 0xf4 && octet(1) > 0x8f) return 0;
+  return length;
+}
+
+// How the character at the start of `text` stands in a JSON string (RFC 8259 7): the bytes, and in
+// `consumed` how many of the text they stand for. `scratch` holds the bytes that are made up.
+std::string_view Escaped(std::string_view text, std::array<char, kLongestEscape>* scratch,
+                         size_t* consumed) {
+  constexpr char kHex[] = "0123456789abcdef";
+  const uint8_t c = static_cast<uint8_t>(text[0]);
+  *consumed = 1;
+  switch (c) {
+    case '"':
+      return "\\\"";
+    case '\\':
+      return "\\\\";
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    case '\t':
+      return "\\t";
+    default:
+      break;
+  }
+  if (c < 0x20 || c == 0x7f) {
+    *scratch = {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
+    return {scratch->data(), scratch->size()};
+  }
+  const size_t length = Utf8Sequence(text);
+  if (length == 0) return kReplacement;
+  *consumed = length;
+  return text.substr(0, length);
+}
+
+}  // namespace
+
+EventLog::EventLog(LogLevel minimum, size_t capacity)
+    : minimum_(minimum),
+      capacity_(capacity),
+      filling_(std::make_unique_for_overwrite<char[]>(capacity)),
+      taken_(std::make_unique_for_overwrite<char[]>(capacity)) {
+  CHECK(capacity >= kEventLogLineBytes);
+}
+
+void EventLog::SetReadyHook(ReadyHook hook, void* context) {
+  hook_ = hook;
+  hook_context_ = context;
+}
+
+EventLog::Event EventLog::Write(LogLevel level, int64_t wall_ns, std::string_view name,
+                                std::string_view id) {
+  CHECK(!writing_);
+  if (!Wants(level)) return Event(nullptr);
+  if (dropped_ > 0 && capacity_ - filled_ >= 2 * kEventLogLineBytes) {
+    const uint64_t dropped = std::exchange(dropped_, 0);
+    Begin(wall_ns, "log_dropped", {}).Field("events", dropped);
+  }
+  if (capacity_ - filled_ < kEventLogLineBytes || dropped_ > 0) {
+    // Nothing overtakes the line that tells of what is missing.
+    ++dropped_;
+    ++dropped_total_;
+    return Event(nullptr);
+  }
+  return Begin(wall_ns, name, id);
+}
+
+EventLog::Event EventLog::Begin(int64_t wall_ns, std::string_view name, std::string_view id) {
+  std::array<char, kRfc3339Bytes> time;
+  return Event(this, FormatRfc3339(wall_ns, time), name, id);
+}
+
+EventLog::Event::Event(EventLog* log, std::string_view time, std::string_view name,
+                       std::string_view id)
+    : log_(log) {
+  log_->writing_ = true;
+  Put("{");
+  Field("time", time).Field("event", name);
+  if (!id.empty()) Field("id", id);
+}
+
+EventLog::Event::~Event() {
+  if (log_ == nullptr) return;
+  Put(cut_ ? kCutEnd : kEnd);
+  const bool was_empty = log_->filled_ == 0;
+  log_->filled_ += used_;
+  log_->writing_ = false;
+  if (was_empty && log_->hook_ != nullptr) log_->hook_(log_->hook_context_);
+}
+
+EventLog::Event& EventLog::Event::Field(std::string_view key, std::string_view value) {
+  if (!BeginField(key, 2)) return *this;
+  Put("\"");
+  PutEscaped(value);
+  Put("\"");
+  return *this;
+}
+
+EventLog::Event& EventLog::Event::Literal(std::string_view key, std::string_view literal) {
+  if (BeginField(key, literal.size())) Put(literal);
+  return *this;
+}
+
+EventLog::Event& EventLog::Event::Signed(std::string_view key, int64_t value) {
+  std::array<char, kNumberBytes> digits;
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  return Literal(key, {digits.data(), static_cast<size_t>(end - digits.data())});
+}
+
+EventLog::Event& EventLog::Event::Unsigned(std::string_view key, uint64_t value) {
+  std::array<char, kNumberBytes> digits;
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  return Literal(key, {digits.data(), static_cast<size_t>(end - digits.data())});
+}
+
+bool EventLog::Event::BeginField(std::string_view key, size_t room_for_value) {
+  if (log_ == nullptr) return false;
+  constexpr size_t kPunctuation = 4;  // ,"":
+  if (used_ + kPunctuation + key.size() + room_for_value > kFieldBytes) {
+    cut_ = true;
+    return false;
+  }
+  Put(used_ == 1 ? "\"" : ",\"");
+  Put(key);
+  Put("\":");
+  return true;
+}
+
+void EventLog::Event::Put(std::string_view text) {
+  std::memcpy(log_->filling_.get() + log_->filled_ + used_, text.data(), text.size());
+  used_ += text.size();
+}
+
+void EventLog::Event::PutEscaped(std::string_view text) {
+  constexpr size_t kClosingQuote = 1;
+  while (!text.empty()) {
+    std::array<char, kLongestEscape> scratch;
+    size_t consumed = 0;
+    const std::string_view piece = Escaped(text, &scratch, &consumed);
+    if (used_ + piece.size() + kClosingQuote > kFieldBytes) {
+      cut_ = true;
+      return;
+    }
+    Put(piece);
+    text.remove_prefix(consumed);
+  }
+}
+
+std::string_view EventLog::Take() {
+  CHECK(!is_taken_ && !writing_);
+  if (filled_ == 0) return {};
+  is_taken_ = true;
+  std::swap(filling_, taken_);
+  return {taken_.get(), std::exchange(filled_, 0)};
+}
+
+void EventLog::Release() {
+  CHECK(is_taken_);
+  is_taken_ = false;
+}
+
+}  // namespace outbox::core
