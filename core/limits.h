@@ -55,6 +55,15 @@ inline constexpr size_t kSmtpReplyRoom = 1024;
 // A message larger than this is received directly into the memory of its record.
 inline constexpr uint64_t kSmtpBodyDirectBytes = 64 * 1024;
 
+// Replies or commands of one connection that wait to be sent; when they are full nothing more is read
+// until they have been.
+inline constexpr size_t kSmtpOutputBytes = 4096;
+// Blocks of that size that a shard keeps for reuse; the others go back to the system.
+inline constexpr size_t kSmtpBlocksKept = 256;
+// How long a connection that was closed for a reason goes on reading (and dropping) what the client
+// sends, so that the reply that says why is not lost by a reset.
+inline constexpr int64_t kSmtpLingerNs = int64_t{2} * 1'000'000'000;
+
 // Octets of a reply's text that the client keeps; the rest is dropped, the reply stays valid.
 inline constexpr size_t kReplyTextMax = 512;
 // Octets of one reply line, line end included; a longer one is a protocol error and ends the

@@ -35,6 +35,7 @@ ClientSession::Event ClientSession::Next(std::string_view* input) {
         }
         break;
       case ReplyParser::Result::kReply:
+        ++replies_;
         OnReply(parser_.reply());
         break;
       case ReplyParser::Result::kError:

@@ -99,6 +99,8 @@ class ClientSession {
   // nothing, the driver times its sends by the data block limit; kIdle: nothing is waited for).
   Stage waiting_for() const;
   bool ready() const { return state_ == State::kReady; }
+  // Complete replies read so far: tells the driver's timer that there is progress.
+  uint32_t replies() const { return replies_; }
   bool ended() const { return state_ == State::kEnded; }
   // A transaction is in hand.
   bool busy() const { return in_hand_ > 0; }
@@ -164,6 +166,7 @@ class ClientSession {
   bool first_line_ = true;     // of EHLO's reply
   uint8_t current_ = 0;        // the slot that the next reply is about
   uint8_t in_hand_ = 0;        // active slots
+  uint32_t replies_ = 0;
   uint64_t size_limit_ = 0;
   SessionEnd end_ = SessionEnd::kQuit;
   RecipientResult end_result_;

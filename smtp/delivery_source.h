@@ -3,7 +3,8 @@
 //
 // smtp knows no queue: the driver opens a connection, speaks, and asks this interface for
 // transactions one after another; queue implements it, one source per connection. All calls are on
-// the shard's thread, from the loop, never from inside a call to ClientConnection.
+// the shard's thread: from the loop, or from inside ClientConnection::Poke and OfferWindow; never
+// from inside its other functions.
 #ifndef OUTBOX_SMTP_DELIVERY_SOURCE_H_
 #define OUTBOX_SMTP_DELIVERY_SOURCE_H_
 
@@ -51,7 +52,7 @@ class DeliverySource {
   // The next window of the body of `cookie`, in order, the first one after the server's 354.
   virtual NextAnswer NextWindow(uint64_t cookie, BodyWindow* window) = 0;
   // The window's bytes are no longer read. Comes exactly once for each window given, always before
-  // OnSessionEnd.
+  // OnSessionEnd, and maybe after OnTransactionDone.
   virtual void ReleaseWindow(uint64_t cookie, uint64_t token) = 0;
   // Recipient `recipient` of the envelope is decided; exactly once for each one of each
   // transaction.

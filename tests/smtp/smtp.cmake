@@ -3,6 +3,7 @@ outbox_test(smtp_test
   FILES
     smtp/address_test.cc
     smtp/body_scanner_test.cc
+    smtp/client_session_test.cc
     smtp/command_test.cc
     smtp/reply_test.cc
     smtp/server_session_test.cc

@@ -1,0 +1,149 @@
+// ClientConnection: one connection to a mail host: a ClientSession on an io::Connection, with its
+// timer.
+//
+// It connects, then moves replies to the session, commands and message bytes to the connection, and
+// tells the DeliverySource what became of each recipient. A message goes out as prefix and windows
+// straight from the memory that the source lends; with PIPELINING the last window, the final dot
+// and the next transaction's envelope are one send.
+//
+// Lifecycle: constructed; Start; ends with DeliverySource::OnSessionEnd, in which it may be
+// destroyed (or started again). Lives on its shard.
+#ifndef OUTBOX_SMTP_CLIENT_CONNECTION_H_
+#define OUTBOX_SMTP_CLIENT_CONNECTION_H_
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "core/ip_address.h"
+#include "core/time.h"
+#include "core/timer.h"
+#include "core/timer_wheel.h"
+#include "io/connection.h"
+#include "io/io.h"
+#include "smtp/block_cache.h"
+#include "smtp/client_session.h"
+#include "smtp/delivery_source.h"
+
+namespace outbox::smtp {
+
+// RFC 5321 4.5.3.2; how long we wait for what, in nanoseconds.
+struct ClientTimeouts {
+  int64_t connect_ns = 30 * core::kNsPerSecond;
+  int64_t greeting_ns = 5 * core::kNsPerMinute;
+  int64_t hello_ns = 5 * core::kNsPerMinute;
+  int64_t mail_ns = 5 * core::kNsPerMinute;
+  int64_t rcpt_ns = 5 * core::kNsPerMinute;
+  int64_t data_ns = 2 * core::kNsPerMinute;
+  int64_t block_ns = 3 * core::kNsPerMinute;  // for each piece of the message
+  int64_t final_dot_ns = 10 * core::kNsPerMinute;
+  int64_t idle_ns = 5 * core::kNsPerSecond;  // between transactions; then QUIT
+  int64_t quit_ns = 5 * core::kNsPerSecond;
+};
+
+// What the connections of one shard have in common; outlives them.
+struct ClientContext {
+  io::Io* io = nullptr;
+  core::TimerWheel* wheel = nullptr;
+  BlockCache* blocks = nullptr;
+  ClientSessionOptions session;
+  ClientTimeouts timeouts;
+};
+
+class ClientConnection final : private io::Connection::Handler {
+ public:
+  // `context` and `source` outlive the connection.
+  ClientConnection(const ClientContext* context, DeliverySource* source);
+  ClientConnection(const ClientConnection&) = delete;
+  ClientConnection& operator=(const ClientConnection&) = delete;
+  // REQUIRES: never started, or OnSessionEnd has been called.
+  ~ClientConnection();
+
+  // Connects to `host`, from `local` unless that is null. Nothing is told before the loop turns.
+  void Start(const core::SocketAddress& host, const core::SocketAddress* local);
+
+  // After kLater: there may be a transaction now. May call the source before it returns.
+  void Poke();
+  // After kLater: the window that was asked for; nullptr: it cannot be had. May call the source
+  // before it returns.
+  void OfferWindow(const BodyWindow* window);
+
+  // Ends the session when what is in hand is done. Asks for no more transactions.
+  void Quit();
+  // Gives up at once, with a reset. What is undecided is lost; results and the end follow from the
+  // loop.
+  void Cancel();
+
+  const core::SocketAddress& host() const { return host_; }
+  const ClientSession& session() const { return session_; }
+  // Nothing is in hand and the session is ready: a transaction would start at once.
+  bool idle() const { return connection_.open() && session_.ready() && !session_.busy(); }
+
+ private:
+  // The body that is being sent.
+  struct Body {
+    int slot = -1;  // -1: none
+    bool prefix_due = false;
+    bool window_asked = false;  // kLater: OfferWindow will come
+    bool has_window = false;    // `window` is to be sent
+    BodyWindow window;
+  };
+
+  // io::Connection::Handler.
+  void OnBytes(std::span<char> bytes) override;
+  void OnReceived(size_t size) override;
+  void OnEndOfStream() override;
+  void OnSent(size_t size) override;
+  void OnError(int error) override;
+  void OnClosed() override;
+
+  void OnConnected(const io::OpResult& result);
+  void OnTimer();
+  void Handle(std::string_view input);
+  void OnEvent(const ClientSession::Event& event);
+  void Pump();
+  void AskForTransaction();
+  void AskForWindow();
+  bool AddWindow();
+  void AddPart(const void* data, size_t size);
+  void Abandon(SessionEnd end, int error);
+  void Terminate();
+  void ReportEnd();
+  void ReleaseInFlight();
+  void UpdateTimer();
+  int64_t Timeout() const;
+
+  const ClientContext* context_;
+  DeliverySource* source_;
+  io::Op connect_;
+  io::Connection connection_;
+  core::Timer timer_;
+  core::SocketAddress host_;
+  core::SocketAddress local_;
+  bool has_local_ = false;
+  bool started_ = false;
+  bool no_transaction_ = false;  // the source said kLater: Poke will come
+  bool cancelled_ = false;
+  bool handling_ = false;  // events are being told: Pump comes later
+  bool ended_ = false;     // kEnded has come
+  SessionEnd end_ = SessionEnd::kQuit;
+  RecipientResult end_result_;
+  std::string error_text_;  // our text, when the network said why
+  uint32_t timed_replies_ = 0;
+  DeliveryRequest requests_[ClientSession::kSlots];
+  Body body_;
+  // The window whose bytes are in the send in flight.
+  bool window_in_flight_ = false;
+  uint64_t window_cookie_ = 0;
+  uint64_t window_token_ = 0;
+  BlockCache::Block sending_;
+  iovec parts_[4] = {};
+  size_t part_count_ = 0;
+  ClientSession session_;
+};
+
+}  // namespace outbox::smtp
+
+#endif  // OUTBOX_SMTP_CLIENT_CONNECTION_H_
