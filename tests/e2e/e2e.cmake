@@ -1,0 +1,23 @@
+# End-to-end scenarios: real programs on loopback. One file each, run by Python; label e2e.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+# outbox_scenario(name [TIMEOUT seconds]): tests/e2e/<name>_test.py as CTest test e2e_<name>.
+function(outbox_scenario name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 180)
+  endif()
+  set(slowness 1)
+  if(OUTBOX_SANITIZE)
+    set(slowness 5)
+  endif()
+  add_test(NAME e2e_${name}
+    COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/e2e/${name}_test.py)
+  set_tests_properties(e2e_${name} PROPERTIES
+    LABELS e2e
+    TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "OUTBOX_BIN=${CMAKE_BINARY_DIR};OUTBOX_SLOWNESS=${slowness};PYTHONDONTWRITEBYTECODE=1"
+  )
+endfunction()
+
+outbox_scenario(load_tools)
