@@ -1,6 +1,8 @@
 #include "core/config_reader.h"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include "core/byte_size.h"
 #include "core/duration.h"
@@ -47,12 +49,14 @@ std::string_view Nearest(std::string_view unknown, const std::vector<std::string
 }  // namespace
 
 void ConfigProblems::Add(TomlPosition position, std::string text) {
-  if (problems_.size() < kKeptMax) problems_.push_back({position, std::move(text)});
+  if (problems_.size() < kKeptMax)
+    problems_.push_back({position, problems_.size(), std::move(text)});
 }
 
 std::vector<std::string> ConfigProblems::Lines(std::string_view file, size_t max) {
-  std::stable_sort(problems_.begin(), problems_.end(),
-                   [](const Problem& a, const Problem& b) { return a.position < b.position; });
+  std::sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
+    return std::tie(a.position, a.number) < std::tie(b.position, b.number);
+  });
   std::vector<std::string> lines;
   for (const Problem& problem : problems_) {
     if (lines.size() == max) break;

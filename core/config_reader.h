@@ -6,6 +6,7 @@
 #ifndef OUTBOX_CORE_CONFIG_READER_H_
 #define OUTBOX_CORE_CONFIG_READER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ class ConfigProblems {
 
   struct Problem {
     TomlPosition position;
+    size_t number;  // in the order of finding
     std::string text;
   };
   std::vector<Problem> problems_;

@@ -6,6 +6,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace outbox::core {
@@ -77,9 +78,9 @@ class Converter {
       if (!Convert(it->second, depth + 1, &member)) return false;
     }
     // The library sorts by name.
-    std::stable_sort(
-        value->items.begin(), value->items.end(),
-        [](const TomlValue& a, const TomlValue& b) { return a.key_position < b.key_position; });
+    std::sort(value->items.begin(), value->items.end(), [](const TomlValue& a, const TomlValue& b) {
+      return std::tie(a.key_position, a.key) < std::tie(b.key_position, b.key);
+    });
     return true;
   }
 };
