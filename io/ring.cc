@@ -90,7 +90,9 @@ Ring::~Ring() { io_uring_queue_exit(ring_.get()); }
 
 void Ring::Enable() {
   CHECK(!enabled_);
-  CHECK(io_uring_enable_rings(ring_.get()) == 0);
+  // Not io_uring_enable_rings(): the shared library of liburing 2.3 does not export it.
+  const unsigned fd = static_cast<unsigned>(ring_->ring_fd);
+  CHECK(io_uring_register(fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0) == 0);
   enabled_ = true;
 }
 

@@ -1,0 +1,513 @@
+// The contract of io/io.h as tests: what every implementation does.
+//
+// Included by one .cc of each test program, which instantiates IoTest with its environments.
+#ifndef OUTBOX_TESTS_IO_IO_CONTRACT_H_
+#define OUTBOX_TESTS_IO_IO_CONTRACT_H_
+
+#include <errno.h>
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "io_environment.h"
+
+namespace outbox::io {
+
+// --- Time and the loop ---------------------------------------------------------------------------
+
+TEST_P(IoTest, TurnWaitsUntilTheGivenTime) {
+  const int64_t until_ns = io_->now_ns() + 20 * core::kNsPerMs;
+  while (io_->now_ns() < until_ns) io_->Turn(until_ns);
+  EXPECT_GE(io_->now_ns(), until_ns);
+}
+
+TEST_P(IoTest, WakeBetweenPrepareToSleepAndTurnIsNotLost) {
+  for (int round = 0; round < 100; ++round) {
+    io_->PrepareToSleep();
+    io_->WakeFromOutside();
+    io_->Turn(core::kNever);  // would never come back
+  }
+}
+
+// --- Sockets -------------------------------------------------------------------------------------
+
+TEST_P(IoTest, BothEndsOfAConnectionAgreeOnTheirAddresses) {
+  const auto [client, server] = Connected();
+  EXPECT_EQ(io_->LocalAddress(client), io_->PeerAddress(server));
+  EXPECT_EQ(io_->PeerAddress(client), io_->LocalAddress(server));
+  EXPECT_NE(io_->LocalAddress(client).port, 0);
+  io_->CloseSocket(client, false);
+  io_->CloseSocket(server, false);
+}
+
+TEST_P(IoTest, ConnectToNobodyIsRefused) {
+  const Socket listener = Listen();
+  const core::SocketAddress nobody = io_->LocalAddress(listener);
+  io_->CloseSocket(listener, false);
+  Waiter connect(io_);
+  io_->Connect(&connect.op, nobody, nullptr);
+  EXPECT_EQ(Finish(&connect), -ECONNREFUSED);
+}
+
+TEST_P(IoTest, ConnectFromAChosenAddress) {
+  const Socket listener = Listen();
+  Waiter accept(io_);
+  Waiter connect(io_);
+  io_->Accept(&accept.op, listener);
+  const core::SocketAddress local = environment_->Address();
+  io_->Connect(&connect.op, io_->LocalAddress(listener), &local);
+  ASSERT_GE(Finish(&connect), 0);
+  EXPECT_EQ(io_->LocalAddress(connect.result()).ip, local.ip);
+  ASSERT_TRUE(Run([&] { return !accept.results.empty(); }));
+  io_->CloseSocket(connect.result(), false);
+  io_->CloseSocket(accept.results[0], false);
+  io_->Cancel(&accept.op);
+  Finish(&accept);
+  io_->CloseSocket(listener, false);
+}
+
+TEST_P(IoTest, CancelledConnectLeavesNothingBehind) {
+  const Socket listener = Listen();
+  for (int turns_before = 0; turns_before < 2; ++turns_before) {
+    Waiter connect(io_);
+    io_->Connect(&connect.op, io_->LocalAddress(listener), nullptr);
+    io_->Cancel(&connect.op);
+    io_->Cancel(&connect.op);  // again is without effect
+    EXPECT_TRUE(connect.results.empty());
+    // The result may have come first.
+    if (Finish(&connect) >= 0) {
+      io_->CloseSocket(connect.result(), false);
+    } else {
+      EXPECT_EQ(connect.result(), -ECANCELED);
+    }
+  }
+  io_->CloseSocket(listener, false);
+}
+
+TEST_P(IoTest, OneAcceptTakesManyConnections) {
+  constexpr size_t kConnections = 150;
+  const Socket listener = Listen();
+  Waiter accept(io_);
+  io_->Accept(&accept.op, listener);
+  std::deque<Waiter> connects;
+  for (size_t i = 0; i < kConnections; ++i) {
+    io_->Connect(&connects.emplace_back(io_).op, io_->LocalAddress(listener), nullptr);
+  }
+  ASSERT_TRUE(Run([&] {
+    return accept.results.size() == kConnections &&
+           std::all_of(connects.begin(), connects.end(), [](const Waiter& w) { return w.over; });
+  }));
+  EXPECT_FALSE(accept.over);
+  EXPECT_TRUE(accept.op.in_flight);
+  for (int32_t socket : accept.results) {
+    ASSERT_GE(socket, 0);
+    io_->CloseSocket(socket, false);
+  }
+  for (const Waiter& connect : connects) {
+    ASSERT_GE(connect.result(), 0);
+    io_->CloseSocket(connect.result(), false);
+  }
+  io_->Cancel(&accept.op);
+  EXPECT_EQ(Finish(&accept), -ECANCELED);
+  EXPECT_EQ(accept.results.size(), kConnections + 1);
+  io_->CloseSocket(listener, false);
+}
+
+TEST_P(IoTest, BytesArriveInOrderAndThenTheEnd) {
+  const auto [client, server] = Connected();
+  const std::string hello = "EHLO ";
+  const std::string nothing;
+  const std::string name = "client.example\r\n";
+  const iovec parts[] = {Part(hello), Part(nothing), Part(name)};
+  Waiter send(io_);
+  io_->Send(&send.op, client, parts);
+  EXPECT_TRUE(send.results.empty());  // never inside the call
+  EXPECT_TRUE(send.op.in_flight);
+  EXPECT_EQ(Finish(&send), static_cast<int32_t>(hello.size() + name.size()));
+  EXPECT_FALSE(send.op.in_flight);
+  io_->ShutdownWrite(client);
+  std::string received;
+  Waiter receive(io_);
+  do {
+    receive.Clear();
+    io_->Recv(&receive.op, server);
+    ASSERT_GE(Finish(&receive), 0);
+    received += receive.bytes;
+  } while (receive.result() > 0);
+  EXPECT_EQ(received, hello + name);
+  io_->CloseSocket(client, false);
+  io_->CloseSocket(server, false);
+}
+
+TEST_P(IoTest, ReceiveIntoTheOwnersMemory) {
+  const auto [client, server] = Connected();
+  const std::string text = Pattern(3000);
+  const iovec part = Part(text);
+  Waiter send(io_);
+  Waiter receive(io_);
+  std::string memory(1000, '\0');
+  std::string received;
+  io_->RecvInto(&receive.op, server, std::span(memory));
+  io_->Send(&send.op, client, {&part, 1});
+  EXPECT_EQ(Finish(&send), 3000);
+  while (received.size() < text.size()) {
+    const int32_t size = Finish(&receive);
+    ASSERT_GT(size, 0);
+    ASSERT_LE(size, 1000);
+    received.append(memory, 0, static_cast<size_t>(size));
+    receive.Clear();
+    io_->RecvInto(&receive.op, server, std::span(memory));
+  }
+  EXPECT_EQ(received, text);
+  io_->ShutdownWrite(client);
+  EXPECT_EQ(Finish(&receive), 0);
+  io_->CloseSocket(client, false);
+  io_->CloseSocket(server, false);
+}
+
+TEST_P(IoTest, CancelledReceiveCanBeStartedAgain) {
+  const auto [client, server] = Connected();
+  Waiter receive(io_);
+  for (int turns = 0; turns < 3; ++turns) {
+    receive.Clear();
+    io_->Recv(&receive.op, server);
+    for (int i = 0; i < turns; ++i) io_->Turn(0);
+    EXPECT_TRUE(receive.results.empty());
+    io_->Cancel(&receive.op);
+    EXPECT_TRUE(receive.results.empty());
+    EXPECT_EQ(Finish(&receive), -ECANCELED);
+  }
+  receive.Clear();
+  io_->Cancel(&receive.op);  // not in flight: no effect
+  io_->Recv(&receive.op, server);
+  const std::string text = "NOOP\r\n";
+  const iovec part = Part(text);
+  Waiter send(io_);
+  io_->Send(&send.op, client, {&part, 1});
+  Finish(&send);
+  Finish(&receive);
+  EXPECT_EQ(receive.bytes, text);
+  io_->CloseSocket(client, false);
+  io_->CloseSocket(server, false);
+}
+
+// Bytes and the cancel of the receive that waits for them, in one turn: whoever comes first, no
+// byte is lost or seen twice.
+TEST_P(IoTest, CancelRacesWithBytes) {
+  const auto [client, server] = Connected();
+  constexpr uint64_t kRounds = 200;
+  uint64_t seen = 0;
+  for (uint64_t round = 0; round < kRounds; ++round) {
+    const std::string text(1, PatternAt(round));
+    const iovec part = Part(text);
+    Waiter receive(io_);
+    Waiter send(io_);
+    io_->Recv(&receive.op, server);
+    if (round % 3 == 1) io_->Turn(0);
+    io_->Send(&send.op, client, {&part, 1});
+    if (round % 3 == 2) io_->Turn(0);
+    io_->Cancel(&receive.op);
+    Finish(&send);
+    if (Finish(&receive) < 0) {
+      EXPECT_EQ(receive.result(), -ECANCELED);
+    }
+    for (char byte : receive.bytes) EXPECT_EQ(byte, PatternAt(seen++));
+  }
+  while (seen < kRounds) {
+    Waiter receive(io_);
+    io_->Recv(&receive.op, server);
+    ASSERT_GT(Finish(&receive), 0);
+    for (char byte : receive.bytes) EXPECT_EQ(byte, PatternAt(seen++));
+  }
+  EXPECT_EQ(seen, kRounds);
+  io_->CloseSocket(client, false);
+  io_->CloseSocket(server, false);
+}
+
+TEST_P(IoTest, SendCompletesOnlyWhenASlowReaderHasMadeRoomForAll) {
+  const auto [client, server] = Connected();
+  constexpr size_t kBytes = size_t{6} << 20;
+  const std::string text = Pattern(kBytes);
+  std::vector<iovec> parts;  // of very different sizes
+  for (size_t at = 0, size = 1; at < kBytes; at += size, size = size * 3 + 1) {
+    size = std::min(size, kBytes - at);
+    parts.push_back({const_cast<char*>(text.data()) + at, size});
+  }
+  Waiter send(io_);
+  io_->Send(&send.op, client, parts);
+  Waiter receive(io_);
+  std::string memory(300'000, '\0');
+  size_t at = 0;
+  while (at < kBytes) {
+    receive.Clear();
+    io_->RecvInto(&receive.op, server, std::span(memory));
+    const int32_t size = Finish(&receive);
+    ASSERT_GT(size, 0);
+    ASSERT_EQ(memcmp(memory.data(), text.data() + at, static_cast<size_t>(size)), 0);
+    at += static_cast<size_t>(size);
+  }
+  EXPECT_EQ(Finish(&send), static_cast<int32_t>(kBytes));
+  io_->CloseSocket(client, false);
+  io_->CloseSocket(server, false);
+}
+
+TEST_P(IoTest, CancelledSendSaysHowMuchWent) {
+  const auto [client, server] = Connected();
+  constexpr size_t kBytes = size_t{32} << 20;  // more than any socket buffer
+  const std::string text = Pattern(kBytes);
+  const iovec parts[] = {{const_cast<char*>(text.data()), 100},
+                         {const_cast<char*>(text.data()) + 100, kBytes - 100}};
+  Waiter send(io_);
+  io_->Send(&send.op, client, parts);
+  for (int turn = 0; turn < 5; ++turn) io_->Turn(io_->now_ns() + core::kNsPerMs);
+  EXPECT_FALSE(send.over);
+  io_->Cancel(&send.op);
+  const int32_t result = Finish(&send);
+  const size_t sent = result == -ECANCELED ? 0 : static_cast<size_t>(result);
+  ASSERT_LT(sent, kBytes);
+  io_->ShutdownWrite(client);
+  size_t at = 0;
+  Waiter receive(io_);
+  for (;;) {
+    receive.Clear();
+    io_->Recv(&receive.op, server);
+    ASSERT_GE(Finish(&receive), 0);
+    if (receive.result() == 0) break;
+    ASSERT_EQ(text.compare(at, receive.bytes.size(), receive.bytes), 0);
+    at += receive.bytes.size();
+  }
+  EXPECT_EQ(at, sent);
+  io_->CloseSocket(client, false);
+  io_->CloseSocket(server, false);
+}
+
+TEST_P(IoTest, ResetIsAnErrorAtTheOtherEnd) {
+  const auto [client, server] = Connected();
+  Waiter receive(io_);
+  io_->Recv(&receive.op, server);
+  io_->Turn(0);
+  io_->CloseSocket(client, true);
+  EXPECT_EQ(Finish(&receive), -ECONNRESET);
+  const std::string text = "250 too late\r\n";
+  const iovec part = Part(text);
+  Waiter send(io_);
+  io_->Send(&send.op, server, {&part, 1});
+  EXPECT_THAT(Finish(&send), testing::AnyOf(-EPIPE, -ECONNRESET));
+  io_->CloseSocket(server, false);
+}
+
+// An operation is started again from its own completion.
+TEST_P(IoTest, PingPong) {
+  struct Player {
+    Player(Io* on, Socket at) : io(on), socket(at) {
+      receive.Bind<&Player::OnReceived>(this);
+      send.Bind<&Player::OnSent>(this);
+    }
+    void Hit() {
+      const iovec part = {&ball, 1};
+      parts[0] = part;
+      io->Send(&send, socket, parts);
+    }
+    void OnSent(const OpResult& result) {
+      EXPECT_EQ(result.result, 1);
+      if (result.result == 1) io->Recv(&receive, socket);
+    }
+    void OnReceived(const OpResult& result) {
+      if (result.result <= 0) return;
+      EXPECT_EQ(result.data[0], 'o');
+      io->ReturnBuffer(result.buffer);
+      if (++hits < 500) Hit();
+    }
+    Io* io;
+    Socket socket;
+    Op receive;
+    Op send;
+    char ball = 'o';
+    iovec parts[1];
+    int hits = 0;
+  };
+  const auto [client, server] = Connected();
+  Player left(io_, client);
+  Player right(io_, server);
+  io_->Recv(&right.receive, server);
+  left.Hit();
+  EXPECT_TRUE(Run([&] { return left.hits == 500 || right.hits == 500; }));
+  for (Player* player : {&left, &right}) {
+    io_->Cancel(&player->receive);
+    io_->Cancel(&player->send);
+  }
+  EXPECT_TRUE(Run([&] {
+    return !left.receive.in_flight && !right.receive.in_flight && !left.send.in_flight &&
+           !right.send.in_flight;
+  }));
+  io_->CloseSocket(client, false);
+  io_->CloseSocket(server, false);
+}
+
+// --- Files ---------------------------------------------------------------------------------------
+
+TEST_P(IoTest, WhatIsWrittenIsReadAndEndsShort) {
+  const std::string path = environment_->Directory() + "/log";
+  Waiter w(io_);
+  io_->Open(&w.op, path, OpenOptions{.write = true, .create = true, .exclusive = true});
+  EXPECT_TRUE(w.results.empty());
+  const File file = Finish(&w);
+  ASSERT_GE(file, 0);
+  const std::string head = Pattern(100);
+  const std::string tail = Pattern(900, 100);
+  const iovec parts[] = {Part(head), Part(tail)};
+  w.Clear();
+  io_->Write(&w.op, file, parts, 50);
+  ASSERT_EQ(Finish(&w), 1000);
+  w.Clear();
+  io_->Sync(&w.op, file);
+  ASSERT_EQ(Finish(&w), 0);
+  std::string memory(2000, 'x');
+  w.Clear();
+  io_->Read(&w.op, file, std::span(memory), 0);
+  ASSERT_EQ(Finish(&w), 1050);
+  EXPECT_EQ(memory.substr(0, 50), std::string(50, '\0'));
+  EXPECT_EQ(memory.substr(50, 1000), Pattern(1000));
+  w.Clear();
+  io_->Read(&w.op, file, std::span(memory), 5000);
+  EXPECT_EQ(Finish(&w), 0);
+  w.Clear();
+  io_->CloseFile(&w.op, file);
+  EXPECT_EQ(Finish(&w), 0);
+}
+
+TEST_P(IoTest, OpenSaysWhatIsWrong) {
+  const std::string path = environment_->Directory() + "/file";
+  Waiter w(io_);
+  io_->Open(&w.op, path, OpenOptions{});
+  EXPECT_EQ(Finish(&w), -ENOENT);
+  w.Clear();
+  io_->Open(&w.op, path, OpenOptions{.write = true, .create = true});
+  const File file = Finish(&w);
+  ASSERT_GE(file, 0);
+  w.Clear();
+  io_->CloseFile(&w.op, file);
+  EXPECT_EQ(Finish(&w), 0);
+  w.Clear();
+  io_->Open(&w.op, path, OpenOptions{.write = true, .create = true, .exclusive = true});
+  EXPECT_EQ(Finish(&w), -EEXIST);
+}
+
+TEST_P(IoTest, FilledFileTakesDirectWritesInBlocks) {
+  const std::string path = environment_->Directory() + "/segment";
+  constexpr uint64_t kBytes = (uint64_t{2} << 20) + 8 * kBlockBytes;
+  Waiter w(io_);
+  io_->Open(&w.op, path, OpenOptions{.write = true, .create = true, .direct = true, .dsync = true});
+  const File file = Finish(&w);
+  ASSERT_GE(file, 0);
+  w.Clear();
+  io_->Fill(&w.op, file, kBytes);
+  ASSERT_EQ(Finish(&w), 0);
+  alignas(kBlockBytes) static char block[2 * kBlockBytes];
+  const std::string text = Pattern(sizeof(block));
+  memcpy(block, text.data(), sizeof(block));
+  const iovec parts[] = {{block, kBlockBytes}, {block + kBlockBytes, kBlockBytes}};
+  w.Clear();
+  io_->Write(&w.op, file, parts, kBytes - sizeof(block));
+  ASSERT_EQ(Finish(&w), static_cast<int32_t>(sizeof(block)));
+  memset(block, 'x', sizeof(block));
+  w.Clear();
+  io_->Read(&w.op, file, std::span(block), kBytes - sizeof(block));
+  ASSERT_EQ(Finish(&w), static_cast<int32_t>(sizeof(block)));
+  EXPECT_EQ(std::string(block, sizeof(block)), text);
+  w.Clear();
+  io_->Read(&w.op, file, std::span(block), 0);
+  ASSERT_EQ(Finish(&w), static_cast<int32_t>(sizeof(block)));
+  EXPECT_EQ(std::string(block, sizeof(block)), std::string(sizeof(block), '\0'));
+  w.Clear();
+  io_->CloseFile(&w.op, file);
+  EXPECT_EQ(Finish(&w), 0);
+}
+
+TEST_P(IoTest, DirectoriesAreMadeListedAndSynced) {
+  const std::string directory = environment_->Directory() + "/spool";
+  Waiter w(io_);
+  for (int time = 0; time < 2; ++time) {  // the second finds it there, which is success
+    w.Clear();
+    io_->MakeDirectory(&w.op, directory);
+    EXPECT_EQ(Finish(&w), 0);
+  }
+  for (const char* name : {"/c", "/a", "/b"}) {
+    w.Clear();
+    io_->Open(&w.op, directory + name, OpenOptions{.write = true, .create = true});
+    const File file = Finish(&w);
+    ASSERT_GE(file, 0);
+    w.Clear();
+    io_->Fill(&w.op, file, 4096);
+    EXPECT_EQ(Finish(&w), 0);
+    w.Clear();
+    io_->CloseFile(&w.op, file);
+    EXPECT_EQ(Finish(&w), 0);
+  }
+  w.Clear();
+  io_->Rename(&w.op, directory + "/c", directory + "/d");
+  EXPECT_EQ(Finish(&w), 0);
+  w.Clear();
+  io_->Rename(&w.op, directory + "/c", directory + "/e");
+  EXPECT_EQ(Finish(&w), -ENOENT);
+  w.Clear();
+  io_->Unlink(&w.op, directory + "/b");
+  EXPECT_EQ(Finish(&w), 0);
+  w.Clear();
+  io_->Unlink(&w.op, directory + "/b");
+  EXPECT_EQ(Finish(&w), -ENOENT);
+  w.Clear();
+  io_->SyncDirectory(&w.op, directory);
+  EXPECT_EQ(Finish(&w), 0);
+  std::vector<FileInfo> files(1);  // to be appended to
+  w.Clear();
+  io_->ListDirectory(&w.op, directory, &files);
+  EXPECT_EQ(Finish(&w), 2);
+  ASSERT_EQ(files.size(), 3u);
+  EXPECT_EQ(files[1].name, "a");
+  EXPECT_EQ(files[2].name, "d");
+  EXPECT_EQ(files[2].size, 4096u);
+  EXPECT_FALSE(files[2].is_directory);
+  w.Clear();
+  io_->ListDirectory(&w.op, directory + "/none", &files);
+  EXPECT_EQ(Finish(&w), -ENOENT);
+  SpaceInfo space;
+  w.Clear();
+  io_->Space(&w.op, directory, &space);
+  EXPECT_EQ(Finish(&w), 0);
+  EXPECT_GT(space.total_bytes, 0u);
+  EXPECT_LE(space.free_bytes, space.total_bytes);
+}
+
+TEST_P(IoTest, WorkOnTheHelperReturnsItsResult) {
+  Waiter w(io_);
+  io_->RunOnHelper(&w.op, [] { return 42; });
+  EXPECT_TRUE(w.results.empty());
+  EXPECT_EQ(Finish(&w), 42);
+  w.Clear();
+  io_->RunOnHelper(&w.op, [] { return -EACCES; });
+  EXPECT_EQ(Finish(&w), -EACCES);
+}
+
+TEST_P(IoTest, CancelledWorkOnTheHelperCompletesOnce) {
+  std::deque<Waiter> waiters;
+  for (int32_t i = 0; i < 50; ++i) {
+    io_->RunOnHelper(&waiters.emplace_back(io_).op, [i] { return i; });
+  }
+  for (Waiter& waiter : waiters) io_->Cancel(&waiter.op);
+  for (int32_t i = 0; i < 50; ++i) {
+    Waiter& waiter = waiters[static_cast<size_t>(i)];
+    EXPECT_THAT(Finish(&waiter), testing::AnyOf(i, -ECANCELED));
+    EXPECT_EQ(waiter.results.size(), 1u);
+  }
+}
+
+}  // namespace outbox::io
+
+#endif  // OUTBOX_TESTS_IO_IO_CONTRACT_H_

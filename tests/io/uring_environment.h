@@ -1,0 +1,64 @@
+// IoEnvironment on the real kernel: a UringIo and a directory of its own.
+#ifndef OUTBOX_TESTS_IO_URING_ENVIRONMENT_H_
+#define OUTBOX_TESTS_IO_URING_ENVIRONMENT_H_
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "io/uring_io.h"
+#include "io_environment.h"
+
+namespace outbox::io {
+
+// A new directory below the current one (a test program's place in the build tree, on a real disk),
+// removed at the end.
+class TestDirectory {
+ public:
+  TestDirectory() {
+    std::string pattern = std::filesystem::current_path().string() + "/io_test.XXXXXX";
+    const char* made = mkdtemp(pattern.data());
+    if (made != nullptr) path_ = made;
+  }
+  ~TestDirectory() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+class UringEnvironment final : public IoEnvironment {
+ public:
+  static std::unique_ptr<UringEnvironment> Make(const UringOptions& options) {
+    core::Result<std::unique_ptr<UringIo>> made = UringIo::Create(options);
+    EXPECT_TRUE(made.ok()) << made.status().ToString();
+    if (!made.ok()) return nullptr;
+    auto environment = std::make_unique<UringEnvironment>();
+    environment->io_ = std::move(*made);
+    return environment;
+  }
+  // With the features of these names masked.
+  static IoEnvironmentKind Kind(const std::string& name, std::vector<std::string> masked) {
+    UringOptions options;
+    options.disable = std::move(masked);
+    return {name, [options] { return Make(options); }};
+  }
+
+  Io* io() override { return io_.get(); }
+  std::string Directory() override { return directory_.path(); }
+  UringIo* uring() { return io_.get(); }
+
+ private:
+  TestDirectory directory_;
+  std::unique_ptr<UringIo> io_;
+};
+
+}  // namespace outbox::io
+
+#endif  // OUTBOX_TESTS_IO_URING_ENVIRONMENT_H_
