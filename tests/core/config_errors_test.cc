@@ -55,6 +55,12 @@ TEST(ConfigErrors, Syntax) {
   EXPECT_THAT(errors[0], testing::EndsWith("; expected TOML"));
   EXPECT_THAT(ParseConfig("a = \"\xff\"", "f").errors, testing::SizeIs(1));
   EXPECT_THAT(ParseConfig("a = 1\na = 2", "f").errors, testing::SizeIs(1));
+  EXPECT_THAT(ParseConfig("[~limits]", "f").errors, testing::SizeIs(1));
+  EXPECT_THAT(ParseConfig("gr\xc3\xbc\xc3\x9f"
+                          "e = 1",
+                          "f")
+                  .errors,
+              testing::SizeIs(1));
 }
 
 TEST(ConfigErrors, TopLevel) {

@@ -16,3 +16,7 @@ outbox_test(core_test
     core/timer_wheel_test.cc
   LINK outbox_core
 )
+outbox_fuzzer(config_fuzz
+  FILES fuzz/config_fuzz.cc
+  LINK outbox_core
+)

@@ -1,0 +1,57 @@
+// Any text as a configuration: it is read or refused with bounded, single-line errors that name a
+// place in the file; what is read keeps the promises of core/config.h.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/check.h"
+#include "core/config.h"
+#include "core/config_rules.h"
+
+namespace {
+
+using outbox::core::Config;
+using outbox::core::ConfigResult;
+
+void CheckPeriods(const outbox::core::RetryPeriods& periods) {
+  CHECK(!periods.retry_ns.empty());
+  for (const int64_t retry_ns : periods.retry_ns) CHECK(retry_ns >= outbox::core::kNsPerSecond);
+  CHECK(periods.notify_after_ns > 0 && periods.retry_until_ns > 0);
+}
+
+void CheckConfig(const Config& config) {
+  CHECK(outbox::core::IsHostname(config.hostname));
+  CHECK(!config.spool.empty() && !config.control.empty());
+  CHECK(config.shards <= outbox::core::kMaxShards);
+  CHECK(!config.listeners.empty());
+  for (const outbox::core::ListenerConfig& listener : config.listeners) {
+    CHECK(listener.address.port != 0);
+    CHECK(!listener.relay_from.empty());
+    for (const outbox::core::Network& network : listener.relay_from) {
+      CHECK(!outbox::core::IsTooWideToRelay(network));
+    }
+  }
+  CheckPeriods(config.delivery.periods);
+  for (const outbox::core::RouteConfig& route : config.routes) {
+    CHECK(!route.name.empty() && !route.match.empty() && !route.via.empty() && !route.via_mx);
+    for (const std::string& pattern : route.match) CHECK(outbox::core::IsRoutePattern(pattern));
+    for (const outbox::core::ViaHost& host : route.via) CHECK(host.is_address && host.port != 0);
+    CheckPeriods(route.periods);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  // A line with tens of thousands of dots nests as many tables, which the TOML library takes down
+  // recursively; an operator who writes that harms nobody else.
+  if (size > 8192) return 0;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const ConfigResult result = outbox::core::ParseConfig(text, "f");
+  CHECK(result.errors.size() <= outbox::core::kConfigErrors);
+  for (const std::string& error : result.errors) CHECK(error.starts_with("f:"));
+  if (result.ok()) CheckConfig(result.config);
+  return 0;
+}
