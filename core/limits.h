@@ -55,8 +55,8 @@ inline constexpr size_t kSmtpReplyRoom = 1024;
 // A message larger than this is received directly into the memory of its record.
 inline constexpr uint64_t kSmtpBodyDirectBytes = 64 * 1024;
 
-// Replies or commands of one connection that wait to be sent; when they are full nothing more is read
-// until they have been.
+// Replies or commands of one connection that wait to be sent; when they are full nothing more is
+// read until they have been.
 inline constexpr size_t kSmtpOutputBytes = 4096;
 // Blocks of that size that a shard keeps for reuse; the others go back to the system.
 inline constexpr size_t kSmtpBlocksKept = 256;
@@ -73,6 +73,9 @@ inline constexpr size_t kReplyLineOctetsMax = 4096;
 inline constexpr size_t kReplyLinesMax = 128;
 // Recipients of one transaction of the client; as many as a ticket holds.
 inline constexpr size_t kClientRecipientsMax = 64;
+// A prefix (added header fields) up to this many octets is copied to the commands that leave with
+// it; a longer one is sent from where it lies.
+inline constexpr size_t kClientPrefixCopyMax = 2048;
 // Room for the longest command that the client session writes.
 inline constexpr size_t kClientCommandMax = 512;
 
@@ -102,8 +105,8 @@ inline constexpr uint32_t kMaxConnectionsPerSite = 10'000;
 // Recipients of one ticket: its mask is one 64-bit word. More for one destination make more
 // tickets.
 inline constexpr uint32_t kTicketRecipients = 64;
-// Tickets of one shard's messages. Near the bound new mail gets 452; the rest of the room is for what
-// splits off and for DSNs.
+// Tickets of one shard's messages. Near the bound new mail gets 452; the rest of the room is for
+// what splits off and for DSNs.
 inline constexpr uint32_t kMaxTicketsPerShard = 1u << 24;
 inline constexpr uint32_t kTicketsForNewMail = kMaxTicketsPerShard / 2;
 // Ready tickets of a destination above which lanes open (docs/architecture.md, "Shards, home,

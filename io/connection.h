@@ -80,6 +80,10 @@ class Connection {
   // place until then, or until OnClosed. REQUIRES: open(), !sending(), at least one byte.
   void Send(std::span<const iovec> parts);
 
+  // Ends our side of the stream: FIN after what the kernel has already taken. The peer may go on.
+  // REQUIRES: open(), !sending().
+  void ShutdownWrite() { io_->ShutdownWrite(socket_); }
+
   // Starts the end; a second call can only make it harder (kReset after kGraceful). Bytes of a send
   // in flight may or may not go out: who wants them out waits for OnSent first. REQUIRES:
   // !closed().

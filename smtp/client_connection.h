@@ -66,15 +66,14 @@ class ClientConnection final : private io::Connection::Handler {
 
   // After kLater: there may be a transaction now. May call the source before it returns.
   void Poke();
-  // After kLater: the window that was asked for; nullptr: it cannot be had. May call the source
-  // before it returns.
-  void OfferWindow(const BodyWindow* window);
+  // After kLater: NextWindow can be asked again. May call the source before it returns.
+  void OfferWindow();
 
   // Ends the session when what is in hand is done. Asks for no more transactions.
   void Quit();
-  // Gives up at once, with a reset. What is undecided is lost; results and the end follow from the
-  // loop.
-  void Cancel();
+  // Gives up at once, with a reset. What is undecided is lost; results and the end, which is `why`,
+  // follow from the loop.
+  void Abandon(SessionEnd why);
 
   const core::SocketAddress& host() const { return host_; }
   const ClientSession& session() const { return session_; }
@@ -86,7 +85,7 @@ class ClientConnection final : private io::Connection::Handler {
   struct Body {
     int slot = -1;  // -1: none
     bool prefix_due = false;
-    bool window_asked = false;  // kLater: OfferWindow will come
+    bool window_asked = false;  // the source said kLater
     bool has_window = false;    // `window` is to be sent
     BodyWindow window;
   };
@@ -101,19 +100,20 @@ class ClientConnection final : private io::Connection::Handler {
 
   void OnConnected(const io::OpResult& result);
   void OnTimer();
-  void Handle(std::string_view input);
+  void TellEvents(std::string_view input);
   void OnEvent(const ClientSession::Event& event);
   void Pump();
+  void SendOnce();
   void AskForTransaction();
-  void AskForWindow();
-  bool AddWindow();
+  bool AskForWindow();
+  void AddBody(OutputBuffer* out);
   void AddPart(const void* data, size_t size);
-  void Abandon(SessionEnd end, int error);
-  void Terminate();
+  void Fail(SessionEnd end, std::string text);
+  void EndWithoutSession(std::string text);
+  void ReleaseWindows();
   void ReportEnd();
-  void ReleaseInFlight();
   void UpdateTimer();
-  int64_t Timeout() const;
+  int64_t TimeoutNs() const;
 
   const ClientContext* context_;
   DeliverySource* source_;
@@ -123,18 +123,20 @@ class ClientConnection final : private io::Connection::Handler {
   core::SocketAddress host_;
   core::SocketAddress local_;
   bool has_local_ = false;
-  bool started_ = false;
-  bool no_transaction_ = false;  // the source said kLater: Poke will come
-  bool cancelled_ = false;
-  bool handling_ = false;  // events are being told: Pump comes later
+  bool running_ = false;         // from Start to OnSessionEnd
+  bool no_transaction_ = false;  // the source said kLater
+  bool abandoned_ = false;       // by the source: `end_` says why
+  bool busy_ = false;            // inside of a loop over events or sends
+  bool pump_again_ = false;
   bool ended_ = false;     // kEnded has come
+  bool progress_ = false;  // this event has earned the server a new deadline
   SessionEnd end_ = SessionEnd::kQuit;
   RecipientResult end_result_;
-  std::string error_text_;  // our text, when the network said why
+  std::string error_text_;  // our text, when we know more than the end's name
   uint32_t timed_replies_ = 0;
   DeliveryRequest requests_[ClientSession::kSlots];
   Body body_;
-  // The window whose bytes are in the send in flight.
+  // The window that is in the send in flight.
   bool window_in_flight_ = false;
   uint64_t window_cookie_ = 0;
   uint64_t window_token_ = 0;

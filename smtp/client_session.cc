@@ -309,11 +309,11 @@ void ClientSession::EndByProtocolError(const char* what) {
   End(SessionEnd::kProtocolError, waiting_for(), OurText(what));
 }
 
-void ClientSession::Abandon(SessionEnd end) {
+void ClientSession::Abandon(SessionEnd end, std::string_view text) {
   if (state_ == State::kEnding || state_ == State::kEnded) return;
   // After QUIT the server owes us nothing.
   if (state_ == State::kQuitting && end != SessionEnd::kCancelled) end = SessionEnd::kQuit;
-  End(end, waiting_for(), OurText(SessionEndName(end)));
+  End(end, waiting_for(), OurText(text.empty() ? SessionEndName(end) : text));
 }
 
 Stage ClientSession::SlotStage(const Slot& slot) {

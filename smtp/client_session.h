@@ -93,7 +93,9 @@ class ClientSession {
 
   // The connection broke, was closed by the server, timed out, or is given up: everything undecided
   // is decided. Call Next until kEnded. No effect on a session that has ended.
-  void Abandon(SessionEnd end);
+  // `text` (empty: the end's name) goes with the results and must stay valid until the session
+  // goes.
+  void Abandon(SessionEnd end, std::string_view text = {});
 
   // What the driver's timer is for: the stage of the oldest reply that is waited for (kBody:
   // nothing, the driver times its sends by the data block limit; kIdle: nothing is waited for).

@@ -16,7 +16,8 @@
 
 namespace outbox::smtp {
 
-// One transaction. All views stay valid until OnTransactionDone.
+// One transaction. All views stay valid until OnTransactionDone; a prefix of more than
+// core::kClientPrefixCopyMax octets also until the body's first window has been released.
 struct DeliveryRequest {
   ClientEnvelope envelope;
   std::string_view

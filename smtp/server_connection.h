@@ -77,8 +77,9 @@ class ServerConnection final : private io::Connection::Handler {
 
   // --- For the owner ---
 
-  // The server stops: the client gets 421 as soon as it may (a message that is being committed is
-  // answered first) and the connection closes. May be called more than once.
+  // The server stops: the client gets 421 as soon as it may, and the connection closes. A message
+  // that is on its way may come to its end and is answered; after a second call only one that is
+  // being committed.
   void Shutdown();
   // Closes without a word.
   void Reset();
@@ -102,20 +103,22 @@ class ServerConnection final : private io::Connection::Handler {
 
   void OnTimer();
   void SayBanner();
-  void Go(std::string_view input);
   std::string_view Process(std::string_view input);
-  bool Follow(Step step);
-  bool Ask(const MaybeReply& reply);
-  void AfterAnswer(const Reply& reply);
-  bool StoreChunk();
-  void TakeDirect(std::string_view received);
+  void Follow(Step step);
+  void StoreChunk();
+  void TakeBodyState(BodyState state);
+  void Ask(Step question, const MaybeReply& reply);
+  void TakeAnswer(const Reply& reply);
   void Keep(std::string_view input);
   void Continue();
-  void ReceiveMore();
   bool PrepareOutput();
   void Flush();
-  void FinishIfClosing();
+  void AfterWork();
+  void ReceiveMore();
+  void BeginClose(bool linger);
+  void Say421(EnhancedCode enhanced, std::string_view text);
   void UpdateTimer();
+  // Something has to come before more of the client's bytes can be looked at.
   bool blocked() const { return asking_ || body_waits_ || output_waits_; }
 
   const ServerContext* context_;
@@ -125,17 +128,17 @@ class ServerConnection final : private io::Connection::Handler {
   core::Timer timer_;
   core::SocketAddress peer_;
   bool asking_ = false;        // a question is open: Answer will come
-  bool in_question_ = false;   // Reception is being asked just now
   bool body_waits_ = false;    // ResumeBody will come
   bool body_failed_ = false;   // Reception takes no more of this message
   bool output_waits_ = false;  // the output is full and the last is still being sent
   bool transaction_ = false;   // open at Reception's side
-  bool commit_asked_ = false;  // the open question is Finish
   bool closing_ = false;       // send what there is, then close
   bool linger_ = false;        // and read on for a moment before
+  bool fin_sent_ = false;
   bool end_of_stream_ = false;
   bool shutdown_ = false;
-  bool processing_ = false;
+  bool progress_ = false;  // this event has earned the client a new deadline
+  Step question_ = Step::kNeedBytes;
   OutputBuffer out_;
   BlockCache::Block writing_;  // behind out_; null while there is nothing to say
   BlockCache::Block sending_;

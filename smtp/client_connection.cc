@@ -1,0 +1,369 @@
+#include "smtp/client_connection.h"
+
+#include <utility>
+
+#include "core/check.h"
+#include "core/limits.h"
+#include "core/status.h"
+
+namespace outbox::smtp {
+
+ClientConnection::ClientConnection(const ClientContext* context, DeliverySource* source)
+    : context_(context), source_(source), session_(&context->session) {
+  connect_.Bind<&ClientConnection::OnConnected>(this);
+  timer_.Bind<&ClientConnection::OnTimer>(this);
+}
+
+ClientConnection::~ClientConnection() { CHECK(!running_ && connection_.closed()); }
+
+// --- The connection comes and goes
+// -------------------------------------------------------------------
+
+void ClientConnection::Start(const core::SocketAddress& host, const core::SocketAddress* local) {
+  CHECK(!running_);
+  running_ = true;
+  no_transaction_ = abandoned_ = ended_ = progress_ = false;
+  error_text_.clear();
+  timed_replies_ = 0;
+  body_ = Body();
+  session_ = ClientSession(&context_->session);
+  host_ = host;
+  has_local_ = local != nullptr;
+  if (has_local_) local_ = *local;
+  context_->io->Connect(&connect_, host_, has_local_ ? &local_ : nullptr);
+  UpdateTimer();
+}
+
+void ClientConnection::OnConnected(const io::OpResult& result) {
+  if (abandoned_ || !error_text_.empty()) {
+    // Given up meanwhile; it may have succeeded all the same.
+    if (result.result >= 0) context_->io->CloseSocket(result.result, true);
+    return EndWithoutSession(abandoned_ ? SessionEndName(end_) : std::move(error_text_));
+  }
+  if (result.result < 0) {
+    const std::string what = "connect to " + host_.ToString();
+    return EndWithoutSession(core::Status::FromErrno(-result.result, what).message());
+  }
+  connection_.Start(context_->io, result.result, this);
+  progress_ = true;
+  Pump();
+}
+
+void ClientConnection::EndWithoutSession(std::string text) {
+  error_text_ = std::move(text);
+  if (!abandoned_) end_ = SessionEnd::kConnectFailed;
+  end_result_ = {ResultKind::kLost, Stage::kConnect, {0, {}, error_text_}};
+  ReportEnd();
+}
+
+void ClientConnection::OnEndOfStream() { Fail(SessionEnd::kPeerClosed, {}); }
+
+void ClientConnection::OnError(int error) {
+  Fail(SessionEnd::kNetworkError, core::Status::FromErrno(error, host_.ToString()).message());
+}
+
+// The session cannot go on: everything undecided is told, then the connection is closed.
+void ClientConnection::Fail(SessionEnd end, std::string text) {
+  if (!connection_.open() || ended_) return;
+  error_text_ = std::move(text);
+  session_.Abandon(end, error_text_);
+  if (!busy_) TellEvents({});
+  Pump();
+}
+
+void ClientConnection::Abandon(SessionEnd why) {
+  if (!running_ || abandoned_ || ended_) return;
+  abandoned_ = true;
+  end_ = why;
+  if (connect_.in_flight) return context_->io->Cancel(&connect_);
+  if (!connection_.closed()) connection_.Terminate(io::Connection::End::kReset);
+}
+
+void ClientConnection::OnClosed() {
+  if (!ended_) {
+    session_.Abandon(abandoned_ ? end_ : SessionEnd::kNetworkError);
+    TellEvents({});
+  }
+  CHECK(ended_);
+  ReportEnd();
+}
+
+// The last step: the source may destroy us in it.
+void ClientConnection::ReportEnd() {
+  timer_.Cancel();
+  ReleaseWindows();
+  if (sending_ != nullptr) context_->blocks->Give(std::move(sending_));
+  running_ = false;
+  source_->OnSessionEnd(end_, end_result_.stage, end_result_.reply);
+}
+
+void ClientConnection::ReleaseWindows() {
+  if (std::exchange(window_in_flight_, false)) {
+    source_->ReleaseWindow(window_cookie_, window_token_);
+  }
+  if (std::exchange(body_.has_window, false)) {
+    source_->ReleaseWindow(requests_[body_.slot].cookie, body_.window.token);
+  }
+}
+
+// --- Replies and what they mean
+// ----------------------------------------------------------------------
+
+void ClientConnection::OnBytes(std::span<char> bytes) {
+  TellEvents({bytes.data(), bytes.size()});
+  Pump();
+}
+
+void ClientConnection::OnReceived(size_t) { CHECK(false); }  // never asked for
+
+void ClientConnection::TellEvents(std::string_view input) {
+  const bool nested = std::exchange(busy_, true);
+  while (!ended_) {
+    const ClientSession::Event event = session_.Next(&input);
+    if (event.kind == ClientSession::EventKind::kNeedBytes) break;
+    OnEvent(event);
+  }
+  if (session_.replies() != timed_replies_) progress_ = true;
+  timed_replies_ = session_.replies();
+  busy_ = nested;
+}
+
+void ClientConnection::OnEvent(const ClientSession::Event& event) {
+  const DeliveryRequest& request = requests_[event.transaction];
+  switch (event.kind) {
+    case ClientSession::EventKind::kNeedBytes:
+    case ClientSession::EventKind::kReady:
+      return;
+    case ClientSession::EventKind::kSendBody:
+      body_ = Body();
+      body_.slot = event.transaction;
+      body_.prefix_due = !request.prefix.empty();
+      return;
+    case ClientSession::EventKind::kResult:
+      return source_->OnResult(request.cookie, event.recipient, event.result);
+    case ClientSession::EventKind::kTransactionDone:
+      no_transaction_ = false;
+      return source_->OnTransactionDone(request.cookie);
+    case ClientSession::EventKind::kEnded:
+      ended_ = true;
+      end_ = event.end;
+      end_result_ = event.result;
+      return;
+  }
+}
+
+// --- Commands and messages
+// ---------------------------------------------------------------------------
+
+// Sends what can be sent, receives, and sees to the timer. Called at the end of every event; from
+// inside of one it is put off.
+void ClientConnection::Pump() {
+  if (busy_) {
+    pump_again_ = true;
+    return;
+  }
+  busy_ = true;
+  do {
+    pump_again_ = false;
+    if (connection_.open() && !ended_ && !connection_.sending()) SendOnce();
+  } while (pump_again_);
+  busy_ = false;
+  if (!connection_.open()) return;
+  if (ended_) {
+    const bool good_order = end_ == SessionEnd::kQuit || end_ == SessionEnd::kRefused ||
+                            end_ == SessionEnd::kShutdown || end_ == SessionEnd::kPeerClosed;
+    connection_.Terminate(good_order ? io::Connection::End::kGraceful
+                                     : io::Connection::End::kReset);
+    return;
+  }
+  if (!connection_.receiving()) connection_.Receive();
+  if (progress_ || !timer_.set()) UpdateTimer();
+  progress_ = false;
+}
+
+// One send: commands, then, if a body is due, its prefix and next window, and behind the last
+// window the next transaction's envelope.
+void ClientConnection::SendOnce() {
+  sending_ = context_->blocks->Take();
+  OutputBuffer out(BlockCache::Memory(sending_));
+  part_count_ = 0;
+  AskForTransaction();
+  const bool more = session_.Write(&out);
+  AddPart(out.written().data(), out.written().size());
+  if (body_.slot >= 0 && !more && AskForWindow()) AddBody(&out);
+  if (part_count_ == 0 || !connection_.open() || ended_) {
+    context_->blocks->Give(std::move(sending_));
+    return;
+  }
+  progress_ = true;
+  connection_.Send({parts_, part_count_});
+  // The next window can be fetched while this one is being sent.
+  if (body_.slot >= 0) AskForWindow();
+}
+
+void ClientConnection::AddBody(OutputBuffer* out) {
+  const DeliveryRequest& request = requests_[body_.slot];
+  if (std::exchange(body_.prefix_due, false)) {
+    if (request.prefix.size() <= core::kClientPrefixCopyMax &&
+        request.prefix.size() + core::kClientCommandMax <= out->room()) {
+      const size_t before = out->written().size();
+      out->Append(request.prefix);
+      AddPart(out->written().data() + before, request.prefix.size());
+    } else {
+      AddPart(request.prefix.data(), request.prefix.size());
+    }
+  }
+  AddPart(body_.window.bytes.data(), body_.window.bytes.size());
+  body_.has_window = false;
+  window_in_flight_ = true;
+  window_cookie_ = request.cookie;
+  window_token_ = body_.window.token;
+  if (!body_.window.last) return;
+  session_.BodyQueued(body_.slot);
+  body_.slot = -1;
+  AskForTransaction();
+  if (out->room() < core::kClientCommandMax) return;
+  const size_t before = out->written().size();
+  session_.Write(out);
+  AddPart(out->written().data() + before, out->written().size() - before);
+}
+
+// Adjacent pieces become one.
+void ClientConnection::AddPart(const void* data, size_t size) {
+  if (size == 0) return;
+  if (part_count_ > 0) {
+    iovec& last = parts_[part_count_ - 1];
+    if (static_cast<const char*>(last.iov_base) + last.iov_len == data) {
+      last.iov_len += size;
+      return;
+    }
+  }
+  CHECK(part_count_ < std::size(parts_));
+  parts_[part_count_++] = {const_cast<void*>(data), size};
+}
+
+void ClientConnection::AskForTransaction() {
+  while (connection_.open() && !no_transaction_ && session_.CanBegin()) {
+    DeliveryRequest request;
+    switch (source_->NextTransaction(&request)) {
+      case NextAnswer::kYes: {
+        if (!connection_.open()) return;  // abandoned from inside
+        const int slot = session_.BeginTransaction(request.envelope);
+        requests_[slot] = request;
+        progress_ = true;
+        TellEvents({});  // it may be decided already
+        break;
+      }
+      case NextAnswer::kLater:
+        no_transaction_ = true;
+        break;
+      case NextAnswer::kNo:
+        session_.Quit();
+        break;
+    }
+  }
+}
+
+// True when there is a window to be sent.
+bool ClientConnection::AskForWindow() {
+  if (body_.has_window || body_.window_asked || !connection_.open()) return body_.has_window;
+  switch (source_->NextWindow(requests_[body_.slot].cookie, &body_.window)) {
+    case NextAnswer::kYes:
+      body_.has_window = true;
+      break;
+    case NextAnswer::kLater:
+      body_.window_asked = true;
+      break;
+    case NextAnswer::kNo:
+      session_.Abandon(SessionEnd::kSourceFailed);
+      TellEvents({});
+      break;
+  }
+  return body_.has_window;
+}
+
+void ClientConnection::OnSent(size_t) {
+  context_->blocks->Give(std::move(sending_));
+  progress_ = true;
+  if (std::exchange(window_in_flight_, false)) {
+    busy_ = true;
+    source_->ReleaseWindow(window_cookie_, window_token_);
+    busy_ = false;
+  }
+  Pump();
+}
+
+void ClientConnection::Poke() {
+  no_transaction_ = false;
+  if (connection_.open()) Pump();
+}
+
+void ClientConnection::OfferWindow() {
+  body_.window_asked = false;
+  if (connection_.open()) Pump();
+}
+
+void ClientConnection::Quit() {
+  session_.Quit();
+  if (connection_.open()) Pump();
+}
+
+// --- Time
+// --------------------------------------------------------------------------------------------
+
+int64_t ClientConnection::TimeoutNs() const {
+  const ClientTimeouts& timeouts = context_->timeouts;
+  if (connect_.in_flight) return timeouts.connect_ns;
+  switch (session_.waiting_for()) {
+    case Stage::kConnect:
+    case Stage::kGreeting:
+      return timeouts.greeting_ns;
+    case Stage::kHello:
+      return timeouts.hello_ns;
+    case Stage::kReset:
+    case Stage::kMail:
+      return timeouts.mail_ns;
+    case Stage::kRcpt:
+      return timeouts.rcpt_ns;
+    case Stage::kData:
+      return timeouts.data_ns;
+    case Stage::kBody:
+      return timeouts.block_ns;
+    case Stage::kFinalDot:
+      return timeouts.final_dot_ns;
+    case Stage::kIdle:
+      return timeouts.idle_ns;
+    case Stage::kQuit:
+      return timeouts.quit_ns;
+  }
+  return timeouts.mail_ns;
+}
+
+void ClientConnection::UpdateTimer() {
+  if (timer_.Set(context_->wheel, context_->io->now_ns() + TimeoutNs())) return;
+  // Without a timer a dead host would hold us for ever.
+  if (connect_.in_flight) {
+    error_text_ = "no timer is free";
+    context_->io->Cancel(&connect_);
+  } else {
+    connection_.Terminate(io::Connection::End::kReset);
+  }
+}
+
+void ClientConnection::OnTimer() {
+  if (connect_.in_flight) {
+    error_text_ = "connect to " + host_.ToString() + ": timed out";
+    return context_->io->Cancel(&connect_);
+  }
+  if (!connection_.open() || ended_) return;
+  const Stage stage = session_.waiting_for();
+  if (stage == Stage::kIdle && !connection_.sending()) {
+    progress_ = true;
+    return Quit();
+  }
+  const char* what = stage == Stage::kBody ? "timed out while sending the "
+                                           : "timed out waiting for the reply to ";
+  Fail(SessionEnd::kTimeout, std::string(what) + StageName(stage));
+}
+
+}  // namespace outbox::smtp
