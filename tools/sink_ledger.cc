@@ -65,6 +65,7 @@ nlohmann::json SinkLedger::ToJson() const {
           {"bytes", bytes_},
           {"connections", connections_},
           {"connections_open", connections_open_},
+          {"connections_max", connections_max_},
           {"first_ns", first_ns_},
           {"last_ns", last_ns_},
           {"seconds", seconds},

@@ -6,6 +6,7 @@
 #ifndef OUTBOX_TOOLS_SINK_LEDGER_H_
 #define OUTBOX_TOOLS_SINK_LEDGER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -33,7 +34,10 @@ class SinkLedger {
   void AddMessage(const SinkRecipients& recipients, std::string_view head, uint64_t hash,
                   uint64_t bytes, int64_t now_ns);
 
-  void CountConnection() { ++connections_; ++connections_open_; }
+  void CountConnection() {
+    ++connections_;
+    connections_max_ = std::max(connections_max_, ++connections_open_);
+  }
   void CountConnectionEnd() { --connections_open_; }
   void CountDeferred() { ++deferred_; }
   void CountRejected() { ++rejected_; }
@@ -60,6 +64,7 @@ class SinkLedger {
   uint64_t protocol_errors_ = 0;
   uint64_t connections_ = 0;
   uint64_t connections_open_ = 0;
+  uint64_t connections_max_ = 0;  // open at the same time
   int64_t first_ns_ = 0;
   int64_t last_ns_ = 0;
 };

@@ -1,0 +1,103 @@
+"""No room on disk: new mail gets 452 4.3.1, delivery goes on, and service resumes by itself."""
+
+import os
+import shutil
+import subprocess
+
+from harness import DEFAULT_CONFIG, Scenario, free_port, main, route, wait_until
+from peers import need_root
+
+MIB = 1 << 20
+CONTENT = b"Subject: big\r\n\r\n" + (b"x" * 76 + b"\r\n") * 6000  # about 460 KiB
+
+
+class DiskFull(Scenario):
+    def fill(self, relay, most):
+        """Sends until the first refusal, which must be 452 4.3.1; how many were accepted."""
+        client = relay.client()
+        client.ehlo()
+        accepted = 0
+        while accepted < most:
+            code, text = client.say("MAIL FROM:<s@client.test>")
+            if code == 250:
+                code, text = client.say(f"RCPT TO:<u{accepted}@full.test>")
+            if code == 250:
+                code, text = client.say("DATA")
+            if code == 354:
+                client.send(CONTENT + b".\r\n")
+                code, text = client.reply()
+            if code != 250:
+                self.assertEqual(code, 452, text)
+                self.assertTrue(text.startswith("4.3.1 "), text)
+                client.close()
+                return accepted
+            accepted += 1
+        self.fail(f"{most} messages fitted into the disk")
+
+    def accepts(self, relay):
+        client = relay.client()
+        client.ehlo()
+        code, _ = client.say("MAIL FROM:<s@client.test>")
+        client.say("RSET")
+        client.close()
+        return code == 250
+
+    def check_drains_and_resumes(self, relay, port, accepted):
+        receiver = self.receiver(port=port)
+        receiver.wait_for(accepted)
+        relay.wait_for_stats("the queue to drain", queued=0, delivered_total=accepted)
+        self.assertEqual({r for m in receiver.messages for r in m.recipients},
+                         {f"u{i}@full.test" for i in range(accepted)})
+        wait_until(lambda: self.accepts(relay), "mail to be accepted again")
+        client = relay.client()
+        self.assertEqual(client.deliver(["again@full.test"], CONTENT)[0], 250)
+        client.close()
+        receiver.wait_for(accepted + 1)
+        relay.check_ledger()
+
+    def test_the_spool_has_a_size_of_its_own(self):
+        port = free_port()
+        head = DEFAULT_CONFIG + 'max_size = "64MiB"\n'
+        relay = self.outbox(route(port, retry="1s"), head=head)
+        accepted = self.fill(relay, 200)
+        self.assertGreater(accepted, 20)
+        self.assertLessEqual(relay.stats()["spool_bytes"], 64 * MIB)
+        self.check_drains_and_resumes(relay, port, accepted)
+
+    def mount(self, mebibytes):
+        """A small file system of its own, O_DIRECT and all."""
+        need_root()
+        image, place = self.dir / "disk.img", self.dir / "disk"
+        place.mkdir()
+        with open(image, "wb") as f:
+            f.truncate(mebibytes * MIB)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+        mounted = subprocess.run(["mount", "-o", "loop", str(image), str(place)],
+                                 capture_output=True, text=True)
+        if mounted.returncode != 0:
+            self.skipTest(f"no loop mount here: {mounted.stderr}")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(place)])
+        return place
+
+    def test_a_full_file_system(self):
+        place = self.mount(192)
+        port = free_port()
+        relay = self.outbox(route(port, retry="1s"), start=False)
+        relay.spool = place / "spool"
+        relay.configure(shards=2)
+        relay.start()
+        # Somebody else takes the room.
+        ballast = place / "ballast"
+        free = shutil.disk_usage(place).free
+        with open(ballast, "wb") as f:
+            os.posix_fallocate(f.fileno(), 0, max(free - 48 * MIB, MIB))
+        accepted = self.fill(relay, 400)
+        # The reserve is left to others.
+        self.assertGreaterEqual(shutil.disk_usage(place).free, 8 * MIB)
+        # Delivery goes on although nothing is accepted, and what was delivered makes room again.
+        self.check_drains_and_resumes(relay, port, accepted)
+        ballast.unlink()
+
+
+if __name__ == "__main__":
+    main()
