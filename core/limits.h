@@ -115,6 +115,35 @@ inline constexpr uint32_t kLaneReadyTickets = 1000;
 // Addresses tried in one attempt; then the ticket is deferred.
 inline constexpr uint32_t kHostsPerAttempt = 10;
 
+// --- The spool ---
+
+// One record: meta, prefix and inline body of a message, or all entries of one commit. A larger one is
+// refused with an error (an envelope of this size: 452 4.5.3).
+inline constexpr uint32_t kRecordBytesMax = 448u << 10;
+// The longest body that is written inside its record; a longer one goes into extents while it arrives.
+inline constexpr uint32_t kInlineBodyBytesMax = 128u << 10;
+// One extent: one write, one window when it is sent.
+inline constexpr uint32_t kExtentBytesMax = 256u << 10;
+// A lazy commit waits no longer than this for a batch to ride with.
+inline constexpr uint32_t kLazyCommitDelayMs = 10;
+// A state change is written to this many segments before it fails (each try after a failed write).
+inline constexpr uint32_t kCommitTries = 3;
+// Segments that failed or are being moved and not free yet; each makes every done entry 8 bytes
+// longer. At the bound nothing is written until one of them is free.
+inline constexpr uint32_t kSuspectSegmentsMax = 16;
+// Bytes that reclaim adds to one batch, so that mail does not wait for it.
+inline constexpr uint32_t kReclaimBytesPerBatch = 256u << 10;
+// Entries that recovery and reclaim look at in a turn.
+inline constexpr uint32_t kSpoolEntriesPerTurn = 2048;
+// Done entries of one record.
+inline constexpr uint32_t kDoneEntriesPerRecord = 512;
+// Live messages of one log; at the bound it takes no new mail (452).
+inline constexpr uint32_t kMessagesPerLog = 1u << 26;
+// After writes have failed again and again, and after the disk was found full: wait so long.
+inline constexpr uint32_t kSpoolRetryMs = 1000;
+// How often free disk space is asked for.
+inline constexpr uint32_t kSpoolSpacePollMs = 5000;
+
 // --- The configuration ---
 
 // A larger configuration file is refused.

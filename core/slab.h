@@ -94,6 +94,8 @@ class Slab {
   }
 
   uint32_t in_use() const { return in_use_; }
+  // All indexes that were ever used are below this: for a walk with Find.
+  uint32_t taken() const { return taken_; }
   uint32_t capacity() const { return capacity_; }
   bool full() const { return in_use_ == capacity_; }
   // What the slab has taken from the system, in use or not.

@@ -7,8 +7,8 @@
 //
 // MetaBuilder writes it, MetaView reads it. The bytes may come from a damaged disk: MetaView::Parse
 // checks every bound and then the accessors cannot leave the bytes. docs/spool-format.md has the layout.
-// Readers skip what a later version appends to the fixed part, groups and recipients (each carries its
-// own length), so a newer meta stays readable.
+// Readers skip what a later version appends to the fixed part and to the head of a group (each carries
+// its own length), so a newer meta stays readable.
 #ifndef OUTBOX_QUEUE_MESSAGE_META_H_
 #define OUTBOX_QUEUE_MESSAGE_META_H_
 
@@ -67,8 +67,9 @@ class GroupView {
   uint32_t retry_count_ = 0;
   uint32_t first_ = 0;
   uint32_t count_ = 0;
-  uint32_t next_group_ = 0;     // offset of the group behind this one
-  uint32_t recipients_ = 0;     // offset of the first recipient
+  uint32_t index_ = 0;
+  uint32_t next_group_ = 0;  // offset of the group behind this one
+  uint32_t recipients_ = 0;  // offset of the first recipient
 };
 
 class MetaView {

@@ -114,7 +114,8 @@ struct CommitOp {
   }
 
   std::span<const State> states;
-  // Finished messages. Home forgets them with the call; they are freed after the callback, on success.
+  // Finished messages. Home forgets them with the call; on success they are gone before the callback, on
+  // failure they are home's again.
   std::span<Message* const> done;
   std::span<NewMessage> messages;
   // Rides with the next batch, at the latest kLazyCommitDelayMs later.

@@ -25,6 +25,7 @@ namespace outbox::queue {
 
 class Store;
 class StreamWriter;  // queue/spool/stream_writer.h; does the work
+struct StreamBuffer;
 
 class BodyStream {
  public:
@@ -66,14 +67,15 @@ class BodyStream {
   std::span<const Extent> extents() const { return extents_; }
 
  private:
-  friend class Store;
   friend class StreamWriter;
+  friend struct StreamBuffer;
 
   Store* store_ = nullptr;
+  StreamWriter* writer_ = nullptr;
   void* owner_ = nullptr;
   OnRoom on_room_ = nullptr;
   OnFinished on_finished_ = nullptr;
-  struct StreamBuffer* filling_ = nullptr;  // the buffer that room() is in
+  StreamBuffer* filling_ = nullptr;  // the buffer that room() is in
   uint32_t filled_ = 0;                     // bytes in it
   uint32_t writing_ = 0;                    // buffers of ours in flight or waiting for a segment
   uint64_t bytes_ = 0;

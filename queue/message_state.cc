@@ -1,0 +1,97 @@
+#include "queue/message_state.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "queue/spool/coding.h"
+
+namespace outbox::queue {
+namespace {
+
+constexpr uint16_t kStateVersion = 1;
+constexpr uint32_t kFixedBytes = 8;
+constexpr uint32_t kPartHeadBytes = 40;
+
+std::string_view Cut(std::string_view text) { return text.substr(0, UINT16_MAX); }
+
+}  // namespace
+
+std::optional<StateView> StateView::Parse(std::span<const char> bytes) {
+  if (bytes.size() < kFixedBytes || Get<uint16_t>(bytes.data()) == 0) return std::nullopt;
+  StateView view;
+  view.bytes_ = bytes;
+  view.part_count_ = Get<uint32_t>(bytes.data() + 4);
+  uint64_t at = Get<uint16_t>(bytes.data() + 2);
+  if (at < kFixedBytes || at > bytes.size()) return std::nullopt;
+  for (uint32_t i = 0; i < view.part_count_; ++i) {
+    if (at + kPartHeadBytes > bytes.size()) return std::nullopt;
+    const char* p = bytes.data() + at;
+    const uint64_t size = Get<uint32_t>(p);
+    const uint64_t strings = uint64_t{Get<uint16_t>(p + 4)} + Get<uint16_t>(p + 32) +
+                             Get<uint16_t>(p + 34) + Get<uint16_t>(p + 36);
+    if (Get<uint16_t>(p + 4) < kPartHeadBytes || size < strings || size > bytes.size() - at) {
+      return std::nullopt;
+    }
+    at += size;
+  }
+  if (at != bytes.size()) return std::nullopt;
+  return view;
+}
+
+bool StateView::Next(uint32_t* at, StatePart* part) const {
+  if (bytes_.empty()) return false;
+  if (*at == 0) *at = Get<uint16_t>(bytes_.data() + 2);
+  if (*at >= bytes_.size()) return false;
+  const char* p = bytes_.data() + *at;
+  part->flags = Get<uint8_t>(p + 6);
+  part->mask = Get<uint64_t>(p + 8);
+  part->next_attempt_wall_ns = Get<int64_t>(p + 16);
+  part->first = Get<uint16_t>(p + 24);
+  part->group = Get<uint16_t>(p + 26);
+  part->attempts = Get<uint16_t>(p + 28);
+  part->code = Get<uint16_t>(p + 30);
+  const char* text = p + Get<uint16_t>(p + 4);
+  part->enhanced = {text, Get<uint16_t>(p + 32)};
+  part->text = {text + part->enhanced.size(), Get<uint16_t>(p + 34)};
+  part->mailhost = {text + part->enhanced.size() + part->text.size(), Get<uint16_t>(p + 36)};
+  *at += Get<uint32_t>(p);
+  return true;
+}
+
+void StateBuilder::Start() {
+  out_.clear();
+  part_count_ = 0;
+  queue::Add<uint16_t>(&out_, kStateVersion);
+  queue::Add<uint16_t>(&out_, kFixedBytes);
+  queue::Add<uint32_t>(&out_, 0);
+}
+
+void StateBuilder::Add(const StatePart& part) {
+  const std::string_view enhanced = Cut(part.enhanced);
+  const std::string_view text = Cut(part.text);
+  const std::string_view mailhost = Cut(part.mailhost);
+  const size_t size = kPartHeadBytes + enhanced.size() + text.size() + mailhost.size();
+  queue::Add<uint32_t>(&out_, static_cast<uint32_t>(size));
+  queue::Add<uint16_t>(&out_, kPartHeadBytes);
+  queue::Add<uint16_t>(&out_, part.flags);
+  queue::Add<uint64_t>(&out_, part.mask);
+  queue::Add<int64_t>(&out_, part.next_attempt_wall_ns);
+  queue::Add<uint16_t>(&out_, part.first);
+  queue::Add<uint16_t>(&out_, part.group);
+  queue::Add<uint16_t>(&out_, part.attempts);
+  queue::Add<uint16_t>(&out_, part.code);
+  queue::Add<uint16_t>(&out_, static_cast<uint16_t>(enhanced.size()));
+  queue::Add<uint16_t>(&out_, static_cast<uint16_t>(text.size()));
+  queue::Add<uint16_t>(&out_, static_cast<uint16_t>(mailhost.size()));
+  queue::Add<uint16_t>(&out_, 0);
+  out_.append(enhanced).append(text).append(mailhost);
+  ++part_count_;
+}
+
+std::span<const char> StateBuilder::Finish() {
+  CHECK(out_.size() >= kFixedBytes);
+  Put<uint32_t>(&out_[4], part_count_);
+  return out_;
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,73 @@
+// Fetcher: reads parts of messages from disk into a bounded number of buffers and lends these.
+//
+// A fetch waits in order when all buffers are out. While its read is in flight the segment is pinned:
+// it is not retired, so what arrives is what was asked for.
+#ifndef OUTBOX_QUEUE_SPOOL_FETCHER_H_
+#define OUTBOX_QUEUE_SPOOL_FETCHER_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/intrusive_list.h"
+#include "queue/spool/aligned_buffer.h"
+#include "queue/spool/segments.h"
+#include "queue/store.h"
+
+namespace outbox::queue {
+
+class Log;
+
+class Fetcher {
+ public:
+  explicit Fetcher(Log* log) : log_(log) {}
+  ~Fetcher();
+
+  void Fetch(FetchOp* op);
+  void Cancel(FetchOp* op);
+  // Starts what waits, completes what could not be started. Callbacks.
+  void Tick();
+  bool Owns(uint32_t buffer) const { return (buffer & kMark) != 0; }
+  void Return(uint32_t buffer);
+  bool idle() const { return waiting_.empty() && in_flight_ == 0; }
+  // Something for Tick to do.
+  bool due() const { return !waiting_.empty() && (free_ > 0 || CanGrow()); }
+  uint32_t lent() const { return lent_; }
+
+ private:
+  // Tells a fetch buffer's window from one of the hot tail.
+  static constexpr uint32_t kMark = 1u << 31;
+
+  struct Buffer {
+    Fetcher* fetcher = nullptr;
+    uint32_t index = 0;
+    AlignedBuffer memory;
+    FetchOp* fetch = nullptr;  // whose read is in flight
+    bool in_use = false;
+    bool cancelled = false;
+    Segment* segment = nullptr;
+    uint64_t offset = 0;       // of the read
+    uint32_t start = 0;        // of what is wanted, in the segment
+    uint32_t length = 0;
+    io::Op op;
+    void OnRead(const io::OpResult& result) { fetcher->OnRead(this, result); }
+  };
+
+  bool CanGrow() const;
+  Buffer* TakeBuffer();
+  void Start(FetchOp* op, Buffer* buffer);
+  void OnRead(Buffer* buffer, const io::OpResult& result);
+  core::Status Check(const Buffer& buffer, const FetchOp& op, int32_t result, Window* window) const;
+  void Finish(FetchOp* op, const core::Status& status, Window window);
+
+  Log* log_;
+  std::vector<std::unique_ptr<Buffer>> buffers_;
+  uint32_t free_ = 0;
+  uint32_t in_flight_ = 0;
+  uint32_t lent_ = 0;
+  core::IntrusiveList<FetchOp, &FetchOp::link> waiting_;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_SPOOL_FETCHER_H_

@@ -1,0 +1,266 @@
+// The disk's side of the writer: a batch is written, applied or failed.
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "core/limits.h"
+#include "core/time.h"
+#include "queue/spool/coding.h"
+#include "queue/spool/log.h"
+#include "queue/spool/writer.h"
+
+namespace outbox::queue {
+
+void Writer::StartWrite() {
+  CHECK(!in_flight_ && gather_->open && gather_->segment == active_);
+  std::swap(gather_, flight_);
+  Batch& batch = *flight_;
+  BatchHeader header;
+  header.use = batch.segment->use;
+  header.log_id = log_->options.log_id;
+  header.offset = batch.offset;
+  header.bytes = batch.bytes;
+  header.record_count = batch.records;
+  header.durable_generation = durable_generation_;
+  header.durable_offset = durable_offset_;
+  header.next_id = log_->next_id();
+  EncodeBatchHeader(header, batch.at);
+  const uint32_t padded = Align(batch.bytes, kBlock);
+  std::memset(batch.at + batch.bytes, 0, padded - batch.bytes);
+  batch.arena->filled += padded;
+  next_offset_ = batch.offset + padded;
+  active_->data_end = next_offset_;
+  ++batch.segment->pins;
+  in_flight_ = true;
+  // What was lazy and staged goes with this one; what still waits starts its delay anew.
+  const bool waiting = !commits_.empty() || !dones_.empty() || !ghosts_.empty();
+  lazy_since_ns_ = waiting ? log_->io->now_ns() : 0;
+  part_ = {batch.at, padded};
+  log_->io->Write(&op_, batch.segment->file, {&part_, 1}, batch.offset);
+}
+
+void Writer::OnWritten(const io::OpResult& result) {
+  CHECK(in_flight_);
+  Batch& batch = *flight_;
+  --batch.segment->pins;
+  log_->segments.set_may_be_dead(true);
+  if (result.result == static_cast<int32_t>(part_.iov_len)) {
+    errors_in_row_ = 0;
+    log_->last_error = core::Status();
+    durable_generation_ = batch.segment->use.generation;
+    durable_offset_ = batch.offset + static_cast<uint32_t>(part_.iov_len);
+    batch.segment->durable_end = durable_offset_;
+    ++log_->stats.commits;
+    log_->stats.records += batch.records;
+    log_->stats.bytes_written += part_.iov_len;
+    if (to_seal_ != nullptr && to_seal_ == batch.segment) {
+      to_seal_ = nullptr;
+      log_->pool.Seal(batch.segment, &seal_index_);
+    }
+    Apply();
+  } else {
+    Fail(result.result < 0 ? result.result : -EIO);
+  }
+}
+
+void Writer::CloseBatch(Batch* batch) {
+  CHECK(batch->appends.empty() && batch->commits.empty());
+  if (batch->open) --batch->arena->users;
+  batch->open = batch->urgent = batch->full = false;
+  batch->arena = nullptr;
+  batch->segment = nullptr;
+  ghosts_staged_ -= static_cast<uint32_t>(batch->ghosts.size());
+  batch->dones.clear();
+  batch->ghosts.clear();
+  batch->guards.clear();
+  batch->moves.clear();
+}
+
+// Callbacks may start new operations: these only queue until the next Tick. A Batch is not touched by
+// them.
+void Writer::Apply() {
+  Batch& batch = *flight_;
+  const uint32_t segment = batch.segment->number;
+  for (const Guarded& guarded : batch.guards) {
+    log_->segments.AddGuard(guarded.segment, guarded.generation, segment);
+  }
+  for (const Move& move : batch.moves) ApplyMove(move);
+  moves_waiting_ -= static_cast<uint32_t>(batch.moves.size());
+  for (Message* message : batch.dones) {
+    --message->staged;
+    log_->Drop(message);
+  }
+  in_flight_ = false;
+  while (CommitOp* op = batch.commits.PopFront()) ApplyCommit(op, segment);
+  while (AppendOp* op = batch.appends.PopFront()) {
+    Message* message = ApplyNew(op->meta, {segment, static_cast<uint32_t>(op->scratch[0]),
+                                           static_cast<uint32_t>(op->scratch[2])});
+    if (op->stream != nullptr) log_->streams.Claimed(op->stream);
+    op->in_flight = false;
+    op->done(op, core::Status(), message);
+  }
+  CloseBatch(&batch);
+}
+
+void Writer::ApplyCommit(CommitOp* op, uint32_t segment) {
+  uint32_t offset = static_cast<uint32_t>(op->scratch[0]);
+  const auto next = [&](size_t data) {
+    const RecordPlace place = {segment, offset, kEntryHeaderBytes + static_cast<uint32_t>(data)};
+    offset += Align8(place.length);
+    return place;
+  };
+  for (CommitOp::NewMessage& fresh : op->messages) {
+    size_t data = fresh.meta.size();
+    for (const iovec& part : fresh.body) data += part.iov_len;
+    fresh.message = ApplyNew(fresh.meta, next(data));
+  }
+  for (const CommitOp::State& state : op->states) {
+    --state.message->staged;
+    ApplyState(state.message, next(state.state.size()));
+  }
+  for (Message* message : op->done) --message->staged;
+  Release(op);
+  op->in_flight = false;
+  // The span is the owner's and may go with the callback: what is to be freed is freed before, since
+  // home has forgotten the messages already.
+  for (Message* message : op->done) log_->Drop(message);
+  op->callback(op, core::Status());
+}
+
+Message* Writer::ApplyNew(std::span<const char> meta, const RecordPlace& place) {
+  const auto view = MetaView::Parse(meta);
+  CHECK(view.has_value());
+  Message* message = log_->messages.Add(view->id());
+  CHECK(message != nullptr);
+  message->accepted_wall_ns = view->accepted_wall_ns();
+  message->flags = view->flags();
+  message->pending = static_cast<uint16_t>(view->recipient_count());
+  message->place = place;
+  log_->segments.AddLive(place.segment, place.length);
+  // Extents are counted in their segments already, by the stream that wrote them.
+  if (view->extent_count() > 0) log_->AddExtents(*view);
+  return message;
+}
+
+void Writer::ApplyState(Message* message, const RecordPlace& place) {
+  if (message->state.set()) {
+    log_->segments.DropLive(message->state.segment, message->state.length);
+  }
+  message->state = place;
+  log_->segments.AddLive(place.segment, place.length);
+}
+
+void Writer::ApplyMove(const Move& move) {
+  if (move.type == EntryType::kDone) return;
+  Message* message = log_->messages.Find(move.id);
+  if (message == nullptr) return;
+  RecordPlace& place = IsMessage(move.type) ? message->place : message->state;
+  if (!(place == move.from)) return;
+  log_->segments.DropLive(place.segment, place.length);
+  place = move.to;
+  log_->segments.AddLive(place.segment, place.length);
+  log_->stats.moved_bytes += place.length;
+}
+
+void Writer::Release(CommitOp* op) {
+  for (const CommitOp::State& state : op->states) --state.message->queued;
+  for (Message* message : op->done) --message->queued;
+}
+
+void Writer::FailAppend(AppendOp* op, const core::Status& status) {
+  op->in_flight = false;
+  op->done(op, status, nullptr);
+}
+
+void Writer::FailCommit(CommitOp* op, const core::Status& status) {
+  Release(op);
+  op->in_flight = false;
+  op->callback(op, status);
+}
+
+// Puts everything of a batch that was staged back in front of what waits.
+void Writer::Unstage(Batch* batch) {
+  while (CommitOp* op = batch->commits.back()) {
+    batch->commits.Remove(op);
+    for (const CommitOp::State& state : op->states) --state.message->staged;
+    for (Message* message : op->done) --message->staged;
+    if (!op->lazy) ++urgent_waiting_;
+    commits_.PushFront(op);
+  }
+  while (AppendOp* op = batch->appends.back()) {
+    batch->appends.Remove(op);
+    appends_.PushFront(op);
+  }
+  for (Message* message : batch->dones) --message->staged;
+  dones_.insert(dones_.begin(), batch->dones.begin(), batch->dones.end());
+  ghosts_.insert(ghosts_.end(), batch->ghosts.begin(), batch->ghosts.end());
+  moves_waiting_ -= static_cast<uint32_t>(batch->moves.size());
+  if (!batch->moves.empty()) ++move_failures_;
+  if (lazy_since_ns_ == 0) lazy_since_ns_ = log_->io->now_ns();
+  CloseBatch(batch);
+}
+
+void Writer::Fail(int32_t result) {
+  Segment* segment = flight_->segment;
+  in_flight_ = false;
+  log_->NoteWriteError(result);
+  const core::Status status = log_->last_error;
+  // Nothing is written to this segment again, and what this batch left there may be whole.
+  segment->failed = true;
+  log_->segments.MarkSuspect(segment);
+  if (gather_->open && gather_->segment == segment) Unstage(gather_);
+  if (active_ == segment) {
+    if (arena_ != nullptr) --arena_->users;
+    arena_ = nullptr;
+    active_ = nullptr;
+    index_.Clear();
+    log_->pool.Seal(segment, &index_);
+  } else if (to_seal_ == segment) {
+    to_seal_ = nullptr;
+    log_->pool.Seal(segment, &seal_index_);
+  }
+  constexpr uint32_t kErrorsBeforeRest = 3;
+  if (++errors_in_row_ >= kErrorsBeforeRest) {
+    resting_until_ns_ = log_->io->now_ns() + core::kSpoolRetryMs * core::kNsPerMs;
+  }
+  // Appends and commits that have had their tries fail; the rest is staged again. Callbacks come last.
+  AppendList failed_appends;
+  CommitList failed_commits;
+  while (AppendOp* op = flight_->appends.PopFront()) {
+    Ghost(Get<uint64_t>(op->meta.data() + 8), segment->number, segment->use.generation);
+    failed_appends.PushBack(op);
+  }
+  for (CommitOp* op = flight_->commits.front(); op != nullptr;) {
+    CommitOp* next = flight_->commits.Next(op);
+    if (++op->scratch[1] >= core::kCommitTries) {
+      flight_->commits.Remove(op);
+      for (const CommitOp::State& state : op->states) --state.message->staged;
+      for (Message* message : op->done) --message->staged;
+      for (const CommitOp::NewMessage& fresh : op->messages) {
+        for (const uint32_t suspect : log_->segments.suspects()) {
+          Ghost(Get<uint64_t>(fresh.meta.data() + 8), suspect,
+                log_->segments[suspect].use.generation);
+        }
+      }
+      failed_commits.PushBack(op);
+    }
+    op = next;
+  }
+  Unstage(flight_);
+  while (CommitOp* op = failed_commits.PopFront()) FailCommit(op, status);
+  while (AppendOp* op = failed_appends.PopFront()) FailAppend(op, status);
+}
+
+void Writer::FailWaiting(const core::Status& status) {
+  while (AppendOp* op = appends_.PopFront()) FailAppend(op, status);
+  while (CommitOp* op = commits_.PopFront()) {
+    if (!op->lazy) --urgent_waiting_;
+    FailCommit(op, status);
+  }
+  dones_.clear();
+  ghosts_.clear();
+  moves_waiting_ -= static_cast<uint32_t>(moves_.size());
+  moves_.clear();
+}
+
+}  // namespace outbox::queue
