@@ -225,6 +225,10 @@ class Store {
   // Flushes, waits for what is in flight, closes the files. REQUIRES: no stream active.
   void Close(std::function<void(const core::Status&)> done);
 
+  // For simulations, after a power failure: forgets everything that was started; no callback comes any
+  // more, and the destructor asks for nothing.
+  void Abandon();
+
   // Stages what waits, writes if something is urgent or due, goes on with recovery and reclaim
   // (bounded work).
   void Tick();

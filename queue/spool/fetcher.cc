@@ -160,6 +160,12 @@ void Fetcher::Finish(FetchOp* op, const core::Status& status, Window window) {
   op->done(op, status, window);
 }
 
+void Fetcher::Abandon() {
+  while (waiting_.PopFront() != nullptr) {
+  }
+  in_flight_ = lent_ = 0;
+}
+
 void Fetcher::Return(uint32_t name) {
   Buffer& buffer = *buffers_[name & ~kMark];
   CHECK(buffer.in_use && buffer.fetch == nullptr && lent_ > 0);

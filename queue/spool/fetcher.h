@@ -29,6 +29,7 @@ class Fetcher {
   void Tick();
   bool Owns(uint32_t buffer) const { return (buffer & kMark) != 0; }
   void Return(uint32_t buffer);
+  void Abandon();
   bool idle() const { return waiting_.empty() && in_flight_ == 0; }
   // Something for Tick to do.
   bool due() const { return !waiting_.empty() && (free_ > 0 || CanGrow()); }

@@ -180,6 +180,15 @@ void Log::StartClose(std::function<void(const core::Status&)> done) {
   });
 }
 
+void Log::Abandon() {
+  writer.Abandon();
+  fetcher.Abandon();
+  streams.Abandon();
+  pool.Abandon();
+  reclaimer.Abandon();
+  recovery.Abandon();
+}
+
 void Log::CloseFiles() {
   if (!pool.idle() || recovery.busy() || reclaimer.reading() || !fetcher.idle() ||
       !streams.idle()) {

@@ -45,6 +45,7 @@ class Log {
   void Tick();
   int64_t NextDeadline() const;
   void StartFlush(std::function<void(const core::Status&)> done);
+  void Abandon();
   void StartClose(std::function<void(const core::Status&)> done);
 
   static constexpr uint32_t kLogIdBits = 10;

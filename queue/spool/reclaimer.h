@@ -29,6 +29,7 @@ class Reclaimer {
   bool idle() const { return !reading_ && victim_ == nullptr; }
   // Gives up what is under way; a read in flight ends by itself.
   void Stop();
+  void Abandon() { reading_ = false; }
   bool reading() const { return reading_; }
   // Tick has something to do.
   bool due() const;

@@ -34,6 +34,7 @@ class Recovery {
   void Tick();
   bool due() const { return phase_ == Phase::kEntries && !reading_; }
   bool finished() const { return phase_ == Phase::kFinished; }
+  void Abandon() { reading_ = false; }
   bool busy() const { return reading_; }
   // No more steps; an operation in flight ends by itself.
   void Stop() { stopped_ = true; }

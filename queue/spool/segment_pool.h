@@ -32,6 +32,7 @@ class SegmentPool {
   int64_t NextDeadline() const;
   // No more new work.
   void Stop() { stopped_ = true; }
+  void Abandon() { jobs_in_flight_ = 0; }
   bool idle() const { return jobs_in_flight_ == 0; }
 
   // The ready segment for the log, now active; null: none yet. Mail may not take the last ones.

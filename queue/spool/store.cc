@@ -25,6 +25,7 @@ void Store::Flush(std::function<void(const core::Status&)> done) {
 void Store::Close(std::function<void(const core::Status&)> done) {
   log_->StartClose(std::move(done));
 }
+void Store::Abandon() { log_->Abandon(); }
 void Store::Tick() { log_->Tick(); }
 int64_t Store::NextDeadline() const { return log_->NextDeadline(); }
 

@@ -241,6 +241,18 @@ void StreamWriter::Aborted(BodyStream* stream) {
   End(stream);
 }
 
+void StreamWriter::Abandon() {
+  for (const auto& buffer : buffers_) {
+    if (buffer->stream == nullptr) continue;
+    BodyStream* stream = buffer->stream;
+    buffer->stream = nullptr;
+    if (stream->active()) End(stream);
+  }
+  while (BodyStream* stream = waiting_.front()) End(stream);
+  waiting_place_.clear();
+  in_flight_ = active_ = 0;
+}
+
 void StreamWriter::Claimed(BodyStream* stream) {
   CHECK(stream->finished_);
   End(stream);

@@ -39,6 +39,7 @@ class StreamWriter {
   bool Begin(Store* store, BodyStream* stream);
   // Finds places for what waits, gives buffers to streams that wait for one, finishes. Callbacks.
   void Tick();
+  void Abandon();
   bool idle() const { return in_flight_ == 0 && waiting_place_.empty(); }
   uint32_t active() const { return active_; }
   bool waits_for_segment() const { return !waiting_place_.empty(); }

@@ -54,6 +54,7 @@ class Writer {
   bool idle() const;
   // Fails what waits for space, when none will come.
   void FailWaiting(const core::Status& status);
+  void Abandon();
   bool blocked_for_space() const { return blocked_for_space_; }
 
   // The largest sum of an entry's or a commit's data that fits a record.

@@ -251,6 +251,21 @@ void Writer::Fail(int32_t result) {
   while (AppendOp* op = failed_appends.PopFront()) FailAppend(op, status);
 }
 
+void Writer::Abandon() {
+  in_flight_ = false;
+  for (Batch& batch : batches_) {
+    while (batch.appends.PopFront() != nullptr) {
+    }
+    while (batch.commits.PopFront() != nullptr) {
+    }
+    CloseBatch(&batch);
+  }
+  while (appends_.PopFront() != nullptr) {
+  }
+  while (commits_.PopFront() != nullptr) {
+  }
+}
+
 void Writer::FailWaiting(const core::Status& status) {
   while (AppendOp* op = appends_.PopFront()) FailAppend(op, status);
   while (CommitOp* op = commits_.PopFront()) {
