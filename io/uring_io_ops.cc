@@ -280,7 +280,9 @@ void UringIo::CompleteRecv(Op* op, const Ring::Completion& completion) {
 // choose.
 void UringIo::ReceiveNow(Op* op) {
   if (op->cancelled) return Finish(op, -ECANCELED);
-  if (buffers_->free_count() == 0) return Park(op);
+  // The free buffers are for those that have waited.
+  const bool last_come = !parked_.empty() && !HasMark(op, kMarkTicket);
+  if (buffers_->free_count() == 0 || last_come) return Park(op);
   const uint32_t buffer = buffers_->Acquire();
   const std::span<char> memory = buffers_->Memory(buffer);
   const ssize_t received = recv(op->handle, memory.data(), memory.size(), MSG_DONTWAIT);

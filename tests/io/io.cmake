@@ -7,3 +7,24 @@ outbox_test(uring_contract_test
   LINK outbox_io
   LABEL unit
 )
+outbox_test(uring_io_test
+  FILES io/uring_io_test.cc
+  LINK outbox_io
+  LABEL unit
+)
+outbox_test(uring_wake_test
+  FILES io/uring_wake_test.cc
+  LINK outbox_io
+  LABEL unit
+)
+# The same contract in the simulated world.
+outbox_test(sim_contract_test
+  FILES io/sim_contract_test.cc
+  LINK outbox_sim
+  LABEL unit
+)
+outbox_test(connection_test
+  FILES io/connection_test.cc
+  LINK outbox_io outbox_sim
+  LABEL unit
+)

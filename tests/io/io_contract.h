@@ -91,7 +91,7 @@ TEST_P(IoTest, CancelledConnectLeavesNothingBehind) {
 }
 
 TEST_P(IoTest, OneAcceptTakesManyConnections) {
-  constexpr size_t kConnections = 150;
+  constexpr size_t kConnections = 100;
   const Socket listener = Listen();
   Waiter accept(io_);
   io_->Accept(&accept.op, listener);
@@ -191,8 +191,16 @@ TEST_P(IoTest, CancelledReceiveCanBeStartedAgain) {
   Waiter send(io_);
   io_->Send(&send.op, client, {&part, 1});
   Finish(&send);
-  Finish(&receive);
-  EXPECT_EQ(receive.bytes, text);
+  std::string received;
+  while (received.size() < text.size()) {  // it may come in pieces
+    ASSERT_GT(Finish(&receive), 0);
+    received += receive.bytes;
+    receive.Clear();
+    io_->Recv(&receive.op, server);
+  }
+  EXPECT_EQ(received, text);
+  io_->Cancel(&receive.op);
+  EXPECT_EQ(Finish(&receive), -ECANCELED);
   io_->CloseSocket(client, false);
   io_->CloseSocket(server, false);
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -106,6 +107,9 @@ class IoTest : public testing::TestWithParam<IoEnvironmentKind> {
   std::unique_ptr<IoEnvironment> environment_;
   Io* io_ = nullptr;
 };
+
+// In messages of GoogleTest.
+inline void PrintTo(const IoEnvironmentKind& kind, std::ostream* out) { *out << kind.name; }
 
 inline std::string IoEnvironmentName(const testing::TestParamInfo<IoEnvironmentKind>& info) {
   return info.param.name;
