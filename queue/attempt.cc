@@ -77,6 +77,7 @@ void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
   in_transaction = true;
   replied = false;
   lost_early = false;
+  window_wanted_ = false;
   const uint64_t due = again_ != 0 ? again_ : undecided_;
   again_ = 0;
   recipients_.clear();
@@ -98,6 +99,18 @@ void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
 }
 
 smtp::NextAnswer Attempt::NextWindow(smtp::BodyWindow* window) {
+  const smtp::NextAnswer answer = Lend(window);
+  window_wanted_ = answer == smtp::NextAnswer::kLater;
+  return answer;
+}
+
+bool Attempt::TakeWindowDue() {
+  if (!window_wanted_ || (!broken_ && !ahead_ && ticket->fetching)) return false;
+  window_wanted_ = false;
+  return true;
+}
+
+smtp::NextAnswer Attempt::Lend(smtp::BodyWindow* window) {
   if (broken_) return smtp::NextAnswer::kNo;
   const uint32_t parts = meta_->extent_count();
   Lent* lent = nullptr;

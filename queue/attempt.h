@@ -43,6 +43,8 @@ class Attempt {
   void GiveUpLease();
   void OnFetched(uint32_t part, const Window& window);
   smtp::NextAnswer NextWindow(smtp::BodyWindow* window);
+  // NextWindow has said kLater and has something now. True once.
+  bool TakeWindowDue();
   void ReleaseWindow(uint64_t token);
 
   // --- Transactions ---
@@ -93,6 +95,7 @@ class Attempt {
   void Forget(uint64_t bit);
   void Parse();
   void FetchPart(uint32_t part);
+  smtp::NextAnswer Lend(smtp::BodyWindow* window);
 
   PostOffice* const post_;
   std::optional<MetaView> meta_;
@@ -103,6 +106,7 @@ class Attempt {
   Extent wanted_;            // of the fetch that is on its way
   std::array<Lent, 4> lent_windows_;
   uint32_t lent_ = 0;
+  bool window_wanted_ = false;  // NextWindow has said kLater
   bool broken_ = false;
   bool finished_ = false;
   uint64_t undecided_ = 0;  // masks as Ticket::mask

@@ -92,12 +92,12 @@ bool Delivery::Drop(Attempt* attempt) {
   return true;
 }
 
-void Delivery::OnFetched(Attempt* attempt, uint32_t part) {
-  if (link_ == nullptr || in_call_) return;
-  if (part == 0 || attempt == next_) {
+void Delivery::OnFetched(Attempt* attempt) {
+  if (link_ == nullptr) return;
+  if (attempt == next_) {
     link_->Poke();
-  } else {
-    link_->OfferWindow();
+  } else if (attempt->TakeWindowDue()) {
+    link_->OfferWindow(reinterpret_cast<uintptr_t>(attempt));
   }
 }
 
@@ -181,7 +181,7 @@ smtp::NextAnswer Delivery::NextWindow(uint64_t cookie, smtp::BodyWindow* window)
 void Delivery::ReleaseWindow(uint64_t cookie, uint64_t token) {
   Attempt* attempt = AttemptOf(cookie);
   attempt->ReleaseWindow(token);
-  destination_->MaybeReturn(attempt);
+  destination_->MaybeReturn(attempt);  // may delete it
 }
 
 void Delivery::OnResult(uint64_t cookie, uint16_t recipient,

@@ -41,7 +41,7 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   // The attempt leaves before anything was sent for it. False: it is too late for that.
   bool Drop(Attempt* attempt);
   // Home has answered a fetch of an attempt of ours.
-  void OnFetched(Attempt* attempt, uint32_t part);
+  void OnFetched(Attempt* attempt);
   // What goes next and has not been begun.
   Attempt* next() const { return next_; }
 

@@ -7,6 +7,7 @@
 #ifndef OUTBOX_QUEUE_DELIVERY_LINK_H_
 #define OUTBOX_QUEUE_DELIVERY_LINK_H_
 
+#include <cstdint>
 #include <memory>
 
 #include "core/ip_address.h"
@@ -18,10 +19,11 @@ class DeliveryLink {
  public:
   // REQUIRES: OnSessionEnd has come. May be called from within it.
   virtual ~DeliveryLink() = default;
-  // A transaction may be had now where NextTransaction said kLater.
+  // A transaction may be had now where NextTransaction said kLater. May ask for it at once.
   virtual void Poke() = 0;
-  // The same for a window.
-  virtual void OfferWindow() = 0;
+  // NextWindow(cookie) has said kLater and would now say something else. May ask at once.
+  // REQUIRES: it has, and this was not called since.
+  virtual void OfferWindow(uint64_t cookie) = 0;
   // QUIT, after what is in hand; OnSessionEnd follows.
   virtual void Quit() = 0;
   // At once, whatever is in hand; OnSessionEnd follows, from the loop.

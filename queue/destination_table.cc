@@ -64,7 +64,7 @@ void DestinationTable::OnFetched(Ticket* ticket, uint32_t part, const Window& wi
   if (attempt->finished()) {
     Find(*ticket)->MaybeReturn(attempt);
   } else if (attempt->delivery != nullptr) {
-    attempt->delivery->OnFetched(attempt, part);
+    attempt->delivery->OnFetched(attempt);
   }
 }
 
