@@ -1,0 +1,30 @@
+#include "queue/smtp_link.h"
+
+namespace outbox::queue {
+namespace {
+
+class SmtpLink : public DeliveryLink {
+ public:
+  SmtpLink(const smtp::ClientContext* context, const core::SocketAddress& peer,
+           smtp::DeliverySource* source)
+      : connection_(context, source) {
+    connection_.Start(peer, nullptr);
+  }
+
+  void Poke() override { connection_.Poke(); }
+  void OfferWindow(uint64_t) override { connection_.OfferWindow(); }
+  void Quit() override { connection_.Quit(); }
+  void Abandon(smtp::SessionEnd why) override { connection_.Abandon(why); }
+
+ private:
+  smtp::ClientConnection connection_;
+};
+
+}  // namespace
+
+std::unique_ptr<DeliveryLink> SmtpLinkFactory::Connect(const core::SocketAddress& peer,
+                                                       smtp::DeliverySource* source) {
+  return std::make_unique<SmtpLink>(context_, peer, source);
+}
+
+}  // namespace outbox::queue
