@@ -1,3 +1,3 @@
 outbox_test(destination_test
   FILES queue/destination_test.cc queue/shard_world.cc queue/scripted_link.cc
-  LINK outbox_home outbox_queue outbox_spool outbox_sim)
+  LINK outbox_queue)

@@ -38,12 +38,6 @@ ShardWorld::ShardWorld(const Options& options)
   }
 }
 
-ShardWorld::~ShardWorld() {
-  for (auto& mail : mails_) {
-    if (!mail->out) shards_[mail->ticket.home]->directory.Release(mail->ticket.destination);
-  }
-}
-
 void ShardWorld::At(int64_t time_ns, std::function<void()> event) {
   events_.push({std::max(time_ns, now_ns_), random_.Next(), ++events_made_, std::move(event)});
 }
@@ -94,7 +88,10 @@ TestMail* ShardWorld::Send(uint32_t home, const std::string& key, const MailOpti
   ticket.home = static_cast<uint8_t>(home);
   ticket.deadline_ns = options.deadline_ns;
   ticket.retry_s = options.retry_s;
-  ticket.destination = shards_[home]->directory.Acquire(key);
+  DirectoryEntry& entry = shards_[home]->directory[key];
+  entry.key = key;
+  entry.hash = core::Hash64(key);
+  ticket.destination = &entry;
   by_ticket_[&ticket] = mail.get();
   mails_.push_back(std::move(mail));
   Offer(mails_.back().get());
@@ -172,8 +169,7 @@ void ShardWorld::Shard::OnRelease(Ticket* ticket, const Window& window) {
 void ShardWorld::Shard::OnLane(const LaneNotice& notice) {
   if (notice.open) ++lanes_open;
   if (!notice.open) --lanes_open;
-  DirectoryEntry* entry = directory.Find(notice.key);
-  if (entry != nullptr) entry->lane_open = notice.open;
+  directory[notice.key].lane_open = notice.open;
 }
 
 std::unique_ptr<DeliveryLink> ShardWorld::Shard::Connect(const core::SocketAddress& peer,

@@ -74,7 +74,6 @@ class ShardWorld {
   };
 
   explicit ShardWorld(const Options& options);
-  ~ShardWorld();
 
   Script& host(const std::string& address) { return scripts_[address]; }
 
@@ -127,7 +126,7 @@ class ShardWorld {
     std::unique_ptr<core::Random> random;
     std::unique_ptr<PostOffice> post;
     std::unique_ptr<DestinationTable> table;
-    Directory directory;
+    std::map<std::string, DirectoryEntry> directory;  // its entries stay in place
     uint32_t lanes_open = 0;
     uint64_t delivered = 0;
 
