@@ -61,7 +61,7 @@ data_directory = {data}
 daemon_directory = {root}/usr/lib/postfix/sbin
 command_directory = {root}/usr/sbin
 shlib_directory = {root}/usr/lib/postfix
-import_environment = LD_LIBRARY_PATH={root}/usr/lib/postfix TZ=UTC
+import_environment = MAIL_CONFIG LD_LIBRARY_PATH={root}/usr/lib/postfix TZ=UTC
 maillog_file = {log}
 maillog_file_prefixes = {dir}
 mail_owner = postfix
