@@ -27,12 +27,11 @@ void ControlConnection::OnEvents(short events) {
   if (!dead_ && (events & POLLOUT) != 0) Write();
 }
 
-bool ControlConnection::Resume() {
-  if (!resume_ || full()) return false;
-  const std::function<void()> resume = std::move(resume_);
-  resume_ = nullptr;
-  resume();
-  return true;
+void ControlConnection::Resume() {
+  if (resumes_.empty() || full()) return;
+  std::vector<std::function<void()>> due;
+  due.swap(resumes_);  // who is called may wait again
+  for (const auto& resume : due) resume();
 }
 
 void ControlConnection::Read() {
@@ -84,7 +83,7 @@ void ControlConnection::Finish(const nlohmann::json& line) {
   CHECK(answering_);
   if (!dead_) Append(line);
   answering_ = false;
-  resume_ = nullptr;
+  resumes_.clear();
   // NextRequest may be on the stack below us (an answer given at once); its loop goes on then. For a
   // later answer the server's loop comes by: see Write.
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tools/control_server.h"
 
@@ -24,15 +25,15 @@ class ControlConnection final : public ReplyStream,
   short events() const;
   // Handles what poll(2) returned.
   void OnEvents(short events);
-  // Calls a due WhenReady. True if it did.
-  bool Resume();
+  // Calls what waits in WhenReady, if it is due.
+  void Resume();
   bool dead() const { return dead_; }
   bool has_output() const { return !output_.empty(); }
 
   bool Send(const nlohmann::json& line) override;
   void Finish(const nlohmann::json& line) override;
   bool full() const override { return !dead_ && output_.size() > kControlReplyBytes; }
-  void WhenReady(std::function<void()> resume) override { resume_ = std::move(resume); }
+  void WhenReady(std::function<void()> resume) override { resumes_.push_back(std::move(resume)); }
 
  private:
   void Read();
@@ -45,7 +46,7 @@ class ControlConnection final : public ReplyStream,
   ControlHandler* const handler_;
   std::string input_;
   std::string output_;
-  std::function<void()> resume_;
+  std::vector<std::function<void()>> resumes_;
   bool answering_ = false;
   bool input_ended_ = false;  // the client has shut its side; it may still read
   bool close_after_output_ = false;

@@ -43,7 +43,8 @@ class ReplyStream {
   void Fail(const std::string& message) { Finish({{"error", message}}); }
   // So much waits to be written that the next Send should wait for WhenReady.
   virtual bool full() const = 0;
-  // Calls `resume` once from the loop when the stream is not full (any more), or the client has gone.
+  // Calls `resume` once from the loop when the stream is not full (any more), or the client has gone;
+  // not after Finish. Several may wait.
   virtual void WhenReady(std::function<void()> resume) = 0;
 };
 
