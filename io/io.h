@@ -1,18 +1,19 @@
 // Io: the only door to the outside.
 //
-// Everything that a shard does with a socket, a file, a clock or chance goes through this interface.
-// Two implementations exist: UringIo (io/uring_io.h), one io_uring per shard, and SimIo
+// Everything that a shard does with a socket, a file, a clock or chance goes through this
+// interface. Two implementations exist: UringIo (io/uring_io.h), one io_uring per shard, and SimIo
 // (io/sim_io.h), a deterministic world with faults. What is built on Io runs unchanged on either.
 //
-// One Io belongs to one shard, and every call is made on that shard's thread, except WakeFromOutside.
+// One Io belongs to one shard, and every call is made on that shard's thread, except
+// WakeFromOutside.
 //
-// Operations. An operation lives in an Op that its owner embeds. The owner starts it by a call below
-// and must keep the Op, and all memory that it passed, in place and untouched until the operation's
-// last completion. Every started operation completes: exactly once, or, for Accept, any number of
-// times with `more` set and then exactly once without. A completion is never delivered inside the
-// call that started the operation, only from Turn(). A cancelled operation still completes (with
-// -ECANCELED, or with its result when that came first). An Op can be started again from its own last
-// completion.
+// Operations. An operation lives in an Op that its owner embeds. The owner starts it by a call
+// below and must keep the Op, and all memory that it passed, in place and untouched until the
+// operation's last completion. Every started operation completes: exactly once, or, for Accept, any
+// number of times with `more` set and then exactly once without. A completion is never delivered
+// inside the call that started the operation, only from Turn(). A cancelled operation still
+// completes (with -ECANCELED, or with its result when that came first). An Op can be started again
+// from its own last completion.
 //
 // Results are those of the system call: a count or a handle when >= 0, -errno otherwise.
 #ifndef OUTBOX_IO_IO_H_
@@ -107,7 +108,8 @@ class Io {
  public:
   virtual ~Io() = default;
 
-  // --- Time and chance -----------------------------------------------------------------------------
+  // --- Time and chance
+  // -----------------------------------------------------------------------------
 
   // Steady (CLOCK_BOOTTIME) and wall (CLOCK_REALTIME) nanoseconds, frozen for one turn.
   int64_t now_ns() const { return now_ns_; }
@@ -115,7 +117,8 @@ class Io {
   // From the system's random source; for seeds, ids and ports. Not for the hot path.
   virtual uint64_t RandomU64() = 0;
 
-  // --- Sockets -------------------------------------------------------------------------------------
+  // --- Sockets
+  // -------------------------------------------------------------------------------------
 
   // Opens a listening TCP socket at once (start-up only). SO_REUSEPORT is set when `share` is, so
   // that every shard listens for itself. Errors name the address.
@@ -123,8 +126,8 @@ class Io {
   // The address that a listener or connection is bound to / connected to. Immediate.
   virtual core::SocketAddress LocalAddress(Socket socket) = 0;
   virtual core::SocketAddress PeerAddress(Socket socket) = 0;
-  // Multishot. result: a connected socket, TCP_NODELAY set. When the last completion is an error other
-  // than -ECANCELED (-EMFILE, say) the owner decides when to start again.
+  // Multishot. result: a connected socket, TCP_NODELAY set. When the last completion is an error
+  // other than -ECANCELED (-EMFILE, say) the owner decides when to start again.
   virtual void Accept(Op* op, Socket listener) = 0;
   // Connects a new TCP socket to `peer`, from `local` unless that is null (port 0: any).
   // result: the socket. No time limit: the owner cancels. A cancelled or failed connect leaves no
@@ -132,23 +135,26 @@ class Io {
   virtual void Connect(Op* op, const core::SocketAddress& peer,
                        const core::SocketAddress* local) = 0;
   // Receives once into a provided buffer: OpResult::data. result 0: the peer has shut its side.
-  // Costs no buffer while it waits; when all buffers are out, waits for one, first come first served.
+  // Costs no buffer while it waits; when all buffers are out, waits for one, first come first
+  // served.
   virtual void Recv(Op* op, Socket socket) = 0;
   virtual void ReturnBuffer(uint32_t buffer) = 0;
   // Receives once into the owner's memory: for bodies. result: bytes, >= 1, or 0 at the end.
   virtual void RecvInto(Op* op, Socket socket, std::span<char> into) = 0;
-  // Sends all of `parts` in order; completes when the kernel has taken everything, or with an error.
-  // After a cancel the result can be a count below the total (so many were sent). At most one Send
-  // per socket is in flight. `parts` itself must stay in place, too.
+  // Sends all of `parts` in order; completes when the kernel has taken everything, or with an
+  // error. After a cancel the result can be a count below the total (so many were sent). At most
+  // one Send per socket is in flight. `parts` itself must stay in place, too.
   virtual void Send(Op* op, Socket socket, std::span<const iovec> parts) = 0;
   // Ends our side of the stream (FIN after what was sent). Immediate.
   virtual void ShutdownWrite(Socket socket) = 0;
-  // Closes at once; `reset` sends RST and drops unsent bytes. REQUIRES: no operation in flight on it.
+  // Closes at once; `reset` sends RST and drops unsent bytes. REQUIRES: no operation in flight on
+  // it.
   virtual void CloseSocket(Socket socket, bool reset) = 0;
 
-  // --- Files ---------------------------------------------------------------------------------------
-  // Open, Fill, Sync, CloseFile and everything with a path may block and run on the helper thread;
-  // Read and Write do not.
+  // --- Files
+  // --------------------------------------------------------------------------------------- Open,
+  // Fill, Sync, CloseFile and everything with a path may block and run on the helper thread; Read
+  // and Write do not.
 
   // result: a File.
   virtual void Open(Op* op, const std::string& path, const OpenOptions& options) = 0;
@@ -158,8 +164,8 @@ class Io {
   // result: bytes; short or -errno on error. Durable on completion if the file was opened dsync.
   // `parts` must stay in place until completion.
   virtual void Write(Op* op, File file, std::span<const iovec> parts, uint64_t offset) = 0;
-  // Writes `bytes` zeros from offset 0 and makes them and the size durable (start-up and growth of the
-  // spool: never on the mail path). result: 0. On error the file may be partly filled.
+  // Writes `bytes` zeros from offset 0 and makes them and the size durable (start-up and growth of
+  // the spool: never on the mail path). result: 0. On error the file may be partly filled.
   virtual void Fill(Op* op, File file, uint64_t bytes) = 0;
   // fdatasync. result: 0.
   virtual void Sync(Op* op, File file) = 0;
@@ -172,25 +178,26 @@ class Io {
   // Appends the entries ("." and ".." not), sorted by name, to `out`. result: their number.
   virtual void ListDirectory(Op* op, const std::string& path, std::vector<FileInfo>* out) = 0;
   virtual void Space(Op* op, const std::string& path, SpaceInfo* out) = 0;
-  // Runs `work` on the helper thread (inside the completion turn, in SimIo) for what blocks and has no
-  // operation of its own: crypt(3), parsing a configuration file. `work` must not touch the shard.
-  // result: what it returns.
+  // Runs `work` on the helper thread (inside the completion turn, in SimIo) for what blocks and has
+  // no operation of its own: crypt(3), parsing a configuration file. `work` must not touch the
+  // shard. result: what it returns.
   virtual void RunOnHelper(Op* op, std::function<int32_t()> work) = 0;
 
-  // --- The loop ------------------------------------------------------------------------------------
+  // --- The loop
+  // ------------------------------------------------------------------------------------
 
   // Asks for the early end of an operation. No effect on one that is not in flight.
   virtual void Cancel(Op* op) = 0;
   // One turn: submits what was started, waits until something completes, somebody wakes us, or
-  // now_ns() would reach `until_ns`; reads the clocks; runs the completions. With until_ns <= now_ns()
-  // it never waits. A Wake between PrepareToSleep() and Turn() is never lost.
+  // now_ns() would reach `until_ns`; reads the clocks; runs the completions. With until_ns <=
+  // now_ns() it never waits. A Wake between PrepareToSleep() and Turn() is never lost.
   virtual void Turn(int64_t until_ns) = 0;
   // Announces that Turn will be called and may wait: from now on Wake(this) interrupts. The caller
   // looks at its mailboxes once more after this call and before Turn, and passes until_ns = 0 if it
   // finds something.
   virtual void PrepareToSleep() = 0;
-  // Wakes another shard's Io, if it sleeps or is about to. Called on this Io's thread; a wake for one
-  // that is running costs one atomic read.
+  // Wakes another shard's Io, if it sleeps or is about to. Called on this Io's thread; a wake for
+  // one that is running costs one atomic read.
   virtual void Wake(Io* other) = 0;
   // Like Wake, from any thread and from signal handlers.
   virtual void WakeFromOutside() = 0;
