@@ -1,6 +1,6 @@
 // EventLog: what happened, as one JSON object a line, in a buffer of the shard's own.
 //
-//     {"time":"2026-11-22T16:43:43.017Z","event":"delivered","id":"3-17a","recipient":"a@example.net"}
+//     {"time":"2026-11-22T16:43:43.017Z","event":"delivered","id":"3-17a","attempts":1}
 //
 // Nothing here waits: events are formatted into a bounded buffer, and the owner of the log (tools/)
 // is told when there is something to write, takes it and writes it when and where it can. When the

@@ -1,8 +1,8 @@
 // IntrusiveList: a doubly linked list whose links live inside the elements.
 //
 // For things that wait: a connection for a buffer, a transaction for the next commit. Linking and
-// unlinking never allocate and are O(1). An element is in at most one list per Link member. The list
-// does not own its elements. Not thread-safe; list and elements belong to one shard.
+// unlinking never allocate and are O(1). An element is in at most one list per Link member. The
+// list does not own its elements. Not thread-safe; list and elements belong to one shard.
 #ifndef OUTBOX_CORE_INTRUSIVE_LIST_H_
 #define OUTBOX_CORE_INTRUSIVE_LIST_H_
 

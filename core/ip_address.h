@@ -1,7 +1,7 @@
 // IpAddress, SocketAddress, Network: where a peer is, as plain values.
 //
-// Small, trivially copyable and comparable, so that they can be keys. An IPv4 address is kept in its
-// IPv4-mapped form (RFC 4291 2.5.5.2) and always printed as IPv4.
+// Small, trivially copyable and comparable, so that they can be keys. An IPv4 address is kept in
+// its IPv4-mapped form (RFC 4291 2.5.5.2) and always printed as IPv4.
 #ifndef OUTBOX_CORE_IP_ADDRESS_H_
 #define OUTBOX_CORE_IP_ADDRESS_H_
 
@@ -50,7 +50,8 @@ struct SocketAddress {
   IpAddress ip;
   uint16_t port = 0;
 
-  // Takes "192.0.2.1:25" and "[2001:db8::1]:25"; with default_port > 0 also an address without a port
+  // Takes "192.0.2.1:25" and "[2001:db8::1]:25"; with default_port > 0 also an address without a
+  // port
   // ("192.0.2.1", "2001:db8::1", "[2001:db8::1]").
   static Result<SocketAddress> Parse(std::string_view text, uint16_t default_port = 0);
   std::string ToString() const;
@@ -66,8 +67,8 @@ struct SocketAddress {
 // A CIDR block. A bare address is the block of that address alone.
 class Network {
  public:
-  // Takes "127.0.0.0/8", "::1", "2001:db8::/32". Bits behind the prefix must be zero: "10.1.2.3/8" is
-  // an error, since one of the two numbers was not meant.
+  // Takes "127.0.0.0/8", "::1", "2001:db8::/32". Bits behind the prefix must be zero: "10.1.2.3/8"
+  // is an error, since one of the two numbers was not meant.
   static Result<Network> Parse(std::string_view text);
 
   bool Contains(const IpAddress& address) const;

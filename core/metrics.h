@@ -22,8 +22,8 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
 
 // clang-format off
 #define OUTBOX_METRICS(X)                                                                          \
-  /* The ledger: accepted + generated + recovered = delivered + bounced + expired + discarded +  */   \
-  /* removed + queued. */                                                                          \
+  /* The ledger: accepted + generated + recovered = delivered + bounced + expired + discarded */   \
+  /* + removed + queued. */                                                                        \
   X(kCounter, accepted_total, "recipients acknowledged to a client with 250 after DATA")           \
   X(kCounter, recovered_total, "recipients found in the spool at the start")                       \
   X(kCounter, generated_total, "recipients of messages that we made (delivery status)")            \

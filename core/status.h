@@ -1,8 +1,8 @@
 // Status and Result: errors as values.
 //
-// Outbox is built without exceptions. A function that can fail because of something outside of us (a
-// peer, a file, an operator) returns a Status, or a Result when it also makes a value. The message is
-// for a person: what happened, where, and what was expected.
+// Outbox is built without exceptions. A function that can fail because of something outside of us
+// (a peer, a file, an operator) returns a Status, or a Result when it also makes a value. The
+// message is for a person: what happened, where, and what was expected.
 #ifndef OUTBOX_CORE_STATUS_H_
 #define OUTBOX_CORE_STATUS_H_
 
@@ -18,7 +18,7 @@ namespace outbox::core {
 
 enum class StatusCode : uint8_t {
   kOk,
-  kInvalidArgument,    // malformed input: configuration, command line, protocol
+  kInvalidArgument,  // malformed input: configuration, command line, protocol
   kNotFound,
   kAlreadyExists,
   kPermissionDenied,

@@ -1,9 +1,9 @@
 // Units of time.
 //
 // Two clocks exist (docs/architecture.md, "Time"). Steady time is CLOCK_BOOTTIME in nanoseconds: it
-// runs through suspend and never jumps; timers live on it. Wall time is CLOCK_REALTIME in nanoseconds
-// since the epoch: deadlines on disk and everything that a person reads live on it. Both are plain
-// int64_t with the unit in the name; only io::Io reads a clock.
+// runs through suspend and never jumps; timers live on it. Wall time is CLOCK_REALTIME in
+// nanoseconds since the epoch: deadlines on disk and everything that a person reads live on it.
+// Both are plain int64_t with the unit in the name; only io::Io reads a clock.
 #ifndef OUTBOX_CORE_TIME_H_
 #define OUTBOX_CORE_TIME_H_
 

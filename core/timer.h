@@ -1,9 +1,10 @@
-// Timer: one timer of one owner, on the shard's wheel; and how a wheel's expiries find their owners.
+// Timer: one timer of one owner, on the shard's wheel; and how a wheel's expiries find their
+// owners.
 //
-// A shard has one TimerWheel. Everybody who waits sets timers on it, and the shard hands each expiry to
-// its owner by the kind given to TimerWheel::Add: sessions, destinations and other single objects
-// embed a Timer (kind kObject); tickets, of which there are millions, keep the bare handle and are
-// told apart by kind.
+// A shard has one TimerWheel. Everybody who waits sets timers on it, and the shard hands each
+// expiry to its owner by the kind given to TimerWheel::Add: sessions, destinations and other single
+// objects embed a Timer (kind kObject); tickets, of which there are millions, keep the bare handle
+// and are told apart by kind.
 #ifndef OUTBOX_CORE_TIMER_H_
 #define OUTBOX_CORE_TIMER_H_
 
@@ -28,7 +29,8 @@ class Timer {
   Timer& operator=(const Timer&) = delete;
   ~Timer() { CHECK(!set()); }
 
-  // Binds the expiry to a member function: timer.Bind<&Session::OnTimeout>(this). Before the first Set.
+  // Binds the expiry to a member function: timer.Bind<&Session::OnTimeout>(this). Before the first
+  // Set.
   template <auto Method, typename Owner>
   void Bind(Owner* owner) {
     owner_ = owner;

@@ -2,9 +2,10 @@
 
 // clang-format off: the order of these lines matters.
 // What stands in a file must not decide whether the library's assertions hold, and it does: a key
-// that begins with '~' is asserted not to be there a few lines before it is refused, and with NDEBUG
-// the compiler may take that for granted. And a letter like U+00FC outside of a string reaches what is
-// marked as unreachable in the test for white space. So assertions are off, and that test says no.
+// that begins with '~' is asserted not to be there a few lines before it is refused, and with
+// NDEBUG the compiler may take that for granted. And a letter like U+00FC outside of a string
+// reaches what is marked as unreachable in the test for white space. So assertions are off, and
+// that test says no.
 #undef NDEBUG
 #define TOML_ASSERT(expression) static_assert(true)
 #define TOML_EXCEPTIONS 0

@@ -20,3 +20,7 @@ outbox_fuzzer(config_fuzz
   FILES fuzz/config_fuzz.cc
   LINK outbox_core
 )
+
+# The house rules. CTest's label keeps it out of the runs with sanitizers.
+add_test(NAME tidy COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tidy)
+set_tests_properties(tidy PROPERTIES LABELS tidy TIMEOUT 900)
