@@ -249,7 +249,8 @@ void UringIo::Dispatch(const Ring::Completion& completion) {
   switch (completion.user_data & kTagMask) {
     case kTagOp: {
       Op* op = reinterpret_cast<Op*>(completion.user_data);
-      if (op->link.linked()) op->link.Unlink();  // its cancel was not sent, and need not be
+      // A cancel that was not sent yet need not be any more.
+      if (!completion.more && op->link.linked()) op->link.Unlink();
       ++counters_.completions;
       return Complete(op, completion);
     }

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <deque>
 #include <memory>
@@ -254,6 +256,98 @@ TEST_P(UringIoTest, AcceptSurvivesClientsThatReset) {
   io_->Cancel(&accept.op);
   EXPECT_EQ(Finish(&accept), -ECANCELED);
   io_->CloseSocket(listener, false);
+}
+
+TEST_P(UringIoTest, AcceptWithoutAFreeDescriptorEndsAndCanStartAgain) {
+  const Socket listener = Listen();
+  Waiter connect(io_);
+  io_->Connect(&connect.op, io_->LocalAddress(listener), nullptr);
+  ASSERT_GE(Finish(&connect), 0);
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = dup(listener);
+  ASSERT_GE(next, 0);
+  close(next);
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(next);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  Waiter accept(io_);
+  io_->Accept(&accept.op, listener);
+  EXPECT_EQ(Finish(&accept), -EMFILE);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  accept.Clear();
+  io_->Accept(&accept.op, listener);
+  ASSERT_TRUE(Run([&] { return !accept.results.empty(); }));
+  ASSERT_GE(accept.results[0], 0);
+  io_->CloseSocket(accept.results[0], false);
+  io_->CloseSocket(connect.result(), false);
+  io_->Cancel(&accept.op);
+  EXPECT_EQ(Finish(&accept), -ECANCELED);
+  io_->CloseSocket(listener, false);
+}
+
+TEST_P(UringIoTest, MorePartsThanOneCallTakes) {
+  const auto [client, server] = Connected();
+  constexpr size_t kParts = 3000;
+  const std::string text = Pattern(kParts);
+  std::vector<iovec> parts(kParts);
+  for (size_t i = 0; i < kParts; ++i) parts[i] = {const_cast<char*>(text.data()) + i, 1};
+  Waiter send(io_);
+  io_->Send(&send.op, client, parts);
+  EXPECT_EQ(Finish(&send), static_cast<int32_t>(kParts));
+  EXPECT_GE(uring()->counters().short_sends, 2u);
+  io_->ShutdownWrite(client);
+  std::string received;
+  Waiter receive(io_);
+  do {
+    receive.Clear();
+    io_->Recv(&receive.op, server);
+    ASSERT_GE(Finish(&receive), 0);
+    received += receive.bytes;
+  } while (receive.result() > 0);
+  EXPECT_EQ(received, text);
+  io_->CloseSocket(client, false);
+  io_->CloseSocket(server, false);
+}
+
+TEST_P(UringIoTest, AFullDeviceIsAResult) {
+  Waiter w(io_);
+  io_->Open(&w.op, "/dev/full", OpenOptions{.write = true});
+  const File file = Finish(&w);
+  ASSERT_GE(file, 0);
+  const std::string text = "x";
+  const iovec part = Part(text);
+  w.Clear();
+  io_->Write(&w.op, file, {&part, 1}, 0);
+  EXPECT_EQ(Finish(&w), -ENOSPC);
+  w.Clear();
+  io_->CloseFile(&w.op, file);
+  EXPECT_EQ(Finish(&w), 0);
+}
+
+TEST_P(UringIoTest, Ipv6) {
+  core::SocketAddress loopback;
+  loopback.ip = *core::IpAddress::Parse("::1");
+  const core::Result<Socket> listener = io_->Listen(loopback, true);
+  if (!listener.ok()) GTEST_SKIP() << listener.status().ToString();
+  Waiter accept(io_);
+  Waiter connect(io_);
+  io_->Accept(&accept.op, *listener);
+  io_->Connect(&connect.op, io_->LocalAddress(*listener), &loopback);
+  ASSERT_GE(Finish(&connect), 0);
+  ASSERT_TRUE(Run([&] { return !accept.results.empty(); }));
+  EXPECT_EQ(io_->PeerAddress(accept.results[0]), io_->LocalAddress(connect.result()));
+  EXPECT_EQ(io_->LocalAddress(connect.result()).ip, loopback.ip);
+  io_->CloseSocket(accept.results[0], false);
+  io_->CloseSocket(connect.result(), false);
+  io_->Cancel(&accept.op);
+  EXPECT_EQ(Finish(&accept), -ECANCELED);
+  // The port is taken: the error names the address.
+  const core::Result<Socket> second = io_->Listen(io_->LocalAddress(*listener), false);
+  ASSERT_FALSE(second.ok());
+  EXPECT_THAT(second.status().message(),
+              testing::HasSubstr(io_->LocalAddress(*listener).ToString()));
+  io_->CloseSocket(*listener, false);
 }
 
 void OnSignal(int) {}
