@@ -173,6 +173,8 @@ void SimNetwork::Knock(uint64_t op_id) {
   const uint64_t id = world_->NextId();
   connections_[id] = std::make_unique<SimConnection>(world_, id, attempt.local, attempt.peer);
   attempt.connection = id;
+  Opened& opened = opened_[attempt.peer];
+  opened.peak = std::max(opened.peak, ++opened.now);
   listener->backlog.push_back(id);
   TryAccept(listener);
   Later(world_->Draw(world_->options().network.latency), &SimNetwork::Established, op_id);
@@ -275,10 +277,12 @@ void SimNetwork::CloseSocket(Socket socket, bool reset) {
 void SimNetwork::CloseEnd(SimConnection* connection, int side, bool reset) {
   CHECK(connection != nullptr);
   connection->Close(side, reset);
-  Reap(connection);
+  Reap(connection, side);
 }
 
-void SimNetwork::Reap(SimConnection* connection) {
+// One side has just been closed.
+void SimNetwork::Reap(SimConnection* connection, int side) {
+  if (side == SimConnection::kClient) --opened_[connection->address(SimConnection::kServer)].now;
   if (connection->closed(0) && connection->closed(1)) connections_.erase(connection->id());
 }
 
@@ -311,7 +315,7 @@ void SimNetwork::Forget(const SimIo* io, SimDeath death) {
     } else {
       end.connection->Abort(end.side);
     }
-    Reap(end.connection);
+    Reap(end.connection, end.side);
   }
 }
 

@@ -50,6 +50,8 @@ class SimNetwork {
   void BreakConnections(const core::IpAddress& host, bool silently);
 
   size_t connections() const { return connections_.size(); }
+  // The most connections to this address that were open on the connecting side at one time.
+  size_t open_peak(const core::SocketAddress& address) { return opened_[address].peak; }
 
   // --- For SimIo and SimConnection ---
 
@@ -85,6 +87,10 @@ class SimNetwork {
     SimConnection* connection = nullptr;
     int side = 0;
   };
+  struct Opened {
+    size_t now = 0;
+    size_t peak = 0;
+  };
   // A Connect in flight.
   struct Attempt {
     SimIo* io = nullptr;
@@ -104,7 +110,7 @@ class SimNetwork {
   void CloseListener(Socket socket);
   EndRef End(Socket socket);
   void CloseEnd(SimConnection* connection, int side, bool reset);
-  void Reap(SimConnection* connection);
+  void Reap(SimConnection* connection, int side);
   uint16_t NextPort();
 
   SimWorld* world_;
@@ -113,6 +119,7 @@ class SimNetwork {
   std::map<uint64_t, std::unique_ptr<SimConnection>> connections_;
   std::map<uint64_t, Attempt> attempts_;  // by operation
   std::map<core::SocketAddress, SimReach> rules_;
+  std::map<core::SocketAddress, Opened> opened_;  // connections by the address they were made to
   uint16_t last_port_ = 32768;
 };
 

@@ -1,0 +1,221 @@
+#include "tests/simulation/ledger.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/check.h"
+
+namespace outbox::simulation {
+namespace {
+
+constexpr std::string_view kIdName = "X-Ledger-Id: ";
+
+// The header section, with the CRLF of its last line.
+std::string_view HeaderOf(std::string_view content) {
+  if (content.starts_with("\r\n")) return {};
+  const size_t end = content.find("\r\n\r\n");
+  return end == std::string_view::npos ? content : content.substr(0, end + 2);
+}
+
+// The value of the first line that begins with `name`, or "".
+std::string ValueOf(std::string_view text, std::string_view name) {
+  size_t at = text.starts_with(name) ? 0 : text.find("\r\n" + std::string(name));
+  if (at == std::string_view::npos) return "";
+  if (at > 0) at += 2;
+  const size_t from = at + name.size();
+  return std::string(text.substr(from, text.find("\r\n", from) - from));
+}
+
+}  // namespace
+
+std::string Ledger::IdField(uint64_t id) {
+  return std::string(kIdName) + std::to_string(id) + "\r\n";
+}
+
+void Ledger::Submitted(uint64_t id, const ClientMessage& message) {
+  CHECK(message.content.starts_with(IdField(id)) && message.content.ends_with("\r\n"));
+  CHECK(messages_.emplace(id, Message{message, false, false}).second);
+  for (const std::string& address : message.recipients) {
+    const auto [at, is_new] = recipients_.emplace(address, Recipient{});
+    CHECK(is_new);
+    at->second.message = id;
+  }
+}
+
+void Ledger::Answered(uint64_t id, const ClientResult& result) {
+  Message& message = messages_.at(id);
+  message.dot_sent = result.dot_sent;
+  message.acknowledged = result.acknowledged;
+  for (size_t i = 0; i < message.sent.recipients.size(); ++i) {
+    Recipient& recipient = recipients_.at(message.sent.recipients[i]);
+    recipient.accepted = result.recipient_replies[i].starts_with("2");
+    recipient.promised = recipient.accepted && result.acknowledged;
+  }
+}
+
+void Ledger::RecipientAnswered(const std::string& host, const std::string& recipient,
+                               const std::string& reply, int64_t now_ns) {
+  if (reply.starts_with("5") && !reply.starts_with("552")) refused_.insert(recipient);
+  if (!recipients_.contains(recipient)) return;  // of a DSN
+  const auto key = std::make_pair(host, recipient);
+  if (const auto last = deferred_.find(key); last != deferred_.end()) {
+    if (now_ns - last->second < options_.retry_min_ns && !DiedBetween(last->second, now_ns)) {
+      Wrong(recipient + " was tried again at " + host + " after " +
+            std::to_string((now_ns - last->second) / core::kNsPerMs) + " ms");
+    }
+    deferred_.erase(last);
+  }
+  // "Too many recipients" is an invitation to come again at once (RFC 5321 4.5.3.1.10).
+  if (reply.starts_with("4") && !reply.starts_with("452")) deferred_[key] = now_ns;
+}
+
+void Ledger::Taken(const TakenMessage& message) {
+  const std::string id = ValueOf(HeaderOf(message.content), kIdName);
+  if (!id.empty()) return TakenMail(strtoull(id.c_str(), nullptr, 10), message);
+  if (message.reverse_path.empty()) return TakenDsn(message);
+  Wrong("mail from " + message.reverse_path + " that nobody submitted");
+}
+
+void Ledger::TakenMail(uint64_t id, const TakenMessage& message) {
+  const std::string name = "message " + std::to_string(id);
+  const auto found = messages_.find(id);
+  if (found == messages_.end()) return Wrong(name + " arrived and was never submitted");
+  const ClientMessage& sent = found->second.sent;
+  if (message.reverse_path != sent.reverse_path) Wrong(name + " came with another reverse-path");
+  if (!message.content.ends_with(sent.content)) {
+    Wrong(name + " did not arrive intact");
+  } else {
+    const std::string_view added =
+        std::string_view(message.content).substr(0, message.content.size() - sent.content.size());
+    if (added.starts_with("\r\n") || added.find("\r\n\r\n") != std::string_view::npos ||
+        (!added.empty() && !added.ends_with("\r\n"))) {
+      Wrong(name + ": what was added before it is not header fields");
+    }
+  }
+  for (const std::string& address : message.recipients) {
+    const auto recipient = recipients_.find(address);
+    if (recipient == recipients_.end() || recipient->second.message != id) {
+      Wrong(name + " arrived for " + address + ", for whom it was not meant");
+    } else {
+      recipient->second.copies.push_back({message.taken_ns, message.clean});
+    }
+  }
+}
+
+void Ledger::TakenDsn(const TakenMessage& message) {
+  const std::string_view content = message.content;
+  const std::string_view header = HeaderOf(content);
+  const size_t quote = header.find("boundary=\"");
+  if (quote == std::string_view::npos) return Wrong("a message from <> that is no DSN");
+  const size_t from = quote + 10;
+  const std::string boundary(header.substr(from, header.find('"', from) - from));
+  if (!content.ends_with("--" + boundary + "--\r\n")) Wrong("a DSN did not arrive whole");
+  const std::string id = ValueOf(header, "Message-ID: ");
+  if (id.empty()) Wrong("a DSN without Message-ID");
+  // Fields of each recipient (RFC 3464 2.3): a block that begins with Final-Recipient.
+  static constexpr std::string_view kFinal = "Final-Recipient: rfc822;";
+  bool any = false;
+  for (size_t at = content.find(kFinal); at != std::string_view::npos;
+       at = content.find(kFinal, at + 1)) {
+    const std::string_view block =
+        content.substr(at, std::min(content.find("\r\n\r\n", at), content.size()) + 2 - at);
+    std::string address = ValueOf(block, kFinal);
+    address.erase(0, address.find_first_not_of(' '));
+    const std::string action = ValueOf(block, "Action: ");
+    const auto found = recipients_.find(address);
+    if (found == recipients_.end()) {
+      Wrong("a DSN about " + address + ", which nobody submitted");
+      continue;
+    }
+    any = true;
+    const std::string& sender = messages_.at(found->second.message).sent.reverse_path;
+    for (const std::string& to : message.recipients) {
+      if (to != sender) Wrong("the DSN about " + address + " went to " + to);
+    }
+    const Copy copy = {message.taken_ns, message.clean};
+    if (action == "failed") {
+      found->second.failures[id].push_back(copy);
+    } else if (action == "delayed") {
+      found->second.delays[id].push_back(copy);
+    } else {
+      Wrong("a DSN about " + address + " with action \"" + action + "\"");
+    }
+  }
+  if (!any) Wrong("a DSN about nobody");
+}
+
+bool Ledger::DiedBetween(int64_t from_ns, int64_t to_ns) const {
+  return std::any_of(deaths_.begin(), deaths_.end(),
+                     [&](int64_t death_ns) { return death_ns >= from_ns && death_ns <= to_ns; });
+}
+
+bool Ledger::Excused(const Copy& copy) const {
+  return !copy.clean || DiedBetween(copy.taken_ns, copy.taken_ns + options_.commit_ns);
+}
+
+// Nobody is told when mail from the null reverse-path fails, nor when a DSN does.
+bool Ledger::VanishedLawfully(const std::string& address, const Message& message) const {
+  const std::string& sender = message.sent.reverse_path;
+  if (!sender.empty()) return refused_.contains(sender);
+  return refused_.contains(address) ||
+         dead_domains_.contains(address.substr(address.find('@') + 1));
+}
+
+size_t Ledger::acknowledged() const {
+  return static_cast<size_t>(
+      std::count_if(recipients_.begin(), recipients_.end(),
+                    [](const auto& entry) { return entry.second.promised; }));
+}
+
+// Whatever the order: a copy whose session broke may have lain in the network while a later one
+// went through.
+void Ledger::CheckCopies(const std::string& what, const std::vector<Copy>& copies,
+                         std::vector<std::string>* wrong) const {
+  const auto firm =
+      std::count_if(copies.begin(), copies.end(), [&](const Copy& copy) { return !Excused(copy); });
+  if (firm > 1) wrong->push_back(what + " came again though its first session ended well");
+}
+
+void Ledger::CheckRecipient(const std::string& address, const Recipient& recipient, bool queued,
+                            std::vector<std::string>* wrong) const {
+  const Message& message = messages_.at(recipient.message);
+  const auto say = [&](const std::string& what) {
+    wrong->push_back("message " + std::to_string(recipient.message) + " to " + address + ": " +
+                     what);
+  };
+  const bool delivered = !recipient.copies.empty();
+  const bool bounced = !recipient.failures.empty();
+  const bool null_path = message.sent.reverse_path.empty();
+  if (recipient.promised && !delivered && !bounced && !queued &&
+      !VanishedLawfully(address, message)) {
+    say("acknowledged and lost");
+  }
+  if ((delivered || bounced) && !message.dot_sent) say("came in though it was never sent whole");
+  if ((delivered || bounced) && !recipient.accepted) say("came in though RCPT was refused");
+  if (null_path && (bounced || !recipient.delays.empty())) say("a DSN to the null reverse-path");
+  if (recipient.failures.size() > 1) say("more than one bounce");
+  if (recipient.delays.size() > 1) say("more than one delay notice");
+  if (bounced && queued) say("bounced and still queued");
+  const bool all_excused = std::all_of(recipient.copies.begin(), recipient.copies.end(),
+                                       [&](const Copy& copy) { return Excused(copy); });
+  if (delivered && bounced && !all_excused) say("delivered and bounced");
+  if (delivered && queued && !all_excused) say("delivered and still queued");
+  CheckCopies("message " + std::to_string(recipient.message) + " to " + address, recipient.copies,
+              wrong);
+  for (const auto& [id, copies] : recipient.failures) {
+    CheckCopies("the bounce of " + address, copies, wrong);
+  }
+  for (const auto& [id, copies] : recipient.delays) {
+    CheckCopies("the delay notice about " + address, copies, wrong);
+  }
+}
+
+std::vector<std::string> Ledger::Check(const std::set<std::string>& queued) const {
+  std::vector<std::string> wrong = wrong_;
+  for (const auto& [address, recipient] : recipients_) {
+    CheckRecipient(address, recipient, queued.contains(address), &wrong);
+  }
+  return wrong;
+}
+
+}  // namespace outbox::simulation

@@ -1,0 +1,108 @@
+// Ledger: what the outside knows of every message, and whether it adds up.
+//
+// It stands where nobody can deceive it: it hears what clients were promised and what peers were
+// given, never what the relay believes. At the end Check() says in sentences which of the promises
+// of docs/architecture.md ("Invariants") were not kept.
+//
+// Every recipient address occurs in one message only, and every message carries its number in a
+// header field, so that each copy and each bounce is known by what it says.
+#ifndef OUTBOX_TESTS_SIMULATION_LEDGER_H_
+#define OUTBOX_TESTS_SIMULATION_LEDGER_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/time.h"
+#include "tests/simulation/scripted_client.h"
+#include "tests/simulation/scripted_server.h"
+
+namespace outbox::simulation {
+
+struct LedgerOptions {
+  // The shortest time between a 4xx to a recipient and the next attempt at the same host; 0: any.
+  int64_t retry_min_ns = 0;
+  // A death of the relay within this time after a delivery excuses another one: the outcome may not
+  // have been committed yet.
+  int64_t commit_ns = core::kNsPerMinute;
+};
+
+class Ledger {
+ public:
+  explicit Ledger(const LedgerOptions& options) : options_(options) {}
+
+  // The header field that a message's content must begin with.
+  static std::string IdField(uint64_t id);
+
+  // A client begins to submit a message. Its recipients must be new.
+  void Submitted(uint64_t id, const ClientMessage& message);
+  // What became of that.
+  void Answered(uint64_t id, const ClientResult& result);
+  // A peer has answered RCPT.
+  void RecipientAnswered(const std::string& host, const std::string& recipient,
+                         const std::string& reply, int64_t now_ns);
+  // A peer has refused mail for these with 5xx after their RCPT.
+  void Refused(const std::vector<std::string>& recipients) {
+    refused_.insert(recipients.begin(), recipients.end());
+  }
+  // Nobody takes mail for this domain: it expires.
+  void DomainIsDead(const std::string& domain) { dead_domains_.insert(domain); }
+  // The relay's process or machine died.
+  void RelayDied(int64_t now_ns) { deaths_.push_back(now_ns); }
+  // A message that a peer has taken. At the end, when it is known how its session ended.
+  void Taken(const TakenMessage& message);
+
+  // Recipients that were acknowledged.
+  size_t acknowledged() const;
+
+  // Everything that is wrong. `queued`: recipients that the relay still has.
+  std::vector<std::string> Check(const std::set<std::string>& queued) const;
+
+ private:
+  // One copy that arrived somewhere.
+  struct Copy {
+    int64_t taken_ns = 0;
+    bool clean = false;
+  };
+  struct Recipient {
+    uint64_t message = 0;
+    bool promised = false;  // 2xx to RCPT, and 2xx to the final dot
+    bool accepted = false;  // 2xx to RCPT
+    std::vector<Copy> copies;
+    std::map<std::string, std::vector<Copy>> failures;  // failure DSNs, by Message-ID
+    std::map<std::string, std::vector<Copy>> delays;
+  };
+  struct Message {
+    ClientMessage sent;
+    bool dot_sent = false;
+    bool acknowledged = false;
+  };
+
+  void TakenMail(uint64_t id, const TakenMessage& message);
+  void TakenDsn(const TakenMessage& message);
+  void Wrong(std::string what) { wrong_.push_back(std::move(what)); }
+  bool DiedBetween(int64_t from_ns, int64_t to_ns) const;
+  bool Excused(const Copy& copy) const;
+  bool VanishedLawfully(const std::string& address, const Message& message) const;
+  void CheckRecipient(const std::string& address, const Recipient& recipient, bool queued,
+                      std::vector<std::string>* wrong) const;
+  void CheckCopies(const std::string& what, const std::vector<Copy>& copies,
+                   std::vector<std::string>* wrong) const;
+
+  LedgerOptions options_;
+  std::map<uint64_t, Message> messages_;
+  std::map<std::string, Recipient> recipients_;                      // by address
+  std::map<std::pair<std::string, std::string>, int64_t> deferred_;  // (host, recipient) -> when
+  std::set<std::string> refused_;  // addresses, of senders (of DSNs) as well
+  std::set<std::string> dead_domains_;
+  std::vector<int64_t> deaths_;
+  std::vector<std::string> wrong_;  // found on the way
+};
+
+}  // namespace outbox::simulation
+
+#endif  // OUTBOX_TESTS_SIMULATION_LEDGER_H_

@@ -1,0 +1,83 @@
+// Relay: what is under test in a simulation, as its outside sees it.
+//
+// A relay lives on node 0 of a world, on that node's disk, and is driven by the SimIo that it
+// makes. It can die at any moment and is started again on what its disk holds.
+#ifndef OUTBOX_TESTS_SIMULATION_RELAY_H_
+#define OUTBOX_TESTS_SIMULATION_RELAY_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/ip_address.h"
+#include "core/time.h"
+#include "io/sim_world.h"
+
+namespace outbox::simulation {
+
+inline constexpr int kRelayNode = 0;
+
+// A static route: mail for this domain goes to these hosts, in order.
+struct RelayRoute {
+  std::string domain;
+  std::vector<core::SocketAddress> hosts;
+};
+
+struct RelayOptions {
+  core::SocketAddress listen;
+  std::string hostname = "relay.example";
+  std::string spool = "/spool";
+  int shards = 1;
+  std::vector<RelayRoute> routes;
+  int64_t retry_ns = core::kNsPerMinute;
+  int64_t notify_ns = core::kNever;
+  int64_t expire_ns = core::kNsPerHour;
+  uint32_t connections_max = 20;  // per site
+};
+
+// In recipients, since the start.
+struct RelayCounters {
+  uint64_t recovered = 0;  // found on the disk at the start
+  uint64_t accepted = 0;
+  uint64_t generated = 0;
+  uint64_t delivered = 0;
+  uint64_t bounced = 0;
+  uint64_t expired = 0;
+  uint64_t discarded = 0;
+  uint64_t removed = 0;
+  uint64_t queued = 0;
+
+  bool AddUp() const {
+    return recovered + accepted + generated ==
+           delivered + bounced + expired + discarded + removed + queued;
+  }
+};
+
+class Relay {
+ public:
+  virtual ~Relay() = default;
+
+  // Comes up on whatever the disk holds. REQUIRES: not running.
+  virtual void Start() = 0;
+  // It has recovered and listens.
+  virtual bool ready() const = 0;
+  // SimWorld::Crash or Kill has ended it: destroys everything, as the end of a process does.
+  virtual void Vanish() = 0;
+  // Begins an orderly stop; stopped() when it has come to its end.
+  virtual void Stop() = 0;
+  virtual bool stopped() const = 0;
+
+  virtual RelayCounters Counters() const = 0;
+  // Recipients that are queued, by address.
+  virtual std::set<std::string> Queued() const = 0;
+};
+
+using RelayFactory =
+    std::function<std::unique_ptr<Relay>(io::SimWorld* world, const RelayOptions& options)>;
+
+}  // namespace outbox::simulation
+
+#endif  // OUTBOX_TESTS_SIMULATION_RELAY_H_

@@ -1,0 +1,119 @@
+// ScriptedServer: an SMTP server whose behaviour is a table: the relay's next hop in a simulation.
+//
+// Without rules it takes everything, as a good server does. A rule changes what happens at one
+// point of the dialogue: another reply, a delay, silence, an end of the connection. Every message
+// that it takes is recorded, with how its session ended, for the ledger.
+#ifndef OUTBOX_TESTS_SIMULATION_SCRIPTED_SERVER_H_
+#define OUTBOX_TESTS_SIMULATION_SCRIPTED_SERVER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ip_address.h"
+#include "io/sim_io.h"
+#include "io/sim_world.h"
+#include "tests/simulation/line_peer.h"
+
+namespace outbox::simulation {
+
+struct ScriptRule {
+  enum class Then {
+    kGoOn,
+    kClose,  // after the reply
+    kReset,  // after the reply has been handed to the kernel, or at once if there is none
+    kStall,  // says and reads nothing any more
+  };
+  // The beginning of the command line, in any case: "RCPT TO:<a@b", "EHLO". Points that are no
+  // command: "connect", "body" (the content begins to arrive: no reply), "." (it is complete).
+  std::string at;
+  std::string reply;        // whole lines without the last CRLF; empty: none, unless keep_reply
+  bool keep_reply = false;  // the reply is the one that comes without this rule
+  int64_t delay_ns = 0;
+  Then then = Then::kGoOn;
+  uint32_t chance_ppm = 1'000'000;
+  int times = -1;  // how often it applies; -1: always
+};
+
+struct Script {
+  std::string name = "peer.example";
+  std::vector<std::string> extensions = {"PIPELINING", "8BITMIME", "SIZE 100000000"};
+  std::vector<ScriptRule> rules;  // the first that matches applies
+};
+
+// A message that the server said 250 to, or was about to.
+struct TakenMessage {
+  uint64_t session = 0;
+  std::string reverse_path;
+  std::vector<std::string> recipients;  // those it accepted
+  std::string content;                  // wire form, without the final ".CRLF"
+  int64_t taken_ns = 0;
+  // The session went on to its QUIT: the client has read our 250. Without it a duplicate is no
+  // fault.
+  bool clean = false;
+};
+
+class ScriptedServer {
+ public:
+  // Decides the fate of a complete message later: call the function with the reply, once. When it
+  // is not set, every message is taken at once with 250.
+  using Verdict = std::function<void(std::string reply)>;
+  using OnMessage = std::function<void(const TakenMessage& message, Verdict verdict)>;
+  // A recipient was answered; `reply` as it was sent.
+  using OnRecipient = std::function<void(const std::string& recipient, const std::string& reply)>;
+
+  // A transaction was refused with 5xx behind its RCPTs.
+  using OnRefused = std::function<void(const std::vector<std::string>& recipients)>;
+
+  // Listens at once. The Io must be abandoned before this is destroyed.
+  ScriptedServer(io::SimIo* io, const core::SocketAddress& address, Script script);
+  ScriptedServer(const ScriptedServer&) = delete;
+  ScriptedServer& operator=(const ScriptedServer&) = delete;
+  ~ScriptedServer();
+
+  Script& script() { return script_; }
+  const core::SocketAddress& address() const { return address_; }
+  void set_on_message(OnMessage on_message) { on_message_ = std::move(on_message); }
+  void set_on_recipient(OnRecipient on_recipient) { on_recipient_ = std::move(on_recipient); }
+  void set_on_refused(OnRefused on_refused) { on_refused_ = std::move(on_refused); }
+
+  const std::vector<TakenMessage>& taken() const { return taken_; }
+  size_t open_sessions() const { return sessions_.size(); }
+  size_t open_sessions_peak() const { return open_peak_; }
+  uint64_t sessions_total() const { return sessions_total_; }
+  // What a client did that RFC 5321 or RFC 2920 forbids.
+  const std::vector<std::string>& violations() const { return violations_; }
+
+ private:
+  class Session;
+
+  void OnAccept(const io::OpResult& result);
+  void Reap();
+  Session* Find(uint64_t id);
+  ScriptRule* Match(std::string_view at);
+
+  io::SimIo* io_;
+  core::SocketAddress address_;
+  Script script_;
+  io::Socket listener_;
+  io::Op accept_;
+  OnMessage on_message_;
+  OnRecipient on_recipient_;
+  OnRefused on_refused_;
+  std::map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::vector<TakenMessage> taken_;
+  std::vector<std::string> violations_;
+  uint64_t sessions_total_ = 0;
+  size_t open_peak_ = 0;
+  bool reap_scheduled_ = false;
+  // What the world still has to do for an object that is gone is not done.
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+}  // namespace outbox::simulation
+
+#endif  // OUTBOX_TESTS_SIMULATION_SCRIPTED_SERVER_H_

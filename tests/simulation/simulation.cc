@@ -1,0 +1,354 @@
+#include "tests/simulation/simulation.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <memory>
+#include <utility>
+
+#include "core/random.h"
+#include "io/sim_disk.h"
+#include "io/sim_io.h"
+#include "io/sim_network.h"
+#include "tests/simulation/ledger.h"
+#include "tests/simulation/scripted_client.h"
+
+namespace outbox::simulation {
+namespace {
+
+constexpr int kPeerNode = 1;
+constexpr int kClientNode = 2;
+constexpr int64_t kDownMaxNs = 20 * core::kNsPerSecond;
+constexpr int kTriesMax = 4;  // of a client with one message; each is a message of its own
+
+constexpr char kDeadDomain[] = "dead.example";  // nobody listens there
+
+core::SocketAddress HostAddress(int host) {
+  return {core::IpAddress::V4(10, 1, 0, static_cast<uint8_t>(host + 1)), 25};
+}
+
+class Simulation {
+ public:
+  Simulation(const SimulationOptions& options, const RelayFactory& factory, FILE* trace)
+      : options_(options),
+        world_(options.world),
+        peers_(&world_, kPeerNode),
+        clients_(&world_, kClientNode),
+        client_(&clients_),
+        ledger_(LedgerOptions{.retry_min_ns = options.relay.retry_ns}) {
+    world_.set_trace(trace);
+    MakeHosts();
+    relay_ = factory(&world_, options_.relay);
+  }
+  ~Simulation() {
+    relay_.reset();
+    clients_.Abandon();
+    peers_.Abandon();
+  }
+
+  SimulationResult Run();
+
+ private:
+  int64_t Within(int64_t duration_ns) {
+    return static_cast<int64_t>(world_.random().Below(static_cast<uint64_t>(duration_ns)));
+  }
+  void MakeHosts();
+  Script MakeScript();
+  ClientMessage MakeMessage(uint64_t id);
+  void Submit(int tries_left);
+  void PlanTrouble();
+  void PlanDeath();
+  bool RunUntil(const std::function<bool()>& condition, int64_t limit_ns);
+  void Die();
+  void Heal();
+  bool Settled() const;
+  void Wrong(const std::string& what) { wrong_.push_back(what); }
+
+  SimulationOptions options_;
+  io::SimWorld world_;
+  io::SimIo peers_;
+  io::SimIo clients_;
+  ScriptedClient client_;
+  Ledger ledger_;
+  std::vector<std::unique_ptr<ScriptedServer>> hosts_;
+  std::unique_ptr<Relay> relay_;
+  bool relay_up_ = false;
+  bool death_due_ = false;
+  bool death_by_kill_ = false;
+  bool start_due_ = false;
+  bool healed_ = false;
+  int submissions_due_ = 0;
+  int deaths_ = 0;
+  uint64_t last_message_ = 0;
+  std::vector<std::string> wrong_;
+};
+
+Script Simulation::MakeScript() {
+  core::Random& random = world_.random();
+  Script script;
+  if (random.Chance(1, 3)) script.extensions = {"8BITMIME"};
+  if (random.Chance(1, 10)) script.extensions.clear();
+  if (!world_.Chance(options_.bad_host_ppm)) return script;
+  using Then = ScriptRule::Then;
+  static const ScriptRule kTroubles[] = {
+      {.at = "connect", .reply = "421 4.3.2 not now", .then = Then::kClose},
+      {.at = "connect", .reply = "554 5.3.2 never", .then = Then::kClose},
+      {.at = "connect", .reply = "", .then = Then::kStall},
+      {.at = "connect", .reply = "", .then = Then::kReset},
+      {.at = "EHLO", .reply = "502 5.5.1 what is EHLO"},
+      {.at = "MAIL", .reply = "451 4.7.1 greylisted"},
+      {.at = "RCPT", .reply = "450 4.2.0 later"},
+      {.at = "RCPT", .reply = "452 4.5.3 too many"},
+      {.at = "RCPT", .reply = "550 5.1.1 nobody of that name"},
+      {.at = "RCPT", .reply = "421 4.3.2 going down", .then = Then::kClose},
+      {.at = "DATA", .reply = "451 4.3.0 try again"},
+      {.at = "DATA", .reply = "", .then = Then::kReset},
+      {.at = "body", .reply = "", .then = Then::kReset},
+      {.at = "body", .reply = "", .then = Then::kStall},
+      {.at = "body", .reply = "", .delay_ns = 30 * core::kNsPerSecond},
+      {.at = ".", .reply = "451 4.3.0 try again"},
+      {.at = ".", .reply = "554 5.6.0 I do not like it"},
+      {.at = ".", .reply = "", .then = Then::kReset},  // taken, and not said
+      {.at = ".", .reply = "", .then = Then::kStall},
+      {.at = ".", .reply = "250 2.0.0 OK", .delay_ns = 2 * core::kNsPerMinute},
+      {.at = "QUIT", .reply = "", .then = Then::kStall},
+  };
+  const int rules = static_cast<int>(random.Between(1, 4));
+  for (int i = 0; i < rules; ++i) {
+    ScriptRule rule = kTroubles[random.Below(std::size(kTroubles))];
+    rule.chance_ppm = static_cast<uint32_t>(random.Between(50'000, 600'000));
+    script.rules.push_back(rule);
+  }
+  return script;
+}
+
+void Simulation::MakeHosts() {
+  core::Random& random = world_.random();
+  for (int i = 0; i < options_.hosts; ++i) {
+    Script script = MakeScript();
+    script.name = "host" + std::to_string(i) + ".example";
+    hosts_.push_back(std::make_unique<ScriptedServer>(&peers_, HostAddress(i), script));
+    hosts_.back()->set_on_recipient(
+        [this, name = script.name](const std::string& recipient, const std::string& reply) {
+          ledger_.RecipientAnswered(name, recipient, reply, world_.now_ns());
+        });
+    hosts_.back()->set_on_refused(
+        [this](const std::vector<std::string>& recipients) { ledger_.Refused(recipients); });
+  }
+  options_.relay.routes.clear();
+  for (int i = 0; i < options_.domains; ++i) {
+    RelayRoute route{"d" + std::to_string(i) + ".example", {}};
+    const int first = static_cast<int>(random.Below(static_cast<uint64_t>(options_.hosts)));
+    const int count = static_cast<int>(random.Between(1, std::min(3, options_.hosts)));
+    for (int j = 0; j < count; ++j)
+      route.hosts.push_back(HostAddress((first + j) % options_.hosts));
+    options_.relay.routes.push_back(route);
+  }
+  if (options_.dead_domain) {
+    options_.relay.routes.push_back({kDeadDomain, {HostAddress(options_.hosts)}});
+    ledger_.DomainIsDead(kDeadDomain);
+  }
+}
+
+ClientMessage Simulation::MakeMessage(uint64_t id) {
+  core::Random& random = world_.random();
+  ClientMessage message;
+  const auto domain = [&] {
+    return "@d" + std::to_string(random.Below(static_cast<uint64_t>(options_.domains))) +
+           ".example";
+  };
+  if (!random.Chance(1, 8)) message.reverse_path = "s" + std::to_string(id) + domain();
+  const int recipients = static_cast<int>(random.Between(1, options_.recipients_max));
+  for (int i = 0; i < recipients; ++i) {
+    const bool dead = options_.dead_domain && random.Chance(1, 10);
+    message.recipients.push_back("r" + std::to_string(i) + ".m" + std::to_string(id) +
+                                 (dead ? "@" + std::string(kDeadDomain) : domain()));
+  }
+  message.content = Ledger::IdField(id) + "Subject: a test\r\n\r\n";
+  const size_t size = random.Below(random.Chance(1, 10) ? options_.content_bytes_max * 8
+                                                        : options_.content_bytes_max);
+  while (message.content.size() < size) {
+    if (random.Chance(1, 20)) message.content += "..";  // a stuffed dot
+    const size_t line = random.Below(200);
+    for (size_t i = 0; i < line; ++i) {
+      message.content += static_cast<char>('a' + (id + i) % 26);
+    }
+    message.content += "\r\n";
+  }
+  return message;
+}
+
+void Simulation::Submit(int tries_left) {
+  using Abort = ClientScript::Abort;
+  --submissions_due_;
+  const uint64_t id = ++last_message_;
+  const ClientMessage message = MakeMessage(id);
+  ClientScript script;
+  script.pipelining = world_.random().Chance(1, 2);
+  if (!healed_ && world_.Chance(options_.client_abort_ppm)) {
+    script.abort = static_cast<Abort>(world_.random().Between(1, 4));
+  }
+  ledger_.Submitted(id, message);
+  client_.Send(
+      options_.relay.listen, message, script, [this, id, tries_left](const ClientResult& r) {
+        ledger_.Answered(id, r);
+        if (r.acknowledged || tries_left == 0) return;
+        ++submissions_due_;
+        world_.Schedule(Within(core::kNsPerMinute), [this, tries_left] { Submit(tries_left - 1); });
+      });
+}
+
+void Simulation::PlanTrouble() {
+  for (int i = 0; i < options_.messages; ++i) {
+    ++submissions_due_;
+    world_.Schedule(Within(options_.submit_ns), [this] { Submit(kTriesMax); });
+  }
+  for (int i = 0; i < options_.deaths; ++i) {
+    world_.Schedule(Within(options_.submit_ns), [this] { PlanDeath(); });
+  }
+  for (int i = 0; i < options_.wall_jumps; ++i) {
+    world_.Schedule(Within(options_.submit_ns), [this] {
+      world_.JumpWall(Within(20 * core::kNsPerMinute) - 10 * core::kNsPerMinute);
+    });
+  }
+}
+
+void Simulation::PlanDeath() {
+  if (!relay_up_ || healed_) return;
+  core::Random& random = world_.random();
+  if (random.Chance(1, 2)) {
+    // In the middle of something: at one of the next changes of its disk.
+    io::SimDisk& disk = world_.disk(kRelayNode);
+    disk.CrashAt(disk.changes() + 1 + random.Below(50),
+                 static_cast<io::SimCrashMode>(random.Below(3)));
+    return;
+  }
+  death_due_ = true;
+  death_by_kill_ = random.Chance(1, 2);
+}
+
+void Simulation::Die() {
+  if (death_by_kill_ && !world_.crash_pending()) {
+    world_.Kill(kRelayNode);
+  } else {
+    world_.Crash(kRelayNode);
+  }
+  relay_->Vanish();
+  ledger_.RelayDied(world_.now_ns());
+  ++deaths_;
+  relay_up_ = death_due_ = death_by_kill_ = false;
+  world_.Schedule(Within(kDownMaxNs), [this] { start_due_ = true; });
+}
+
+// Runs with deaths and starts. False when the time is over first, or somebody never sleeps.
+bool Simulation::RunUntil(const std::function<bool()>& condition, int64_t limit_ns) {
+  const int64_t end_ns = world_.now_ns() + limit_ns;
+  while (world_.now_ns() < end_ns) {
+    const auto result = world_.RunUntil([&] { return death_due_ || start_due_ || condition(); },
+                                        end_ns - world_.now_ns());
+    if (result == io::SimWorld::RunResult::kTurnLimit) {
+      Wrong("a loop that never sleeps");
+      return false;
+    }
+    if (result == io::SimWorld::RunResult::kCrashPoint || death_due_) {
+      if (relay_up_) Die();
+      death_due_ = false;
+      continue;
+    }
+    if (start_due_) {
+      start_due_ = false;
+      relay_up_ = true;
+      relay_->Start();
+      continue;
+    }
+    if (result == io::SimWorld::RunResult::kCondition) return true;
+  }
+  return false;
+}
+
+void Simulation::Heal() {
+  healed_ = true;
+  const io::SimOptions healthy;
+  io::SimOptions& now = world_.mutable_options();
+  const uint64_t seed = now.seed;
+  const io::SimDiskOptions disk = now.disk;
+  now = healthy;
+  now.seed = seed;
+  now.disk.capacity_bytes = disk.capacity_bytes;
+  now.disk.direct_supported = disk.direct_supported;
+  now.receive_buffer_bytes = options_.world.receive_buffer_bytes;
+  now.receive_buffers = options_.world.receive_buffers;
+  world_.disk(kRelayNode).CrashAt(0, io::SimCrashMode::kBefore);
+  for (const auto& host : hosts_) host->script().rules.clear();
+}
+
+bool Simulation::Settled() const {
+  return relay_up_ && relay_->ready() && submissions_due_ == 0 && client_.under_way() == 0 &&
+         relay_->Counters().queued == 0;
+}
+
+SimulationResult Simulation::Run() {
+  start_due_ = true;
+  PlanTrouble();
+  RunUntil([] { return false; }, options_.submit_ns);
+  Heal();
+  // The relay works, and says so to a client that comes now.
+  ++submissions_due_;
+  Submit(kTriesMax);
+  const bool settled = RunUntil([this] { return Settled(); }, options_.heal_ns);
+  if (!settled) Wrong("the queue is not empty long after everything was well again");
+  const RelayCounters counters = relay_->Counters();
+  if (!counters.AddUp()) Wrong("the counters do not add up");
+  const std::set<std::string> queued = relay_->Queued();
+  // Idle sessions come to their QUIT.
+  RunUntil([] { return false; }, 30 * core::kNsPerMinute);
+  relay_->Stop();
+  if (!RunUntil([this] { return relay_->stopped(); }, 10 * core::kNsPerMinute)) {
+    Wrong("an orderly stop did not come to its end");
+  }
+  for (const auto& host : hosts_) {
+    for (const TakenMessage& message : host->taken()) ledger_.Taken(message);
+    for (const std::string& violation : host->violations()) Wrong("protocol: " + violation);
+  }
+  for (int i = 0; i < options_.hosts; ++i) {
+    const size_t peak = world_.network().open_peak(HostAddress(i));
+    if (peak > options_.relay.connections_max) {
+      Wrong(std::to_string(peak) + " connections to " + HostAddress(i).ToString());
+    }
+  }
+  SimulationResult result;
+  result.wrong = ledger_.Check(queued);
+  result.wrong.insert(result.wrong.begin(), wrong_.begin(), wrong_.end());
+  result.trace_hash = world_.trace_hash();
+  result.summary = std::to_string(last_message_) + " messages, " +
+                   std::to_string(ledger_.acknowledged()) + " recipients acknowledged, " +
+                   std::to_string(deaths_) + " deaths, " + std::to_string(world_.steps()) +
+                   " steps";
+  return result;
+}
+
+}  // namespace
+
+SimulationResult RunSimulation(const SimulationOptions& options, const RelayFactory& factory,
+                               FILE* trace) {
+  Simulation simulation(options, factory, trace);
+  return simulation.Run();
+}
+
+bool CheckSeed(uint64_t seed, const char* program, const RelayFactory& factory, bool verbose) {
+  const SimulationOptions options = OptionsOf(seed);
+  if (verbose) printf("seed %" PRIu64 ": %s\n", seed, Describe(options).c_str());
+  SimulationResult result = RunSimulation(options, factory, verbose ? stdout : nullptr);
+  const SimulationResult again = RunSimulation(options, factory, nullptr);
+  if (again.trace_hash != result.trace_hash) {
+    result.wrong.push_back("the second run of this seed was another one");
+  }
+  if (verbose) printf("seed %" PRIu64 ": %s\n", seed, result.summary.c_str());
+  if (result.wrong.empty()) return true;
+  printf("seed %" PRIu64 " fails (%s)\n", seed, result.summary.c_str());
+  for (const std::string& wrong : result.wrong) printf("  %s\n", wrong.c_str());
+  printf("  options: %s\n  again: %s --seed %" PRIu64 " --verbose\n", Describe(options).c_str(),
+         program, seed);
+  return false;
+}
+
+}  // namespace outbox::simulation

@@ -1,0 +1,23 @@
+# The simulation: scripted hosts, the ledger, and the runs that are drawn from seeds.
+add_library(simulation_harness STATIC
+  simulation/ledger.cc
+  simulation/line_peer.cc
+  simulation/mini_relay.cc
+  simulation/options.cc
+  simulation/scripted_client.cc
+  simulation/scripted_server.cc
+  simulation/simulation.cc
+)
+target_link_libraries(simulation_harness PUBLIC outbox_flags outbox_sim)
+
+outbox_test(simulation_harness_test
+  FILES
+    simulation/ledger_test.cc
+    simulation/scripted_test.cc
+    simulation/simulation_test.cc
+  LINK simulation_harness
+  LABEL simulation
+)
+
+add_executable(outbox_simulation simulation/main.cc)
+target_link_libraries(outbox_simulation PRIVATE simulation_harness)
