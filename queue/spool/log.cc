@@ -60,18 +60,19 @@ void Log::AddExtents(const MetaView& meta) {
 void Log::Drop(Message* message) {
   segments.DropLive(message->place.segment, message->place.length);
   if (message->state.set()) segments.DropLive(message->state.segment, message->state.length);
-  if ((message->flags & kFlagExtents) != 0) {
-    const auto found = extents.find(message->id);
-    if (found != extents.end()) {
-      for (const Extent& extent : found->second) {
-        const Segment* segment = segments.ByGeneration(extent.generation);
-        CHECK(segment != nullptr);
-        segments.DropLive(segment->number, Align(extent.length, kBlock));
-      }
-      extents.erase(found);
-    }
-  }
+  if ((message->flags & kFlagExtents) != 0) DropExtents(message->id);
   messages.Remove(message);
+}
+
+void Log::DropExtents(uint64_t id) {
+  const auto found = extents.find(id);
+  if (found == extents.end()) return;
+  for (const Extent& extent : found->second) {
+    const Segment* segment = segments.ByGeneration(extent.generation);
+    CHECK(segment != nullptr);
+    segments.DropLive(segment->number, Align(extent.length, kBlock));
+  }
+  extents.erase(found);
 }
 
 bool Log::accepting() const {

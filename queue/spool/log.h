@@ -39,6 +39,7 @@ class Log {
   // A message is over: out of the table, its bytes dead.
   void Drop(Message* message);
   void AddExtents(const MetaView& meta);
+  void DropExtents(uint64_t id);
 
   bool accepting() const;
   core::Status status() const;

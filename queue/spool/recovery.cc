@@ -44,6 +44,19 @@ void Recovery::OnDirectory(int32_t result) {
   if (result < 0) {
     return Fail(core::Status::FromErrno(-result, "create " + log_->options.directory));
   }
+  // The directory's own name must be durable before what is in it counts.
+  const size_t slash = log_->options.directory.rfind('/');
+  const std::string parent = slash == std::string::npos ? "."
+                             : slash == 0               ? "/"
+                                                        : log_->options.directory.substr(0, slash);
+  Expect(&Recovery::OnParentSynced);
+  log_->io->SyncDirectory(&op_, parent);
+}
+
+void Recovery::OnParentSynced(int32_t result) {
+  if (result < 0) {
+    return Fail(core::Status::FromErrno(-result, "sync what holds " + log_->options.directory));
+  }
   Expect(&Recovery::OnListed);
   log_->io->ListDirectory(&op_, log_->options.directory, &files_);
 }
@@ -248,7 +261,7 @@ void Recovery::OnIndex(int32_t result) {
     contents = ReadIndex(bytes_.span().first(footer_.index_bytes), footer_);
   }
   if (!contents) {
-    log_->Damage(SegmentFileName(segment_->number), "index damaged, reading the batches instead");
+    // Torn while it was sealed, or damaged; the batches say the same.
     durable_[segment_->use.generation] = footer_.data_end;
     ReadWhole();
     whole_for_header_ = false;

@@ -62,6 +62,7 @@ class Recovery {
   void OnDone(const io::OpResult& result);
   void Expect(Step step);
   void OnDirectory(int32_t result);
+  void OnParentSynced(int32_t result);
   void OnListed(int32_t result);
   void NextFile();
   void OpenFile(const std::string& name);

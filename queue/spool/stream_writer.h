@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/intrusive_list.h"
@@ -46,6 +47,8 @@ class StreamWriter {
 
   // The extents of a finished stream belong to a committed message now.
   void Claimed(BodyStream* stream);
+  // The extents, still counted as live, are the caller's now; the stream has none any more.
+  std::vector<Extent> TakeExtents(BodyStream* stream) { return std::exchange(stream->extents_, {}); }
 
  private:
   friend class BodyStream;

@@ -138,10 +138,26 @@ void Writer::Stage() {
 // Each returns false when the batch is full or no segment is there: whatever comes behind waits, too.
 bool Writer::StageCommits() {
   while (CommitOp* op = commits_.front()) {
+    if (WaitsForItself(*op)) {
+      if (!op->lazy && gather_->open) gather_->urgent = true;
+      return true;
+    }
     const Room room = StageCommit(op);
     if (room != Room::kOk) return false;
   }
   return true;
+}
+
+// An entry of one of its messages is on its way already. The two must not share a batch: of a torn one
+// any records may survive, and a state without the DSN that an earlier record had would be a loss.
+bool Writer::WaitsForItself(const CommitOp& op) const {
+  for (const CommitOp::State& state : op.states) {
+    if (state.message->staged > 0) return true;
+  }
+  for (const Message* message : op.done) {
+    if (message->staged > 0) return true;
+  }
+  return false;
 }
 
 bool Writer::StageAppends() {

@@ -104,6 +104,7 @@ class Writer {
 
   void Stage();
   bool StageCommits();
+  bool WaitsForItself(const CommitOp& op) const;
   bool StageDones();
   bool StageAppends();
   bool StageMoves();

@@ -84,6 +84,7 @@ void Writer::Apply() {
   for (const Guarded& guarded : batch.guards) {
     log_->segments.AddGuard(guarded.segment, guarded.generation, segment);
   }
+  for (const GhostEntry& ghost : batch.ghosts) log_->DropExtents(ghost.id);
   for (const Move& move : batch.moves) ApplyMove(move);
   moves_waiting_ -= static_cast<uint32_t>(batch.moves.size());
   for (Message* message : batch.dones) {
@@ -227,7 +228,10 @@ void Writer::Fail(int32_t result) {
   AppendList failed_appends;
   CommitList failed_commits;
   while (AppendOp* op = flight_->appends.PopFront()) {
-    Ghost(Get<uint64_t>(op->meta.data() + 8), segment->number, segment->use.generation);
+    const uint64_t id = Get<uint64_t>(op->meta.data() + 8);
+    Ghost(id, segment->number, segment->use.generation);
+    // Its record may be whole on the disk: its body must stay as long as it could come back.
+    if (op->stream != nullptr) log_->extents[id] = log_->streams.TakeExtents(op->stream);
     failed_appends.PushBack(op);
   }
   for (CommitOp* op = flight_->commits.front(); op != nullptr;) {
