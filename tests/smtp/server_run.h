@@ -60,8 +60,11 @@ class ServerRun {
       if (step == Step::kFlush) Flush();
       if (step == Step::kHello) Note("HELLO " + std::string(session_.command().argument));
       if (step == Step::kBody) body_ += session_.chunk();
-      if (step == Step::kAbort) {
+      if (step == Step::kHello) open_ = false;
+      // A session that closes forgets what was open, as kAbort does.
+      if (step == Step::kAbort || (step == Step::kClose && open_)) {
         Note("ABORT");
+        open_ = false;
         body_.clear();
       }
       if (step == Step::kClose) {
@@ -79,7 +82,9 @@ class ServerRun {
     if (out_.room() < core::kSmtpReplyRoom) Flush();
     if (asked == Step::kAskMail) {
       Note("MAIL <" + std::string(command.path.mailbox) + ">");
-      return session_.Answer(Decide(command.path, "Sender ok"), &out_);
+      const Reply reply = Decide(command.path, "Sender ok");
+      open_ = reply.code == 250;
+      return session_.Answer(reply, &out_);
     }
     if (asked == Step::kAskRcpt) {
       Note("RCPT <" + std::string(command.path.mailbox) + ">");
@@ -93,6 +98,7 @@ class ServerRun {
     last_body = session_.body();
     CHECK(last_body.wire_bytes == body_.size());
     Note("COMMIT");
+    open_ = false;
     if (commit_reply.code == 250) messages.push_back(body_);
     body_.clear();
     return session_.Answer(commit_reply, &out_);
@@ -109,6 +115,7 @@ class ServerRun {
 
   ServerSession session_;
   std::string body_;
+  bool open_ = false;  // a transaction
   char memory_[2048];
   OutputBuffer out_{memory_};
 };

@@ -307,7 +307,7 @@ std::vector<Story> Stories() {
       {"the driver closes at RCPT",
        kEhlo + kMail + "RCPT TO:<closing@x.y>\r\nNOOP\r\n",
        "220 250x5 250 421",
-       {"MAIL <a@b.c>", "RCPT <closing@x.y>"},
+       {"MAIL <a@b.c>", "RCPT <closing@x.y>", "ABORT"},
        {},
        true,
        "421 4.3.2 Stopping"},

@@ -11,3 +11,10 @@ outbox_test(smtp_test
 outbox_test(smtp_connection_test
   FILES smtp/connection_test.cc
   LINK outbox_smtp outbox_sim)
+
+outbox_fuzzer(address_fuzz FILES fuzz/address_fuzz.cc LINK outbox_smtp)
+outbox_fuzzer(client_session_fuzz FILES fuzz/client_session_fuzz.cc LINK outbox_smtp)
+outbox_fuzzer(command_fuzz FILES fuzz/command_fuzz.cc LINK outbox_smtp)
+outbox_fuzzer(dot_fuzz FILES fuzz/dot_fuzz.cc LINK outbox_smtp)
+outbox_fuzzer(reply_fuzz FILES fuzz/reply_fuzz.cc LINK outbox_smtp)
+outbox_fuzzer(server_session_fuzz FILES fuzz/server_session_fuzz.cc LINK outbox_smtp)

@@ -1,0 +1,28 @@
+// Fuzzes the command parser: what is well formed has clean parts, what is not has a usable reply.
+#include "smtp/command.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "core/check.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  namespace smtp = outbox::smtp;
+  const std::string_view line(reinterpret_cast<const char*>(data), size);
+  for (const bool extended : {true, false}) {
+    const smtp::Command command = smtp::ParseCommand(line, extended);
+    if (!command.ok()) {
+      CHECK(command.refusal.code >= 500 && command.refusal.code <= 555);
+      CHECK(command.refusal.enhanced.status_class == 5);
+      CHECK(!command.refusal.text.empty());
+      CHECK(command.error_column <= size + 1 || size >= UINT16_MAX);
+      continue;
+    }
+    CHECK(command.verb != smtp::Verb::kUnknown && command.verb != smtp::Verb::kUnimplemented);
+    for (const char c : command.path.mailbox) CHECK(c >= ' ' && c < 0x7f);
+    if (!extended) CHECK(!command.has_size && command.body == smtp::BodyType::kUnspecified);
+    if (command.verb == smtp::Verb::kRcpt) CHECK(!command.path.is_null());
+  }
+  return 0;
+}

@@ -1,0 +1,68 @@
+// Fuzzes the server session: any bytes in any pieces lead to the same dialogue, and what is
+// committed is clean. The first octet chooses the pieces and what the driver answers.
+#include "smtp/server_session.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/check.h"
+#include "tests/smtp/naive_body.h"
+#include "tests/smtp/server_run.h"
+
+namespace smtp = outbox::smtp;
+
+namespace {
+
+const smtp::ServerSessionOptions& Options() {
+  static const smtp::ServerSessionOptions options = [] {
+    smtp::ServerSessionOptions o;
+    o.hostname = "relay.example.com";
+    o.max_message_bytes = 300;
+    o.max_recipients = 3;
+    o.max_errors = 6;
+    o.max_text_line = 100;
+    o.max_received_headers = 2;
+    return o;
+  }();
+  return options;
+}
+
+void Feed(smtp::ServerRun* run, uint8_t choice, std::string_view bytes, size_t piece) {
+  if ((choice & 1) != 0) run->commit_reply = {451, {4, 3, 0}, "Not now"};
+  if ((choice & 2) != 0) run->data_reply = {452, {4, 3, 1}, "No space"};
+  if ((choice & 4) == 0) run->Start();
+  run->Feed(bytes, piece);
+}
+
+void CheckReplies(std::string_view output) {
+  smtp::ReplyParser parser;
+  while (!output.empty()) CHECK(parser.Consume(&output) != smtp::ReplyParser::Result::kError);
+  CHECK(parser.idle());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  const uint8_t choice = data[0];
+  const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
+  smtp::ServerRun whole(&Options());
+  Feed(&whole, choice, bytes, SIZE_MAX);
+  CheckReplies(whole.output);
+  for (const std::string& message : whole.messages) {
+    const smtp::BodySummary body = smtp::NaiveScan(message);
+    CHECK(body.wire_bytes == message.size() && body.line_endings_ok());
+    CHECK(body.message_size() <= Options().max_message_bytes);
+  }
+  for (const size_t piece : {size_t{1}, size_t{2} + (choice >> 3)}) {
+    smtp::ServerRun run(&Options());
+    Feed(&run, choice, bytes, piece);
+    CHECK(run.output == whole.output);
+    CHECK(run.events == whole.events);
+    CHECK(run.messages == whole.messages);
+    CHECK(run.closed == whole.closed);
+  }
+  return 0;
+}
