@@ -139,6 +139,7 @@ void SiteGate::Hand(const LocalSite* site, int shard) {
 void SiteGate::GiveBack(LocalSite* site) {
   CHECK(site->slots > 0);
   --site->slots;
+  if (site->slots == 0 && site->expecting) shared(site).slots.SetStarving(post_->self(), true);
   const int shard = shared(site).slots.Release(io_->now_ns());
   if (shard >= 0) Hand(site, shard);
 }

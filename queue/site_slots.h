@@ -92,12 +92,22 @@ class SiteSlots {
     if (TryTake(now_ns)) return SlotAnswer::kGot;
     if (BlockedUntil(now_ns) != 0) return SlotAnswer::kLater;
     const uint64_t bit = uint64_t{1} << shard;
-    if (starving) starving_.fetch_or(bit);
+    SetStarving(shard, starving);
     waiters_.fetch_or(bit);
     const bool got = TryTake(now_ns);
     if (!got && BlockedUntil(now_ns) == 0) return SlotAnswer::kWait;
     *granted = !StopWaiting(shard);
     return got ? SlotAnswer::kGot : SlotAnswer::kLater;
+  }
+
+  // Whether `shard`, which waits, has no slot at all.
+  void SetStarving(uint32_t shard, bool starving) {
+    const uint64_t bit = uint64_t{1} << shard;
+    if (starving) {
+      starving_.fetch_or(bit);
+    } else {
+      starving_.fetch_and(~bit);
+    }
   }
 
   // Clears the waiter bit of `shard`. False: somebody was faster, a grant is on its way.

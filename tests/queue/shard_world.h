@@ -99,6 +99,7 @@ class ShardWorld {
   void At(int64_t time_ns, std::function<void()> event);
 
   int64_t now_ns() const { return now_ns_; }
+  uint32_t limit() const { return options_.limit; }
   core::Random& random() { return random_; }
   const std::vector<std::unique_ptr<TestMail>>& mails() const { return mails_; }
   DestinationTable& table(uint32_t shard) { return *shards_[shard]->table; }
