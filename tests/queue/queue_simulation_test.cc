@@ -30,9 +30,9 @@ void DrawScript(core::Random* random, Script* script) {
   script->greeting = random->Chance(1, 8) ? (random->Chance(1, 2) ? 421 : 554) : 220;
 }
 
-class Run {
+class SeedRun {
  public:
-  explicit Run(uint64_t seed) : world_(Draw(seed)), random_(world_.random().Next()) {
+  explicit SeedRun(uint64_t seed) : world_(Draw(seed)), random_(world_.random().Next()) {
     for (int i = 1; i <= 6; ++i) {
       hosts_.push_back("10.0.0." + std::to_string(i) + ":25");
       DrawScript(&random_, &world_.host(hosts_.back()));
@@ -131,7 +131,7 @@ TEST(QueueSimulationTest, Seeds) {
     SCOPED_TRACE("again with: OUTBOX_SEED=" + std::to_string(seed) + " queue_simulation_test");
     std::vector<uint64_t> traces;
     for (int again = 0; again < 2; ++again) {
-      Run run(seed);
+      SeedRun run(seed);
       run.Go();
       traces.push_back(run.trace());
     }

@@ -260,7 +260,9 @@ void ShardWorld::Stop() {
   CHECK(RunUntil(
       [this] {
         for (auto& shard : shards_) {
-          if (!shard->table->closed() || shard->post->HasMail()) return false;
+          if (!shard->table->closed() || shard->post->HasMail() || shard->post->waiting() > 0) {
+            return false;
+          }
         }
         return true;
       },
