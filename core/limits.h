@@ -109,6 +109,9 @@ inline constexpr uint32_t kTicketRecipients = 64;
 // what splits off and for DSNs.
 inline constexpr uint32_t kMaxTicketsPerShard = 1u << 24;
 inline constexpr uint32_t kTicketsForNewMail = kMaxTicketsPerShard / 2;
+// Messages of one shard that are being received at once; 452 above. Each has its envelope and at most
+// kInlineBodyBytesMax of body in memory.
+inline constexpr uint32_t kDraftsPerShard = 16'384;
 // Ready tickets of a destination above which lanes open (docs/architecture.md, "Shards, home,
 // tickets").
 inline constexpr uint32_t kLaneReadyTickets = 1000;

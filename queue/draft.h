@@ -76,7 +76,9 @@ class Draft {
   std::span<char> Space();
   smtp::BodyState Advance(size_t bytes);
 
-  // The whole body has come. The owner hears OnDraftDone, never inside this call.
+  // The body could not be stored: Commit must not be called.
+  bool failed() const { return failed_; }
+  // REQUIRES: !failed(). The whole body has come. The owner hears OnDraftDone, never inside this call.
   void Commit(const smtp::BodySummary& summary, const DraftOrigin& origin);
   // The owner is gone or no longer interested. A commit in flight goes on; otherwise the draft is free.
   void Leave();

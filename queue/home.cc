@@ -259,6 +259,13 @@ void Home::OnReturn(Ticket* returned) {
   --out_;
   const std::unique_ptr<TicketResult> result = std::move(ticket->result);
   CHECK(result != nullptr);
+  if (const uint64_t delivered = result->delivered & ticket->mask;
+      delivered != 0 && result->reason != ReturnReason::kAttempted) {
+    // Cut short, but not before somebody had it.
+    const bool all = delivered == ticket->mask;
+    HandleDelivered(ticket, delivered);
+    if (all) return;
+  }
   switch (result->reason) {
     case ReturnReason::kAttempted:
       HandleAttempt(ticket, *result);
@@ -406,7 +413,7 @@ Home::FetchRequest* Home::NewFetchRequest() {
   return request;
 }
 
-void Home::OnFetch(Ticket* ticket, uint32_t part, const Extent& extent) {
+void Home::OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) {
   if (part == 0) {
     if (const Window window = ticket->store->Lease(ticket->message)) {
       context_.post->Fetched(ticket, part, window);
@@ -417,7 +424,7 @@ void Home::OnFetch(Ticket* ticket, uint32_t part, const Extent& extent) {
   request->ticket = ticket;
   request->op.message = ticket->message;
   request->op.part = part;
-  request->op.extent = extent;
+  if (extent != nullptr) request->op.extent = *extent;
   ++fetches_;
   ticket->store->Fetch(&request->op);
 }

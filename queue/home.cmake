@@ -13,6 +13,10 @@ outbox_library(outbox_home
     reply_table.cc
     router.cc
     shard_log.cc
+    queue_lister.cc
+    reception.cc
+    shard.cc
+    shard_clients.cc
     state_writer.cc
   LINK
     outbox_core

@@ -61,7 +61,7 @@ class Home : public HomeMail, private NoticeOwner {
 
   // HomeMail
   void OnReturn(Ticket* ticket) override;
-  void OnFetch(Ticket* ticket, uint32_t part, const Extent& extent) override;
+  void OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) override;
   void OnRelease(Ticket* ticket, const Window& window) override;
   void OnLane(const LaneNotice& notice) override;
 

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/time_format.h"
+#include "queue/directory.h"
 
 namespace outbox::queue {
 namespace {

@@ -1,0 +1,223 @@
+#include "queue/reception.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/check.h"
+#include "queue/message_id.h"
+#include "smtp/server_connection.h"
+
+namespace outbox::queue {
+namespace {
+
+using smtp::EnhancedCode;
+using smtp::MaybeReply;
+using smtp::Reply;
+
+constexpr EnhancedCode kSystemFull{4, 3, 1};       // RFC 3463: mail system full
+constexpr EnhancedCode kSystemTrouble{4, 3, 0};    // other or undefined mail system status
+constexpr EnhancedCode kTooManyConnections{4, 7, 0};
+constexpr EnhancedCode kNotPermitted{5, 7, 1};     // delivery not authorized
+
+// Sessions that are kept for reuse.
+constexpr size_t kWarmSessions = 256;
+
+}  // namespace
+
+// One client connection.
+class ShardReception::Session : public smtp::ReceptionSession, private DraftOwner {
+ public:
+  explicit Session(ShardReception* reception) : reception_(reception) {}
+
+  void Open(const core::SocketAddress& peer, smtp::ServerConnection* connection) {
+    connection_ = connection;
+    client_ = peer.ip;
+    may_relay_ = reception_->MayRelay(client_);
+    extended_ = false;
+    helo_.clear();
+  }
+
+  void OnHello(std::string_view name, bool extended) override {
+    helo_.assign(name);
+    extended_ = extended;
+  }
+
+  MaybeReply OnMail(const smtp::MailRequest& request) override {
+    if (const std::optional<Reply> full = NoRoom()) return full;
+    draft_ = context().drafts->Take();
+    if (draft_ == nullptr) {
+      context().log->metrics().no_room_total.Add();
+      return Reply{452, kSystemFull, "Too many messages are being received, try again later"};
+    }
+    draft_->Start(this, request.reverse_path.mailbox);
+    return Reply{250, {2, 1, 0}, "Sender ok"};
+  }
+
+  MaybeReply OnRcpt(const smtp::Path& path) override {
+    if (!may_relay_) {
+      context().log->metrics().rejected_total.Add();
+      context().log->Refused(client_, path.mailbox, "relaying not permitted");
+      text_ = "Relaying is not permitted for " + client_.ToString() +
+              "; ask the postmaster to add it to relay_from";
+      return Reply{554, kNotPermitted, text_};
+    }
+    if (path.is_bare_postmaster()) {
+      // RFC 5321 4.1.1.3: the postmaster of this host.
+      text_ = "postmaster@" + context().hostname;
+      draft_->AddRecipient(text_, context().router->Route(text_));
+    } else {
+      draft_->AddRecipient(path.mailbox, context().router->Route(path.mailbox));
+    }
+    return Reply{250, {2, 1, 5}, "Recipient ok"};
+  }
+
+  MaybeReply OnData() override {
+    if (const std::optional<Reply> full = NoRoom()) return full;
+    return Reply{354, {}, "End data with <CR><LF>.<CR><LF>"};
+  }
+
+  smtp::BodyState Append(std::string_view bytes) override {
+    context().log->metrics().bytes_in_total.Add(static_cast<int64_t>(bytes.size()));
+    return draft_->Append(bytes);
+  }
+
+  std::span<char> BodySpace() override { return draft_->Space(); }
+
+  smtp::BodyState AppendDirect(size_t size) override {
+    context().log->metrics().bytes_in_total.Add(static_cast<int64_t>(size));
+    return draft_->Advance(size);
+  }
+
+  MaybeReply Finish(const smtp::BodySummary& summary) override {
+    if (const std::optional<Reply> full = NoRoom()) {
+      Abort();
+      return full;
+    }
+    if (draft_->failed()) {
+      Abort();
+      context().log->metrics().no_room_total.Add();
+      return Reply{452, kSystemFull, "There is no room for so large a message now, try again later"};
+    }
+    DraftOrigin origin;
+    origin.hostname = context().hostname;
+    origin.helo = helo_;
+    origin.client = client_;
+    origin.extended = extended_;
+    origin.own_client = may_relay_;
+    draft_->Commit(summary, origin);
+    return std::nullopt;  // OnDraftDone answers
+  }
+
+  void Abort() override {
+    if (draft_ != nullptr) std::exchange(draft_, nullptr)->Leave();
+  }
+
+  void OnClosed() override {
+    Abort();
+    context().clients->Release(client_);
+    context().log->metrics().connections_in.Subtract();
+    reception_->Free(this);  // the last thing: may delete us
+  }
+
+ private:
+  const ReceptionContext& context() const { return reception_->context_; }
+
+  // 452 or 451 when new mail cannot be taken now.
+  std::optional<Reply> NoRoom() {
+    if (const char* why = context().room->WhyNoRoom()) {
+      context().log->metrics().no_room_total.Add();
+      return Reply{452, kSystemFull, why};
+    }
+    if (context().store->accepting()) return std::nullopt;
+    context().log->metrics().no_room_total.Add();
+    const core::Status status = context().store->status();
+    if (status.code() == core::StatusCode::kResourceExhausted) {
+      return Reply{452, kSystemFull, "The mail spool is full, try again later"};
+    }
+    return Reply{451, kSystemTrouble, "The mail spool cannot be written now, try again later"};
+  }
+
+  void OnDraftRoom() override { connection_->ResumeBody(); }
+
+  void OnDraftDone(const core::Status& status, uint64_t id) override {
+    draft_ = nullptr;
+    Reply reply;
+    if (status.ok()) {
+      char id_text[kMessageIdChars];
+      text_.assign("Ok: queued as ").append(FormatMessageId(id, id_text));
+      reply = {250, {2, 0, 0}, text_};
+    } else {
+      context().log->metrics().messages_refused_total.Add();
+      context().log->Notice(core::LogLevel::kError, "message_not_stored", status.ToString());
+      switch (status.code()) {
+        case core::StatusCode::kResourceExhausted:
+          context().log->metrics().no_room_total.Add();
+          reply = {452, kSystemFull, "The mail spool is full, try again later"};
+          break;
+        case core::StatusCode::kInvalidArgument:
+          reply = {552, {5, 3, 4}, "The envelope is too large: send to fewer recipients at once"};
+          break;
+        default:
+          reply = {451, kSystemTrouble, "The message could not be stored, try again later"};
+          break;
+      }
+    }
+    connection_->Answer(reply);
+  }
+
+  ShardReception* const reception_;
+  smtp::ServerConnection* connection_ = nullptr;
+  Draft* draft_ = nullptr;  // during a transaction
+  core::IpAddress client_;
+  bool may_relay_ = false;
+  bool extended_ = false;
+  std::string helo_;
+  std::string text_;  // of the reply in hand
+};
+
+ShardReception::ShardReception(const ReceptionContext& context,
+                               const core::ListenerConfig& listener)
+    : context_(context), listener_(listener) {}
+
+ShardReception::~ShardReception() { CHECK(sessions_ == 0); }
+
+bool ShardReception::MayRelay(const core::IpAddress& client) const {
+  return std::any_of(listener_.relay_from.begin(), listener_.relay_from.end(),
+                     [&client](const core::Network& network) { return network.Contains(client); });
+}
+
+smtp::Reception::Admission ShardReception::Admit(const core::SocketAddress& peer,
+                                                 const core::SocketAddress&,
+                                                 smtp::ServerConnection* connection) {
+  context_.log->metrics().connections_in_total.Add();
+  const ClientLimits::Admission admission = context_.clients->Admit(
+      peer.ip, listener_.max_connections, listener_.max_connections_per_client);
+  if (admission != ClientLimits::Admission::kAdmitted) {
+    context_.log->metrics().connections_refused_total.Add();
+    const char* why = admission == ClientLimits::Admission::kTooManyOfClient
+                          ? "Too many connections from your address, try again later"
+                          : "Too many connections, try again later";
+    context_.log->Refused(peer.ip, "connection", why);
+    return {nullptr, Reply{421, kTooManyConnections, why}};
+  }
+  context_.log->metrics().connections_in.Add();
+  std::unique_ptr<Session> session;
+  if (free_.empty()) {
+    session = std::make_unique<Session>(this);
+  } else {
+    session = std::move(free_.back());
+    free_.pop_back();
+  }
+  session->Open(peer, connection);
+  ++sessions_;
+  return {session.release(), {}};
+}
+
+void ShardReception::Free(Session* session) {
+  CHECK(sessions_ > 0);
+  --sessions_;
+  std::unique_ptr<Session> owned(session);
+  if (free_.size() < kWarmSessions) free_.push_back(std::move(owned));
+}
+
+}  // namespace outbox::queue

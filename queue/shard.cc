@@ -1,0 +1,319 @@
+#include "queue/shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/check.h"
+#include "core/limits.h"
+#include "core/timer.h"
+#include "queue/smtp_link.h"
+
+namespace outbox::queue {
+namespace {
+
+// How often gauges are brought up to date and memory is looked at.
+constexpr int64_t kMeasureNs = 100 * core::kNsPerMs;
+// How long mail waits for room in a full ring before the loop looks again.
+constexpr int64_t kRingRetryNs = core::kNsPerMs;
+
+}  // namespace
+
+// What one store's recovery says, passed on.
+class Shard::Recovery : public RecoverySink {
+ public:
+  Recovery(Shard* shard, Store* store, bool adopted)
+      : shard_(shard), store_(store), adopted_(adopted) {}
+
+  void OnMessage(Message* message, const MetaView& meta, const StateView& state) override {
+    shard_->home_->OnRecovered(store_, message, meta, state);
+  }
+  void OnDamage(std::string_view what) override { shard_->log_.Damage(what); }
+  void OnWritable(const core::Status& status) override {
+    if (!adopted_ || !status.ok()) shard_->OnWritable(status);
+  }
+  void OnRecovered(const RecoveryReport& report) override {
+    shard_->log_.Notice(core::LogLevel::kInfo, "recovered",
+                        store_->options().directory + ": " + std::to_string(report.messages) +
+                            " messages, " + std::to_string(report.damages) + " damaged records, " +
+                            std::to_string(report.torn_records) + " unfinished ones cut");
+  }
+
+ private:
+  Shard* const shard_;
+  Store* const store_;
+  const bool adopted_;
+};
+
+Shard::Shard(const ShardSetup& setup)
+    : setup_(setup),
+      io_(setup.io),
+      random_(setup.io->RandomU64()),
+      wheel_(setup.io->now_ns(), core::kMaxTimersPerShard),
+      events_(setup.config->log.level),
+      log_(setup.io, setup.metrics, &events_),
+      router_(*setup.config),
+      post_(setup.exchange, static_cast<uint8_t>(setup.index)) {
+  const core::Config& config = *setup_.config;
+  post_.SetIos(setup_.ios);
+  HomeContext home;
+  home.io = io_;
+  home.wheel = &wheel_;
+  home.random = &random_;
+  home.post = &post_;
+  home.log = &log_;
+  home.router = &router_;
+  home.hostname = config.hostname;
+  home_ = std::make_unique<Home>(home);
+  links_ = MakeSmtpLinks(io_, &wheel_, &blocks_, config);
+  OwnerContext owner;
+  owner.io = io_;
+  owner.wheel = &wheel_;
+  owner.random = &random_;
+  owner.post = &post_;
+  owner.sites = setup_.sites;
+  owner.links = links_.get();
+  owner.connections_for = [this](std::string_view key) { return router_.ConnectionsFor(key); };
+  owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
+  owner.max_messages_per_connection = config.delivery.max_messages_per_connection;
+  destinations_ = std::make_unique<DestinationTable>(owner);
+  post_.SetHandlers(home_.get(), destinations_.get(), nullptr);
+  events_op_.Bind<&Shard::OnEventsWritten>(this);
+}
+
+Shard::~Shard() {
+  CHECK(stopped() || stores_.empty());
+  if (!events_taken_.empty()) events_.Release();
+}
+
+// --- Start -----------------------------------------------------------------------------------------
+
+void Shard::OpenStore(uint32_t log_id, bool adopted) {
+  const core::StorageConfig& storage = setup_.config->storage;
+  StoreOptions options;
+  options.directory = setup_.config->spool + "/log-" + std::to_string(log_id);
+  options.log_id = log_id;
+  options.adopted = adopted;
+  options.direct = storage.direct;
+  options.segment_bytes = storage.segment_size;
+  options.max_bytes = setup_.max_log_bytes;
+  options.disk_reserve_bytes = storage.reserve;
+  options.hot_bytes_max = storage.hot_memory;
+  stores_.push_back(std::make_unique<Store>(io_, options));
+  Store* store = stores_.back().get();
+  recoveries_.push_back(std::make_unique<Recovery>(this, store, adopted));
+  ++stores_open_;
+  store->Open(recoveries_.back().get());
+}
+
+void Shard::Start() {
+  CHECK(stores_.empty());
+  OpenStore(setup_.index, /*adopted=*/false);
+  for (const uint32_t log_id : setup_.adopted_logs) OpenStore(log_id, /*adopted=*/true);
+  drafts_ = std::make_unique<DraftPool>(io_, stores_[0].get(), this, core::kDraftsPerShard);
+  ReceptionContext reception;
+  reception.io = io_;
+  reception.store = stores_[0].get();
+  reception.drafts = drafts_.get();
+  reception.clients = setup_.clients;
+  reception.router = &router_;
+  reception.log = &log_;
+  reception.room = this;
+  reception.hostname = setup_.config->hostname;
+  clients_ = std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config,
+                                            reception);
+}
+
+void Shard::OnWritable(const core::Status& status) {
+  if (step_ != Step::kStarting) return;
+  core::Status result = status;
+  if (result.ok()) result = clients_->Listen(setup_.exchange->shards() > 1);
+  step_ = Step::kRunning;
+  setup_.observer->OnShardReady(setup_.index, result);
+}
+
+// --- New mail --------------------------------------------------------------------------------------
+
+void Shard::OnDraftCommitted(Store* store, Message* message, const MetaView& meta) {
+  log_.Accepted(message->id, meta);
+  home_->OnAccepted(store, message, meta);
+}
+
+const char* Shard::WhyNoRoom() const {
+  if (over_memory_) return "Out of memory for new mail, try again later";
+  if (home_->tickets() >= core::kTicketsForNewMail) return "The queue is full, try again later";
+  return nullptr;
+}
+
+// --- The turn --------------------------------------------------------------------------------------
+
+void Shard::RunOnce() {
+  io_->PrepareToSleep();
+  io_->Turn(SleepUntil());
+  post_.Drain();
+  wheel_busy_ = wheel_.Advance(io_->now_ns(), core::kTimerWorkPerTurn,
+                               [this](uint8_t kind, uint64_t cookie) { FireTimer(kind, cookie); });
+  if (has_posted_.load(std::memory_order_acquire)) RunPosted();
+  for (const auto& lister : listers_) lister->Tick();
+  std::erase_if(listers_, [](const auto& lister) { return lister->done(); });
+  home_->Tick();
+  for (const auto& store : stores_) store->Tick();
+  if (io_->now_ns() - measured_ns_ >= kMeasureNs) Measure();
+  if (step_ == Step::kStopping || step_ == Step::kClosingStores) AdvanceStop();
+  FlushEvents();
+  post_.Flush();
+}
+
+int64_t Shard::SleepUntil() {
+  if (post_.HasMail() || wheel_busy_ || has_posted_.load(std::memory_order_acquire)) return 0;
+  for (const auto& lister : listers_) {
+    if (lister->wants_turn()) return 0;
+  }
+  int64_t until_ns = std::min(wheel_.NextDeadline(), home_->NextDeadline());
+  for (const auto& store : stores_) until_ns = std::min(until_ns, store->NextDeadline());
+  if (post_.waiting() > 0) until_ns = std::min(until_ns, io_->now_ns() + kRingRetryNs);
+  if (!listers_.empty()) until_ns = std::min(until_ns, io_->now_ns() + kMeasureNs);
+  if (step_ == Step::kStopping) until_ns = std::min(until_ns, io_->now_ns() + kMeasureNs);
+  return until_ns;
+}
+
+void Shard::FireTimer(uint8_t kind, uint64_t cookie) {
+  switch (static_cast<core::TimerKind>(kind)) {
+    case core::TimerKind::kObject:
+      core::Timer::Fire(cookie);
+      return;
+    case core::TimerKind::kTicketAtOwner:
+      destinations_->OnTicketTimer(reinterpret_cast<Ticket*>(static_cast<uintptr_t>(cookie)));
+      return;
+    case core::TimerKind::kTicketAtHome:
+      home_->OnTimer(cookie);
+      return;
+  }
+  CHECK(false);
+}
+
+void Shard::Measure() {
+  measured_ns_ = io_->now_ns();
+  core::ShardMetrics& metrics = log_.metrics();
+  StoreStats sum;
+  for (const auto& store : stores_) {
+    const StoreStats stats = store->stats();
+    sum.commits += stats.commits;
+    sum.records += stats.records;
+    sum.bytes_written += stats.bytes_written;
+    sum.commit_errors += stats.commit_errors;
+    sum.live_bytes += stats.live_bytes;
+    sum.spool_bytes += stats.spool_bytes;
+    sum.moved_bytes += stats.moved_bytes;
+  }
+  metrics.commits_total.Set(static_cast<int64_t>(sum.commits));
+  metrics.commit_records_total.Set(static_cast<int64_t>(sum.records));
+  metrics.commit_bytes_total.Set(static_cast<int64_t>(sum.bytes_written));
+  metrics.commit_errors_total.Set(static_cast<int64_t>(sum.commit_errors));
+  metrics.spool_live_bytes.Set(static_cast<int64_t>(sum.live_bytes));
+  metrics.spool_bytes.Set(static_cast<int64_t>(sum.spool_bytes));
+  metrics.reclaimed_bytes_total.Set(static_cast<int64_t>(sum.moved_bytes));
+  const OwnerCounters& owner = destinations_->counters();
+  metrics.sending.Set(static_cast<int64_t>(owner.recipients_sending));
+  metrics.connections_out.Set(static_cast<int64_t>(owner.connections));
+  metrics.connections_out_total.Set(static_cast<int64_t>(owner.connects));
+  metrics.attempts_total.Set(static_cast<int64_t>(owner.attempts));
+  metrics.lanes_opened_total.Set(static_cast<int64_t>(owner.lanes_opened));
+  metrics.tickets.Set(home_->tickets());
+  metrics.timers.Set(wheel_.size());
+  metrics.destinations.Set(static_cast<int64_t>(destinations_->size()));
+  metrics.mailbox_messages_total.Set(static_cast<int64_t>(post_.counters().posted));
+  metrics.mailbox_full_total.Set(static_cast<int64_t>(post_.counters().full));
+  metrics.wakes_total.Set(static_cast<int64_t>(post_.counters().wakes));
+  metrics.log_dropped_total.Set(static_cast<int64_t>(events_.dropped_total()));
+  if (setup_.measure) over_memory_ = setup_.measure(&metrics);
+}
+
+// --- Events ----------------------------------------------------------------------------------------
+
+void Shard::FlushEvents() {
+  if (events_op_.in_flight) return;
+  events_taken_ = events_.Take();
+  if (events_taken_.empty()) return;
+  if (!setup_.write_events) {
+    events_.Release();
+    events_taken_ = {};
+    return;
+  }
+  io_->RunOnHelper(&events_op_, [this] { return setup_.write_events(events_taken_) ? 0 : -1; });
+}
+
+void Shard::OnEventsWritten(const io::OpResult&) {
+  events_taken_ = {};
+  events_.Release();
+}
+
+// --- The control plane -----------------------------------------------------------------------------
+
+void Shard::Post(std::function<void(Shard*)> work) {
+  {
+    const std::lock_guard<std::mutex> lock(posted_mutex_);
+    posted_.push_back(std::move(work));
+  }
+  has_posted_.store(true, std::memory_order_release);
+  io_->WakeFromOutside();
+}
+
+void Shard::RunPosted() {
+  std::vector<std::function<void(Shard*)>> work;
+  {
+    const std::lock_guard<std::mutex> lock(posted_mutex_);
+    work.swap(posted_);
+    has_posted_.store(false, std::memory_order_relaxed);
+  }
+  for (const auto& one : work) one(this);
+}
+
+void Shard::List(QueueListSink* sink) {
+  std::vector<Store*> stores;
+  for (const auto& store : stores_) stores.push_back(store.get());
+  listers_.push_back(std::make_unique<QueueLister>(io_, std::move(stores), sink));
+  if (step_ == Step::kClosingStores || step_ == Step::kStopped) listers_.back()->Stop();
+}
+
+// --- Stop ------------------------------------------------------------------------------------------
+
+void Shard::BeginStop() {
+  if (step_ != Step::kStarting && step_ != Step::kRunning) return;
+  step_ = Step::kStopping;
+  if (clients_ != nullptr) clients_->Close();
+  destinations_->Close();
+  home_->Close();
+}
+
+void Shard::Abort() {
+  if (step_ != Step::kStopping || aborted_) return;
+  aborted_ = true;
+  clients_->Abort();
+  destinations_->Abort();
+}
+
+// The order: clients and deliveries end; then home has everything back and nothing on its way to the
+// disk; then the stores close. Mail from other shards is answered all the while.
+void Shard::AdvanceStop() {
+  if (step_ == Step::kStopping) {
+    if (!clients_->closed() || drafts_->in_use() > 0 || !destinations_->closed()) return;
+    if (!home_->idle() || post_.HasMail() || post_.waiting() > 0) return;
+    for (const auto& lister : listers_) lister->Stop();
+    if (!listers_.empty()) return;
+    step_ = Step::kClosingStores;
+    for (const auto& store : stores_) {
+      store->Close([this](const core::Status& status) {
+        if (!status.ok()) log_.Notice(core::LogLevel::kError, "close", status.ToString());
+        --stores_open_;
+      });
+    }
+    return;
+  }
+  if (stores_open_ > 0) return;
+  // The last events go out before the loop ends.
+  if (events_op_.in_flight) return;
+  FlushEvents();
+  if (!events_op_.in_flight) step_ = Step::kStopped;
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,156 @@
+// Shard: everything that one core does, put together.
+//
+// A shard has an Io, a wheel, a log (and adopted ones), a home for the mail that it accepts, a table of
+// the destinations that it owns, and its share of the clients' connections. It does not know its thread: a
+// test runs four of them on one.
+//
+// Lifecycle: made by the control plane -> Start -> RunOnce again and again -> (BeginStop) -> stopped() ->
+// destroyed. All calls on the shard's thread, except Post.
+//
+// One turn: completions, mail from other shards, timers, commands, what home and the store have gathered;
+// then mail to others leaves, and the loop sleeps until the earliest deadline.
+#ifndef OUTBOX_QUEUE_SHARD_H_
+#define OUTBOX_QUEUE_SHARD_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config.h"
+#include "core/event_log.h"
+#include "core/metrics.h"
+#include "core/random.h"
+#include "core/timer_wheel.h"
+#include "io/io.h"
+#include "queue/client_limits.h"
+#include "queue/destination_table.h"
+#include "queue/draft.h"
+#include "queue/home.h"
+#include "queue/queue_lister.h"
+#include "queue/reception.h"
+#include "queue/shard_clients.h"
+#include "queue/router.h"
+#include "queue/shard_log.h"
+#include "queue/shard_mail.h"
+#include "queue/site.h"
+#include "queue/store.h"
+#include "smtp/block_cache.h"
+
+namespace outbox::queue {
+
+// Who is told of a shard's life. Called on the shard's thread.
+class ShardObserver {
+ public:
+  virtual ~ShardObserver() = default;
+  // The store can be written and the listeners are open; or why not: the shard then only waits to be
+  // stopped.
+  virtual void OnShardReady(uint32_t shard, const core::Status& status) = 0;
+};
+
+struct ShardSetup {
+  uint32_t index = 0;
+  const core::Config* config = nullptr;
+  io::Io* io = nullptr;
+  std::vector<io::Io*> ios;  // all shards', by index
+  Exchange* exchange = nullptr;
+  SiteTable* sites = nullptr;
+  ClientLimits* clients = nullptr;
+  ShardObserver* observer = nullptr;
+  core::ShardMetrics* metrics = nullptr;
+  std::vector<uint32_t> adopted_logs;  // left over by an earlier number of shards
+  uint64_t max_log_bytes = UINT64_MAX;  // this shard's part of [storage] max_size
+  // Writes whole lines of events somewhere, waiting if it must (it runs on the helper thread). Unset:
+  // events are dropped.
+  std::function<bool(std::string_view)> write_events;
+  // Sets what only the daemon can know (memory, rings); true: the process is above its memory limit, no
+  // new mail. Unset: never.
+  std::function<bool(core::ShardMetrics*)> measure;
+};
+
+class Shard : private DraftSink, private RoomGauge {
+ public:
+  explicit Shard(const ShardSetup& setup);
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+  // REQUIRES: stopped(), or never started.
+  ~Shard() override;
+
+  void Start();
+  // One turn of the loop.
+  void RunOnce();
+
+  // From any thread: runs `work` on the shard, soon.
+  void Post(std::function<void(Shard*)> work);
+
+  // No new mail: listeners close, idle clients get 421, transactions in flight end; nothing new is sent.
+  void BeginStop();
+  // The stop timeout is over: connections are cut. What was acknowledged is in the log.
+  void Abort();
+  bool stopped() const { return step_ == Step::kStopped; }
+
+  // Starts a listing; `sink` outlives it.
+  void List(QueueListSink* sink);
+
+  uint32_t index() const { return setup_.index; }
+  const Home& home() const { return *home_; }
+
+ private:
+  class Recovery;   // one store's RecoverySink
+
+  enum class Step : uint8_t { kStarting, kRunning, kStopping, kClosingStores, kStopped };
+
+  // DraftSink
+  void OnDraftCommitted(Store* store, Message* message, const MetaView& meta) override;
+  // RoomGauge
+  const char* WhyNoRoom() const override;
+
+  void OnWritable(const core::Status& status);
+  void OpenStore(uint32_t log_id, bool adopted);
+  void RunPosted();
+  void FireTimer(uint8_t kind, uint64_t cookie);
+  void AdvanceStop();
+  void FlushEvents();
+  void OnEventsWritten(const io::OpResult& result);
+  void Measure();
+  int64_t SleepUntil();
+
+  ShardSetup setup_;
+  io::Io* const io_;
+  core::Random random_;
+  core::TimerWheel wheel_;
+  core::EventLog events_;
+  ShardLog log_;
+  Router router_;
+  PostOffice post_;
+  smtp::BlockCache blocks_;
+  std::unique_ptr<LinkFactory> links_;
+  std::vector<std::unique_ptr<Store>> stores_;  // the first is the shard's own
+  std::vector<std::unique_ptr<Recovery>> recoveries_;
+  std::unique_ptr<Home> home_;
+  std::unique_ptr<DestinationTable> destinations_;
+  std::unique_ptr<DraftPool> drafts_;
+  std::unique_ptr<ShardClients> clients_;
+  std::vector<std::unique_ptr<QueueLister>> listers_;
+
+  Step step_ = Step::kStarting;
+  bool aborted_ = false;
+  uint32_t stores_open_ = 0;   // neither failed nor closed
+  bool wheel_busy_ = false;    // the wheel's budget was used up
+  int64_t measured_ns_ = 0;
+  bool over_memory_ = false;
+  io::Op events_op_;
+  std::string_view events_taken_;
+
+  std::mutex posted_mutex_;  // not on the mail path: the control plane's door
+  std::vector<std::function<void(Shard*)>> posted_;
+  std::atomic<bool> has_posted_ = false;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_SHARD_H_

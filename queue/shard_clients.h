@@ -1,0 +1,61 @@
+// ShardClients: a shard's listeners and the clients that came in by them.
+//
+// Every shard listens at every address (SO_REUSEPORT) and keeps what it accepts. A failing accept (no
+// descriptors left) pauses the listener for a moment instead of spinning. Shard-local.
+#ifndef OUTBOX_QUEUE_SHARD_CLIENTS_H_
+#define OUTBOX_QUEUE_SHARD_CLIENTS_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/config.h"
+#include "core/intrusive_list.h"
+#include "core/status.h"
+#include "core/timer.h"
+#include "core/timer_wheel.h"
+#include "io/io.h"
+#include "queue/reception.h"
+#include "queue/shard_log.h"
+#include "smtp/block_cache.h"
+#include "smtp/server_connection.h"
+
+namespace outbox::queue {
+
+class ShardClients {
+ public:
+  ShardClients(io::Io* io, core::TimerWheel* wheel, smtp::BlockCache* blocks, ShardLog* log,
+               const core::Config& config, const ReceptionContext& reception);
+  ShardClients(const ShardClients&) = delete;
+  ShardClients& operator=(const ShardClients&) = delete;
+  // REQUIRES: closed(), or Listen was never called.
+  ~ShardClients();
+
+  // Opens all listeners; `share` when other shards listen at the same addresses. The error names the
+  // address; none is open then.
+  core::Status Listen(bool share);
+  // No new connections; clients get 421 when their transaction is done.
+  void Close();
+  // Cuts what is left.
+  void Abort();
+  // Close was called, and all listeners and connections are gone.
+  bool closed() const;
+
+ private:
+  struct Client;
+  struct Listener;
+
+  void OnAccepted(Listener* listener, const io::OpResult& result);
+  void CloseListener(Listener* listener);
+
+  io::Io* const io_;
+  core::TimerWheel* const wheel_;
+  ShardLog* const log_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  uint32_t connections_ = 0;
+  bool closing_ = false;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_SHARD_CLIENTS_H_

@@ -1,0 +1,306 @@
+#include "tools/daemon.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <utility>
+
+#include "core/limits.h"
+#include "tools/queue_answer.h"
+
+namespace outbox::tools {
+namespace {
+
+// Descriptors besides the sockets: rings, segments, log, control socket.
+constexpr uint64_t kSpareFiles = 1024;
+// After the connections have been cut, the stores still write what they hold.
+constexpr int64_t kHardStopNs = 20 * core::kNsPerSecond;
+
+uint32_t Cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<uint32_t>(std::clamp(CPU_COUNT(&set), 1, static_cast<int>(core::kMaxShards)));
+}
+
+// The core that shard `index` is pinned to: the index-th of those that the process may use.
+int CoreOf(uint32_t index) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return -1;
+  const int usable = CPU_COUNT(&set);
+  int nth = static_cast<int>(index) % std::max(usable, 1);
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &set) && nth-- == 0) return core;
+  }
+  return -1;
+}
+
+}  // namespace
+
+uint64_t ResidentBytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) return 0;
+  unsigned long long total = 0;
+  unsigned long long resident = 0;
+  const int read = std::fscanf(file, "%llu %llu", &total, &resident);
+  std::fclose(file);
+  return read == 2 ? resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+}
+
+struct Daemon::Seat {
+  uint32_t index = 0;
+  core::ShardMetrics metrics;
+  std::unique_ptr<io::UringIo> io;
+  std::unique_ptr<queue::Shard> shard;
+  std::thread thread;
+};
+
+Daemon::Daemon(core::Config config)
+    : config_(std::move(config)),
+      shards_(config_.shards == 0 ? Cores() : config_.shards),
+      log_(config_.log.file) {}
+
+Daemon::~Daemon() = default;
+
+// --- Start -----------------------------------------------------------------------------------------
+
+core::Status Daemon::Prepare() {
+  if (core::Status status = log_.Open(); !status.ok()) return status;
+  std::error_code error;
+  std::filesystem::create_directories(config_.spool, error);
+  if (error) {
+    return core::Status(core::StatusCode::kIoError,
+                        "cannot make the spool " + config_.spool + ": " + error.message());
+  }
+  if (core::Status status = lock_.Acquire(config_.spool); !status.ok()) return status;
+  uint64_t files = kSpareFiles;
+  for (const core::ListenerConfig& listener : config_.listeners) files += listener.max_connections;
+  for (const core::RouteConfig& route : config_.routes) {
+    files += std::min<uint32_t>(route.max_connections, 100);
+    if (files > 65'536) break;
+  }
+  return io::UringIo::ReserveOpenFiles(std::min<uint64_t>(files, 65'536));
+}
+
+core::Result<std::vector<uint32_t>> Daemon::FindLogs() const {
+  std::vector<uint32_t> logs;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(config_.spool, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("log-") || !entry.is_directory()) continue;
+    uint32_t id = 0;
+    const char* end = name.data() + name.size();
+    const auto [rest, wrong] = std::from_chars(name.data() + 4, end, id);
+    if (wrong == std::errc() && rest == end) logs.push_back(id);
+  }
+  if (error) {
+    return core::Status(core::StatusCode::kIoError,
+                        "cannot read the spool " + config_.spool + ": " + error.message());
+  }
+  std::sort(logs.begin(), logs.end());
+  return logs;
+}
+
+core::Status Daemon::MakeShards() {
+  core::Result<std::vector<uint32_t>> logs = FindLogs();
+  if (!logs.ok()) return logs.status();
+  exchange_ = std::make_unique<queue::Exchange>(shards_, core::kMailboxCapacity);
+  sites_ = std::make_unique<queue::SiteTable>(core::kMaxSites);
+  io::UringOptions options;
+  options.disable = config_.io.disable;
+  std::vector<io::Io*> ios;
+  for (uint32_t i = 0; i < shards_; ++i) {
+    seats_.push_back(std::make_unique<Seat>());
+    seats_[i]->index = i;
+    core::Result<std::unique_ptr<io::UringIo>> io = io::UringIo::Create(options);
+    if (!io.ok()) return io.status();
+    seats_[i]->io = std::move(*io);
+    ios.push_back(seats_[i]->io.get());
+  }
+  for (uint32_t i = 0; i < shards_; ++i) {
+    queue::ShardSetup setup;
+    setup.index = i;
+    setup.config = &config_;
+    setup.io = ios[i];
+    setup.ios = ios;
+    setup.exchange = exchange_.get();
+    setup.sites = sites_.get();
+    setup.clients = &clients_;
+    setup.observer = this;
+    setup.metrics = &seats_[i]->metrics;
+    for (const uint32_t log : *logs) {
+      if (log >= shards_ && log % shards_ == i) setup.adopted_logs.push_back(log);
+    }
+    if (config_.storage.max_size > 0) setup.max_log_bytes = config_.storage.max_size / shards_;
+    setup.write_events = [this](std::string_view lines) { return log_.Write(lines); };
+    Seat* seat = seats_[i].get();
+    setup.measure = [this, seat](core::ShardMetrics* metrics) {
+      return MeasureShard(seat, metrics);
+    };
+    seat->shard = std::make_unique<queue::Shard>(setup);
+  }
+  return core::OkStatus();
+}
+
+void Daemon::StartThreads() {
+  for (const auto& seat : seats_) {
+    seat->thread = std::thread([this, one = seat.get()] { RunShard(one); });
+  }
+}
+
+void Daemon::RunShard(Seat* seat) {
+  const std::string name = "shard-" + std::to_string(seat->index);
+  ::pthread_setname_np(::pthread_self(), name.c_str());
+  if (const int core = CoreOf(seat->index); core >= 0) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<size_t>(core), &set);
+    ::pthread_setaffinity_np(::pthread_self(), sizeof set, &set);  // only a wish
+  }
+  seat->io->Start();
+  seat->shard->Start();
+  while (!seat->shard->stopped()) seat->shard->RunOnce();
+  // A stopped shard still answers the others' mail until all have stopped.
+  if (stopped_.fetch_add(1) + 1 == shards_) {
+    for (const auto& other : seats_) other->io->WakeFromOutside();
+  }
+  while (stopped_.load() < shards_) seat->shard->RunOnce();
+  seat->io->Drain(core::kNsPerSecond);
+  control_->Post([this] {
+    if (++joined_ == shards_) Finish();
+  });
+}
+
+bool Daemon::MeasureShard(Seat* seat, core::ShardMetrics* metrics) {
+  const io::UringCounters& counters = seat->io->counters();
+  metrics->uring_enters_total.Set(static_cast<int64_t>(seat->io->enters()));
+  metrics->turns_total.Set(static_cast<int64_t>(counters.turns));
+  metrics->uring_overflows_total.Set(static_cast<int64_t>(counters.overflows));
+  metrics->receives_parked_total.Set(static_cast<int64_t>(counters.receives_parked));
+  // The first shard reads the memory of the process, for all.
+  if (seat->index == 0) {
+    resident_bytes_.store(ResidentBytes(), std::memory_order_relaxed);
+    metrics->memory_bytes.Set(
+        static_cast<int64_t>(resident_bytes_.load(std::memory_order_relaxed)));
+  }
+  return resident_bytes_.load(std::memory_order_relaxed) > config_.limits.memory;
+}
+
+int Daemon::Run() {
+  core::Status status = Prepare();
+  if (status.ok()) {
+    core::Result<std::unique_ptr<ControlServer>> control =
+        ControlServer::Create(config_.control, this);
+    status = control.status();
+    if (control.ok()) control_ = std::move(*control);
+  }
+  if (status.ok()) status = MakeShards();
+  if (!status.ok()) {
+    std::fprintf(stderr, "outboxd: %s\n", status.message().c_str());
+    return 1;
+  }
+  StartThreads();
+  control_->Run();
+  for (const auto& seat : seats_) seat->thread.join();
+  for (const auto& seat : seats_) seat->shard.reset();
+  return exit_status_;
+}
+
+void Daemon::OnShardReady(uint32_t shard, const core::Status& status) {
+  control_->Post([this, shard, status] {
+    if (!status.ok()) {
+      std::fprintf(stderr, "outboxd: shard %u: %s\n", shard, status.message().c_str());
+      exit_status_ = 1;
+      BeginStop("a shard could not start");
+      return;
+    }
+    if (++ready_ < shards_ || stopping_) return;
+    std::printf("outboxd ready\n");
+    std::fflush(stdout);
+  });
+}
+
+// --- Stop ------------------------------------------------------------------------------------------
+
+void Daemon::BeginStop(const char* why) {
+  if (stopping_) return;
+  stopping_ = true;
+  log_.Write(std::string("{\"event\":\"stopping\",\"text\":\"") + why + "\"}\n");
+  for (const auto& seat : seats_) {
+    seat->shard->Post([](queue::Shard* shard) { shard->BeginStop(); });
+  }
+  control_->After(config_.stop_timeout_ns, [this] {
+    for (const auto& seat : seats_) {
+      seat->shard->Post([](queue::Shard* shard) { shard->Abort(); });
+    }
+  });
+  control_->After(config_.stop_timeout_ns + kHardStopNs, [] {
+    std::fprintf(stderr, "outboxd: the stop hangs; giving up. Nothing that was acknowledged is lost.\n");
+    std::fflush(stderr);
+    ::_exit(1);
+  });
+}
+
+void Daemon::Finish() { control_->Quit(); }
+
+void Daemon::OnSignal(int signal) {
+  if (signal == SIGHUP) {
+    if (const core::Status status = log_.Open(); !status.ok()) {
+      std::fprintf(stderr, "outboxd: %s\n", status.message().c_str());
+    }
+    return;
+  }
+  BeginStop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+// --- Commands --------------------------------------------------------------------------------------
+
+void Daemon::Handle(const nlohmann::json& request, std::shared_ptr<ReplyStream> reply) {
+  const std::string command = request.at("command").get<std::string>();
+  if (command == "stats") {
+    AnswerStats(reply);
+  } else if (command == "queue") {
+    AnswerQueue(reply);
+  } else if (command == "stop") {
+    reply->Finish({{"stopping", true}});
+    BeginStop("outbox stop");
+  } else {
+    reply->Fail("unknown command \"" + command + "\"; known are stats, queue and stop");
+  }
+}
+
+void Daemon::AnswerStats(const std::shared_ptr<ReplyStream>& reply) {
+  std::vector<const core::ShardMetrics*> shards;
+  for (const auto& seat : seats_) shards.push_back(&seat->metrics);
+  nlohmann::json answer;
+  for (const core::MetricInfo& metric : core::MetricTable()) {
+    answer[std::string(metric.name)] = core::SumMetric(metric, shards);
+  }
+  answer["memory_bytes"] = ResidentBytes();
+  answer["shards"] = shards_;
+  answer["version"] = OUTBOX_VERSION;
+  reply->Finish(answer);
+}
+
+void Daemon::AnswerQueue(const std::shared_ptr<ReplyStream>& reply) {
+  if (stopping_) {
+    reply->Fail("outboxd is stopping");
+    return;
+  }
+  auto answer = std::make_shared<QueueAnswer>(control_.get(), reply, shards_);
+  answer->HoldUntilDone();
+  for (const auto& seat : seats_) {
+    seat->shard->Post([answer](queue::Shard* shard) { shard->List(answer.get()); });
+  }
+}
+
+}  // namespace outbox::tools

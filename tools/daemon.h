@@ -1,0 +1,81 @@
+// Daemon: outboxd's main thread: it makes the shards, gives each a thread, answers the operator, and ends
+// everything in order.
+//
+// Lifecycle: constructed from a checked configuration -> Run, which returns the exit status. The main thread
+// serves the control socket and the signals (tools/control_server.h); the mail runs on the shards' threads.
+#ifndef OUTBOX_TOOLS_DAEMON_H_
+#define OUTBOX_TOOLS_DAEMON_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/config.h"
+#include "core/metrics.h"
+#include "io/uring_io.h"
+#include "queue/client_limits.h"
+#include "queue/shard.h"
+#include "queue/shard_mail.h"
+#include "queue/site.h"
+#include "tools/control_server.h"
+#include "tools/log_file.h"
+
+namespace outbox::tools {
+
+class Daemon : private ControlHandler, private queue::ShardObserver {
+ public:
+  explicit Daemon(core::Config config);
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+  ~Daemon() override;
+
+  // Serves until it is told to stop. 0: stopped in order; 1: could not start (the reason is on stderr).
+  int Run();
+
+ private:
+  struct Seat;  // a shard, its Io and its thread
+
+  core::Status Prepare();
+  // The log ids below the spool, from earlier runs.
+  core::Result<std::vector<uint32_t>> FindLogs() const;
+  core::Status MakeShards();
+  void StartThreads();
+  void RunShard(Seat* seat);
+  bool MeasureShard(Seat* seat, core::ShardMetrics* metrics);
+  void BeginStop(const char* why);
+  void Finish();
+
+  // queue::ShardObserver, on a shard's thread
+  void OnShardReady(uint32_t shard, const core::Status& status) override;
+  // ControlHandler, on the main thread
+  void Handle(const nlohmann::json& request, std::shared_ptr<ReplyStream> reply) override;
+  void OnSignal(int signal) override;
+  void AnswerStats(const std::shared_ptr<ReplyStream>& reply);
+  void AnswerQueue(const std::shared_ptr<ReplyStream>& reply);
+
+  const core::Config config_;
+  uint32_t shards_ = 1;
+  LogFile log_;
+  queue::SpoolLock lock_;
+  std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<queue::Exchange> exchange_;
+  std::unique_ptr<queue::SiteTable> sites_;
+  queue::ClientLimits clients_;
+  std::vector<std::unique_ptr<Seat>> seats_;
+  std::atomic<uint32_t> stopped_ = 0;
+  std::atomic<uint64_t> resident_bytes_ = 0;
+  uint32_t ready_ = 0;
+  uint32_t joined_ = 0;  // shards whose threads are about to end
+  bool stopping_ = false;
+  int exit_status_ = 0;
+};
+
+// Resident memory of this process in bytes, from /proc/self/statm; 0 if that cannot be read.
+uint64_t ResidentBytes();
+
+}  // namespace outbox::tools
+
+#endif  // OUTBOX_TOOLS_DAEMON_H_

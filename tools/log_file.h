@@ -1,0 +1,37 @@
+// LogFile: where the event logs of all shards are written.
+//
+// A file opened for appending, or stderr. Write is called by the shards' helper threads, each with whole
+// lines; Reopen by the control plane on SIGHUP, after a rotation has renamed the file. Thread-safe.
+#ifndef OUTBOX_TOOLS_LOG_FILE_H_
+#define OUTBOX_TOOLS_LOG_FILE_H_
+
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "core/status.h"
+
+namespace outbox::tools {
+
+class LogFile {
+ public:
+  // An empty path is stderr.
+  explicit LogFile(std::string path) : path_(std::move(path)) {}
+  LogFile(const LogFile&) = delete;
+  LogFile& operator=(const LogFile&) = delete;
+  ~LogFile();
+
+  // Opens, or opens anew; on failure the file that was open goes on. The error names the path.
+  core::Status Open();
+  // Writes all of `lines`, waiting as long as it takes; false when the system refuses (full disk).
+  bool Write(std::string_view lines);
+
+ private:
+  const std::string path_;
+  std::mutex mutex_;
+  int fd_ = -1;
+};
+
+}  // namespace outbox::tools
+
+#endif  // OUTBOX_TOOLS_LOG_FILE_H_

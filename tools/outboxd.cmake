@@ -1,0 +1,9 @@
+# outboxd, the daemon.
+add_executable(outboxd
+  daemon.cc
+  log_file.cc
+  outboxd.cc
+  queue_answer.cc
+)
+target_link_libraries(outboxd PRIVATE outbox_control outbox_home outbox_io CLI11::CLI11
+  PkgConfig::JEMALLOC)
