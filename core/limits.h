@@ -112,6 +112,9 @@ inline constexpr uint32_t kTicketsForNewMail = kMaxTicketsPerShard / 2;
 // Messages of one shard that are being received at once; 452 above. Each has its envelope and at most
 // kInlineBodyBytesMax of body in memory.
 inline constexpr uint32_t kDraftsPerShard = 16'384;
+// Sites that the shared table holds, a power of two. When it is full of sites in use, mail for a new one
+// waits until one has aged out.
+inline constexpr uint32_t kMaxSites = 1u << 16;
 // Ready tickets of a destination above which lanes open (docs/architecture.md, "Shards, home,
 // tickets").
 inline constexpr uint32_t kLaneReadyTickets = 1000;

@@ -10,6 +10,7 @@ outbox_library(outbox_home
     message_id.cc
     notifier.cc
     period_table.cc
+    recipient_state.cc
     reply_table.cc
     router.cc
     shard_log.cc
@@ -17,6 +18,7 @@ outbox_library(outbox_home
     reception.cc
     shard.cc
     shard_clients.cc
+    spool_lock.cc
     state_writer.cc
   LINK
     outbox_core

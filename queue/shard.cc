@@ -6,7 +6,6 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/timer.h"
-#include "queue/smtp_link.h"
 
 namespace outbox::queue {
 namespace {
@@ -52,7 +51,8 @@ Shard::Shard(const ShardSetup& setup)
       events_(setup.config->log.level),
       log_(setup.io, setup.metrics, &events_),
       router_(*setup.config),
-      post_(setup.exchange, static_cast<uint8_t>(setup.index)) {
+      post_(setup.exchange, static_cast<uint8_t>(setup.index)),
+      links_(&client_context_) {
   const core::Config& config = *setup_.config;
   post_.SetIos(setup_.ios);
   HomeContext home;
@@ -64,20 +64,40 @@ Shard::Shard(const ShardSetup& setup)
   home.router = &router_;
   home.hostname = config.hostname;
   home_ = std::make_unique<Home>(home);
-  links_ = MakeSmtpLinks(io_, &wheel_, &blocks_, config);
+  SetClientContext();
   OwnerContext owner;
   owner.io = io_;
   owner.wheel = &wheel_;
   owner.random = &random_;
   owner.post = &post_;
   owner.sites = setup_.sites;
-  owner.links = links_.get();
+  owner.links = &links_;
   owner.connections_for = [this](std::string_view key) { return router_.ConnectionsFor(key); };
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
   owner.max_messages_per_connection = config.delivery.max_messages_per_connection;
   destinations_ = std::make_unique<DestinationTable>(owner);
   post_.SetHandlers(home_.get(), destinations_.get(), nullptr);
   events_op_.Bind<&Shard::OnEventsWritten>(this);
+}
+
+void Shard::SetClientContext() {
+  const core::DeliveryConfig& delivery = setup_.config->delivery;
+  client_context_.io = io_;
+  client_context_.wheel = &wheel_;
+  client_context_.blocks = &blocks_;
+  client_context_.session.helo_name = setup_.config->hostname;
+  smtp::ClientTimeouts& timeouts = client_context_.timeouts;
+  timeouts.connect_ns = delivery.connect_timeout_ns;
+  timeouts.greeting_ns = delivery.greeting_timeout_ns;
+  timeouts.hello_ns = delivery.helo_timeout_ns;
+  timeouts.mail_ns = delivery.mail_timeout_ns;
+  timeouts.rcpt_ns = delivery.rcpt_timeout_ns;
+  timeouts.data_ns = delivery.data_timeout_ns;
+  timeouts.block_ns = delivery.block_timeout_ns;
+  timeouts.final_dot_ns = delivery.final_dot_timeout_ns;
+  // Deliveries close idle connections first: they know who waits for the slot.
+  timeouts.idle_ns = 2 * delivery.idle_timeout_ns;
+  timeouts.quit_ns = delivery.quit_timeout_ns;
 }
 
 Shard::~Shard() {

@@ -38,6 +38,7 @@
 #include "queue/shard_log.h"
 #include "queue/shard_mail.h"
 #include "queue/site.h"
+#include "queue/smtp_link.h"
 #include "queue/store.h"
 #include "smtp/block_cache.h"
 
@@ -72,7 +73,7 @@ struct ShardSetup {
   std::function<bool(core::ShardMetrics*)> measure;
 };
 
-class Shard : private DraftSink, private RoomGauge {
+class Shard : public DraftSink, public RoomGauge {
  public:
   explicit Shard(const ShardSetup& setup);
   Shard(const Shard&) = delete;
@@ -96,6 +97,11 @@ class Shard : private DraftSink, private RoomGauge {
   // Starts a listing; `sink` outlives it.
   void List(QueueListSink* sink);
 
+  // DraftSink
+  void OnDraftCommitted(Store* store, Message* message, const MetaView& meta) override;
+  // RoomGauge
+  const char* WhyNoRoom() const override;
+
   uint32_t index() const { return setup_.index; }
   const Home& home() const { return *home_; }
 
@@ -104,11 +110,7 @@ class Shard : private DraftSink, private RoomGauge {
 
   enum class Step : uint8_t { kStarting, kRunning, kStopping, kClosingStores, kStopped };
 
-  // DraftSink
-  void OnDraftCommitted(Store* store, Message* message, const MetaView& meta) override;
-  // RoomGauge
-  const char* WhyNoRoom() const override;
-
+  void SetClientContext();
   void OnWritable(const core::Status& status);
   void OpenStore(uint32_t log_id, bool adopted);
   void RunPosted();
@@ -128,7 +130,8 @@ class Shard : private DraftSink, private RoomGauge {
   Router router_;
   PostOffice post_;
   smtp::BlockCache blocks_;
-  std::unique_ptr<LinkFactory> links_;
+  smtp::ClientContext client_context_;
+  SmtpLinkFactory links_;
   std::vector<std::unique_ptr<Store>> stores_;  // the first is the shard's own
   std::vector<std::unique_ptr<Recovery>> recoveries_;
   std::unique_ptr<Home> home_;
