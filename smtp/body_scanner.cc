@@ -22,31 +22,52 @@ struct BlockMasks {
 
 #if defined(__SSE2__)
 
-BlockMasks Masks(const char* bytes) {
-  const __m128i cr = _mm_set1_epi8('\r');
-  const __m128i lf = _mm_set1_epi8('\n');
-  BlockMasks masks;
-  for (unsigned i = 0; i < kBlock / 16; ++i) {
-    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 16 * i));
-    const unsigned cr_bits = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, cr)));
-    const unsigned lf_bits = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, lf)));
-    masks.cr |= uint64_t{cr_bits} << (16 * i);
-    masks.lf |= uint64_t{lf_bits} << (16 * i);
+struct Block {
+  explicit Block(const char* bytes) {
+    const __m128i* v = reinterpret_cast<const __m128i*>(bytes);
+    a = _mm_loadu_si128(v);
+    b = _mm_loadu_si128(v + 1);
+    c = _mm_loadu_si128(v + 2);
+    d = _mm_loadu_si128(v + 3);
   }
-  return masks;
+  __m128i a, b, c, d;
+};
+
+// The top bit of each octet.
+inline uint64_t TopBits(__m128i a, __m128i b, __m128i c, __m128i d) {
+  const uint64_t low = static_cast<uint32_t>(_mm_movemask_epi8(a)) |
+                       static_cast<uint32_t>(_mm_movemask_epi8(b)) << 16;
+  const uint64_t high = static_cast<uint32_t>(_mm_movemask_epi8(c)) |
+                        static_cast<uint32_t>(_mm_movemask_epi8(d)) << 16;
+  return low | high << 32;
+}
+
+inline uint64_t Equal(const Block& block, char octet) {
+  const __m128i wanted = _mm_set1_epi8(octet);
+  return TopBits(_mm_cmpeq_epi8(block.a, wanted), _mm_cmpeq_epi8(block.b, wanted),
+                 _mm_cmpeq_epi8(block.c, wanted), _mm_cmpeq_epi8(block.d, wanted));
+}
+
+BlockMasks Masks(const char* bytes) {
+  const Block block(bytes);
+  return {Equal(block, '\r'), Equal(block, '\n')};
 }
 
 // Any octet of the block above 127, any NUL.
 void Look(const char* bytes, bool* eight_bit, bool* nul) {
-  const __m128i* v = reinterpret_cast<const __m128i*>(bytes);
-  const __m128i a = _mm_loadu_si128(v);
-  const __m128i b = _mm_loadu_si128(v + 1);
-  const __m128i c = _mm_loadu_si128(v + 2);
-  const __m128i d = _mm_loadu_si128(v + 3);
-  const __m128i any = _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d));
-  const __m128i least = _mm_min_epu8(_mm_min_epu8(a, b), _mm_min_epu8(c, d));
+  const Block v(bytes);
+  const __m128i any = _mm_or_si128(_mm_or_si128(v.a, v.b), _mm_or_si128(v.c, v.d));
+  const __m128i least = _mm_min_epu8(_mm_min_epu8(v.a, v.b), _mm_min_epu8(v.c, v.d));
   *eight_bit |= _mm_movemask_epi8(any) != 0;
   *nul |= _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) != 0;
+}
+
+// The same for the first `size` octets of a block, 1 to 64.
+void LookAtSome(const char* bytes, size_t size, bool* eight_bit, bool* nul) {
+  const uint64_t mask = UINT64_MAX >> (kBlock - size);
+  const Block v(bytes);
+  *eight_bit |= (TopBits(v.a, v.b, v.c, v.d) & mask) != 0;
+  *nul |= (Equal(v, '\0') & mask) != 0;
 }
 
 #else
@@ -60,22 +81,18 @@ BlockMasks Masks(const char* bytes) {
   return masks;
 }
 
-void Look(const char* bytes, bool* eight_bit, bool* nul) {
-  for (size_t i = 0; i < kBlock; ++i) {
-    *eight_bit |= static_cast<unsigned char>(bytes[i]) > 127;
-    *nul |= bytes[i] == '\0';
-  }
-}
-
-#endif
-
-// The same for the beginning of a block.
 void LookAtSome(const char* bytes, size_t size, bool* eight_bit, bool* nul) {
   for (size_t i = 0; i < size; ++i) {
     *eight_bit |= static_cast<unsigned char>(bytes[i]) > 127;
     *nul |= bytes[i] == '\0';
   }
 }
+
+void Look(const char* bytes, bool* eight_bit, bool* nul) {
+  LookAtSome(bytes, kBlock, eight_bit, nul);
+}
+
+#endif
 
 }  // namespace
 

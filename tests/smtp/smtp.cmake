@@ -7,6 +7,7 @@ outbox_test(smtp_test
     smtp/command_test.cc
     smtp/reply_test.cc
     smtp/server_session_test.cc
+    smtp/session_pair_test.cc
   LINK outbox_smtp)
 outbox_test(smtp_connection_test
   FILES smtp/connection_test.cc
