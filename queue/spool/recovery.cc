@@ -12,6 +12,8 @@ namespace outbox::queue {
 namespace {
 
 constexpr size_t kReadBytes = 1u << 20;
+// Of a read that fails, before what it was to bring counts as unreadable.
+constexpr uint32_t kReadTries = 3;
 
 }  // namespace
 
@@ -104,13 +106,19 @@ void Recovery::OnOpened(int32_t result) {
   segment_->file = result;
   if (segment_->bytes < kSegmentDataAt + 2 * kBlock) return Remove();  // was never completed
   bytes_ = AlignedBuffer(kSegmentDataAt);
+  tries_ = 0;
   Expect(&Recovery::OnHeader);
   log_->io->Read(&op_, segment_->file, bytes_.span(), 0);
 }
 
 void Recovery::OnHeader(int32_t result) {
   const std::string name = SegmentFileName(segment_->number);
-  if (result < static_cast<int32_t>(kSegmentDataAt)) {
+  header_unreadable_ = result < static_cast<int32_t>(kSegmentDataAt);
+  if (header_unreadable_) {
+    if (++tries_ < kReadTries) {
+      Expect(&Recovery::OnHeader);
+      return log_->io->Read(&op_, segment_->file, bytes_.span(), 0);
+    }
     log_->Damage(name, "its header cannot be read");
     // What it has may be readable all the same.
     std::fill_n(bytes_.data(), kSegmentDataAt, '\0');
@@ -147,18 +155,29 @@ void Recovery::OnHeader(int32_t result) {
 void Recovery::ReadWhole() {
   bytes_ = AlignedBuffer(segment_->bytes);
   read_ = 0;
+  tries_ = unreadable_ = 0;
   whole_for_header_ = true;
   Expect(&Recovery::OnWhole);
   log_->io->Read(&op_, segment_->file, bytes_.span().first(std::min(kReadBytes, bytes_.size())), 0);
 }
 
 void Recovery::OnWhole(int32_t result) {
+  if (result <= 0 && ++tries_ < kReadTries) {
+    Expect(&Recovery::OnWhole);
+    const size_t most = tries_ == kReadTries - 1 ? kBlock : kReadBytes;
+    log_->io->Read(&op_, segment_->file,
+                   bytes_.span().subspan(read_, std::min(most, bytes_.size() - read_)), read_);
+    return;
+  }
   if (result <= 0) {
-    // The blocks that cannot be read count as zeros: go on behind them.
+    // The block that cannot be read counts as zeros: go on behind it, but keep the segment as it is
+    // for as long as we run.
+    if (++unreadable_ == 1) ++segment_->pins;
     const size_t skip = std::min<size_t>(kBlock, bytes_.size() - read_);
     std::fill_n(bytes_.data() + read_, skip, '\0');
     read_ += skip;
   } else {
+    tries_ = 0;
     read_ += static_cast<size_t>(result) / kBlock * kBlock;
     if (static_cast<size_t>(result) < kBlock) read_ = bytes_.size();
   }
@@ -169,6 +188,10 @@ void Recovery::OnWhole(int32_t result) {
     log_->io->Read(&op_, segment_->file,
                    bytes_.span().subspan(read_, std::min(most, bytes_.size() - read_)), read_);
     return;
+  }
+  if (unreadable_ > 0) {
+    log_->Damage(SegmentFileName(segment_->number),
+                 std::to_string(unreadable_) + " blocks cannot be read");
   }
   if (whole_for_header_) {
     whole_for_header_ = false;
@@ -187,6 +210,9 @@ void Recovery::Classify(std::span<const char> whole) {
     generation_max_ = std::max(generation_max_, use->generation);
     log_->segments.Begin(segment_, SegmentKind::kLog, *use);
     segment_->state = SegmentState::kSealed;
+  } else if (header_unreadable_ || unreadable_ > 0) {
+    // It may hold extents. Nobody touches it; its generation is not known, so go on far above.
+    generation_max_ += 1u << 20;
   } else if (mark_found_) {
     log_->pool.AddFree(segment_);
   } else {

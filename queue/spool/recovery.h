@@ -106,6 +106,9 @@ class Recovery {
   uint64_t mark_generation_ = 0;
   bool mark_found_ = false;
   bool whole_for_header_ = false;
+  bool header_unreadable_ = false;
+  uint32_t tries_ = 0;       // of the read under way
+  uint32_t unreadable_ = 0;  // blocks of the segment
   uint64_t generation_max_ = 0;
   std::vector<Segment*> order_;  // log segments, newest first
   size_t next_segment_ = 0;
