@@ -10,3 +10,9 @@ outbox_test(spool_random_test
   FILES spool/store_random_test.cc
   LINK spool_test_support
 )
+outbox_test(spool_uring_test
+  FILES spool/uring_store_test.cc
+  LINK spool_test_support outbox_io
+)
+outbox_fuzzer(recovery_fuzz FILES fuzz/recovery_fuzz.cc LINK outbox_spool)
+outbox_fuzzer(meta_fuzz FILES fuzz/meta_fuzz.cc LINK outbox_spool)
