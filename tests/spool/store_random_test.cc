@@ -73,7 +73,7 @@ uint64_t RunSeed(uint64_t seed, const Plan& plan) {
 }
 
 TEST(StoreRandomTest, CrashesAndRestarts) {
-  for (uint64_t seed = FirstSeed(); seed < FirstSeed() + Seeds(150); ++seed) {
+  for (uint64_t seed = FirstSeed(); seed < FirstSeed() + Seeds(80); ++seed) {
     RunSeed(seed, {});
     ASSERT_FALSE(HasFailure()) << "SPOOL_SEED=" << seed;
   }
@@ -89,7 +89,7 @@ TEST(StoreRandomTest, ReclaimUnderCrashes) {
   plan.workload.live_max = 60;
   plan.workload.done = 45;
   plan.boots = 3;
-  for (uint64_t seed = FirstSeed() + 1000; seed < FirstSeed() + 1000 + Seeds(60); ++seed) {
+  for (uint64_t seed = FirstSeed() + 1000; seed < FirstSeed() + 1000 + Seeds(40); ++seed) {
     RunSeed(seed, plan);
     ASSERT_FALSE(HasFailure()) << "SPOOL_SEED=" << seed - 1000;
   }
@@ -98,7 +98,7 @@ TEST(StoreRandomTest, ReclaimUnderCrashes) {
 TEST(StoreRandomTest, FailingWrites) {
   Plan plan;
   plan.write_errors = true;
-  for (uint64_t seed = FirstSeed() + 2000; seed < FirstSeed() + 2000 + Seeds(100); ++seed) {
+  for (uint64_t seed = FirstSeed() + 2000; seed < FirstSeed() + 2000 + Seeds(60); ++seed) {
     RunSeed(seed, plan);
     ASSERT_FALSE(HasFailure()) << "SPOOL_SEED=" << seed - 2000;
   }
