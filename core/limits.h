@@ -109,11 +109,11 @@ inline constexpr uint32_t kTicketRecipients = 64;
 // what splits off and for DSNs.
 inline constexpr uint32_t kMaxTicketsPerShard = 1u << 24;
 inline constexpr uint32_t kTicketsForNewMail = kMaxTicketsPerShard / 2;
-// Messages of one shard that are being received at once; 452 above. Each has its envelope and at most
-// kInlineBodyBytesMax of body in memory.
+// Messages of one shard that are being received at once; 452 above. Each has its envelope and at
+// most kInlineBodyBytesMax of body in memory.
 inline constexpr uint32_t kDraftsPerShard = 16'384;
-// Sites that the shared table holds, a power of two. When it is full of sites in use, mail for a new one
-// waits until one has aged out.
+// Sites that the shared table holds, a power of two. When it is full of sites in use, mail for a
+// new one waits until one has aged out.
 inline constexpr uint32_t kMaxSites = 1u << 16;
 // Ready tickets of a destination above which lanes open (docs/architecture.md, "Shards, home,
 // tickets").
@@ -123,10 +123,11 @@ inline constexpr uint32_t kHostsPerAttempt = 10;
 
 // --- The spool ---
 
-// One record: meta, prefix and inline body of a message, or all entries of one commit. A larger one is
-// refused with an error (an envelope of this size: 452 4.5.3).
+// One record: meta, prefix and inline body of a message, or all entries of one commit. A larger one
+// is refused with an error (an envelope of this size: 452 4.5.3).
 inline constexpr uint32_t kRecordBytesMax = 448u << 10;
-// The longest body that is written inside its record; a longer one goes into extents while it arrives.
+// The longest body that is written inside its record; a longer one goes into extents while it
+// arrives.
 inline constexpr uint32_t kInlineBodyBytesMax = 128u << 10;
 // One extent: one write, one window when it is sent.
 inline constexpr uint32_t kExtentBytesMax = 256u << 10;
