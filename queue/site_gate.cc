@@ -53,7 +53,7 @@ void SiteGate::FindRoom(LocalSite* site) {
   }
   by_index_[site->index] = site;
   for (;;) {  // the limit may have been raised
-    const int shard = shared(site).slots.GrantFree(io_->now_ns());
+    const int shard = shared(site).slots.GrantFree();
     if (shard < 0) break;
     Hand(site, shard);
   }
@@ -140,7 +140,7 @@ void SiteGate::GiveBack(LocalSite* site) {
   CHECK(site->slots > 0);
   --site->slots;
   if (site->slots == 0 && site->expecting) shared(site).slots.SetStarving(post_->self(), true);
-  const int shard = shared(site).slots.Release(io_->now_ns());
+  const int shard = shared(site).slots.Release();
   if (shard >= 0) Hand(site, shard);
 }
 
@@ -205,7 +205,7 @@ void SiteGate::Succeed(LocalSite* site) {
   auto& slots = shared(site).slots;
   if (!slots.Succeed()) return;
   for (;;) {
-    const int shard = slots.GrantFree(io_->now_ns());
+    const int shard = slots.GrantFree();
     if (shard < 0) break;
     Hand(site, shard);
   }

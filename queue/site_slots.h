@@ -75,14 +75,7 @@ class SiteSlots {
   }
 
   // Takes a slot if there is one.
-  bool TryTake(int64_t now_ns) {
-    const uint32_t cap = Cap(now_ns);
-    uint32_t used = in_use_.load();
-    while (used < cap) {
-      if (in_use_.compare_exchange_weak(used, used + 1)) return true;
-    }
-    return false;
-  }
+  bool TryTake(int64_t now_ns) { return BlockedUntil(now_ns) == 0 && TakeBelow(Cap()); }
 
   // Takes a slot, or sets the waiter bit of `shard`. `starving`: the shard has no slot of this site at
   // all, so others should make room (SomebodyStarves). *granted: a grant is on its way all the same,
@@ -118,13 +111,13 @@ class SiteSlots {
   }
 
   // Gives a slot back, or hands it over: returns the shard that must get a grant with it, or kNobody.
-  int Release(int64_t now_ns) {
+  int Release() {
     for (;;) {
       const uint64_t mask = waiters_.load();
-      if (mask == 0 || in_use_.load() > Cap(now_ns)) {
+      if (mask == 0 || in_use_.load() > Cap()) {
         const uint32_t before = in_use_.fetch_sub(1);
         CHECK(before > 0);
-        return GrantFree(now_ns);
+        return GrantFree();
       }
       const int shard = ClearOne(mask);
       if (shard != kNobody) return shard;
@@ -134,9 +127,13 @@ class SiteSlots {
   // Hands a free slot to somebody who waits: returns the shard that must get a grant with it, or
   // kNobody when none waits or none is free. After the window or the limit has grown, call until
   // kNobody.
-  int GrantFree(int64_t now_ns) {
+  //
+  // The time until which the site is left alone is not asked here: the clocks of two shards are never
+  // quite the same, and who is still before that time must not strand one who is behind it. Who gets
+  // a slot too early by his clock gives it back and sets a timer.
+  int GrantFree() {
     while (waiters_.load() != 0) {
-      if (!TryTake(now_ns)) return kNobody;  // who has the slots sees the bits when releasing
+      if (!TakeBelow(Cap())) return kNobody;  // who has the slots sees the bits when releasing
       for (;;) {
         const uint64_t mask = waiters_.load();
         if (mask == 0) break;
@@ -221,11 +218,19 @@ class SiteSlots {
   }
 
  private:
-  uint32_t Cap(int64_t now_ns) const {
-    const SiteHealth health = SiteHealth::Unpack(health_.load());
-    if (now_ns < health.not_before_ms * core::kNsPerMs || now_ns < suspended_.load()) return 0;
+  // Slots that there are by limit and window.
+  uint32_t Cap() const {
+    const uint32_t window = SiteHealth::Unpack(health_.load()).window;
     const uint32_t limit = limit_.load();
-    return health.window == 0 ? limit : std::min(limit, health.window);
+    return window == 0 ? limit : std::min(limit, window);
+  }
+
+  bool TakeBelow(uint32_t cap) {
+    uint32_t used = in_use_.load();
+    while (used < cap) {
+      if (in_use_.compare_exchange_weak(used, used + 1)) return true;
+    }
+    return false;
   }
 
   // Clears the bit of the next shard in turn; kNobody when somebody else cleared it first.

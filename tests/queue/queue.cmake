@@ -4,3 +4,9 @@ outbox_test(destination_test
 outbox_test(queue_simulation_test
   FILES queue/queue_simulation_test.cc queue/shard_world.cc queue/scripted_link.cc
   LINK outbox_queue LABEL simulation)
+outbox_test(site_interleaving_test
+  FILES queue/site_interleaving_test.cc LINK outbox_queue)
+outbox_test(queue_policy_test
+  FILES queue/policy_test.cc LINK outbox_queue)
+outbox_test(shard_mail_test
+  FILES queue/shard_mail_test.cc LINK outbox_queue)

@@ -1,0 +1,169 @@
+// The pure parts: outcome, retry policy, ready list.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "core/time.h"
+#include "queue/outcome.h"
+#include "queue/ready_list.h"
+#include "queue/retry_policy.h"
+
+namespace outbox::queue {
+namespace {
+
+using core::kNever;
+using core::kNsPerMinute;
+using core::kNsPerMs;
+using core::kNsPerSecond;
+
+smtp::RecipientResult Reply(uint16_t code, smtp::ResultKind kind = smtp::ResultKind::kReply) {
+  smtp::RecipientResult result;
+  result.kind = kind;
+  result.reply.code = code;
+  return result;
+}
+
+TEST(OutcomeTest, Recipients) {
+  const struct {
+    uint16_t code;
+    smtp::ResultKind kind;
+    Action action;
+  } kTable[] = {
+      {250, smtp::ResultKind::kReply, Action::kDelivered},
+      {251, smtp::ResultKind::kReply, Action::kDelivered},
+      {354, smtp::ResultKind::kReply, Action::kNextHost},
+      {421, smtp::ResultKind::kReply, Action::kNextHost},
+      {450, smtp::ResultKind::kReply, Action::kNextHost},
+      {452, smtp::ResultKind::kReply, Action::kNextHost},
+      {452, smtp::ResultKind::kTryNext, Action::kNextTransaction},
+      {552, smtp::ResultKind::kTryNext, Action::kNextTransaction},
+      {552, smtp::ResultKind::kReply, Action::kBounce},
+      {550, smtp::ResultKind::kReply, Action::kBounce},
+      {0, smtp::ResultKind::kTooLarge, Action::kBounce},
+      {0, smtp::ResultKind::kNeeds8BitMime, Action::kBounce},
+      {0, smtp::ResultKind::kLost, Action::kNextHost},
+  };
+  for (const auto& row : kTable) {
+    EXPECT_EQ(JudgeRecipient(Reply(row.code, row.kind)), row.action)
+        << row.code << " " << static_cast<int>(row.kind);
+  }
+}
+
+TEST(OutcomeTest, Sessions) {
+  using smtp::SessionEnd;
+  using smtp::Stage;
+  const struct {
+    SessionEnd end;
+    Stage stage;
+    uint16_t code;
+    bool refused;
+    bool unreachable;
+  } kTable[] = {
+      {SessionEnd::kConnectFailed, Stage::kConnect, 0, false, true},
+      {SessionEnd::kTimeout, Stage::kGreeting, 0, false, true},
+      {SessionEnd::kRefused, Stage::kGreeting, 554, true, true},
+      {SessionEnd::kRefused, Stage::kGreeting, 421, false, true},
+      {SessionEnd::kRefused, Stage::kHello, 550, true, true},
+      {SessionEnd::kShutdown, Stage::kMail, 421, false, true},
+      {SessionEnd::kShutdown, Stage::kFinalDot, 421, false, false},
+      {SessionEnd::kPeerClosed, Stage::kRcpt, 0, false, false},
+      {SessionEnd::kQuit, Stage::kQuit, 0, false, false},
+      {SessionEnd::kSourceFailed, Stage::kBody, 0, false, false},
+  };
+  for (const auto& row : kTable) {
+    const HostJudgement judgement = JudgeSession(row.end, row.stage, row.code);
+    EXPECT_EQ(judgement.refused, row.refused) << static_cast<int>(row.end);
+    EXPECT_EQ(judgement.unreachable, row.unreachable) << static_cast<int>(row.end);
+  }
+  EXPECT_EQ(JudgeLeftOver(2, 2), Verdict::kBounced);
+  EXPECT_EQ(JudgeLeftOver(2, 1), Verdict::kDeferred);
+  EXPECT_EQ(JudgeLeftOver(0, 0), Verdict::kDeferred);
+}
+
+TEST(OutcomeTest, Sentences) {
+  RecipientResult out;
+  DescribeSession(smtp::SessionEnd::kTimeout, smtp::Stage::kGreeting, {}, "10.1.2.3:25", &out);
+  EXPECT_EQ(out.text, "10.1.2.3:25 did not answer in time while waiting for the greeting");
+  EXPECT_EQ(out.enhanced, "4.4.2");
+  smtp::Reply reply;
+  reply.code = 554;
+  reply.text = "go away";
+  DescribeSession(smtp::SessionEnd::kRefused, smtp::Stage::kGreeting, reply, "h", &out);
+  EXPECT_EQ(out.text, "go away");
+  EXPECT_EQ(out.code, 554);
+  smtp::RecipientResult lost = Reply(0, smtp::ResultKind::kLost);
+  lost.stage = smtp::Stage::kFinalDot;
+  DescribeRecipient(lost, "h", &out);
+  EXPECT_EQ(out.text,
+            "the connection to h ended after the message was sent, before it was confirmed");
+}
+
+TEST(RetryPolicyTest, DelaysFollowTheScheduleAndAreNeverEarly) {
+  core::Random random(1);
+  const std::vector<int64_t> schedule = {kNsPerMinute, 5 * kNsPerMinute, 15 * kNsPerMinute};
+  for (uint32_t attempts = 1; attempts < 10; ++attempts) {
+    const int64_t period_ns = schedule[std::min<size_t>(attempts, 3) - 1];
+    for (int i = 0; i < 1000; ++i) {
+      const int64_t delay_ns = RetryDelay(schedule, attempts, &random);
+      ASSERT_GE(delay_ns, period_ns);
+      ASSERT_LE(delay_ns, period_ns + period_ns / 10);
+    }
+  }
+}
+
+TEST(RetryPolicyTest, DeadlinesSaturate) {
+  EXPECT_EQ(AddTime(kNever, 1), kNever);
+  EXPECT_EQ(AddTime(kNever - 1, 5), kNever);
+  EXPECT_EQ(ExpiryTime(100, kNever), kNever);
+  EXPECT_EQ(NotifyTime(100, 50, 500, false), 150);
+  EXPECT_EQ(NotifyTime(100, 50, 500, true), kNever);
+  EXPECT_EQ(NotifyTime(100, kNever, 500, false), kNever);
+  EXPECT_EQ(NotifyTime(100, 500, 500, false), kNever);
+}
+
+TEST(RetryPolicyTest, BackoffGrowsUpToThePeriod) {
+  core::Random random(2);
+  for (int64_t period_ns : {kNsPerMs, 50 * kNsPerMs, kNsPerSecond, 900 * kNsPerSecond}) {
+    int64_t least_ns = 0;
+    for (uint32_t failures = 1; failures < 300; ++failures) {
+      const int64_t delay_ns = BackoffDelay(failures, period_ns, &random);
+      ASSERT_GT(delay_ns, 0);
+      ASSERT_LE(delay_ns, period_ns);
+      ASSERT_GE(delay_ns, least_ns);  // a doubling is more than a tenth
+      least_ns = std::min(period_ns, delay_ns * 10 / 11);
+      if (failures >= 5) {
+        ASSERT_EQ(delay_ns, period_ns);
+      }
+    }
+  }
+}
+
+TEST(ReadyListTest, SendersTakeTurnsWithinAClass) {
+  SenderQueuePool pool;
+  ReadyList list(&pool);
+  std::vector<std::unique_ptr<Ticket>> tickets;
+  const auto push = [&](uint64_t sender, uint8_t priority) {
+    tickets.push_back(std::make_unique<Ticket>());
+    tickets.back()->sender_hash = sender;
+    tickets.back()->priority = priority;
+    tickets.back()->message_id = tickets.size();
+    list.Push(tickets.back().get());
+    return tickets.back().get();
+  };
+  for (int i = 0; i < 3; ++i) push(1, 1);  // 1 2 3
+  push(2, 1);                              // 4
+  Ticket* gone = push(2, 1);               // 5
+  push(2, 1);                              // 6
+  push(3, 0);                              // 7
+  push(3, 200);                            // 8: the last class
+  list.Remove(gone);
+  std::vector<uint64_t> order;
+  while (Ticket* ticket = list.Pop()) order.push_back(ticket->message_id);
+  EXPECT_EQ(order, (std::vector<uint64_t>{7, 1, 4, 2, 6, 3, 8}));
+}
+
+}  // namespace
+}  // namespace outbox::queue
