@@ -12,8 +12,8 @@
 #include "gtest/gtest.h"
 #include "io/sim_io.h"
 #include "io/sim_world.h"
-#include "sim_environment.h"
-#include "uring_environment.h"
+#include "tests/io/sim_environment.h"
+#include "tests/io/uring_environment.h"
 
 namespace outbox::io {
 namespace {

@@ -1,5 +1,5 @@
-// The contract of io/io.h as tests: what every implementation does. Here the loop and sockets; files
-// are in io_file_contract.h.
+// The contract of io/io.h as tests: what every implementation does. Here the loop and sockets;
+// files are in io_file_contract.h.
 //
 // Included by one .cc of each test program, which instantiates IoTest with its environments.
 #ifndef OUTBOX_TESTS_IO_IO_CONTRACT_H_
@@ -16,8 +16,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "io_environment.h"
-#include "io_file_contract.h"
+#include "tests/io/io_environment.h"
+#include "tests/io/io_file_contract.h"
 
 namespace outbox::io {
 

@@ -11,7 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "io_environment.h"
+#include "tests/io/io_environment.h"
 
 namespace outbox::io {
 

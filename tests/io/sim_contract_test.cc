@@ -1,6 +1,6 @@
 // The contract of io/io.h in the simulated world, with several seeds and with few buffers.
-#include "io_contract.h"
-#include "sim_environment.h"
+#include "tests/io/io_contract.h"
+#include "tests/io/sim_environment.h"
 
 namespace outbox::io {
 namespace {

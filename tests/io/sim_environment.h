@@ -8,7 +8,7 @@
 
 #include "io/sim_io.h"
 #include "io/sim_world.h"
-#include "io_environment.h"
+#include "tests/io/io_environment.h"
 
 namespace outbox::io {
 

@@ -1,7 +1,7 @@
 // The contract of io/io.h on the real kernel: with everything that it has, with each feature
 // masked, and with all of them masked.
-#include "io_contract.h"
-#include "uring_environment.h"
+#include "tests/io/io_contract.h"
+#include "tests/io/uring_environment.h"
 
 namespace outbox::io {
 

@@ -10,7 +10,7 @@
 
 #include "gtest/gtest.h"
 #include "io/uring_io.h"
-#include "io_environment.h"
+#include "tests/io/io_environment.h"
 
 namespace outbox::io {
 

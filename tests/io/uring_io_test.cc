@@ -16,7 +16,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "uring_environment.h"
+#include "tests/io/uring_environment.h"
 
 namespace outbox::io {
 namespace {
