@@ -4,12 +4,13 @@
 #include <bit>
 
 #include "core/check.h"
+#include "queue/attempt_log.h"
 #include "queue/shard_mail.h"
 
 namespace outbox::queue {
 
-Attempt::Attempt(Ticket* t, PostOffice* post, int64_t now_ns)
-    : ticket(t), started_ns(now_ns), post_(post), undecided_(t->mask) {
+Attempt::Attempt(Ticket* t, PostOffice* post, AttemptLog* log, int64_t now_ns)
+    : ticket(t), started_ns(now_ns), post_(post), log_(log), undecided_(t->mask) {
   part0_ = ticket->window;
   ticket->window = {};
   ticket->place = this;
@@ -182,6 +183,12 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
       ticket->result->delivered |= mask;
       undecided_ &= ~mask;
       if (!ticket->result->failed.empty()) Forget(bit);
+      if (log_ != nullptr) {
+        RecipientResult said;
+        DescribeRecipient(result, at, &said);
+        log_->OnRecipient(*ticket, meta_->reverse_path(), recipients_[index], at,
+                          Verdict::kDelivered, said);
+      }
       return;
     case Action::kNextTransaction:
       again_ |= mask;
@@ -196,12 +203,17 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
   failed->verdict = action == Action::kBounce ? Verdict::kBounced : Verdict::kDeferred;
   DescribeRecipient(result, at, failed);
   ticket->result->mailhost.assign(at);
+  if (log_ != nullptr) {
+    log_->OnRecipient(*ticket, meta_->reverse_path(), recipients_[index], at, failed->verdict,
+                      *failed);
+  }
 }
 
 void Attempt::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
                            std::string_view at) {
   RecipientResult words;
   DescribeSession(end, stage, reply, at, &words);
+  if (log_ != nullptr) log_->OnHostFailed(*ticket, at, words);
   for (uint64_t left = undecided_; left != 0; left &= left - 1) {
     RecipientResult* failed = Failed(static_cast<uint64_t>(std::countr_zero(left)));
     words.recipient = failed->recipient;

@@ -22,13 +22,15 @@
 
 namespace outbox::queue {
 
+class AttemptLog;
 class Delivery;
 class PostOffice;
 
 class Attempt {
  public:
   // Takes the ticket, with its lease if it has one.
-  Attempt(Ticket* ticket, PostOffice* post, int64_t now_ns);
+  // `log` may be null.
+  Attempt(Ticket* ticket, PostOffice* post, AttemptLog* log, int64_t now_ns);
   // REQUIRES: the ticket has been returned.
   ~Attempt();
   Attempt(const Attempt&) = delete;
@@ -98,6 +100,7 @@ class Attempt {
   smtp::NextAnswer Lend(smtp::BodyWindow* window);
 
   PostOffice* const post_;
+  AttemptLog* const log_;
   std::optional<MetaView> meta_;
   Window part0_;
   Window ahead_;             // the next extent, fetched before it is needed

@@ -236,7 +236,7 @@ Attempt* Destination::Start(Ticket* ticket) {
   ++attempts_;
   ++shard_->counters.attempts;
   shard_->counters.recipients_sending += static_cast<uint64_t>(std::popcount(ticket->mask));
-  Attempt* attempt = new Attempt(ticket, shard_->context.post, now_ns());
+  Attempt* attempt = new Attempt(ticket, shard_->context.post, shard_->context.log, now_ns());
   attempt->host = PreferredHost();
   return attempt;
 }

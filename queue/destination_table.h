@@ -31,6 +31,7 @@ class Io;
 
 namespace outbox::queue {
 
+class AttemptLog;
 class Destination;
 
 // What a destination works with. Everything outlives the table.
@@ -41,6 +42,7 @@ struct OwnerContext {
   PostOffice* post = nullptr;
   SiteTable* sites = nullptr;
   LinkFactory* links = nullptr;
+  AttemptLog* log = nullptr;  // may be null
   // Connections that the site of the destination with this key may have, over all shards. Unset: the default.
   std::function<uint32_t(std::string_view key)> connections_for;
   int64_t idle_timeout_ns = 5 * core::kNsPerSecond;  // an open connection without mail

@@ -18,7 +18,6 @@ outbox_library(outbox_home
     reception.cc
     shard.cc
     shard_clients.cc
-    spool_lock.cc
     state_writer.cc
   LINK
     outbox_core

@@ -72,6 +72,7 @@ Shard::Shard(const ShardSetup& setup)
   owner.post = &post_;
   owner.sites = setup_.sites;
   owner.links = &links_;
+  owner.log = &log_;
   owner.connections_for = [this](std::string_view key) { return router_.ConnectionsFor(key); };
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
   owner.max_messages_per_connection = config.delivery.max_messages_per_connection;

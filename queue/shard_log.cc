@@ -19,6 +19,13 @@ const char* VerdictName(Verdict verdict) {
   return "unknown";
 }
 
+// The reply, or our own sentence where there was none.
+void Words(const RecipientResult& result, core::EventLog::Event* line) {
+  if (result.code > 0) line->Field("code", result.code);
+  if (!result.enhanced.empty()) line->Field("status", result.enhanced);
+  line->Field("reply", result.text);
+}
+
 }  // namespace
 
 void ShardLog::Accepted(uint64_t id, const MetaView& meta) {
@@ -114,18 +121,29 @@ void ShardLog::Refused(const core::IpAddress& client, std::string_view what,
       .Field("why", why);
 }
 
-void ShardLog::Attempt(const Ticket& ticket, std::string_view sender, std::string_view recipient,
-                       std::string_view mailhost, Verdict verdict, uint16_t code,
-                       std::string_view enhanced, std::string_view text) {
-  const LogLevel level = LogLevel::kInfo;
-  if (!events_->Wants(level)) return;
+void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
+                           std::string_view recipient, std::string_view mailhost,
+                           Verdict verdict, const RecipientResult& result) {
+  if (verdict == Verdict::kDelivered) metrics_->messages_delivered_total.Add();
+  if (!events_->Wants(LogLevel::kInfo)) return;
   char id[kMessageIdChars];
-  core::EventLog::Event line = events_->Write(level, io_->wall_ns(), VerdictName(verdict),
-                                              FormatMessageId(ticket.message_id, id));
+  core::EventLog::Event line =
+      events_->Write(LogLevel::kInfo, io_->wall_ns(), VerdictName(verdict),
+                     FormatMessageId(ticket.message_id, id));
   line.Field("sender", sender).Field("recipient", recipient).Field("mailhost", mailhost);
-  if (code > 0) line.Field("code", code);
-  if (!enhanced.empty()) line.Field("status", enhanced);
-  line.Field("reply", text);
+  Words(result, &line);
+}
+
+void ShardLog::OnHostFailed(const Ticket& ticket, std::string_view mailhost,
+                            const RecipientResult& result) {
+  metrics_->connect_failures_total.Add();
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  char id[kMessageIdChars];
+  core::EventLog::Event line =
+      events_->Write(LogLevel::kInfo, io_->wall_ns(), "host_failed",
+                     FormatMessageId(ticket.message_id, id));
+  line.Field("mailhost", mailhost);
+  Words(result, &line);
 }
 
 void ShardLog::Damage(std::string_view what) {

@@ -12,14 +12,14 @@
 #include "core/event_log.h"
 #include "core/metrics.h"
 #include "io/io.h"
+#include "queue/attempt_log.h"
 #include "queue/home_ticket.h"
 #include "queue/message_id.h"
 #include "queue/message_meta.h"
-#include "queue/outcome.h"
 
 namespace outbox::queue {
 
-class ShardLog {
+class ShardLog : public AttemptLog {
  public:
   ShardLog(io::Io* io, core::ShardMetrics* metrics, core::EventLog* events)
       : io_(io), metrics_(metrics), events_(events) {}
@@ -44,10 +44,12 @@ class ShardLog {
   // --- Reception ---
   void Refused(const core::IpAddress& client, std::string_view what, std::string_view why);
 
-  // --- Owner: one recipient's part of an attempt ---
-  void Attempt(const Ticket& ticket, std::string_view sender, std::string_view recipient,
-               std::string_view mailhost, Verdict verdict, uint16_t code,
-               std::string_view enhanced, std::string_view text);
+  // --- Owner: AttemptLog ---
+  void OnRecipient(const Ticket& ticket, std::string_view sender, std::string_view recipient,
+                   std::string_view mailhost, Verdict verdict,
+                   const RecipientResult& result) override;
+  void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
+                    const RecipientResult& result) override;
 
   // --- The spool ---
   void Damage(std::string_view what);

@@ -81,7 +81,7 @@ core::Status Daemon::Prepare() {
     return core::Status(core::StatusCode::kIoError,
                         "cannot make the spool " + config_.spool + ": " + error.message());
   }
-  if (core::Status status = lock_.Acquire(config_.spool); !status.ok()) return status;
+  if (core::Status status = lock_.Take(config_.spool); !status.ok()) return status;
   uint64_t files = kSpareFiles;
   for (const core::ListenerConfig& listener : config_.listeners) files += listener.max_connections;
   for (const core::RouteConfig& route : config_.routes) {
@@ -113,7 +113,7 @@ core::Result<std::vector<uint32_t>> Daemon::FindLogs() const {
 core::Status Daemon::MakeShards() {
   core::Result<std::vector<uint32_t>> logs = FindLogs();
   if (!logs.ok()) return logs.status();
-  exchange_ = std::make_unique<queue::Exchange>(shards_, core::kMailboxCapacity);
+  exchange_ = std::make_unique<queue::Exchange>(shards_);
   sites_ = std::make_unique<queue::SiteTable>(core::kMaxSites);
   io::UringOptions options;
   options.disable = config_.io.disable;

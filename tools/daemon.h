@@ -20,7 +20,7 @@
 #include "queue/shard.h"
 #include "queue/shard_mail.h"
 #include "queue/site.h"
-#include "queue/spool_lock.h"
+#include "queue/spool/spool_lock.h"
 #include "tools/control_server.h"
 #include "tools/log_file.h"
 

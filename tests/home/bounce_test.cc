@@ -38,8 +38,7 @@ class DsnTest : public ::testing::Test {
 
   DsnFacts facts_;
   std::vector<DsnRecipient> recipients_ = {
-      {.address = "bob@example.net", .code = 550, .enhanced = "5.1.1", .text = "no such user",
-       .mailhost = "192.0.2.1:25"}};
+      {"bob@example.net", 550, "5.1.1", "no such user", "192.0.2.1:25", false}};
 };
 
 // The wire form's own rules, for any input.
@@ -88,7 +87,7 @@ TEST_F(DsnTest, OriginalHeadersComeAlongTheBodyStays) {
 }
 
 TEST_F(DsnTest, ExpiryNamesTheLastProblem) {
-  recipients_[0] = {.address = "bob@example.net", .text = "connection refused", .expired = true};
+  recipients_[0] = {"bob@example.net", 0, "", "connection refused", "", true};
   const std::string dsn = Compose();
   ExpectWireForm(dsn);
   EXPECT_THAT(dsn, HasSubstr("2 days and 3 hours"));
@@ -99,7 +98,7 @@ TEST_F(DsnTest, ExpiryNamesTheLastProblem) {
 TEST_F(DsnTest, DelayedSaysUntilWhen) {
   facts_.action = DsnAction::kDelayed;
   facts_.retry_until_wall_ns = facts_.arrival_wall_ns + 5 * core::kNsPerDay;
-  recipients_[0] = {.address = "bob@example.net", .text = "connection refused"};
+  recipients_[0] = {"bob@example.net", 0, "", "connection refused", "", false};
   const std::string dsn = Compose();
   ExpectWireForm(dsn);
   EXPECT_THAT(dsn, HasSubstr("Action: delayed\r\nStatus: 4.4.1\r\n"));
@@ -132,8 +131,7 @@ TEST_F(DsnTest, NothingAStrangerWroteBreaksTheForm) {
     const std::string address = noise(300);
     const std::string body = noise(8000);
     recipients_.assign(1 + random.Below(3),
-                       {.address = address, .code = static_cast<uint16_t>(random.Below(600)),
-                        .enhanced = host, .text = text, .mailhost = host});
+                       {address, static_cast<uint16_t>(random.Below(600)), host, text, host, false});
     facts_.original_body = body;
     facts_.action = random.Chance(1, 2) ? DsnAction::kFailed : DsnAction::kDelayed;
     ExpectWireForm(Compose());
