@@ -1,3 +1,4 @@
+// Paths of RFC 5321: what is one, what is none, and at which column it stops being one.
 #include "smtp/address.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// The client session against scripted servers, polite and otherwise.
 #include "smtp/client_session.h"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// Command lines: what is taken, and what the refusal of the others says.
 #include "smtp/command.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Replies as servers send them, in any pieces; and the ones that we write.
 #include "smtp/reply.h"
 
 #include <gtest/gtest.h>
