@@ -1,0 +1,123 @@
+// SiteTable on real threads: for ThreadSanitizer, and for what the model cannot see.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "queue/site.h"
+
+namespace outbox::queue {
+namespace {
+
+// Threads take and release slots of two sites and pass grants on through counters, as mail would.
+TEST(SiteThreadTest, TheLimitHoldsAndNobodyIsForgotten) {
+  constexpr uint32_t kThreads = 4;
+  constexpr uint32_t kLimit = 2;
+  constexpr int kRounds = 5000;
+  SiteTable table(64);
+  std::atomic<int> inside{0};
+  std::atomic<int> most{0};
+  std::atomic<int> finished{0};
+  std::vector<std::atomic<int>> grants(kThreads);
+  std::vector<std::thread> threads;
+  for (uint32_t shard = 0; shard < kThreads; ++shard) {
+    threads.emplace_back([&, shard] {
+      const uint32_t index = table.Acquire(7, kLimit, 1);
+      auto& slots = table[index].slots;
+      const auto release = [&] {
+        const int to = slots.Release();
+        if (to >= 0) grants[static_cast<size_t>(to)].fetch_add(1);
+      };
+      const auto take_grant = [&] {
+        int have = grants[shard].load();
+        return have > 0 && grants[shard].compare_exchange_strong(have, have - 1);
+      };
+      bool expecting = false;
+      for (int round = 0; round < kRounds; ++round) {
+        if (!expecting) {
+          bool granted = false;
+          const SlotAnswer answer = slots.TakeOrWait(shard, true, 1, &granted);
+          expecting = granted || answer == SlotAnswer::kWait;
+          if (answer == SlotAnswer::kWait) {
+            while (!take_grant()) std::this_thread::yield();
+            expecting = false;
+          }
+        } else {
+          while (!take_grant()) std::this_thread::yield();
+          expecting = false;
+        }
+        const int now = inside.fetch_add(1) + 1;
+        int before = most.load();
+        while (before < now && !most.compare_exchange_weak(before, now)) {
+        }
+        inside.fetch_sub(1);
+        release();
+      }
+      while (expecting) {
+        if (take_grant()) {
+          expecting = false;
+          release();
+        } else {
+          std::this_thread::yield();
+        }
+      }
+      finished.fetch_add(1);
+      table.Release(index, 2);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(finished.load(), static_cast<int>(kThreads));
+  EXPECT_LE(most.load(), static_cast<int>(kLimit));
+  const uint32_t index = table.Acquire(7, kLimit, 3);
+  EXPECT_EQ(table[index].slots.in_use(), 0u);
+  for (auto& left : grants) EXPECT_EQ(left.load(), 0);
+}
+
+// All threads ask for the same new sites at the same time: one entry each.
+TEST(SiteThreadTest, OneEntryForOneKey) {
+  SiteTable table(64);
+  constexpr uint32_t kThreads = 4;
+  constexpr uint64_t kKeys = 10;
+  std::vector<std::vector<uint32_t>> found(kThreads, std::vector<uint32_t>(kKeys + 1));
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint64_t key = 1; key <= kKeys; ++key) {
+        uint32_t index = SiteTable::kNoSite;
+        while (index == SiteTable::kNoSite) index = table.Acquire(key, 5, 1);
+        found[t][key] = index;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (uint64_t key = 1; key <= kKeys; ++key) {
+    for (uint32_t t = 1; t < kThreads; ++t) EXPECT_EQ(found[t][key], found[0][key]);
+    EXPECT_EQ(table[found[0][key]].references.load(), kThreads);
+  }
+}
+
+TEST(SiteTableTest, AFullWindowWaitsUntilAnEntryAges) {
+  SiteTable table(16);
+  for (uint64_t key = 1; key <= 16; ++key) {
+    ASSERT_NE(table.Acquire(key, 1, 1), SiteTable::kNoSite);
+  }
+  EXPECT_EQ(table.Acquire(17, 1, 1), SiteTable::kNoSite);
+  table.Release(table.Acquire(3, 1, 1), 1);  // the second reference
+  table.Release(3, 1);                       // the first: key k lies at index k
+  EXPECT_EQ(table.Acquire(17, 1, 2), SiteTable::kNoSite);
+  EXPECT_EQ(table.Acquire(17, 1, core::kNsPerHour), 3u);
+}
+
+TEST(RateCellTest, EventsConformToTheRate) {
+  RateCell cell;
+  EXPECT_EQ(cell.Take(1), 0);  // no limit
+  cell.SetRate(3600, 2);
+  EXPECT_EQ(cell.Take(0), 0);
+  EXPECT_EQ(cell.Take(0), 0);
+  EXPECT_EQ(cell.Take(0), core::kNsPerSecond);
+  EXPECT_EQ(cell.Take(core::kNsPerSecond), 0);
+}
+
+}  // namespace
+}  // namespace outbox::queue
