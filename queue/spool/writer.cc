@@ -110,6 +110,13 @@ void Writer::Tick(int64_t now_ns) {
     return;
   }
   Stage();
+  if (blocked_for_space_ && !log_->pool.above_reserve()) {
+    // Mail does not wait behind a commit that waits for space.
+    const core::Status full(core::StatusCode::kResourceExhausted, "the spool is full");
+    AppendList failed;
+    while (AppendOp* op = appends_.PopFront()) failed.PushBack(op);
+    while (AppendOp* op = failed.PopFront()) FailAppend(op, full);
+  }
   if (in_flight_ || !gather_->open) return;
   const bool due = lazy_since_ns_ != 0 &&
                    now_ns - lazy_since_ns_ >= core::kLazyCommitDelayMs * core::kNsPerMs;

@@ -16,3 +16,7 @@ outbox_test(spool_uring_test
 )
 outbox_fuzzer(recovery_fuzz FILES fuzz/recovery_fuzz.cc LINK outbox_spool)
 outbox_fuzzer(meta_fuzz FILES fuzz/meta_fuzz.cc LINK outbox_spool)
+outbox_test(spool_fault_test
+  FILES spool/store_fault_test.cc
+  LINK spool_test_support
+)
