@@ -59,7 +59,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       context().log->Refused(client_, path.mailbox, "relaying not permitted");
       text_ = "Relaying is not permitted for " + client_.ToString() +
               "; ask the postmaster to add it to relay_from";
-      return Reply{554, kNotPermitted, text_};
+      return Reply{550, kNotPermitted, text_};
     }
     if (path.is_bare_postmaster()) {
       // RFC 5321 4.1.1.3: the postmaster of this host.

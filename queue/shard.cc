@@ -14,6 +14,12 @@ namespace {
 constexpr int64_t kMeasureNs = 100 * core::kNsPerMs;
 // How long mail waits for room in a full ring before the loop looks again.
 constexpr int64_t kRingRetryNs = core::kNsPerMs;
+// How long a start waits for room in the store before it listens regardless (and says 452).
+constexpr int64_t kFirstRoomNs = 5 * core::kNsPerSecond;
+constexpr int64_t kRoomLookNs = 2 * core::kNsPerMs;
+// A log whose size is bounded is cut into at least so many segments, so that its reserve is a small part.
+constexpr uint64_t kSegmentsMin = 32;
+constexpr uint64_t kSegmentBytesMin = 1 << 20;
 
 }  // namespace
 
@@ -115,8 +121,13 @@ void Shard::OpenStore(uint32_t log_id, bool adopted) {
   options.log_id = log_id;
   options.adopted = adopted;
   options.direct = storage.direct;
-  options.segment_bytes = storage.segment_size;
+  options.segment_bytes =
+      std::min(storage.segment_size,
+               std::max(kSegmentBytesMin, setup_.max_log_bytes / kSegmentsMin)) /
+      io::kBlockBytes * io::kBlockBytes;
   options.max_bytes = setup_.max_log_bytes;
+  options.batch_bytes_max =
+      static_cast<uint32_t>(std::min<uint64_t>(options.batch_bytes_max, options.segment_bytes / 2));
   options.disk_reserve_bytes = storage.reserve;
   options.hot_bytes_max = storage.hot_memory;
   stores_.push_back(std::make_unique<Store>(io_, options));
@@ -145,11 +156,26 @@ void Shard::Start() {
 }
 
 void Shard::OnWritable(const core::Status& status) {
+  if (!status.ok()) {
+    BecomeReady(status);
+    return;
+  }
+  listen_by_ns_ = io_->now_ns() + kFirstRoomNs;
+}
+
+// A store makes its first segments in its own time: who connects to a relay that says it is ready should
+// not meet a 452 for that.
+void Shard::MaybeListen() {
+  if (listen_by_ns_ == 0) return;
+  if (!stores_[0]->accepting() && io_->now_ns() < listen_by_ns_) return;
+  listen_by_ns_ = 0;
+  BecomeReady(clients_->Listen(setup_.exchange->shards() > 1));
+}
+
+void Shard::BecomeReady(const core::Status& status) {
   if (step_ != Step::kStarting) return;
-  core::Status result = status;
-  if (result.ok()) result = clients_->Listen(setup_.exchange->shards() > 1);
   step_ = Step::kRunning;
-  setup_.observer->OnShardReady(setup_.index, result);
+  setup_.observer->OnShardReady(setup_.index, status);
 }
 
 // --- New mail --------------------------------------------------------------------------------------
@@ -179,6 +205,7 @@ void Shard::RunOnce() {
   home_->Tick();
   for (const auto& store : stores_) store->Tick();
   if (io_->now_ns() - measured_ns_ >= kMeasureNs) Measure();
+  if (step_ == Step::kStarting) MaybeListen();
   if (step_ == Step::kStopping || step_ == Step::kClosingStores) AdvanceStop();
   FlushEvents();
   post_.Flush();
@@ -193,6 +220,7 @@ int64_t Shard::SleepUntil() {
   for (const auto& store : stores_) until_ns = std::min(until_ns, store->NextDeadline());
   if (post_.waiting() > 0) until_ns = std::min(until_ns, io_->now_ns() + kRingRetryNs);
   if (!listers_.empty()) until_ns = std::min(until_ns, io_->now_ns() + kMeasureNs);
+  if (step_ == Step::kStarting) until_ns = std::min(until_ns, io_->now_ns() + kRoomLookNs);
   if (step_ == Step::kStopping) until_ns = std::min(until_ns, io_->now_ns() + kMeasureNs);
   return until_ns;
 }

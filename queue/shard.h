@@ -111,6 +111,8 @@ class Shard : public DraftSink, public RoomGauge {
   enum class Step : uint8_t { kStarting, kRunning, kStopping, kClosingStores, kStopped };
 
   void SetClientContext();
+  void MaybeListen();
+  void BecomeReady(const core::Status& status);
   void OnWritable(const core::Status& status);
   void OpenStore(uint32_t log_id, bool adopted);
   void RunPosted();
@@ -144,6 +146,7 @@ class Shard : public DraftSink, public RoomGauge {
   bool aborted_ = false;
   uint32_t stores_open_ = 0;   // neither failed nor closed
   bool wheel_busy_ = false;    // the wheel's budget was used up
+  int64_t listen_by_ns_ = 0;   // 0: not writable yet, or listening
   int64_t measured_ns_ = 0;
   bool over_memory_ = false;
   io::Op events_op_;
