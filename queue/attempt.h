@@ -1,9 +1,10 @@
-// Attempt: a ticket while it is being sent: its bytes, the hosts it has been at, its results so far.
+// Attempt: a ticket while it is being sent: its bytes, the hosts it has been at, its results so
+// far.
 //
 // Made when a destination takes a ticket out of its ready list, ends when the ticket goes home. It
 // wanders from delivery to delivery when it has to go on at another host. It borrows home's memory
-// piece by piece: part 0 (envelope, added header fields, inline body) is kept to the end, since every
-// host needs it again; extents are fetched one ahead and go back as soon as they are sent.
+// piece by piece: part 0 (envelope, added header fields, inline body) is kept to the end, since
+// every host needs it again; extents are fetched one ahead and go back as soon as they are sent.
 #ifndef OUTBOX_QUEUE_ATTEMPT_H_
 #define OUTBOX_QUEUE_ATTEMPT_H_
 
@@ -81,10 +82,10 @@ class Attempt {
   uint32_t unreachable_count = 0;  // of them, that could not be reached or would not talk
   uint8_t host = 0;                // where it is, or goes next
   bool in_transaction = false;
-  bool replied = false;       // the host has answered something about this transaction
-  bool lost_early = false;    // the session ended before it had
-  bool forgiven = false;      // a connection found dead was not held against the host once
-  core::ListLink link;        // the destination's list of attempts that look for a connection
+  bool replied = false;     // the host has answered something about this transaction
+  bool lost_early = false;  // the session ended before it had
+  bool forgiven = false;    // a connection found dead was not held against the host once
+  core::ListLink link;      // the destination's list of attempts that look for a connection
 
  private:
   struct Lent {

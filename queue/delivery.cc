@@ -129,8 +129,7 @@ void Delivery::FindWork() {
     leaving_ = true;
     return;
   }
-  if (!destination_->HasHomeless() &&
-      (host_ != destination_->PreferredHost() || ShouldYield())) {
+  if (!destination_->HasHomeless() && (host_ != destination_->PreferredHost() || ShouldYield())) {
     leaving_ = true;
     return;
   }
@@ -184,8 +183,7 @@ void Delivery::ReleaseWindow(uint64_t cookie, uint64_t token) {
   destination_->MaybeReturn(attempt);  // may delete it
 }
 
-void Delivery::OnResult(uint64_t cookie, uint16_t recipient,
-                        const smtp::RecipientResult& result) {
+void Delivery::OnResult(uint64_t cookie, uint16_t recipient, const smtp::RecipientResult& result) {
   AttemptOf(cookie)->OnResult(recipient, result, destination_->host_name(host_));
 }
 
@@ -202,7 +200,8 @@ void Delivery::OnTransactionDone(uint64_t cookie) {
     destination_->OnHostUp(host_);
     destination_->shard()->gate->Succeed(destination_->site());
   }
-  // A connection that served before and is found dead says nothing about the host: once more, afresh.
+  // A connection that served before and is found dead says nothing about the host: once more,
+  // afresh.
   const bool stale =
       !attempt->replied && attempt->lost_early && served_ > 1 && !attempt->forgiven && !aborted_;
   if (!attempt->undecided()) {
@@ -257,9 +256,9 @@ void Delivery::OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smt
 // The session is over: another one with the same slot, or the end.
 void Delivery::GoOn() {
   SiteGate* gate = destination_->shard()->gate;
-  const bool may_take = destination_->HasHomeless() ||
-                        (gate->BlockedUntil(destination_->site()) == 0 &&
-                         !gate->ShouldYield(destination_->site()) && !told_to_close_);
+  const bool may_take =
+      destination_->HasHomeless() || (gate->BlockedUntil(destination_->site()) == 0 &&
+                                      !gate->ShouldYield(destination_->site()) && !told_to_close_);
   if (next_ == nullptr && may_take && !destination_->shard()->closing) {
     next_ = destination_->TakeWork(this);
   }

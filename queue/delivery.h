@@ -1,11 +1,11 @@
 // Delivery: one connection slot at work: a connection, and the attempts that go over it.
 //
-// Made by its Destination when it gets a slot, with an attempt to begin with. It connects to the host
-// where that attempt has to go, sends one transaction after the other (with PIPELINING the next one's
-// envelope goes behind the body of the one before), and takes more tickets from the destination as long
-// as its host is the one that they would go to first. When an attempt must go on at another host it
-// ends the session and connects there with the same slot. Idle for a while, told to close, or with
-// nothing left to do it ends, and its slot goes back.
+// Made by its Destination when it gets a slot, with an attempt to begin with. It connects to the
+// host where that attempt has to go, sends one transaction after the other (with PIPELINING the
+// next one's envelope goes behind the body of the one before), and takes more tickets from the
+// destination as long as its host is the one that they would go to first. When an attempt must go
+// on at another host it ends the session and connects there with the same slot. Idle for a while,
+// told to close, or with nothing left to do it ends, and its slot goes back.
 #ifndef OUTBOX_QUEUE_DELIVERY_H_
 #define OUTBOX_QUEUE_DELIVERY_H_
 
@@ -78,16 +78,16 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   Attempt* next_ = nullptr;  // goes next; nothing of it has been sent
   uint32_t in_hand_ = 0;     // transactions begun, not done
   uint8_t host_ = 0;
-  bool opened_ = false;      // the session is ready
-  bool leaving_ = false;     // no more transactions over this session
+  bool opened_ = false;   // the session is ready
+  bool leaving_ = false;  // no more transactions over this session
   bool idle_ = false;
-  bool in_call_ = false;     // the link is calling us: it must not be called now
+  bool in_call_ = false;        // the link is calling us: it must not be called now
   bool told_to_close_ = false;  // somebody wants the slot, or it was idle for long
   bool aborted_ = false;
-  uint32_t served_ = 0;      // transactions of this session
-  int64_t connected_ns_ = 0;     // when the connection was begun
-  int64_t last_done_ns_ = 0;     // when the last transaction began or ended
-  core::Timer timer_;        // idle, or connecting for too long to keep a lease
+  uint32_t served_ = 0;       // transactions of this session
+  int64_t connected_ns_ = 0;  // when the connection was begun
+  int64_t last_done_ns_ = 0;  // when the last transaction began or ended
+  core::Timer timer_;         // idle, or connecting for too long to keep a lease
 };
 
 }  // namespace outbox::queue

@@ -33,7 +33,8 @@ class DeliveryLink {
 class LinkFactory {
  public:
   virtual ~LinkFactory() = default;
-  // Connects to `peer` and calls `source` from the loop, never from here. `source` outlives the link.
+  // Connects to `peer` and calls `source` from the loop, never from here. `source` outlives the
+  // link.
   virtual std::unique_ptr<DeliveryLink> Connect(const core::SocketAddress& peer,
                                                 smtp::DeliverySource* source) = 0;
 };

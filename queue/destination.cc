@@ -14,7 +14,8 @@
 namespace outbox::queue {
 namespace {
 
-// Tickets of one destination that keep their lease while they wait; a further one is parked at once.
+// Tickets of one destination that keep their lease while they wait; a further one is parked at
+// once.
 constexpr uint32_t kFreshMax = 128;
 // How often a destination with ready tickets looks whether it moves at all.
 constexpr int64_t kPatienceNs = 200 * core::kNsPerMs;
@@ -193,8 +194,7 @@ void Destination::Recall(Ticket* ticket) {
   } else {
     return;
   }
-  Finish(attempt,
-         attempt->tried_count > 0 ? ReturnReason::kAttempted : ReturnReason::kRecalled,
+  Finish(attempt, attempt->tried_count > 0 ? ReturnReason::kAttempted : ReturnReason::kRecalled,
          Verdict::kDeferred);
 }
 
@@ -251,8 +251,7 @@ void Destination::MoveOn(Attempt* attempt) {
   attempt->delivery = nullptr;
   attempt->tried |= uint64_t{1} << attempt->host;
   ++attempt->tried_count;
-  const uint32_t bound =
-      std::min(static_cast<uint32_t>(hosts_.size()), core::kHostsPerAttempt);
+  const uint32_t bound = std::min(static_cast<uint32_t>(hosts_.size()), core::kHostsPerAttempt);
   if (attempt->tried_count < bound && !attempt->ticket->recalled && !shard_->closing) {
     attempt->host = NextHost(attempt->tried);
     attempt->forgiven = false;
@@ -264,9 +263,9 @@ void Destination::MoveOn(Attempt* attempt) {
     ++shard_->counters.backoffs;
   }
   Finish(attempt, ReturnReason::kAttempted,
-         attempt->tried_count < bound ? Verdict::kDeferred
-                                      : JudgeLeftOver(attempt->tried_count,
-                                                      attempt->refused_count));
+         attempt->tried_count < bound
+             ? Verdict::kDeferred
+             : JudgeLeftOver(attempt->tried_count, attempt->refused_count));
 }
 
 void Destination::OnUnreachable(int64_t started_ns) {
@@ -321,9 +320,7 @@ void Destination::OnSlot() {
   delivery->Start(TakeWork(delivery));
 }
 
-void Destination::OnHostDown(uint8_t down) {
-  host_down_until_ns_[down] = now_ns() + kHostDownNs;
-}
+void Destination::OnHostDown(uint8_t down) { host_down_until_ns_[down] = now_ns() + kHostDownNs; }
 
 void Destination::OnOpened(Delivery*) {
   ++open_count_;
@@ -368,8 +365,7 @@ void Destination::Close() {
     next = deliveries_.Next(delivery);
     if (Attempt* attempt = delivery->next()) {
       delivery->Drop(attempt);
-      Finish(attempt,
-             attempt->tried_count > 0 ? ReturnReason::kAttempted : ReturnReason::kShutdown,
+      Finish(attempt, attempt->tried_count > 0 ? ReturnReason::kAttempted : ReturnReason::kShutdown,
              Verdict::kDeferred);
     }
     delivery->Leave();

@@ -1,18 +1,19 @@
 // Destination: where mail goes, as one shard sees it: who waits for it, who is on the way.
 //
-// Keys describe themselves. "via:10.1.2.3:2525,[::1]:25" is a static route's host list in its order;
-// "mx:example.com" is a domain whose hosts the DNS must name, which is not done yet: its tickets return
-// at once, deferred, with a sentence that says so.
+// Keys describe themselves. "via:10.1.2.3:2525,[::1]:25" is a static route's host list in its
+// order; "mx:example.com" is a domain whose hosts the DNS must name, which is not done yet: its
+// tickets return at once, deferred, with a sentence that says so.
 //
-// Lifecycle: made by DestinationTable for the first ticket; freed by it some time after the last ticket
-// and connection have gone. Lives on one shard.
+// Lifecycle: made by DestinationTable for the first ticket; freed by it some time after the last
+// ticket and connection have gone. Lives on one shard.
 //
-// Connections. Few and busy ones are fastest, so another one is opened only when the ready tickets are
-// more than the open ones will soon take (at their present pace), or when they take nothing at all, and
-// no more are being opened at once than are open already. The site's limit is the bound.
+// Connections. Few and busy ones are fastest, so another one is opened only when the ready tickets
+// are more than the open ones will soon take (at their present pace), or when they take nothing at
+// all, and no more are being opened at once than are open already. The site's limit is the bound.
 //
-// A ticket that has just come is *fresh*: it keeps its lease, since it will most likely be gone in a
-// millisecond. One that turns out to wait is *parked*: its lease goes back, its deadline gets a timer.
+// A ticket that has just come is *fresh*: it keeps its lease, since it will most likely be gone in
+// a millisecond. One that turns out to wait is *parked*: its lease goes back, its deadline gets a
+// timer.
 #ifndef OUTBOX_QUEUE_DESTINATION_H_
 #define OUTBOX_QUEUE_DESTINATION_H_
 
@@ -94,7 +95,8 @@ class Destination : public SiteUser {
   void OnOver(Delivery* delivery);
   // `opened`: it was counted by OnOpened.
   void OnLinkClosed(bool opened);
-  // A connection begun at started_ns, without an attempt that could say so, found its host not there.
+  // A connection begun at started_ns, without an attempt that could say so, found its host not
+  // there.
   void OnUnreachable(int64_t started_ns);
 
   const core::SocketAddress& host(uint8_t index) const { return hosts_[index]; }
@@ -142,16 +144,16 @@ class Destination : public SiteUser {
   core::IntrusiveList<Attempt, &Attempt::link> homeless_;  // attempts between two hosts
   core::IntrusiveList<Delivery, &Delivery::link> deliveries_;
   core::IntrusiveList<Delivery, &Delivery::idle_place> idle_;  // the last used first
-  uint32_t attempts_ = 0;          // not returned yet
-  uint32_t connection_count_ = 0;  // deliveries
-  uint32_t open_count_ = 0;        // of them, with a session
-  bool asking_ = false;            // waiting for a slot
+  uint32_t attempts_ = 0;                                      // not returned yet
+  uint32_t connection_count_ = 0;                              // deliveries
+  uint32_t open_count_ = 0;                                    // of them, with a session
+  bool asking_ = false;                                        // waiting for a slot
   bool lane_open_ = false;
   int64_t retry_period_ns_ = core::kNsPerMinute;  // of the ticket that came last
-  uint64_t taken_ = 0;             // tickets taken out of the ready list, ever
-  uint64_t taken_at_timer_ = 0;    // the same when the timer fired last
-  int64_t pace_ns_ = 0;            // of one transaction on one connection, smoothed; 0: not known
-  int64_t crowded_ns_ = 0;         // when the ready list was last long enough for lanes
+  uint64_t taken_ = 0;                            // tickets taken out of the ready list, ever
+  uint64_t taken_at_timer_ = 0;                   // the same when the timer fired last
+  int64_t pace_ns_ = 0;     // of one transaction on one connection, smoothed; 0: not known
+  int64_t crowded_ns_ = 0;  // when the ready list was last long enough for lanes
   int64_t empty_since_ns_ = 0;
   core::Timer timer_;
   int64_t timer_at_ns_ = 0;

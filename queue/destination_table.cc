@@ -68,9 +68,7 @@ void DestinationTable::OnFetched(Ticket* ticket, uint32_t part, const Window& wi
   }
 }
 
-void DestinationTable::OnSlotGrant(uint32_t site, bool slot) {
-  rep_->gate.OnSlotGrant(site, slot);
-}
+void DestinationTable::OnSlotGrant(uint32_t site, bool slot) { rep_->gate.OnSlotGrant(site, slot); }
 
 void DestinationTable::OnSlotWanted(uint32_t site) { rep_->gate.OnSlotWanted(site); }
 

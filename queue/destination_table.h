@@ -1,9 +1,9 @@
 // DestinationTable: the destinations of one shard, and the owner's end of the mail between shards.
 //
-// Lives on its shard. It holds every ticket that was offered to the shard until the ticket is returned:
-// in a Destination's ready list, or with a Delivery. A destination is made by its first ticket and freed
-// some time after its last ticket and connection have gone, so the table is bounded by the tickets and
-// by what half a minute brings.
+// Lives on its shard. It holds every ticket that was offered to the shard until the ticket is
+// returned: in a Destination's ready list, or with a Delivery. A destination is made by its first
+// ticket and freed some time after its last ticket and connection have gone, so the table is
+// bounded by the tickets and by what half a minute brings.
 #ifndef OUTBOX_QUEUE_DESTINATION_TABLE_H_
 #define OUTBOX_QUEUE_DESTINATION_TABLE_H_
 
@@ -43,7 +43,8 @@ struct OwnerContext {
   SiteTable* sites = nullptr;
   LinkFactory* links = nullptr;
   AttemptLog* log = nullptr;  // may be null
-  // Connections that the site of the destination with this key may have, over all shards. Unset: the default.
+  // Connections that the site of the destination with this key may have, over all shards. Unset:
+  // the default.
   std::function<uint32_t(std::string_view key)> connections_for;
   int64_t idle_timeout_ns = 5 * core::kNsPerSecond;  // an open connection without mail
   uint32_t max_messages_per_connection = 0;          // then QUIT; 0: no limit
@@ -51,7 +52,7 @@ struct OwnerContext {
 
 // Counters of a shard; only ever grow, but for the first three.
 struct OwnerCounters {
-  uint64_t tickets = 0;      // held
+  uint64_t tickets = 0;  // held
   uint64_t recipients_sending = 0;
   uint64_t connections = 0;  // open or being opened
   uint64_t connects = 0;
@@ -74,8 +75,9 @@ class DestinationTable : public OwnerMail {
   void OnSlotGrant(uint32_t site, bool slot) override;
   void OnSlotWanted(uint32_t site) override;
 
-  // No new transactions; waiting tickets return with kShutdown, those in hand after their transaction.
-  // Tickets that are offered from now on return at once. Then all connections close; closed() follows.
+  // No new transactions; waiting tickets return with kShutdown, those in hand after their
+  // transaction. Tickets that are offered from now on return at once. Then all connections close;
+  // closed() follows.
   void Close();
   // Ends what is still going on at once (the stop timeout is over).
   void Abort();

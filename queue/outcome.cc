@@ -128,8 +128,8 @@ void DescribeRecipient(const smtp::RecipientResult& result, std::string_view hos
       return;
     case smtp::ResultKind::kNeeds8BitMime:
       out->enhanced = "5.6.3";
-      out->text = "the message has 8-bit content, and " + std::string(host) +
-                  " does not offer 8BITMIME";
+      out->text =
+          "the message has 8-bit content, and " + std::string(host) + " does not offer 8BITMIME";
       return;
     case smtp::ResultKind::kLost:
       break;

@@ -1,11 +1,14 @@
 // Outcome: what a reply, or the lack of one, means for a recipient. The whole failure policy.
 //
-// Pure. Delivery tells what the session said and does what is answered here. The rules (RFC 5321 4.2.1,
-// 4.5.3.1.10, 5.1):
-//   - A host that cannot be reached, or answers anything but a permanent answer: the next host, at once.
-//   - A permanent answer is final for what it was about: the recipient at RCPT, the message at MAIL,
+// Pure. Delivery tells what the session said and does what is answered here. The rules (RFC
+// 5321 4.2.1, 4.5.3.1.10, 5.1):
+//   - A host that cannot be reached, or answers anything but a permanent answer: the next host, at
+//   once.
+//   - A permanent answer is final for what it was about: the recipient at RCPT, the message at
+//   MAIL,
 //     DATA and the final dot.
-//   - A permanent answer of the session (greeting, EHLO) condemns that host only. The mail bounces when
+//   - A permanent answer of the session (greeting, EHLO) condemns that host only. The mail bounces
+//   when
 //     every host has said so, and is deferred when one of them failed otherwise.
 //   - 452 or 552 at RCPT behind an accepted one is a full transaction: the rest goes into the next.
 //   - When the hosts are used up, what is left is deferred.
@@ -35,8 +38,8 @@ Action JudgeRecipient(const smtp::RecipientResult& result);
 struct HostJudgement {
   // It would not talk to us, for good (5xx to the greeting or EHLO).
   bool refused = false;
-  // It could not be reached, or ended the session before it answered anything about a message. When all
-  // hosts of a destination are like that, the site backs off.
+  // It could not be reached, or ended the session before it answered anything about a message. When
+  // all hosts of a destination are like that, the site backs off.
   bool unreachable = false;
 };
 HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t code);
@@ -45,8 +48,8 @@ HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t cod
 // refused the session for good, deferred otherwise.
 Verdict JudgeLeftOver(uint32_t tried, uint32_t refused);
 
-// Completes what is shown and written down about a recipient that was not delivered: the server's reply
-// as it was given, or a sentence of ours. `host`: "10.1.2.3:25", for the sentence.
+// Completes what is shown and written down about a recipient that was not delivered: the server's
+// reply as it was given, or a sentence of ours. `host`: "10.1.2.3:25", for the sentence.
 void DescribeRecipient(const smtp::RecipientResult& result, std::string_view host,
                        RecipientResult* out);
 // The same for those that wait for a host when the session ended.

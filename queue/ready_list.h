@@ -1,8 +1,8 @@
 // ReadyList: the tickets of one destination that wait for a connection, in the order of their turn.
 //
-// Priority classes, 0 first; within a class senders take turns, and each sender's tickets are first in,
-// first out. So a newsletter of a hundred thousand recipients delays another sender's receipt by one
-// ticket. Push, Pop and Remove are O(1) whatever the backlog.
+// Priority classes, 0 first; within a class senders take turns, and each sender's tickets are first
+// in, first out. So a newsletter of a hundred thousand recipients delays another sender's receipt
+// by one ticket. Push, Pop and Remove are O(1) whatever the backlog.
 #ifndef OUTBOX_QUEUE_READY_LIST_H_
 #define OUTBOX_QUEUE_READY_LIST_H_
 

@@ -8,9 +8,7 @@ namespace outbox::queue {
 namespace {
 
 // Up to a tenth of `delay_ns`.
-int64_t Jitter(int64_t delay_ns, core::Random* random) {
-  return random->Between(0, delay_ns / 10);
-}
+int64_t Jitter(int64_t delay_ns, core::Random* random) { return random->Between(0, delay_ns / 10); }
 
 }  // namespace
 

@@ -13,8 +13,8 @@ namespace {
 
 static_assert(sizeof(Mail) == 32);
 
-// Rounds of Drain over our own queue: what is answered at once is handled in the same turn, what goes
-// on and on leaves the loop its chance.
+// Rounds of Drain over our own queue: what is answered at once is handled in the same turn, what
+// goes on and on leaves the loop its chance.
 constexpr int kLocalRounds = 4;
 
 }  // namespace
@@ -43,8 +43,7 @@ Exchange::Exchange(uint32_t shards, bool tiny) : shards_(shards) {
     if (tiny) {
       rings_.back()->tiny = std::make_unique<core::Mailbox<Mail, 2>>();
     } else {
-      rings_.back()->full_size =
-          std::make_unique<core::Mailbox<Mail, core::kMailboxCapacity>>();
+      rings_.back()->full_size = std::make_unique<core::Mailbox<Mail, core::kMailboxCapacity>>();
     }
   }
 }
@@ -136,13 +135,9 @@ void PostOffice::SlotWanted(uint8_t to, uint32_t site) {
   Post(to, MailKind::kSlotWanted, nullptr, site);
 }
 
-void PostOffice::Command(uint8_t to, void* command) {
-  Post(to, MailKind::kCommand, command);
-}
+void PostOffice::Command(uint8_t to, void* command) { Post(to, MailKind::kCommand, command); }
 
-void PostOffice::Reply(uint8_t to, void* reply) {
-  Post(to, MailKind::kReply, reply);
-}
+void PostOffice::Reply(uint8_t to, void* reply) { Post(to, MailKind::kReply, reply); }
 
 void PostOffice::Post(uint8_t to, MailKind kind, void* object, uint32_t number,
                       const Window& window) {
@@ -265,8 +260,8 @@ void PostOffice::HandleReturn(Ticket* ticket) {
   Deliver(ticket);
 }
 
-// The owner alone writes `held`, and home keeps the ticket until this is answered: so it can be read
-// here whether or not the ticket is ours.
+// The owner alone writes `held`, and home keeps the ticket until this is answered: so it can be
+// read here whether or not the ticket is ours.
 void PostOffice::HandleRecall(const Mail& mail) {
   Ticket* ticket = static_cast<Ticket*>(mail.object);
   if (!ticket->held) {

@@ -1,10 +1,11 @@
 // ShardMail: what shards say to each other, and how it gets there.
 //
 // Shards share no data but the site table; everything else is a Mail in a bounded single-producer,
-// single-consumer ring, one ring for every ordered pair of shards (Exchange). A shard posts and drains
-// through its PostOffice. When a ring is full the mail waits in its sender's PostOffice, in order, and
-// follows at the end of a later turn: a full ring stops nobody. What can wait there is bounded by the
-// tickets that exist: at most an offer or a return, a recall, a fetch and its windows for each.
+// single-consumer ring, one ring for every ordered pair of shards (Exchange). A shard posts and
+// drains through its PostOffice. When a ring is full the mail waits in its sender's PostOffice, in
+// order, and follows at the end of a later turn: a full ring stops nobody. What can wait there is
+// bounded by the tickets that exist: at most an offer or a return, a recall, a fetch and its
+// windows for each.
 //
 // The conversation about a ticket, home on the left:
 //
@@ -12,15 +13,16 @@
 //              <-  Fetch       "lend me part n of the message"; one at a time for a ticket
 //     Fetched  ->              the window, or a null one if the part cannot be read
 //              <-  Release     a window goes back (given up, or used)
-//     Recall   ->              "give it back": the ticket returns, after its attempt if one is going on
+//     Recall   ->              "give it back": the ticket returns, after its attempt if one is
+//     going on
 //              <-  Return      home holds the ticket from here on; all windows were released before
 //
-// A Recall may cross the Return that makes it needless. PostOffice keeps that from home: a Return is
-// held back until the owner has answered the crossing Recall, so that no mail that names a ticket is on
-// its way while home may free it.
+// A Recall may cross the Return that makes it needless. PostOffice keeps that from home: a Return
+// is held back until the owner has answered the crossing Recall, so that no mail that names a
+// ticket is on its way while home may free it.
 //
-// Mail to oneself takes the same way through a queue, so that order and re-entrance are the same with
-// one shard and with many: nothing is ever handled inside the call that posts it.
+// Mail to oneself takes the same way through a queue, so that order and re-entrance are the same
+// with one shard and with many: nothing is ever handled inside the call that posts it.
 #ifndef OUTBOX_QUEUE_SHARD_MAIL_H_
 #define OUTBOX_QUEUE_SHARD_MAIL_H_
 
@@ -51,7 +53,7 @@ enum class MailKind : uint8_t {
   kRelease,
   kLane,
   kSlotGrant,
-  kSiteNews,      // a grant without a slot
+  kSiteNews,  // a grant without a slot
   kSlotWanted,
   kCommand,
   kReply,
@@ -79,9 +81,10 @@ class HomeMail {
   virtual ~HomeMail() = default;
   // The ticket is home's again. ticket->result says why.
   virtual void OnReturn(Ticket* ticket) = 0;
-  // Answer with PostOffice::Fetched, now or later, exactly once. Part 0 is meta, prefix and inline body;
-  // 1..n are the extents; `extent` says where, from the meta that the owner holds (null for part 0;
-  // in place until the answer). The ticket stays the owner's: home reads only its constant fields.
+  // Answer with PostOffice::Fetched, now or later, exactly once. Part 0 is meta, prefix and inline
+  // body; 1..n are the extents; `extent` says where, from the meta that the owner holds (null for
+  // part 0; in place until the answer). The ticket stays the owner's: home reads only its constant
+  // fields.
   virtual void OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) = 0;
   virtual void OnRelease(Ticket* ticket, const Window& window) = 0;
   virtual void OnLane(const LaneNotice& notice) = 0;
@@ -112,8 +115,8 @@ class ControlMail {
 // The rings between `shards` shards. Made before the shards, gone after them; shared by all.
 class Exchange {
  public:
-  // `tiny`: rings of two mails instead of limits.h: kMailboxCapacity, for tests of what happens when
-  // they are full.
+  // `tiny`: rings of two mails instead of limits.h: kMailboxCapacity, for tests of what happens
+  // when they are full.
   explicit Exchange(uint32_t shards, bool tiny = false);
   ~Exchange();
   Exchange(const Exchange&) = delete;
@@ -146,8 +149,8 @@ class PostOffice {
   PostOffice(const PostOffice&) = delete;
   PostOffice& operator=(const PostOffice&) = delete;
 
-  // Both before the first post. `ios` has every shard's Io by shard; empty: nobody is woken (tests that
-  // turn their shards by hand).
+  // Both before the first post. `ios` has every shard's Io by shard; empty: nobody is woken (tests
+  // that turn their shards by hand).
   void SetHandlers(HomeMail* home, OwnerMail* owner, ControlMail* control);
   void SetIos(std::vector<io::Io*> ios);
 
@@ -172,14 +175,15 @@ class PostOffice {
   void Command(uint8_t to, void* command);
   void Reply(uint8_t to, void* reply);
 
-  // Handles all mail that is there: each ring up to its capacity, our own queue a few rounds. Returns
-  // the number of mails. Once a turn, behind the completions.
+  // Handles all mail that is there: each ring up to its capacity, our own queue a few rounds.
+  // Returns the number of mails. Once a turn, behind the completions.
   size_t Drain();
   // Moves what waited into the rings, wakes the shards that we wrote to. At the end of each turn.
   void Flush();
   // Something can be drained now: the loop must not sleep. Looks at all rings.
   bool HasMail() const;
-  // Mails waiting for room in a ring: > 0 means turn again soon (a millisecond), nobody wakes us for it.
+  // Mails waiting for room in a ring: > 0 means turn again soon (a millisecond), nobody wakes us
+  // for it.
   size_t waiting() const { return waiting_; }
 
   uint8_t self() const { return self_; }

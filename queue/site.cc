@@ -14,16 +14,15 @@ namespace {
 constexpr size_t kProbes = 16;
 // How long an entry keeps its backoff after the last reference has gone.
 constexpr int64_t kSiteAgeNs = 10 * core::kNsPerMinute;
-// Looks at the `making_` flag before Acquire gives up for this time. Making an entry takes well under a
-// microsecond; the bound matters only when the other thread was descheduled in the middle.
+// Looks at the `making_` flag before Acquire gives up for this time. Making an entry takes well
+// under a microsecond; the bound matters only when the other thread was descheduled in the middle.
 constexpr int kMakingSpins = 1000;
 
 }  // namespace
 
 void RateCell::SetRate(uint64_t per_hour, uint32_t burst) {
   const int64_t interval_ns =
-      per_hour == 0 ? 0
-                    : std::max<int64_t>(1, core::kNsPerHour / static_cast<int64_t>(per_hour));
+      per_hour == 0 ? 0 : std::max<int64_t>(1, core::kNsPerHour / static_cast<int64_t>(per_hour));
   interval_.store(interval_ns);
   tolerance_.store(interval_ns * (std::max(burst, 1u) - 1));
 }
@@ -45,8 +44,8 @@ SiteTable::SiteTable(size_t capacity)
   CHECK(std::has_single_bit(capacity) && capacity >= kProbes);
 }
 
-// A key is only replaced by who holds `making_`, and only when nobody refers to the entry. So who has
-// raised the count and still sees the key has the entry.
+// A key is only replaced by who holds `making_`, and only when nobody refers to the entry. So who
+// has raised the count and still sees the key has the entry.
 uint32_t SiteTable::Find(uint64_t hash) {
   for (size_t i = 0; i < kProbes; ++i) {
     const size_t index = (hash + i) & mask_;

@@ -1,9 +1,9 @@
 // SiteTable: the limits that belong to a site, shared by all shards.
 //
-// A site is what limits belong to: the set of hosts that mail goes to. The table is the one thing that
-// shards share: a fixed array whose entries are atomics. An entry is claimed for a 64-bit hash of the
-// site's key, lives while a shard refers to it, and is reused some time after that, so that its backoff
-// is not forgotten with its last ticket.
+// A site is what limits belong to: the set of hosts that mail goes to. The table is the one thing
+// that shards share: a fixed array whose entries are atomics. An entry is claimed for a 64-bit hash
+// of the site's key, lives while a shard refers to it, and is reused some time after that, so that
+// its backoff is not forgotten with its last ticket.
 //
 // Two keys with one hash would share an entry, and so their limits: harmless, and not to be met.
 #ifndef OUTBOX_QUEUE_SITE_H_
@@ -39,9 +39,9 @@ class RateCell {
 struct alignas(128) Site {
   SiteSlots<StdAtomic> slots;
   RateCell rate;
-  std::atomic<uint64_t> key{0};       // 0: never used
+  std::atomic<uint64_t> key{0};  // 0: never used
   std::atomic<uint32_t> references{0};
-  std::atomic<int64_t> left_ns{0};    // when the last reference went; reused kSiteAgeNs later
+  std::atomic<int64_t> left_ns{0};  // when the last reference went; reused kSiteAgeNs later
 };
 
 class SiteTable {
@@ -53,11 +53,12 @@ class SiteTable {
   SiteTable(const SiteTable&) = delete;
   SiteTable& operator=(const SiteTable&) = delete;
 
-  // The index of the site with this hash (not 0), made with `limit` if missing, with one reference more.
-  // kNoSite when there is no room, or another shard is just making one: try again later. A limit that
-  // differs from the present one is set.
+  // The index of the site with this hash (not 0), made with `limit` if missing, with one reference
+  // more. kNoSite when there is no room, or another shard is just making one: try again later. A
+  // limit that differs from the present one is set.
   uint32_t Acquire(uint64_t hash, uint32_t limit, int64_t now_ns);
-  // One reference less. REQUIRES: the shard has no slot, no waiter bit and no grant of it outstanding.
+  // One reference less. REQUIRES: the shard has no slot, no waiter bit and no grant of it
+  // outstanding.
   void Release(uint32_t index, int64_t now_ns);
 
   Site& operator[](uint32_t index) { return sites_[index]; }

@@ -101,8 +101,7 @@ bool SiteGate::PumpOne(LocalSite* site) {
   auto& slots = shared(site).slots;
   const int64_t now_ns = io_->now_ns();
   bool granted = false;
-  const SlotAnswer answer =
-      slots.TakeOrWait(post_->self(), site->slots == 0, now_ns, &granted);
+  const SlotAnswer answer = slots.TakeOrWait(post_->self(), site->slots == 0, now_ns, &granted);
   site->expecting = granted || answer == SlotAnswer::kWait;
   switch (answer) {
     case SlotAnswer::kGot:
@@ -220,7 +219,8 @@ int64_t SiteGate::BlockedUntil(const LocalSite* site) const {
 
 bool SiteGate::ShouldYield(LocalSite* site) const {
   SiteUser* first = site->waiting.front();
-  return (first != nullptr && !first->HasSlot()) || shared(site).slots.SomebodyStarves(post_->self());
+  return (first != nullptr && !first->HasSlot()) ||
+         shared(site).slots.SomebodyStarves(post_->self());
 }
 
 }  // namespace outbox::queue

@@ -1,8 +1,9 @@
 // SiteGate: one shard's side of the site table.
 //
-// Destinations of this shard that want a connection slot wait here, by site, first come first served;
-// the gate talks to the shared table (queue/site.h), to other shards' gates by mail, and has one timer
-// per site for the end of its backoff, however many destinations and tickets wait behind it.
+// Destinations of this shard that want a connection slot wait here, by site, first come first
+// served; the gate talks to the shared table (queue/site.h), to other shards' gates by mail, and
+// has one timer per site for the end of its backoff, however many destinations and tickets wait
+// behind it.
 #ifndef OUTBOX_QUEUE_SITE_GATE_H_
 #define OUTBOX_QUEUE_SITE_GATE_H_
 
@@ -60,7 +61,7 @@ struct LocalSite {
   uint32_t slots = 0;      // that this shard holds
   bool expecting = false;  // our waiter bit is set, or a grant or news is on its way
   bool pumping = false;
-  core::Timer timer;       // the end of the backoff, or the next try for room in the table
+  core::Timer timer;  // the end of the backoff, or the next try for room in the table
   SiteGate* gate = nullptr;
   void OnTimer();
   core::IntrusiveList<SiteUser, &SiteUser::site_link> waiting;

@@ -1,20 +1,24 @@
 // SiteSlots: the connection slots of one site, shared by all shards without a lock.
 //
 // A slot is the right to hold one connection to the site. How no slot and no wake-up is ever lost:
-//   - A shard that finds no slot sets its bit in the waiter mask and then tries once more. So either it
+//   - A shard that finds no slot sets its bit in the waiter mask and then tries once more. So
+//   either it
 //     sees the slot that was freed meanwhile, or who frees one sees its bit.
-//   - Who frees a slot and sees bits keeps it taken, clears one bit and hands the slot to that shard by
+//   - Who frees a slot and sees bits keeps it taken, clears one bit and hands the slot to that
+//   shard by
 //     mail. Otherwise it gives the slot back and looks at the bits once more.
-//   - A bit is cleared once for every grant; the shard sets it again only when the grant has arrived.
+//   - A bit is cleared once for every grant; the shard sets it again only when the grant has
+//   arrived.
 //     So at most one grant per shard and site is on its way.
 //
-// Health, in one word so that it changes at once: while now is before `not_before` there are no slots.
-// A failure sets it further and the window to one: the one who takes that slot is the canary. Each
-// success widens the window by one (so it doubles in every round of attempts) until the limit is reached.
+// Health, in one word so that it changes at once: while now is before `not_before` there are no
+// slots. A failure sets it further and the window to one: the one who takes that slot is the
+// canary. Each success widens the window by one (so it doubles in every round of attempts) until
+// the limit is reached.
 //
-// Atomic is std::atomic, or the model in tests/queue/site_interleaving_test.cc that runs through every
-// order of these steps. All operations are sequentially consistent: the waiter's "set bit, try" and the
-// releaser's "free, look at bits" need it.
+// Atomic is std::atomic, or the model in tests/queue/site_interleaving_test.cc that runs through
+// every order of these steps. All operations are sequentially consistent: the waiter's "set bit,
+// try" and the releaser's "free, look at bits" need it.
 #ifndef OUTBOX_QUEUE_SITE_SLOTS_H_
 #define OUTBOX_QUEUE_SITE_SLOTS_H_
 
@@ -30,8 +34,8 @@ namespace outbox::queue {
 // What came of asking for a slot.
 enum class SlotAnswer : uint8_t {
   kGot,
-  kWait,    // a grant, or the news that the site has changed, comes by mail
-  kLater,   // not before SiteSlots::BlockedUntil()
+  kWait,   // a grant, or the news that the site has changed, comes by mail
+  kLater,  // not before SiteSlots::BlockedUntil()
 };
 
 // The packed health of a site: what is left alone, and for how long.
@@ -59,8 +63,8 @@ class SiteSlots {
  public:
   static constexpr int kNobody = -1;
 
-  // The most connections at once, over all shards. A lowered limit takes nothing away from who has a
-  // slot; it binds as slots are released.
+  // The most connections at once, over all shards. A lowered limit takes nothing away from who has
+  // a slot; it binds as slots are released.
   void SetLimit(uint32_t limit) { limit_.store(limit); }
   uint32_t limit() const { return limit_.load(); }
   uint32_t in_use() const { return in_use_.load(); }
@@ -77,9 +81,9 @@ class SiteSlots {
   // Takes a slot if there is one.
   bool TryTake(int64_t now_ns) { return BlockedUntil(now_ns) == 0 && TakeBelow(Cap()); }
 
-  // Takes a slot, or sets the waiter bit of `shard`. `starving`: the shard has no slot of this site at
-  // all, so others should make room (SomebodyStarves). *granted: a grant is on its way all the same,
-  // because somebody cleared our bit; it must be expected. REQUIRES: no grant is on its way.
+  // Takes a slot, or sets the waiter bit of `shard`. `starving`: the shard has no slot of this site
+  // at all, so others should make room (SomebodyStarves). *granted: a grant is on its way all the
+  // same, because somebody cleared our bit; it must be expected. REQUIRES: no grant is on its way.
   SlotAnswer TakeOrWait(uint32_t shard, bool starving, int64_t now_ns, bool* granted) {
     *granted = false;
     if (TryTake(now_ns)) return SlotAnswer::kGot;
@@ -110,7 +114,8 @@ class SiteSlots {
     return (waiters_.fetch_and(~bit) & bit) != 0;
   }
 
-  // Gives a slot back, or hands it over: returns the shard that must get a grant with it, or kNobody.
+  // Gives a slot back, or hands it over: returns the shard that must get a grant with it, or
+  // kNobody.
   int Release() {
     for (;;) {
       const uint64_t mask = waiters_.load();
@@ -128,9 +133,9 @@ class SiteSlots {
   // kNobody when none waits or none is free. After the window or the limit has grown, call until
   // kNobody.
   //
-  // The time until which the site is left alone is not asked here: the clocks of two shards are never
-  // quite the same, and who is still before that time must not strand one who is behind it. Who gets
-  // a slot too early by his clock gives it back and sets a timer.
+  // The time until which the site is left alone is not asked here: the clocks of two shards are
+  // never quite the same, and who is still before that time must not strand one who is behind it.
+  // Who gets a slot too early by his clock gives it back and sets a timer.
   int GrantFree() {
     while (waiters_.load() != 0) {
       if (!TakeBelow(Cap())) return kNobody;  // who has the slots sees the bits when releasing
@@ -178,20 +183,22 @@ class SiteSlots {
     }
   }
 
-  // No slots before `until_ns` whatever happens; 0 lifts it. Returns the mask of the shards that must
-  // get the news.
+  // No slots before `until_ns` whatever happens; 0 lifts it. Returns the mask of the shards that
+  // must get the news.
   uint64_t Suspend(int64_t until_ns) {
     suspended_.store(until_ns);
     starving_.store(0);
     return waiters_.exchange(0);
   }
 
-  // A shard other than `shard` has no slot at all and waits: a busy connection should make room soon.
+  // A shard other than `shard` has no slot at all and waits: a busy connection should make room
+  // soon.
   bool SomebodyStarves(uint32_t shard) const {
     return (starving_.load() & waiters_.load() & ~(uint64_t{1} << shard)) != 0;
   }
 
-  // The shard has idle connections, or has none any more. After setting, look at HasWaiters once more.
+  // The shard has idle connections, or has none any more. After setting, look at HasWaiters once
+  // more.
   void SetIdle(uint32_t shard, bool idle) {
     const uint64_t bit = uint64_t{1} << shard;
     if (idle) {

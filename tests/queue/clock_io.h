@@ -1,5 +1,5 @@
-// ClockIo: an Io that has nothing but a clock, for tests of what needs no socket and no file. Everything
-// else stops the test.
+// ClockIo: an Io that has nothing but a clock, for tests of what needs no socket and no file.
+// Everything else stops the test.
 #ifndef OUTBOX_TESTS_QUEUE_CLOCK_IO_H_
 #define OUTBOX_TESTS_QUEUE_CLOCK_IO_H_
 

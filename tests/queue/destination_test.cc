@@ -144,8 +144,8 @@ TEST(DestinationTest, TheDeadlineOfAWaitingTicketBringsItHome) {
   world.Stop();
 }
 
-// Ten thousand tickets wait for a host that is dead. They cost one attempt per backoff, not one each;
-// when the host is back one goes first, then more and more, and all are delivered.
+// Ten thousand tickets wait for a host that is dead. They cost one attempt per backoff, not one
+// each; when the host is back one goes first, then more and more, and all are delivered.
 TEST(DestinationTest, DeadDestinationCanaryAndSlowStart) {
   ShardWorld world({});
   world.host(kHostA).up = false;
@@ -155,7 +155,8 @@ TEST(DestinationTest, DeadDestinationCanaryAndSlowStart) {
                {.sender = static_cast<uint64_t>(i % 100), .retry_s = 900});
   }
   world.RunFor(6 * kNsPerHour);
-  // 112 s, 225 s, 450 s, then 900 s: about 26 attempts in six hours (lanes share the site's backoff).
+  // 112 s, 225 s, 450 s, then 900 s: about 26 attempts in six hours (lanes share the site's
+  // backoff).
   EXPECT_LE(world.connects(kHostA), 30u);
   EXPECT_GE(world.connects(kHostA), 20u);
   uint32_t returned = 0;
@@ -221,9 +222,10 @@ TEST(DestinationTest, SendersTakeTurnsAndClassesGoFirst) {
   ASSERT_TRUE(world.RunUntilHome(kNsPerMinute));
   const auto place = [&](TestMail* mail) {
     return static_cast<size_t>(std::find(world.order.begin(), world.order.end(), mail) -
-                               world.order.begin()) - before;
+                               world.order.begin()) -
+           before;
   };
-  EXPECT_LE(place(urgent), 4u);   // what is on the connection goes first
+  EXPECT_LE(place(urgent), 4u);  // what is on the connection goes first
   EXPECT_LE(place(receipt), 5u);
   world.Stop();
 }

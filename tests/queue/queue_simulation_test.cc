@@ -1,8 +1,9 @@
-// The destination's side under seeds: four shards, hosts with faults, recalls, tiny mailboxes, stops.
+// The destination's side under seeds: four shards, hosts with faults, recalls, tiny mailboxes,
+// stops.
 //
-// For every seed: each ticket that was offered comes back exactly once per offer; what came home is what
-// the peers have taken, nobody gets a message twice; all windows are back when a ticket is; the site's
-// limit holds over all shards; and the same seed gives the same trace.
+// For every seed: each ticket that was offered comes back exactly once per offer; what came home is
+// what the peers have taken, nobody gets a message twice; all windows are back when a ticket is;
+// the site's limit holds over all shards; and the same seed gives the same trace.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -126,7 +127,8 @@ TEST(QueueSimulationTest, Seeds) {
   uint64_t first = 1;
   uint64_t last = 1000;
   if (const char* text = std::getenv("OUTBOX_SEEDS")) last = std::strtoull(text, nullptr, 10);
-  if (const char* text = std::getenv("OUTBOX_SEED")) first = last = std::strtoull(text, nullptr, 10);
+  if (const char* text = std::getenv("OUTBOX_SEED"))
+    first = last = std::strtoull(text, nullptr, 10);
   for (uint64_t seed = first; seed <= last; ++seed) {
     SCOPED_TRACE("again with: OUTBOX_SEED=" + std::to_string(seed) + " queue_simulation_test");
     std::vector<uint64_t> traces;

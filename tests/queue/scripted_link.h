@@ -1,8 +1,8 @@
 // ScriptedLink: a DeliveryLink that speaks to a Script instead of a host.
 //
-// It keeps the contract of smtp/delivery_source.h as a pipelining client would: the next transaction is
-// asked for behind the body of the one in hand, all calls come from the loop, every recipient of every
-// transaction gets one result, every window goes back before the session's end.
+// It keeps the contract of smtp/delivery_source.h as a pipelining client would: the next
+// transaction is asked for behind the body of the one in hand, all calls come from the loop, every
+// recipient of every transaction gets one result, every window goes back before the session's end.
 #ifndef OUTBOX_TESTS_QUEUE_SCRIPTED_LINK_H_
 #define OUTBOX_TESTS_QUEUE_SCRIPTED_LINK_H_
 

@@ -1,10 +1,11 @@
 // PostOffice: order, full rings, recalls that cross returns, wakes.
+#include "queue/shard_mail.h"
+
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <vector>
 
-#include "queue/shard_mail.h"
 #include "tests/queue/clock_io.h"
 
 namespace outbox::queue {
@@ -99,8 +100,8 @@ TEST_F(ShardMailTest, ARecallReachesTheHolder) {
   EXPECT_EQ(shards_[0].returned.size(), 1u);
 }
 
-// The return is on its way when home recalls: home hears of it only when the recall is answered, so that
-// no mail about the ticket is left.
+// The return is on its way when home recalls: home hears of it only when the recall is answered, so
+// that no mail about the ticket is left.
 TEST_F(ShardMailTest, ARecallThatCrossesTheReturnIsWaitedFor) {
   Ticket ticket;
   shards_[0].post->Offer(1, &ticket);

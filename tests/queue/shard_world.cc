@@ -150,7 +150,8 @@ void ShardWorld::Shard::OnReturn(Ticket* ticket) {
 void ShardWorld::Shard::OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) {
   TestMail* mail = world->MailOf(ticket);
   CHECK(mail->out && ticket->home == index);
-  if (part > 0) CHECK(extent->offset == part * 4096 && extent->generation == ticket->message_id + 1);
+  if (part > 0)
+    CHECK(extent->offset == part * 4096 && extent->generation == ticket->message_id + 1);
   const int64_t delay_ns = world->random_.Between(0, world->options_.fetch_ns);
   world->At(world->now_ns_ + delay_ns, [this, mail, part] {
     const std::string& bytes = part == 0 ? mail->bytes : mail->extents.at(part - 1);

@@ -1,9 +1,9 @@
 // ShardWorld: several shards on one thread, in virtual time, between fake homes and scripted peers.
 //
-// Everything between is the product's: post offices, site table, destination tables, deliveries. A home
-// here makes tickets whose bytes it can lend, and keeps a ledger: how often each ticket came back and
-// what became of each recipient. A peer is a script: how long it takes, whom it refuses, when it breaks.
-// What happens is decided by the seed alone; trace() is a hash of all of it.
+// Everything between is the product's: post offices, site table, destination tables, deliveries. A
+// home here makes tickets whose bytes it can lend, and keeps a ledger: how often each ticket came
+// back and what became of each recipient. A peer is a script: how long it takes, whom it refuses,
+// when it breaks. What happens is decided by the seed alone; trace() is a hash of all of it.
 #ifndef OUTBOX_TESTS_QUEUE_SHARD_WORLD_H_
 #define OUTBOX_TESTS_QUEUE_SHARD_WORLD_H_
 
@@ -34,26 +34,26 @@ struct Script {
   int64_t step_ns = core::kNsPerMs;  // between any two things it does
   bool up = true;                    // false: connections are refused
   uint16_t greeting = 220;
-  uint32_t refuse_rcpt = 0;      // 550
-  uint32_t defer_rcpt = 0;       // 450
-  uint32_t full_transaction = 0;   // 452 behind an accepted recipient
-  uint32_t defer_data = 0;       // 451 after the final dot
-  uint32_t break_session = 0;    // the connection dies in a transaction
+  uint32_t refuse_rcpt = 0;                   // 550
+  uint32_t defer_rcpt = 0;                    // 450
+  uint32_t full_transaction = 0;              // 452 behind an accepted recipient
+  uint32_t defer_data = 0;                    // 451 after the final dot
+  uint32_t break_session = 0;                 // the connection dies in a transaction
   uint32_t accepts_connections = UINT32_MAX;  // then it goes down
 };
 
 // One message with its ticket, as its home sees it.
 struct TestMail {
   Ticket ticket;
-  std::string bytes;                 // meta and inline body: part 0
-  std::string body;                  // as a peer must get it
+  std::string bytes;  // meta and inline body: part 0
+  std::string body;   // as a peer must get it
   bool lease = true;
   std::vector<std::string> extents;  // parts 1..n
   uint32_t leases = 0;               // windows that are lent
   uint32_t returns = 0;
   uint32_t offers = 0;
-  uint64_t taken = 0;                // masks of recipients: what peers say they have taken
-  uint64_t delivered = 0;            // what came home
+  uint64_t taken = 0;      // masks of recipients: what peers say they have taken
+  uint64_t delivered = 0;  // what came home
   uint64_t bounced = 0;
   bool out = false;
   bool recall_sent = false;
@@ -68,9 +68,9 @@ class ShardWorld {
     uint64_t seed = 1;
     uint32_t shards = 4;
     bool tiny_mailboxes = false;
-    uint32_t limit = 20;             // connections per site
+    uint32_t limit = 20;                      // connections per site
     int64_t fetch_ns = 100 * core::kNsPerUs;  // home's disk
-    int64_t offer_again_ns = 0;      // > 0: home offers deferred tickets again after this
+    int64_t offer_again_ns = 0;               // > 0: home offers deferred tickets again after this
   };
 
   explicit ShardWorld(const Options& options);

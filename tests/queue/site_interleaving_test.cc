@@ -1,14 +1,14 @@
 // SiteSlots in every order of its atomic steps.
 //
-// Each shard runs a small program (wait for a slot, use it, release it, pass grants on) over a model of
-// the atomics. The explorer takes every choice of who makes the next step. There are no threads: a
-// shard's run up to its step n is a function of the values that its first n steps have read, so a step
-// is made by running the program again from its beginning with those values and stopping behind the next
-// one. States that were met before are not followed again.
+// Each shard runs a small program (wait for a slot, use it, release it, pass grants on) over a
+// model of the atomics. The explorer takes every choice of who makes the next step. There are no
+// threads: a shard's run up to its step n is a function of the values that its first n steps have
+// read, so a step is made by running the program again from its beginning with those values and
+// stopping behind the next one. States that were met before are not followed again.
 //
 // In every order: the slots in use never pass the limit; and when nobody can make a step any more,
-// everybody has had his slot and released it, and no slot is left in use. A lost slot or a lost wake-up
-// would leave somebody waiting for ever.
+// everybody has had his slot and released it, and no slot is left in use. A lost slot or a lost
+// wake-up would leave somebody waiting for ever.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -38,9 +38,7 @@ struct State {
   int last = 0;         // who made the last step
   int preemptions = 0;  // switches away from a shard that could have gone on
 
-  auto Key() const {
-    return std::tie(words, log, grants, news, done, served, last, preemptions);
-  }
+  auto Key() const { return std::tie(words, log, grants, news, done, served, last, preemptions); }
   bool operator<(const State& other) const { return Key() < other.Key(); }
 };
 
@@ -72,7 +70,9 @@ class ModelAtomic {
   void store(T value) {
     OneStep([&] { return word() = static_cast<uint64_t>(value); });
   }
-  T exchange(T value) { return Change([&](uint64_t) { return static_cast<uint64_t>(value); }); }
+  T exchange(T value) {
+    return Change([&](uint64_t) { return static_cast<uint64_t>(value); });
+  }
   T fetch_add(T value) {
     return Change([&](uint64_t old) { return old + static_cast<uint64_t>(value); });
   }
@@ -114,9 +114,9 @@ using Slots = SiteSlots<ModelAtomic>;
 struct Plan {
   int shards = 2;
   uint32_t limit = 1;
-  int rounds = 1;       // slots that each shard takes, one after the other
-  bool fail = false;    // shard 0 reports a failure with its first slot
-  bool succeed = false;   // everybody reports a success
+  int rounds = 1;          // slots that each shard takes, one after the other
+  bool fail = false;       // shard 0 reports a failure with its first slot
+  bool succeed = false;    // everybody reports a success
   int preemptions = 1000;  // orders with more switches away from a running shard are left out
 };
 
@@ -275,8 +275,8 @@ void ExploreAll(const Plan& plan, uint64_t states_min) {
 // Every order there is.
 TEST(SiteInterleavingTest, TwoShardsOneSlot) { ExploreAll({.shards = 2, .limit = 1}, 100); }
 
-// Longer programs: every order with so many preemptions. A mistake in such a protocol shows itself with
-// one or two.
+// Longer programs: every order with so many preemptions. A mistake in such a protocol shows itself
+// with one or two.
 TEST(SiteInterleavingTest, TwoShardsTakeTurns) {
   ExploreAll({.shards = 2, .limit = 1, .rounds = 2, .preemptions = 4}, 1000);
 }
@@ -294,8 +294,9 @@ TEST(SiteInterleavingTest, AFailureMeetsAWaiter) {
 }
 
 TEST(SiteInterleavingTest, AFailureAndSuccesses) {
-  ExploreAll({.shards = 2, .limit = 2, .rounds = 2, .fail = true, .succeed = true,
-              .preemptions = 3}, 1000);
+  ExploreAll(
+      {.shards = 2, .limit = 2, .rounds = 2, .fail = true, .succeed = true, .preemptions = 3},
+      1000);
 }
 
 }  // namespace
