@@ -148,9 +148,10 @@ void Draft::BuildMeta() {
   id_ = pool_->store_->NewId();
   BuildPrefix();
   if (entries_.size() > 1) {
-    // By destination, and by period set for those that share one; otherwise as the client gave them.
-    std::stable_sort(entries_.begin(), entries_.end(), [this](const Entry& a, const Entry& b) {
-      return Key(a) < Key(b);
+    // By destination, otherwise as the client gave them.
+    std::sort(entries_.begin(), entries_.end(), [this](const Entry& a, const Entry& b) {
+      const int order = Key(a).compare(Key(b));
+      return order != 0 ? order < 0 : a.address_at < b.address_at;
     });
   }
   uint8_t flags = 0;
