@@ -80,6 +80,20 @@ std::string SimDisk::ReadAll(const std::string& path) {
   return bytes;
 }
 
+void SimDisk::MakeDirectory(const std::string& path) {
+  CHECK(files_.MakeDirectory(path) == 0);
+  const size_t slash = path.rfind('/');
+  CHECK(files_.SyncDirectory(slash == std::string::npos ? "/" : path.substr(0, slash)) == 0);
+}
+
+std::vector<std::string> SimDisk::List(const std::string& path) {
+  std::vector<FileInfo> entries;
+  files_.List(path, &entries);
+  std::vector<std::string> names;
+  for (const FileInfo& entry : entries) names.push_back(entry.name);
+  return names;
+}
+
 void SimDisk::WriteAll(const std::string& path, std::string_view bytes) {
   SimInode* file = nullptr;
   CHECK(files_.OpenFile(path, {.write = true, .create = true}, &file) == 0);

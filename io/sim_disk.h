@@ -100,6 +100,10 @@ class SimDisk {
   std::string ReadAll(const std::string& path);
   // Puts a file there, durably; directories above it must exist.
   void WriteAll(const std::string& path, std::string_view bytes);
+  // Makes a directory, durably; what is above it must exist.
+  void MakeDirectory(const std::string& path);
+  // The names in a directory, sorted; empty if it is not there.
+  std::vector<std::string> List(const std::string& path);
   uint64_t used_bytes() const { return files_.used_bytes(); }
 
   // --- For SimIo and SimWorld ---

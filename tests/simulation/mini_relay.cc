@@ -281,7 +281,7 @@ RelayCounters MiniRelay::Counters() const {
   return counters;
 }
 
-std::set<std::string> MiniRelay::Queued() const {
+std::set<std::string> MiniRelay::Queued() {
   std::set<std::string> queued;
   for (const auto& [number, item] : items_) queued.insert(item.recipient);
   return queued;

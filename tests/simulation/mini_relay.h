@@ -42,7 +42,7 @@ class MiniRelay : public Relay {
   void Stop() override;
   bool stopped() const override { return io_ == nullptr; }
   RelayCounters Counters() const override;
-  std::set<std::string> Queued() const override;
+  std::set<std::string> Queued() override;
 
  private:
   struct Item {

@@ -71,8 +71,8 @@ class Relay {
   virtual bool stopped() const = 0;
 
   virtual RelayCounters Counters() const = 0;
-  // Recipients that are queued, by address.
-  virtual std::set<std::string> Queued() const = 0;
+  // Recipients that are queued, by address. May let the world go on for a while.
+  virtual std::set<std::string> Queued() = 0;
 };
 
 using RelayFactory =

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cinttypes>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "core/random.h"
@@ -61,6 +62,7 @@ class Simulation {
   void Die();
   void Heal();
   bool Settled() const;
+  void CheckConnections();
   void Wrong(const std::string& what) { wrong_.push_back(what); }
 
   SimulationOptions options_;
@@ -286,6 +288,24 @@ bool Simulation::Settled() const {
          relay_->Counters().queued == 0;
 }
 
+// The limit is the site's, and a site is a set of hosts: a host may belong to several.
+void Simulation::CheckConnections() {
+  std::set<std::set<core::SocketAddress>> sites;
+  for (const RelayRoute& route : options_.relay.routes) {
+    sites.emplace(route.hosts.begin(), route.hosts.end());
+  }
+  for (int i = 0; i < options_.hosts; ++i) {
+    const core::SocketAddress host = HostAddress(i);
+    const auto shared = static_cast<size_t>(std::count_if(
+        sites.begin(), sites.end(), [&](const auto& site) { return site.contains(host); }));
+    const size_t peak = world_.network().open_peak(host);
+    if (peak > shared * options_.relay.connections_max) {
+      Wrong(std::to_string(peak) + " connections to " + host.ToString() + ", which is in " +
+            std::to_string(shared) + " sites");
+    }
+  }
+}
+
 SimulationResult Simulation::Run() {
   start_due_ = true;
   PlanTrouble();
@@ -309,12 +329,7 @@ SimulationResult Simulation::Run() {
     for (const TakenMessage& message : host->taken()) ledger_.Taken(message);
     for (const std::string& violation : host->violations()) Wrong("protocol: " + violation);
   }
-  for (int i = 0; i < options_.hosts; ++i) {
-    const size_t peak = world_.network().open_peak(HostAddress(i));
-    if (peak > options_.relay.connections_max) {
-      Wrong(std::to_string(peak) + " connections to " + HostAddress(i).ToString());
-    }
-  }
+  CheckConnections();
   SimulationResult result;
   result.wrong = ledger_.Check(queued);
   result.wrong.insert(result.wrong.begin(), wrong_.begin(), wrong_.end());

@@ -19,5 +19,5 @@ outbox_test(simulation_harness_test
   LABEL simulation
 )
 
-add_executable(outbox_simulation simulation/main.cc)
-target_link_libraries(outbox_simulation PRIVATE simulation_harness)
+add_executable(outbox_simulation simulation/main.cc simulation/shard_relay.cc)
+target_link_libraries(outbox_simulation PRIVATE simulation_harness outbox_home outbox_io)

@@ -1,0 +1,201 @@
+#include "tests/simulation/shard_relay.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "core/limits.h"
+#include "io/sim_disk.h"
+#include "io/sim_io.h"
+#include "queue/client_limits.h"
+#include "queue/queue_lister.h"
+#include "queue/shard_mail.h"
+#include "queue/site.h"
+
+namespace outbox::simulation {
+namespace {
+
+constexpr int64_t kListNs = core::kNsPerMinute;
+
+// A listing of all shards.
+struct Listing : queue::QueueListSink {
+  bool Lines(std::vector<queue::QueueLine> lines) override {
+    for (queue::QueueLine& line : lines) recipients.insert(std::move(line.recipient));
+    return true;
+  }
+  bool full() const override { return false; }
+  void Done() override { ++done; }
+
+  std::set<std::string> recipients;
+  size_t done = 0;
+};
+
+}  // namespace
+
+// One life of the process.
+struct ShardRelay::Life {
+  std::vector<std::unique_ptr<io::SimIo>> ios;
+  std::unique_ptr<queue::Exchange> exchange;
+  std::unique_ptr<queue::SiteTable> sites = std::make_unique<queue::SiteTable>(core::kMaxSites);
+  std::unique_ptr<queue::ClientLimits> clients = std::make_unique<queue::ClientLimits>();
+  std::vector<std::unique_ptr<core::ShardMetrics>> metrics;
+  std::vector<std::unique_ptr<queue::Shard>> shards;
+  std::unique_ptr<Listing> listing;
+  size_t ready = 0;
+};
+
+ShardRelay::ShardRelay(io::SimWorld* world, const RelayOptions& options)
+    : world_(world), shards_max_(options.shards) {
+  MakeConfig(options);
+}
+
+ShardRelay::~ShardRelay() {
+  if (life_ == nullptr) return;
+  if (stopped()) {
+    life_->shards.clear();
+  } else {
+    Vanish();
+  }
+}
+
+void ShardRelay::MakeConfig(const RelayOptions& options) {
+  config_.hostname = options.hostname;
+  config_.spool = options.spool;
+  config_.storage.segment_size = uint64_t{1} << 20;
+  config_.storage.hot_memory = uint64_t{4} << 20;
+  config_.storage.reserve = uint64_t{1} << 20;
+  config_.storage.direct = world_->options().disk.direct_supported;
+  core::ListenerConfig listener;
+  listener.address = options.listen;
+  listener.relay_from = {core::Network::Parse("127.0.0.0/8").value()};
+  config_.listeners = {listener};
+  core::RetryPeriods periods;
+  periods.retry_ns = {options.retry_ns};
+  periods.notify_after_ns = options.notify_ns;
+  periods.retry_until_ns = options.expire_ns;
+  config_.delivery.periods = periods;
+  config_.delivery.max_connections = options.connections_max;
+  for (const RelayRoute& route : options.routes) {
+    core::RouteConfig made;
+    made.name = route.domain;
+    made.match = {route.domain};
+    for (const core::SocketAddress& host : route.hosts) {
+      made.via.push_back({host.ToString(), host.port, true, host});
+    }
+    made.periods = periods;
+    made.max_connections = options.connections_max;
+    config_.routes.push_back(made);
+  }
+}
+
+void ShardRelay::Start() {
+  CHECK(life_ == nullptr);
+  life_ = std::make_unique<Life>();
+  core::Random& random = world_->random();
+  const uint32_t shards = static_cast<uint32_t>(random.Between(1, shards_max_));
+  io::SimDisk& disk = world_->disk(kRelayNode);
+  disk.MakeDirectory(config_.spool);
+  life_->exchange = std::make_unique<queue::Exchange>(shards, /*tiny=*/random.Chance(1, 3));
+  std::vector<io::Io*> ios;
+  for (uint32_t i = 0; i < shards; ++i) {
+    life_->ios.push_back(std::make_unique<io::SimIo>(world_, kRelayNode));
+    life_->metrics.push_back(std::make_unique<core::ShardMetrics>());
+    ios.push_back(life_->ios[i].get());
+  }
+  for (uint32_t i = 0; i < shards; ++i) {
+    queue::ShardSetup setup;
+    setup.index = i;
+    setup.config = &config_;
+    setup.io = ios[i];
+    setup.ios = ios;
+    setup.exchange = life_->exchange.get();
+    setup.sites = life_->sites.get();
+    setup.clients = life_->clients.get();
+    setup.observer = this;
+    setup.metrics = life_->metrics[i].get();
+    for (const std::string& name : disk.List(config_.spool)) {
+      if (!name.starts_with("log-")) continue;
+      const uint32_t log = static_cast<uint32_t>(strtoul(name.c_str() + 4, nullptr, 10));
+      if (log >= shards && log % shards == i) setup.adopted_logs.push_back(log);
+    }
+    if (world_->trace() != nullptr) {
+      setup.write_events = [trace = world_->trace()](std::string_view lines) {
+        return fwrite(lines.data(), 1, lines.size(), trace) == lines.size();
+      };
+    } else {
+      setup.write_events = [](std::string_view) { return true; };
+    }
+    life_->shards.push_back(std::make_unique<queue::Shard>(setup));
+    life_->ios[i]->set_run_once([shard = life_->shards[i].get()] { shard->RunOnce(); });
+  }
+  for (const auto& shard : life_->shards) shard->Start();
+}
+
+void ShardRelay::OnShardReady(uint32_t shard, const core::Status& status) {
+  if (status.ok()) {
+    ++life_->ready;
+  } else if (world_->trace() != nullptr) {
+    fprintf(world_->trace(), "shard %u does not start: %s\n", shard, status.ToString().c_str());
+  }
+}
+
+bool ShardRelay::ready() const { return life_ != nullptr && life_->ready == life_->shards.size(); }
+
+void ShardRelay::Vanish() {
+  if (life_ == nullptr) return;
+  for (const auto& io : life_->ios) {
+    if (!io->abandoned()) io->Abandon();
+  }
+  life_->ios.clear();
+  // The memory of a dead process; its destructors never run. Kept where it can be found, so that
+  // leaks proper are still seen.
+  static std::vector<Life*>* const dead = new std::vector<Life*>;
+  dead->push_back(life_.release());
+}
+
+void ShardRelay::Stop() {
+  for (const auto& shard : life_->shards) {
+    shard->Post([](queue::Shard* one) { one->BeginStop(); });
+  }
+  world_->Schedule(config_.stop_timeout_ns, [this, life = life_.get()] {
+    if (life_.get() != life) return;
+    for (const auto& shard : life_->shards) {
+      shard->Post([](queue::Shard* one) { one->Abort(); });
+    }
+  });
+}
+
+bool ShardRelay::stopped() const {
+  return std::all_of(life_->shards.begin(), life_->shards.end(),
+                     [](const auto& shard) { return shard->stopped(); });
+}
+
+RelayCounters ShardRelay::Counters() const {
+  RelayCounters counters;
+  for (const auto& metrics : life_->metrics) {
+    const auto add = [](const core::MetricCell& cell, uint64_t* sum) {
+      *sum += static_cast<uint64_t>(cell.value());
+    };
+    add(metrics->recovered_total, &counters.recovered);
+    add(metrics->accepted_total, &counters.accepted);
+    add(metrics->generated_total, &counters.generated);
+    add(metrics->delivered_total, &counters.delivered);
+    add(metrics->bounced_total, &counters.bounced);
+    add(metrics->expired_total, &counters.expired);
+    add(metrics->discarded_total, &counters.discarded);
+    add(metrics->removed_total, &counters.removed);
+    add(metrics->queued, &counters.queued);
+  }
+  return counters;
+}
+
+std::set<std::string> ShardRelay::Queued() {
+  life_->listing = std::make_unique<Listing>();
+  for (const auto& shard : life_->shards) shard->List(life_->listing.get());
+  for (const auto& io : life_->ios) io->WakeFromOutside();
+  world_->RunUntil([this] { return life_->listing->done == life_->shards.size(); }, kListNs);
+  return life_->listing->recipients;
+}
+
+}  // namespace outbox::simulation

@@ -1,0 +1,50 @@
+// ShardRelay: the product in the simulation: its shards, on one thread, as the daemon puts them
+// together.
+//
+// Every life may have another number of shards, so that left-over logs are adopted. A process that
+// dies runs no destructors: what belonged to its shards is left where it lies (a seed runs in a
+// process of its own).
+#ifndef OUTBOX_TESTS_SIMULATION_SHARD_RELAY_H_
+#define OUTBOX_TESTS_SIMULATION_SHARD_RELAY_H_
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/status.h"
+#include "queue/shard.h"
+#include "tests/simulation/relay.h"
+
+namespace outbox::simulation {
+
+class ShardRelay : public Relay, public queue::ShardObserver {
+ public:
+  ShardRelay(io::SimWorld* world, const RelayOptions& options);
+  ~ShardRelay() override;
+
+  void Start() override;
+  bool ready() const override;
+  void Vanish() override;
+  void Stop() override;
+  bool stopped() const override;
+  RelayCounters Counters() const override;
+  std::set<std::string> Queued() override;
+
+  void OnShardReady(uint32_t shard, const core::Status& status) override;
+
+ private:
+  struct Life;
+
+  void MakeConfig(const RelayOptions& options);
+
+  io::SimWorld* world_;
+  int shards_max_;
+  core::Config config_;
+  std::unique_ptr<Life> life_;
+};
+
+}  // namespace outbox::simulation
+
+#endif  // OUTBOX_TESTS_SIMULATION_SHARD_RELAY_H_
