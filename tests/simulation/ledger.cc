@@ -156,9 +156,8 @@ bool Ledger::Excused(const Copy& copy) const {
 // Nobody is told when mail from the null reverse-path fails, nor when a DSN does.
 bool Ledger::VanishedLawfully(const std::string& address, const Message& message) const {
   const std::string& sender = message.sent.reverse_path;
-  if (!sender.empty()) return refused_.contains(sender);
-  return refused_.contains(address) ||
-         dead_domains_.contains(address.substr(address.find('@') + 1));
+  const std::string& last = sender.empty() ? address : sender;  // whom the last word was for
+  return refused_.contains(last) || failing_domains_.contains(last.substr(last.find('@') + 1));
 }
 
 size_t Ledger::acknowledged() const {

@@ -49,8 +49,9 @@ class Ledger {
   void Refused(const std::vector<std::string>& recipients) {
     refused_.insert(recipients.begin(), recipients.end());
   }
-  // Nobody takes mail for this domain: it expires.
-  void DomainIsDead(const std::string& domain) { dead_domains_.insert(domain); }
+  // Mail for this domain can fail without a word about its recipients: nobody listens there, or a
+  // host refuses whole sessions for good.
+  void DomainMayFail(const std::string& domain) { failing_domains_.insert(domain); }
   // The relay's process or machine died.
   void RelayDied(int64_t now_ns) { deaths_.push_back(now_ns); }
   // A message that a peer has taken. At the end, when it is known how its session ended.
@@ -98,7 +99,7 @@ class Ledger {
   std::map<std::string, Recipient> recipients_;                      // by address
   std::map<std::pair<std::string, std::string>, int64_t> deferred_;  // (host, recipient) -> when
   std::set<std::string> refused_;  // addresses, of senders (of DSNs) as well
-  std::set<std::string> dead_domains_;
+  std::set<std::string> failing_domains_;
   std::vector<int64_t> deaths_;
   std::vector<std::string> wrong_;  // found on the way
 };

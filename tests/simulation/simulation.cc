@@ -54,6 +54,7 @@ class Simulation {
   }
   void MakeHosts();
   Script MakeScript();
+  bool RefusesSessions(const core::SocketAddress& address) const;
   ClientMessage MakeMessage(uint64_t id);
   void Submit(int tries_left);
   void PlanTrouble();
@@ -123,6 +124,16 @@ Script Simulation::MakeScript() {
   return script;
 }
 
+bool Simulation::RefusesSessions(const core::SocketAddress& address) const {
+  for (const auto& host : hosts_) {
+    if (host->address() != address) continue;
+    for (const ScriptRule& rule : host->script().rules) {
+      if (rule.at == "connect" && rule.reply.starts_with("5")) return true;
+    }
+  }
+  return false;
+}
+
 void Simulation::MakeHosts() {
   core::Random& random = world_.random();
   for (int i = 0; i < options_.hosts; ++i) {
@@ -143,11 +154,14 @@ void Simulation::MakeHosts() {
     const int count = static_cast<int>(random.Between(1, std::min(3, options_.hosts)));
     for (int j = 0; j < count; ++j)
       route.hosts.push_back(HostAddress((first + j) % options_.hosts));
+    for (const core::SocketAddress& host : route.hosts) {
+      if (RefusesSessions(host)) ledger_.DomainMayFail(route.domain);
+    }
     options_.relay.routes.push_back(route);
   }
   if (options_.dead_domain) {
     options_.relay.routes.push_back({kDeadDomain, {HostAddress(options_.hosts)}});
-    ledger_.DomainIsDead(kDeadDomain);
+    ledger_.DomainMayFail(kDeadDomain);
   }
 }
 
