@@ -9,8 +9,8 @@ namespace {
 
 constexpr size_t kHeloOctetsMax = 255;
 
-// The client's own name for itself goes into a header: atoms and dots only, anything else becomes '?'.
-// Parentheses and the like would change the meaning of the field.
+// The client's own name for itself goes into a header: atoms and dots only, anything else becomes
+// '?'. Parentheses and the like would change the meaning of the field.
 void AppendHelo(std::string_view helo, std::string* out) {
   if (helo.empty()) {
     out->append("unknown");

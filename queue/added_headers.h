@@ -1,8 +1,8 @@
 // Added headers: what a relay writes in front of a message that it accepts.
 //
 // A Received field (RFC 5321 4.4) always; Date and Message-ID (RFC 5322 3.6.1, 3.6.4) when they are
-// missing and the client is one of our own (RFC 6409 8: a submission server may add them). They are the
-// message's prefix: they precede the body, which is stored and sent exactly as it came. Pure.
+// missing and the client is one of our own (RFC 6409 8: a submission server may add them). They are
+// the message's prefix: they precede the body, which is stored and sent exactly as it came. Pure.
 #ifndef OUTBOX_QUEUE_ADDED_HEADERS_H_
 #define OUTBOX_QUEUE_ADDED_HEADERS_H_
 
@@ -15,12 +15,12 @@
 namespace outbox::queue {
 
 struct AddedHeaderFacts {
-  std::string_view hostname;    // ours
-  std::string_view helo;        // the name that the client gave itself; anything, is made presentable
+  std::string_view hostname;  // ours
+  std::string_view helo;      // the name that the client gave itself; anything, is made presentable
   core::IpAddress client;
-  bool extended = false;        // ESMTP, RFC 3848
-  std::string_view id;          // ours, as logs print it
-  std::string_view recipient;   // the only one, or empty (RFC 5321 7.2: several are not disclosed)
+  bool extended = false;       // ESMTP, RFC 3848
+  std::string_view id;         // ours, as logs print it
+  std::string_view recipient;  // the only one, or empty (RFC 5321 7.2: several are not disclosed)
   int64_t now_wall_ns = 0;
   bool add_date = false;
   bool add_message_id = false;

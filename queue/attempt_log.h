@@ -1,8 +1,8 @@
 // AttemptLog: who writes down what each attempt came to.
 //
 // The owner of a destination is the one that has the words of the peer and, in the window, the
-// addresses; so it tells them, recipient by recipient, as they are decided. Home's own events (deferred
-// until when, bounced, expired) follow under the same id. Called on the owner's shard.
+// addresses; so it tells them, recipient by recipient, as they are decided. Home's own events
+// (deferred until when, bounced, expired) follow under the same id. Called on the owner's shard.
 #ifndef OUTBOX_QUEUE_ATTEMPT_LOG_H_
 #define OUTBOX_QUEUE_ATTEMPT_LOG_H_
 
@@ -16,11 +16,11 @@ namespace outbox::queue {
 class AttemptLog {
  public:
   virtual ~AttemptLog() = default;
-  // A host has said something about one recipient of the ticket, or the connection was lost before it
-  // did (then result.code is 0).
+  // A host has said something about one recipient of the ticket, or the connection was lost before
+  // it did (then result.code is 0).
   virtual void OnRecipient(const Ticket& ticket, std::string_view sender,
-                           std::string_view recipient, std::string_view mailhost,
-                           Verdict verdict, const RecipientResult& result) = 0;
+                           std::string_view recipient, std::string_view mailhost, Verdict verdict,
+                           const RecipientResult& result) = 0;
   // A host could not be reached, or would not talk to us; `result` holds the words.
   virtual void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                             const RecipientResult& result) = 0;

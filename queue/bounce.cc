@@ -131,8 +131,8 @@ void Explain(WireWriter* writer, const DsnFacts& facts, const DsnRecipient& reci
   }
   const std::string text = Presentable(recipient.text);
   if (recipient.code > 0) {
-    why += "The mail server " + Presentable(recipient.mailhost, 256) + " answered: " +
-           std::to_string(recipient.code) + " " +
+    why += "The mail server " + Presentable(recipient.mailhost, 256) +
+           " answered: " + std::to_string(recipient.code) + " " +
            (recipient.enhanced.empty() ? "" : Presentable(recipient.enhanced, 16) + " ") + text;
   } else {
     why += text.empty() ? "No mail server for this address could be reached." : text;
@@ -152,14 +152,13 @@ void HumanPart(WireWriter* writer, const DsnFacts& facts) {
                           " below. We have stopped trying" +
                           (one ? "." : " for these; other recipients are not affected."));
   } else {
-    Paragraph(writer, std::string("Your message of ") + DateOf(facts.arrival_wall_ns) +
-                          " has not been delivered yet to the " +
-                          (one ? "recipient" : "recipients") +
-                          " below. You need not send it again: we keep trying" +
-                          (facts.retry_until_wall_ns > 0
-                               ? " until " + DateOf(facts.retry_until_wall_ns) +
-                                     " and tell you if we have to give up."
-                               : "."));
+    Paragraph(writer,
+              std::string("Your message of ") + DateOf(facts.arrival_wall_ns) +
+                  " has not been delivered yet to the " + (one ? "recipient" : "recipients") +
+                  " below. You need not send it again: we keep trying" +
+                  (facts.retry_until_wall_ns > 0 ? " until " + DateOf(facts.retry_until_wall_ns) +
+                                                       " and tell you if we have to give up."
+                                                 : "."));
   }
   writer->Line("");
   for (const DsnRecipient& recipient : facts.recipients) Explain(writer, facts, recipient);

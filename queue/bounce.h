@@ -1,8 +1,9 @@
 // Bounce: composes the delivery status notification that tells a sender what became of a message.
 //
-// Pure: facts in, a message in wire form out. RFC 3464 (delivery status), RFC 6522 (multipart/report),
-// RFC 3834 (Auto-Submitted). The text is for a person who does not know what SMTP is; the machine part
-// behind it is for programs. The original's headers come along, its body does not.
+// Pure: facts in, a message in wire form out. RFC 3464 (delivery status), RFC 6522
+// (multipart/report), RFC 3834 (Auto-Submitted). The text is for a person who does not know what
+// SMTP is; the machine part behind it is for programs. The original's headers come along, its body
+// does not.
 #ifndef OUTBOX_QUEUE_BOUNCE_H_
 #define OUTBOX_QUEUE_BOUNCE_H_
 
@@ -31,16 +32,16 @@ struct DsnRecipient {
 
 struct DsnFacts {
   DsnAction action = DsnAction::kFailed;
-  std::string_view reporting_mta;     // our host name
-  std::string_view return_path;       // of the original; the DSN goes there. REQUIRES: not empty
-  std::string_view message_id;        // our id of the original, as logs print it
-  std::string_view dsn_id;            // our id of this notification
-  int64_t arrival_wall_ns = 0;        // when the original was accepted
+  std::string_view reporting_mta;  // our host name
+  std::string_view return_path;    // of the original; the DSN goes there. REQUIRES: not empty
+  std::string_view message_id;     // our id of the original, as logs print it
+  std::string_view dsn_id;         // our id of this notification
+  int64_t arrival_wall_ns = 0;     // when the original was accepted
   int64_t now_wall_ns = 0;
-  int64_t retry_until_wall_ns = 0;    // kDelayed: when we will give up
+  int64_t retry_until_wall_ns = 0;           // kDelayed: when we will give up
   std::span<const DsnRecipient> recipients;  // at least one
-  // The start of the original as it is sent: added headers, then the message in wire form. Everything
-  // behind the header section is ignored; at most kDsnHeaderBytesMax of it are quoted.
+  // The start of the original as it is sent: added headers, then the message in wire form.
+  // Everything behind the header section is ignored; at most kDsnHeaderBytesMax of it are quoted.
   std::string_view original_prefix;
   std::string_view original_body;
 };
@@ -48,8 +49,9 @@ struct DsnFacts {
 // Octets of original headers that a DSN quotes; the rest is replaced by a line that says so.
 inline constexpr size_t kDsnHeaderBytesMax = 32 * 1024;
 
-// Appends the notification to `out` in wire form: CRLF lines, dot-stuffed, 7-bit, lines of at most 998
-// octets, ending in CRLF.CRLF. Never fails: whatever a peer or a sender wrote is made presentable.
+// Appends the notification to `out` in wire form: CRLF lines, dot-stuffed, 7-bit, lines of at most
+// 998 octets, ending in CRLF.CRLF. Never fails: whatever a peer or a sender wrote is made
+// presentable.
 void ComposeDsn(const DsnFacts& facts, std::string* out);
 
 }  // namespace outbox::queue

@@ -20,8 +20,8 @@ uint64_t HashOf(const core::IpAddress& client) {
 ClientLimits::ClientLimits() : table_(std::make_unique<Table>()) {}
 
 // An entry with count 0 is free whatever its key. A key may for a moment stand in two entries (an
-// earlier one of its probe sequence fell free while a later one held it): the limit is then looser by
-// what the second holds, until both are empty. Release takes from whichever it finds.
+// earlier one of its probe sequence fell free while a later one held it): the limit is then looser
+// by what the second holds, until both are empty. Release takes from whichever it finds.
 ClientLimits::Admission ClientLimits::Admit(const core::IpAddress& client, uint32_t total_max,
                                             uint32_t client_max) {
   if (total_.fetch_add(1, std::memory_order_relaxed) >= total_max) {

@@ -1,8 +1,8 @@
 // ClientLimits: how many connections are open, in all and by client address.
 //
-// Shared by all shards, since a client's connections land on any of them: a fixed table of atomics, one
-// word an entry, {hash of the address, count}. Not on the mail path: two atomic operations a connection.
-// A hash of 44 bits names the client: two clients that collide share a limit.
+// Shared by all shards, since a client's connections land on any of them: a fixed table of atomics,
+// one word an entry, {hash of the address, count}. Not on the mail path: two atomic operations a
+// connection. A hash of 44 bits names the client: two clients that collide share a limit.
 #ifndef OUTBOX_QUEUE_CLIENT_LIMITS_H_
 #define OUTBOX_QUEUE_CLIENT_LIMITS_H_
 

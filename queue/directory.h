@@ -1,8 +1,9 @@
 // Directory: the destinations that a home has tickets for.
 //
-// A ticket names its destination by an entry here. The entry's key string is written once, before any
-// ticket that names it leaves home, and stays in place until home has freed the last such ticket: so
-// the destination's owner can read it on another shard without a copy. Shard-local otherwise.
+// A ticket names its destination by an entry here. The entry's key string is written once, before
+// any ticket that names it leaves home, and stays in place until home has freed the last such
+// ticket: so the destination's owner can read it on another shard without a copy. Shard-local
+// otherwise.
 #ifndef OUTBOX_QUEUE_DIRECTORY_H_
 #define OUTBOX_QUEUE_DIRECTORY_H_
 
@@ -20,8 +21,8 @@ struct DirectoryEntry {
   std::string key;    // "via:10.1.2.3:25,[::1]:25", "mx:example.com" (queue/destination.h)
   uint64_t hash = 0;  // stable over runs; hash % shards is the owner
   // Home's alone.
-  uint32_t tickets = 0;     // that name this entry
-  bool lane_open = false;   // offer to ourselves instead of the owner
+  uint32_t tickets = 0;    // that name this entry
+  bool lane_open = false;  // offer to ourselves instead of the owner
 };
 
 class Directory {

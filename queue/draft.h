@@ -1,13 +1,13 @@
 // Draft: one message while it is being received, from MAIL to its commit.
 //
-// Holds the envelope, the body (in memory, or in extents once it is large), and the operation that makes
-// it durable. Drafts are pooled: a session has one only during a transaction, so an idle session costs
-// nothing here, and a draft's buffers are warm when it is used again.
+// Holds the envelope, the body (in memory, or in extents once it is large), and the operation that
+// makes it durable. Drafts are pooled: a session has one only during a transaction, so an idle
+// session costs nothing here, and a draft's buffers are warm when it is used again.
 //
 //   free -> envelope -> body -> Commit -> (extents durable ->) appended -> free
 //
-// Shard-local. The owner (queue/reception.h) may go away while the commit is in flight; the draft then
-// finishes by itself.
+// Shard-local. The owner (queue/reception.h) may go away while the commit is in flight; the draft
+// then finishes by itself.
 #ifndef OUTBOX_QUEUE_DRAFT_H_
 #define OUTBOX_QUEUE_DRAFT_H_
 
@@ -40,7 +40,8 @@ class DraftOwner {
   virtual ~DraftOwner() = default;
   // More of the body can be taken.
   virtual void OnDraftRoom() = 0;
-  // Committed (message is set), or not (the status says why). The draft goes back to its pool by itself.
+  // Committed (message is set), or not (the status says why). The draft goes back to its pool by
+  // itself.
   virtual void OnDraftDone(const core::Status& status, uint64_t id) = 0;
 };
 
@@ -57,7 +58,7 @@ struct DraftOrigin {
   std::string_view helo;
   core::IpAddress client;
   bool extended = false;
-  bool own_client = false;    // add Date and Message-ID when they are missing
+  bool own_client = false;  // add Date and Message-ID when they are missing
 };
 
 class Draft {
@@ -78,9 +79,11 @@ class Draft {
 
   // The body could not be stored: Commit must not be called.
   bool failed() const { return failed_; }
-  // REQUIRES: !failed(). The whole body has come. The owner hears OnDraftDone, never inside this call.
+  // REQUIRES: !failed(). The whole body has come. The owner hears OnDraftDone, never inside this
+  // call.
   void Commit(const smtp::BodySummary& summary, const DraftOrigin& origin);
-  // The owner is gone or no longer interested. A commit in flight goes on; otherwise the draft is free.
+  // The owner is gone or no longer interested. A commit in flight goes on; otherwise the draft is
+  // free.
   void Leave();
 
  private:
@@ -91,7 +94,7 @@ class Draft {
     uint32_t key_at = 0;      // in text_
     uint16_t address_size = 0;
     uint16_t key_size = 0;
-    uint32_t choice = 0;      // in choices_
+    uint32_t choice = 0;  // in choices_
   };
   struct Choice {
     std::string_view route;
@@ -114,14 +117,14 @@ class Draft {
 
   DraftPool* const pool_;
   DraftOwner* owner_ = nullptr;
-  bool busy_ = false;        // committing
-  bool failed_ = false;      // the body cannot be stored
-  std::string text_;         // reverse-path, addresses and keys
+  bool busy_ = false;    // committing
+  bool failed_ = false;  // the body cannot be stored
+  std::string text_;     // reverse-path, addresses and keys
   uint32_t reverse_path_size_ = 0;
   std::vector<Entry> entries_;
   std::vector<Choice> choices_;
-  std::string body_;         // while it is small
-  std::string overflow_;     // what a stream had no room for; at most one receive buffer
+  std::string body_;      // while it is small
+  std::string overflow_;  // what a stream had no room for; at most one receive buffer
   BodyStream stream_;
   smtp::BodySummary summary_;
   DraftOrigin origin_;

@@ -14,9 +14,7 @@ namespace {
 
 HomeTicket* AtHome(Ticket* ticket) { return static_cast<HomeTicket*>(ticket); }
 
-uint64_t MaskOf(uint32_t count) {
-  return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
-}
+uint64_t MaskOf(uint32_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
 
 }  // namespace
 
@@ -64,8 +62,8 @@ HomeTicket* Home::MakeTicket(Store* store, Message* message, const MetaView& met
   ticket->eight_bit = meta.eight_bit();
   ticket->periods = periods_.Intern(group);
   ticket->retry_s = static_cast<uint32_t>(ticket->periods->retry_ns[0] / core::kNsPerSecond);
-  // The steady time of acceptance, derived from the wall clock once; a wall clock that has been set back
-  // since does not make the message older than it is.
+  // The steady time of acceptance, derived from the wall clock once; a wall clock that has been set
+  // back since does not make the message older than it is.
   const int64_t age_ns = std::max<int64_t>(0, context_.io->wall_ns() - message->accepted_wall_ns);
   ticket->accepted_ns = context_.io->now_ns() - age_ns;
   ticket->sibling = FirstTicket(message);
@@ -100,8 +98,8 @@ void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
   StatePart part;
   for (uint32_t at = 0; state.Next(&at, &part);) {
     if (part.mask == 0 || part.group >= meta.group_count()) continue;  // checked by the store
-    HomeTicket* ticket = MakeTicket(store, message, meta, meta.Group(part.group), part.group,
-                                    part.first, part.mask);
+    HomeTicket* ticket =
+        MakeTicket(store, message, meta, meta.Group(part.group), part.group, part.first, part.mask);
     ticket->attempts = part.attempts;
     ticket->notified = (part.flags & kPartNotified) != 0;
     const int64_t wait_ns =
@@ -215,8 +213,8 @@ void Home::WaitAtHome(HomeTicket* ticket) {
   ticket->state = ticket->notified ? RecipientState::kDelayed : RecipientState::kDeferred;
   ticket->host = Ticket::kNoHost;
   const int64_t due_ns = std::min(ticket->next_attempt_ns, DeadlineOf(*ticket));
-  ticket->timer = context_.wheel->Add(
-      due_ns, static_cast<uint8_t>(core::TimerKind::kTicketAtHome), ticket);
+  ticket->timer =
+      context_.wheel->Add(due_ns, static_cast<uint8_t>(core::TimerKind::kTicketAtHome), ticket);
   CHECK(ticket->timer != core::TimerWheel::kNone);  // the wheel holds more than there are tickets
 }
 
@@ -356,8 +354,8 @@ void Home::HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResu
   ticket->next_attempt_ns =
       AddTime(context_.io->now_ns(),
               RetryDelay(ticket->periods->retry_ns, ticket->attempts, context_.random));
-  context_.log->Deferred(*ticket, context_.io->wall_ns() +
-                                      (ticket->next_attempt_ns - context_.io->now_ns()));
+  context_.log->Deferred(
+      *ticket, context_.io->wall_ns() + (ticket->next_attempt_ns - context_.io->now_ns()));
   states_.Mark(ticket->store, ticket->message);
   OfferOrWait(ticket);
 }
@@ -456,8 +454,6 @@ void Home::Close() {
   notifier_.Close();
 }
 
-bool Home::idle() const {
-  return out_ == 0 && fetches_ == 0 && notifier_.idle() && states_.idle();
-}
+bool Home::idle() const { return out_ == 0 && fetches_ == 0 && notifier_.idle() && states_.idle(); }
 
 }  // namespace outbox::queue

@@ -1,15 +1,16 @@
 // Home: the accepting shard's side of every message.
 //
-// Home owns what becomes of each recipient. It makes tickets when a message is committed or recovered,
-// offers them to the shards that own their destinations, judges what comes back against the message's
-// periods, writes the new state to the store, lets the Notifier tell the sender, and finishes the message
-// when all recipients are final. Nobody else writes any of that down.
+// Home owns what becomes of each recipient. It makes tickets when a message is committed or
+// recovered, offers them to the shards that own their destinations, judges what comes back against
+// the message's periods, writes the new state to the store, lets the Notifier tell the sender, and
+// finishes the message when all recipients are final. Nobody else writes any of that down.
 //
-// Lifecycle: one per shard, made with it; all calls on its thread. Stopped when Close() was called and
-// idle() holds.
+// Lifecycle: one per shard, made with it; all calls on its thread. Stopped when Close() was called
+// and idle() holds.
 //
-// A ticket at home waits for the earliest of its three times (retry, notification, expiry) with one timer.
-// A ticket that is out carries the earlier of notification and expiry with it and comes back then.
+// A ticket at home waits for the earliest of its three times (retry, notification, expiry) with one
+// timer. A ticket that is out carries the earlier of notification and expiry with it and comes back
+// then.
 #ifndef OUTBOX_QUEUE_HOME_H_
 #define OUTBOX_QUEUE_HOME_H_
 
@@ -91,7 +92,8 @@ class Home : public HomeMail, private NoticeOwner {
   // Splits `mask` off into a ticket of its own, at home, with the same history.
   HomeTicket* Split(HomeTicket* ticket, uint64_t mask);
   void FreeTicket(HomeTicket* ticket);
-  // Unchains and frees; finishes the message when it was the last one, unless it has `ended` already.
+  // Unchains and frees; finishes the message when it was the last one, unless it has `ended`
+  // already.
   void EndTicket(HomeTicket* ticket, bool ended = false);
   void OfferOrWait(HomeTicket* ticket);
   void Offer(HomeTicket* ticket, bool lease);

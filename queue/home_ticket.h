@@ -1,7 +1,8 @@
 // HomeTicket: a ticket together with what home alone keeps of it.
 //
-// The owner of a destination sees the Ticket; the rest is home's at all times, also while the ticket is
-// out. Lives in home's slab from the commit (or recovery) of its message until its recipients are final.
+// The owner of a destination sees the Ticket; the rest is home's at all times, also while the
+// ticket is out. Lives in home's slab from the commit (or recovery) of its message until its
+// recipients are final.
 #ifndef OUTBOX_QUEUE_HOME_TICKET_H_
 #define OUTBOX_QUEUE_HOME_TICKET_H_
 
@@ -26,13 +27,13 @@ enum class TicketPlace : uint8_t {
 struct HomeTicket : Ticket {
   HomeTicket* sibling = nullptr;  // the message's next ticket; Message::home is the first
   const PeriodSet* periods = nullptr;
-  LastReply* reply = nullptr;     // of the last failed attempt; null: none
-  int64_t accepted_ns = 0;        // steady time of acceptance, derived once
-  core::ListLink notice_link;     // Notice::tickets
+  LastReply* reply = nullptr;  // of the last failed attempt; null: none
+  int64_t accepted_ns = 0;     // steady time of acceptance, derived once
+  core::ListLink notice_link;  // Notice::tickets
   TicketPlace where = TicketPlace::kWaiting;
-  bool notified = false;          // its sender has had the delay notice
-  bool expired = false;           // in a Notice because retry-until passed
-  bool ending = false;            // the snapshot being written leaves its recipients out: final
+  bool notified = false;  // its sender has had the delay notice
+  bool expired = false;   // in a Notice because retry-until passed
+  bool ending = false;    // the snapshot being written leaves its recipients out: final
 
   int recipients() const { return std::popcount(mask); }
 };

@@ -52,7 +52,11 @@ struct Notifier::Notice {
 
 Notifier::Notifier(io::Io* io, core::TimerWheel* wheel, StateWriter* states, NoticeOwner* owner,
                    ShardLog* log, std::string hostname)
-    : io_(io), wheel_(wheel), states_(states), owner_(owner), log_(log),
+    : io_(io),
+      wheel_(wheel),
+      states_(states),
+      owner_(owner),
+      log_(log),
       hostname_(std::move(hostname)) {}
 
 Notifier::~Notifier() { CHECK(idle()); }
@@ -65,7 +69,8 @@ void Notifier::Add(HomeTicket* ticket, DsnAction action) {
   std::unique_ptr<Notice>* end = nullptr;
   if (found != notices_.end()) {
     // The first one in line that still gathers and says the same.
-    for (Notice* one = found->second; one != nullptr && notice == nullptr; one = one->behind.get()) {
+    for (Notice* one = found->second; one != nullptr && notice == nullptr;
+         one = one->behind.get()) {
       if (one->step == Notice::Step::kGathering && one->action == action) notice = one;
       end = &one->behind;
     }
@@ -213,7 +218,8 @@ void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_
   notice->meta.AddGroup(choice.destination, choice.route, choice.retry_s, choice.periods);
   notice->meta.AddRecipient(recipient);
   notice->meta.SetPrefix("");
-  // Stuffed dots make a message look larger to SIZE= than it is; for a DSN the exact number is not kept.
+  // Stuffed dots make a message look larger to SIZE= than it is; for a DSN the exact number is not
+  // kept.
   notice->meta.SetBody(notice->body.size(), 0);
   notice->body_part = {notice->body.data(), notice->body.size()};
   notice->dsn.meta = notice->meta.Finish();

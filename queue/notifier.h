@@ -1,14 +1,14 @@
 // Notifier: tells senders, and makes final what they were told, in one record.
 //
-// A Notice is one DSN in the making: the recipients of one message that failed, expired or are late. It
-// reads the original's headers back from the store, composes the DSN (queue/bounce.h) and commits, as
-// one atomic record, the DSN as a new message together with the original's new state (or its end). So a
-// recipient never becomes final without its notice, and is never told twice. A commit that fails is
-// tried again; the recipients stay pending meanwhile.
+// A Notice is one DSN in the making: the recipients of one message that failed, expired or are
+// late. It reads the original's headers back from the store, composes the DSN (queue/bounce.h) and
+// commits, as one atomic record, the DSN as a new message together with the original's new state
+// (or its end). So a recipient never becomes final without its notice, and is never told twice. A
+// commit that fails is tried again; the recipients stay pending meanwhile.
 //
-// Recipients of a message that become final close together share one notice; a message has one notice in
-// the making at a time. The null reverse-path gets none: home finishes those recipients itself.
-// One per shard, home's.
+// Recipients of a message that become final close together share one notice; a message has one
+// notice in the making at a time. The null reverse-path gets none: home finishes those recipients
+// itself. One per shard, home's.
 #ifndef OUTBOX_QUEUE_NOTIFIER_H_
 #define OUTBOX_QUEUE_NOTIFIER_H_
 
@@ -35,9 +35,9 @@ class ShardLog;
 class NoticeOwner {
  public:
   virtual ~NoticeOwner() = default;
-  // The notice about this ticket is durable. kFailed: its recipients are final, the state is written;
-  // kDelayed: it is marked as notified and may go on. `ended`: the record also ended the message, whose
-  // last tickets these are; the store frees it.
+  // The notice about this ticket is durable. kFailed: its recipients are final, the state is
+  // written; kDelayed: it is marked as notified and may go on. `ended`: the record also ended the
+  // message, whose last tickets these are; the store frees it.
   virtual void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool ended) = 0;
   // The DSN is a message of ours now.
   virtual void OnNoticeMessage(Store* store, Message* message, const MetaView& meta) = 0;
@@ -54,15 +54,15 @@ class Notifier {
 
   void SetRouter(const Router* router) { router_ = router; }
 
-  // Puts all recipients of `ticket` into a notice; it stays with the notifier until OnNoticeCommitted.
-  // What is said of them is ticket->reply and ticket->expired. REQUIRES: the ticket is at home, the
-  // reverse-path is not null.
+  // Puts all recipients of `ticket` into a notice; it stays with the notifier until
+  // OnNoticeCommitted. What is said of them is ticket->reply and ticket->expired. REQUIRES: the
+  // ticket is at home, the reverse-path is not null.
   void Add(HomeTicket* ticket, DsnAction action);
   // Starts what waits. Once a turn.
   void Tick();
   bool idle() const { return notices_.empty(); }
-  // Starts nothing from now on and gives up what is not in flight: the tickets stay pending on disk and
-  // come back after a restart.
+  // Starts nothing from now on and gives up what is not in flight: the tickets stay pending on disk
+  // and come back after a restart.
   void Close();
 
  private:
@@ -88,9 +88,9 @@ class Notifier {
   const std::string hostname_;
   // The notice in the making of each message; a further one waits behind it.
   absl::flat_hash_map<const Message*, Notice*> notices_;
-  std::vector<Notice*> ready_;   // to be started by the next Tick
+  std::vector<Notice*> ready_;  // to be started by the next Tick
   std::vector<Notice*> starting_;
-  uint32_t active_ = 0;          // started, at most kNoticesActiveMax
+  uint32_t active_ = 0;  // started, at most kNoticesActiveMax
   bool closing_ = false;
 };
 

@@ -1,8 +1,8 @@
 // PeriodTable: the sets of periods that queued messages have, each kept once.
 //
-// Accepting stores the three periods with the message (they outlive a reload); in memory a ticket holds a
-// pointer to its set. There are as many sets as routes differ in their periods, over the time that the
-// process has run. Shard-local.
+// Accepting stores the three periods with the message (they outlive a reload); in memory a ticket
+// holds a pointer to its set. There are as many sets as routes differ in their periods, over the
+// time that the process has run. Shard-local.
 #ifndef OUTBOX_QUEUE_PERIOD_TABLE_H_
 #define OUTBOX_QUEUE_PERIOD_TABLE_H_
 
@@ -32,7 +32,7 @@ class PeriodTable {
 
  private:
   core::StringMap<std::unique_ptr<PeriodSet>> sets_;  // by encoded periods
-  std::string key_;                                                  // scratch
+  std::string key_;                                   // scratch
   std::string last_key_;
   const PeriodSet* last_ = nullptr;  // most messages have the periods of the one before
 };

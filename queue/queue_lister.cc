@@ -124,7 +124,8 @@ QueueLine QueueLister::MakeLine(const HomeTicket& ticket, const MetaView& meta,
   }
   const uint8_t host = ticket.host.load(std::memory_order_relaxed);
   if (host != Ticket::kNoHost) line.mailhost = HostAt(ticket.destination->key, host);
-  // What waits at its destination with a failed attempt behind it is deferred in the operator's words.
+  // What waits at its destination with a failed attempt behind it is deferred in the operator's
+  // words.
   if (line.state == RecipientState::kReady && ticket.attempts > 0) {
     line.state = ticket.notified ? RecipientState::kDelayed : RecipientState::kDeferred;
   }

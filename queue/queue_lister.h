@@ -1,11 +1,12 @@
 // QueueLister: shows the queue of one shard, a bounded piece a turn, while the mail goes on.
 //
-// Home lists: it knows every live message of its logs, and each pending recipient is in exactly one of
-// its tickets, so a recipient that is queued throughout the listing is shown exactly once. What the owner
-// of the destination is doing with a ticket that is out is read from the ticket's atomics. The strings are
-// read from the hot tail or from disk, one message at a time.
+// Home lists: it knows every live message of its logs, and each pending recipient is in exactly one
+// of its tickets, so a recipient that is queued throughout the listing is shown exactly once. What
+// the owner of the destination is doing with a ticket that is out is read from the ticket's
+// atomics. The strings are read from the hot tail or from disk, one message at a time.
 //
-// Made by the control plane for one request, run by its shard, gone when done. At most a few at a time.
+// Made by the control plane for one request, run by its shard, gone when done. At most a few at a
+// time.
 #ifndef OUTBOX_QUEUE_QUEUE_LISTER_H_
 #define OUTBOX_QUEUE_QUEUE_LISTER_H_
 

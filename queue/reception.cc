@@ -14,10 +14,10 @@ using smtp::EnhancedCode;
 using smtp::MaybeReply;
 using smtp::Reply;
 
-constexpr EnhancedCode kSystemFull{4, 3, 1};       // RFC 3463: mail system full
-constexpr EnhancedCode kSystemTrouble{4, 3, 0};    // other or undefined mail system status
+constexpr EnhancedCode kSystemFull{4, 3, 1};     // RFC 3463: mail system full
+constexpr EnhancedCode kSystemTrouble{4, 3, 0};  // other or undefined mail system status
 constexpr EnhancedCode kTooManyConnections{4, 7, 0};
-constexpr EnhancedCode kNotPermitted{5, 7, 1};     // delivery not authorized
+constexpr EnhancedCode kNotPermitted{5, 7, 1};  // delivery not authorized
 
 // Sessions that are kept for reuse.
 constexpr size_t kWarmSessions = 256;
@@ -96,7 +96,8 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     if (draft_->failed()) {
       Abort();
       context().log->metrics().no_room_total.Add();
-      return Reply{452, kSystemFull, "There is no room for so large a message now, try again later"};
+      return Reply{452, kSystemFull,
+                   "There is no room for so large a message now, try again later"};
     }
     DraftOrigin origin;
     origin.hostname = context().hostname;

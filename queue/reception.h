@@ -1,8 +1,8 @@
 // ShardReception: the shard's answer to its clients: who may send what, and when it is safe.
 //
-// Implements smtp::Reception for one listener. Decides admission (connection limits), relaying (only for
-// the networks in relay_from), room (452 when the store or memory has none), routes every recipient, and
-// says 250 to the final dot only when the store has committed the message.
+// Implements smtp::Reception for one listener. Decides admission (connection limits), relaying
+// (only for the networks in relay_from), room (452 when the store or memory has none), routes every
+// recipient, and says 250 to the final dot only when the store has committed the message.
 //
 // Sessions are pooled like drafts; an idle one is a few hundred bytes. Shard-local.
 #ifndef OUTBOX_QUEUE_RECEPTION_H_

@@ -1,7 +1,8 @@
 // ReplyTable: the last replies of deferred tickets, each distinct one kept once.
 //
-// What a listing shows and the next snapshot needs. Thousands of tickets that wait for one dead host
-// share one entry; an entry goes with its last ticket. Shard-local; bounded by the tickets that exist.
+// What a listing shows and the next snapshot needs. Thousands of tickets that wait for one dead
+// host share one entry; an entry goes with its last ticket. Shard-local; bounded by the tickets
+// that exist.
 #ifndef OUTBOX_QUEUE_REPLY_TABLE_H_
 #define OUTBOX_QUEUE_REPLY_TABLE_H_
 

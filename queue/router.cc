@@ -9,12 +9,10 @@ namespace {
 
 uint32_t Seconds(int64_t ns) {
   // A period below a second would be none at all on disk.
-  return static_cast<uint32_t>(
-      std::clamp<int64_t>(ns / core::kNsPerSecond, 1, UINT32_MAX - 1));
+  return static_cast<uint32_t>(std::clamp<int64_t>(ns / core::kNsPerSecond, 1, UINT32_MAX - 1));
 }
 
-void Lowest(core::StringMap<uint32_t>* map, const std::string& key,
-            uint32_t index) {
+void Lowest(core::StringMap<uint32_t>* map, const std::string& key, uint32_t index) {
   const auto [place, made] = map->try_emplace(key, index);
   if (!made) place->second = std::min(place->second, index);
 }

@@ -17,7 +17,8 @@ constexpr int64_t kRingRetryNs = core::kNsPerMs;
 // How long a start waits for room in the store before it listens regardless (and says 452).
 constexpr int64_t kFirstRoomNs = 5 * core::kNsPerSecond;
 constexpr int64_t kRoomLookNs = 2 * core::kNsPerMs;
-// A log whose size is bounded is cut into at least so many segments, so that its reserve is a small part.
+// A log whose size is bounded is cut into at least so many segments, so that its reserve is a small
+// part.
 constexpr uint64_t kSegmentsMin = 32;
 constexpr uint64_t kSegmentBytesMin = 1 << 20;
 
@@ -112,7 +113,8 @@ Shard::~Shard() {
   if (!events_taken_.empty()) events_.Release();
 }
 
-// --- Start -----------------------------------------------------------------------------------------
+// --- Start
+// -----------------------------------------------------------------------------------------
 
 void Shard::OpenStore(uint32_t log_id, bool adopted) {
   const core::StorageConfig& storage = setup_.config->storage;
@@ -151,8 +153,8 @@ void Shard::Start() {
   reception.log = &log_;
   reception.room = this;
   reception.hostname = setup_.config->hostname;
-  clients_ = std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config,
-                                            reception);
+  clients_ =
+      std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config, reception);
 }
 
 void Shard::OnWritable(const core::Status& status) {
@@ -163,8 +165,8 @@ void Shard::OnWritable(const core::Status& status) {
   listen_by_ns_ = io_->now_ns() + kFirstRoomNs;
 }
 
-// A store makes its first segments in its own time: who connects to a relay that says it is ready should
-// not meet a 452 for that.
+// A store makes its first segments in its own time: who connects to a relay that says it is ready
+// should not meet a 452 for that.
 void Shard::MaybeListen() {
   if (listen_by_ns_ == 0) return;
   if (!stores_[0]->accepting() && io_->now_ns() < listen_by_ns_) return;
@@ -178,7 +180,8 @@ void Shard::BecomeReady(const core::Status& status) {
   setup_.observer->OnShardReady(setup_.index, status);
 }
 
-// --- New mail --------------------------------------------------------------------------------------
+// --- New mail
+// --------------------------------------------------------------------------------------
 
 void Shard::OnDraftCommitted(Store* store, Message* message, const MetaView& meta) {
   log_.Accepted(message->id, meta);
@@ -191,7 +194,8 @@ const char* Shard::WhyNoRoom() const {
   return nullptr;
 }
 
-// --- The turn --------------------------------------------------------------------------------------
+// --- The turn
+// --------------------------------------------------------------------------------------
 
 void Shard::RunOnce() {
   io_->PrepareToSleep();
@@ -277,7 +281,8 @@ void Shard::Measure() {
   if (setup_.measure) over_memory_ = setup_.measure(&metrics);
 }
 
-// --- Events ----------------------------------------------------------------------------------------
+// --- Events
+// ----------------------------------------------------------------------------------------
 
 void Shard::FlushEvents() {
   if (events_op_.in_flight) return;
@@ -296,7 +301,8 @@ void Shard::OnEventsWritten(const io::OpResult&) {
   events_.Release();
 }
 
-// --- The control plane -----------------------------------------------------------------------------
+// --- The control plane
+// -----------------------------------------------------------------------------
 
 void Shard::Post(std::function<void(Shard*)> work) {
   {
@@ -324,7 +330,8 @@ void Shard::List(QueueListSink* sink) {
   if (step_ == Step::kClosingStores || step_ == Step::kStopped) listers_.back()->Stop();
 }
 
-// --- Stop ------------------------------------------------------------------------------------------
+// --- Stop
+// ------------------------------------------------------------------------------------------
 
 void Shard::BeginStop() {
   if (step_ != Step::kStarting && step_ != Step::kRunning) return;
@@ -341,8 +348,8 @@ void Shard::Abort() {
   destinations_->Abort();
 }
 
-// The order: clients and deliveries end; then home has everything back and nothing on its way to the
-// disk; then the stores close. Mail from other shards is answered all the while.
+// The order: clients and deliveries end; then home has everything back and nothing on its way to
+// the disk; then the stores close. Mail from other shards is answered all the while.
 void Shard::AdvanceStop() {
   if (step_ == Step::kStopping) {
     if (!clients_->closed() || drafts_->in_use() > 0 || !destinations_->closed()) return;

@@ -1,14 +1,14 @@
 // Shard: everything that one core does, put together.
 //
-// A shard has an Io, a wheel, a log (and adopted ones), a home for the mail that it accepts, a table of
-// the destinations that it owns, and its share of the clients' connections. It does not know its thread: a
-// test runs four of them on one.
+// A shard has an Io, a wheel, a log (and adopted ones), a home for the mail that it accepts, a
+// table of the destinations that it owns, and its share of the clients' connections. It does not
+// know its thread: a test runs four of them on one.
 //
-// Lifecycle: made by the control plane -> Start -> RunOnce again and again -> (BeginStop) -> stopped() ->
-// destroyed. All calls on the shard's thread, except Post.
+// Lifecycle: made by the control plane -> Start -> RunOnce again and again -> (BeginStop) ->
+// stopped() -> destroyed. All calls on the shard's thread, except Post.
 //
-// One turn: completions, mail from other shards, timers, commands, what home and the store have gathered;
-// then mail to others leaves, and the loop sleeps until the earliest deadline.
+// One turn: completions, mail from other shards, timers, commands, what home and the store have
+// gathered; then mail to others leaves, and the loop sleeps until the earliest deadline.
 #ifndef OUTBOX_QUEUE_SHARD_H_
 #define OUTBOX_QUEUE_SHARD_H_
 
@@ -33,8 +33,8 @@
 #include "queue/home.h"
 #include "queue/queue_lister.h"
 #include "queue/reception.h"
-#include "queue/shard_clients.h"
 #include "queue/router.h"
+#include "queue/shard_clients.h"
 #include "queue/shard_log.h"
 #include "queue/shard_mail.h"
 #include "queue/site.h"
@@ -48,8 +48,8 @@ namespace outbox::queue {
 class ShardObserver {
  public:
   virtual ~ShardObserver() = default;
-  // The store can be written and the listeners are open; or why not: the shard then only waits to be
-  // stopped.
+  // The store can be written and the listeners are open; or why not: the shard then only waits to
+  // be stopped.
   virtual void OnShardReady(uint32_t shard, const core::Status& status) = 0;
 };
 
@@ -63,13 +63,13 @@ struct ShardSetup {
   ClientLimits* clients = nullptr;
   ShardObserver* observer = nullptr;
   core::ShardMetrics* metrics = nullptr;
-  std::vector<uint32_t> adopted_logs;  // left over by an earlier number of shards
+  std::vector<uint32_t> adopted_logs;   // left over by an earlier number of shards
   uint64_t max_log_bytes = UINT64_MAX;  // this shard's part of [storage] max_size
-  // Writes whole lines of events somewhere, waiting if it must (it runs on the helper thread). Unset:
-  // events are dropped.
+  // Writes whole lines of events somewhere, waiting if it must (it runs on the helper thread).
+  // Unset: events are dropped.
   std::function<bool(std::string_view)> write_events;
-  // Sets what only the daemon can know (memory, rings); true: the process is above its memory limit, no
-  // new mail. Unset: never.
+  // Sets what only the daemon can know (memory, rings); true: the process is above its memory
+  // limit, no new mail. Unset: never.
   std::function<bool(core::ShardMetrics*)> measure;
 };
 
@@ -88,7 +88,8 @@ class Shard : public DraftSink, public RoomGauge {
   // From any thread: runs `work` on the shard, soon.
   void Post(std::function<void(Shard*)> work);
 
-  // No new mail: listeners close, idle clients get 421, transactions in flight end; nothing new is sent.
+  // No new mail: listeners close, idle clients get 421, transactions in flight end; nothing new is
+  // sent.
   void BeginStop();
   // The stop timeout is over: connections are cut. What was acknowledged is in the log.
   void Abort();
@@ -106,7 +107,7 @@ class Shard : public DraftSink, public RoomGauge {
   const Home& home() const { return *home_; }
 
  private:
-  class Recovery;   // one store's RecoverySink
+  class Recovery;  // one store's RecoverySink
 
   enum class Step : uint8_t { kStarting, kRunning, kStopping, kClosingStores, kStopped };
 
@@ -144,9 +145,9 @@ class Shard : public DraftSink, public RoomGauge {
 
   Step step_ = Step::kStarting;
   bool aborted_ = false;
-  uint32_t stores_open_ = 0;   // neither failed nor closed
-  bool wheel_busy_ = false;    // the wheel's budget was used up
-  int64_t listen_by_ns_ = 0;   // 0: not writable yet, or listening
+  uint32_t stores_open_ = 0;  // neither failed nor closed
+  bool wheel_busy_ = false;   // the wheel's budget was used up
+  int64_t listen_by_ns_ = 0;  // 0: not writable yet, or listening
   int64_t measured_ns_ = 0;
   bool over_memory_ = false;
   io::Op events_op_;

@@ -1,7 +1,7 @@
 // ShardClients: a shard's listeners and the clients that came in by them.
 //
-// Every shard listens at every address (SO_REUSEPORT) and keeps what it accepts. A failing accept (no
-// descriptors left) pauses the listener for a moment instead of spinning. Shard-local.
+// Every shard listens at every address (SO_REUSEPORT) and keeps what it accepts. A failing accept
+// (no descriptors left) pauses the listener for a moment instead of spinning. Shard-local.
 #ifndef OUTBOX_QUEUE_SHARD_CLIENTS_H_
 #define OUTBOX_QUEUE_SHARD_CLIENTS_H_
 
@@ -31,8 +31,8 @@ class ShardClients {
   // REQUIRES: closed(), or Listen was never called.
   ~ShardClients();
 
-  // Opens all listeners; `share` when other shards listen at the same addresses. The error names the
-  // address; none is open then.
+  // Opens all listeners; `share` when other shards listen at the same addresses. The error names
+  // the address; none is open then.
   core::Status Listen(bool share);
   // No new connections; clients get 421 when their transaction is done.
   void Close();

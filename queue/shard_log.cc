@@ -12,9 +12,12 @@ using core::LogLevel;
 
 const char* VerdictName(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kDelivered: return "delivered";
-    case Verdict::kDeferred: return "attempt_failed";
-    case Verdict::kBounced: return "refused";
+    case Verdict::kDelivered:
+      return "delivered";
+    case Verdict::kDeferred:
+      return "attempt_failed";
+    case Verdict::kBounced:
+      return "refused";
   }
   return "unknown";
 }
@@ -112,8 +115,7 @@ void ShardLog::Notified(const HomeTicket& ticket) {
   Story(ticket, LogLevel::kInfo, "delayed", 0);
 }
 
-void ShardLog::Refused(const core::IpAddress& client, std::string_view what,
-                       std::string_view why) {
+void ShardLog::Refused(const core::IpAddress& client, std::string_view what, std::string_view why) {
   if (!events_->Wants(LogLevel::kInfo)) return;
   events_->Write(LogLevel::kInfo, io_->wall_ns(), "rejected")
       .Field("client", client.ToString())
@@ -122,14 +124,13 @@ void ShardLog::Refused(const core::IpAddress& client, std::string_view what,
 }
 
 void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
-                           std::string_view recipient, std::string_view mailhost,
-                           Verdict verdict, const RecipientResult& result) {
+                           std::string_view recipient, std::string_view mailhost, Verdict verdict,
+                           const RecipientResult& result) {
   if (verdict == Verdict::kDelivered) metrics_->messages_delivered_total.Add();
   if (!events_->Wants(LogLevel::kInfo)) return;
   char id[kMessageIdChars];
-  core::EventLog::Event line =
-      events_->Write(LogLevel::kInfo, io_->wall_ns(), VerdictName(verdict),
-                     FormatMessageId(ticket.message_id, id));
+  core::EventLog::Event line = events_->Write(LogLevel::kInfo, io_->wall_ns(), VerdictName(verdict),
+                                              FormatMessageId(ticket.message_id, id));
   line.Field("sender", sender).Field("recipient", recipient).Field("mailhost", mailhost);
   Words(result, &line);
 }
@@ -139,9 +140,8 @@ void ShardLog::OnHostFailed(const Ticket& ticket, std::string_view mailhost,
   metrics_->connect_failures_total.Add();
   if (!events_->Wants(LogLevel::kInfo)) return;
   char id[kMessageIdChars];
-  core::EventLog::Event line =
-      events_->Write(LogLevel::kInfo, io_->wall_ns(), "host_failed",
-                     FormatMessageId(ticket.message_id, id));
+  core::EventLog::Event line = events_->Write(LogLevel::kInfo, io_->wall_ns(), "host_failed",
+                                              FormatMessageId(ticket.message_id, id));
   line.Field("mailhost", mailhost);
   Words(result, &line);
 }

@@ -1,8 +1,8 @@
 // ShardLog: what a shard tells the world about its mail: counters and events, one method a fact.
 //
-// The ledger of invariant 1 is kept here and nowhere else, so that it adds up: every method that makes
-// recipients final or new moves `queued` with the other side. Events carry the message's id, so that
-// one grep tells a message's story. Shard-local.
+// The ledger of invariant 1 is kept here and nowhere else, so that it adds up: every method that
+// makes recipients final or new moves `queued` with the other side. Events carry the message's id,
+// so that one grep tells a message's story. Shard-local.
 #ifndef OUTBOX_QUEUE_SHARD_LOG_H_
 #define OUTBOX_QUEUE_SHARD_LOG_H_
 

@@ -8,7 +8,8 @@
 namespace outbox::queue {
 namespace {
 
-// How long a mark waits for company. Well under the second within which a deferral must be committed.
+// How long a mark waits for company. Well under the second within which a deferral must be
+// committed.
 constexpr int64_t kGatherNs = 20 * core::kNsPerMs;
 // After a failed commit.
 constexpr int64_t kRetryNs = core::kNsPerSecond;
@@ -80,7 +81,8 @@ void StateWriter::Unlock(Store* store, Message* message) {
   CHECK((message->policy & kLocked) != 0);
   message->policy = static_cast<uint16_t>(message->policy & ~kLocked);
   if ((message->policy & kMarked) == 0) return;
-  marked_.push_back({store, message->id});  // Tick has dropped it from the list meanwhile, or will see
+  marked_.push_back(
+      {store, message->id});  // Tick has dropped it from the list meanwhile, or will see
   due_ns_ = std::min(due_ns_, io_->now_ns() + kGatherNs);  // it twice and find it unmarked
 }
 
@@ -102,8 +104,7 @@ void StateWriter::Tick(bool force) {
     commit->store = mark.store;
     commit->id = mark.id;
     commit->builder.Start();
-    const uint32_t parts =
-        WriteTickets(message, io_->now_ns(), io_->wall_ns(), &commit->builder);
+    const uint32_t parts = WriteTickets(message, io_->now_ns(), io_->wall_ns(), &commit->builder);
     CHECK(parts > 0);  // a finished message is unmarked
     commit->state = {message, commit->builder.Finish()};
     commit->op.states = {&commit->state, 1};
@@ -134,8 +135,8 @@ void StateWriter::OnCommitted(Commit* commit, const core::Status& status) {
   --in_flight_;
   free_.push_back(commit);
   if (status.ok()) return;
-  // The disk did not take it: what is known now is written again. The old state on disk is still true
-  // enough: recipients may be tried once more than needed after a crash, none is lost.
+  // The disk did not take it: what is known now is written again. The old state on disk is still
+  // true enough: recipients may be tried once more than needed after a crash, none is lost.
   Message* message = commit->store->Find(commit->id);
   if (message == nullptr || message->home == nullptr) return;
   Mark(commit->store, message);

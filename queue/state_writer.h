@@ -1,9 +1,9 @@
 // StateWriter: brings what has become of messages to the disk, a little later and together.
 //
-// Home marks a message whose tickets have changed. A few milliseconds after the first mark every marked
-// message gets one snapshot of its whole present state in the store, so outcomes that arrive close
-// together are written once. A message that a Notice is committing is left alone until then: the notice
-// carries its state. One per shard, home's.
+// Home marks a message whose tickets have changed. A few milliseconds after the first mark every
+// marked message gets one snapshot of its whole present state in the store, so outcomes that arrive
+// close together are written once. A message that a Notice is committing is left alone until then:
+// the notice carries its state. One per shard, home's.
 #ifndef OUTBOX_QUEUE_STATE_WRITER_H_
 #define OUTBOX_QUEUE_STATE_WRITER_H_
 
@@ -19,8 +19,8 @@
 
 namespace outbox::queue {
 
-// Appends the present state of `message` to a builder that was started: one part for each ticket that
-// is not `ending`. Returns the number of parts; none: all recipients are final.
+// Appends the present state of `message` to a builder that was started: one part for each ticket
+// that is not `ending`. Returns the number of parts; none: all recipients are final.
 uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns,
                       StateBuilder* builder);
 

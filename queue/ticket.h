@@ -1,14 +1,14 @@
 // Ticket: one message for one destination, with up to 64 of its recipients inside.
 //
-// A ticket is one object. Home (the shard that accepted the message) allocates it, and whoever *holds*
-// it owns every field: home while it is at home, the shard that owns the destination while it is out.
-// Handing over is a mailbox message (queue/shard_mail.h), whose release and acquire order the fields.
-// Home never touches a ticket that is out; a command that changes a recipient's fate recalls it first.
-// So a recipient has at most one live ticket by construction.
+// A ticket is one object. Home (the shard that accepted the message) allocates it, and whoever
+// *holds* it owns every field: home while it is at home, the shard that owns the destination while
+// it is out. Handing over is a mailbox message (queue/shard_mail.h), whose release and acquire
+// order the fields. Home never touches a ticket that is out; a command that changes a recipient's
+// fate recalls it first. So a recipient has at most one live ticket by construction.
 //
-// Lifecycle: made by home when a message is committed or recovered -> offered -> waiting, sending at
-// the destination's owner -> returned with a TicketResult -> offered again, or freed when its recipients
-// are final.
+// Lifecycle: made by home when a message is committed or recovered -> offered -> waiting, sending
+// at the destination's owner -> returned with a TicketResult -> offered again, or freed when its
+// recipients are final.
 #ifndef OUTBOX_QUEUE_TICKET_H_
 #define OUTBOX_QUEUE_TICKET_H_
 
@@ -33,8 +33,8 @@ enum class RecipientState : uint8_t {
   kResolving,  // route chosen, hosts not known yet
   kReady,      // host known, waiting for a delivery to start
   kSending,
-  kDeferred,   // failed, waiting for the retry
-  kDelayed,    // failed so far, the sender has been told, waiting
+  kDeferred,  // failed, waiting for the retry
+  kDelayed,   // failed so far, the sender has been told, waiting
   kHeld,
 };
 const char* RecipientStateName(RecipientState state);
@@ -57,18 +57,18 @@ enum class Verdict : uint8_t {
 struct RecipientResult {
   uint16_t recipient = 0;  // index in the message
   Verdict verdict = Verdict::kDeferred;
-  uint16_t code = 0;       // the reply's three digits; 0: no reply (connection trouble)
-  std::string enhanced;    // RFC 3463, "5.1.1"; empty: none was given
-  std::string text;        // the reply as the peer gave it, or our sentence about the trouble
+  uint16_t code = 0;     // the reply's three digits; 0: no reply (connection trouble)
+  std::string enhanced;  // RFC 3463, "5.1.1"; empty: none was given
+  std::string text;      // the reply as the peer gave it, or our sentence about the trouble
 };
 
-// The result of one attempt. On the common path, all recipients delivered, `failed` is empty: nothing is
-// allocated but the result itself is reused by the ticket.
+// The result of one attempt. On the common path, all recipients delivered, `failed` is empty:
+// nothing is allocated but the result itself is reused by the ticket.
 struct TicketResult {
   ReturnReason reason = ReturnReason::kAttempted;
-  uint64_t delivered = 0;                 // mask of the ticket's recipients, as Ticket::mask
-  std::vector<RecipientResult> failed;    // deferred and bounced ones
-  std::string mailhost;                   // the host that said so, "10.1.2.3:25"; set with `failed`
+  uint64_t delivered = 0;               // mask of the ticket's recipients, as Ticket::mask
+  std::vector<RecipientResult> failed;  // deferred and bounced ones
+  std::string mailhost;                 // the host that said so, "10.1.2.3:25"; set with `failed`
 };
 
 struct Ticket {
@@ -76,12 +76,12 @@ struct Ticket {
   Message* message = nullptr;
   Store* store = nullptr;
   DirectoryEntry* destination = nullptr;
-  uint64_t mask = 0;       // bit i: recipient first + i is in it
+  uint64_t mask = 0;  // bit i: recipient first + i is in it
   uint64_t message_id = 0;
-  uint64_t sender_hash = 0;       // fairness: senders take turns
-  uint32_t size_bytes = 0;        // RFC 1870 size of what is sent, prefix included
-  uint16_t first = 0;      // index of its first recipient in the message
-  uint16_t group = 0;      // the message's destination group that it belongs to
+  uint64_t sender_hash = 0;  // fairness: senders take turns
+  uint32_t size_bytes = 0;   // RFC 1870 size of what is sent, prefix included
+  uint16_t first = 0;        // index of its first recipient in the message
+  uint16_t group = 0;        // the message's destination group that it belongs to
   uint16_t attempts = 0;
   uint8_t home = 0;        // shard
   uint8_t priority = 0;    // class, 0 is first
@@ -95,11 +95,12 @@ struct Ticket {
   bool held = false;      // by the owner; the owner alone reads and writes it
   bool fetching = false;  // a Fetch of it is not answered yet
   void* place = nullptr;  // what the owner keeps it in: a sender's queue or a delivery
-  Window window;       // the lease that travels with it, if any; part 0 of the message
-  core::ListLink link;        // the holder's list: a sender's queue, home's waiting list
-  core::ListLink fresh_link;  // the owner's: tickets that have just come and keep their lease a while
-  uint32_t timer = UINT32_MAX;  // the holder's wheel node
-  int64_t next_attempt_ns = 0;  // steady; home's, while deferred
+  Window window;          // the lease that travels with it, if any; part 0 of the message
+  core::ListLink link;    // the holder's list: a sender's queue, home's waiting list
+  core::ListLink
+      fresh_link;  // the owner's: tickets that have just come and keep their lease a while
+  uint32_t timer = UINT32_MAX;           // the holder's wheel node
+  int64_t next_attempt_ns = 0;           // steady; home's, while deferred
   std::unique_ptr<TicketResult> result;  // set by the owner when it returns the ticket
 
   // --- Written by the holder, read by home at any time: the overlay of a listing. Relaxed ---
@@ -110,7 +111,8 @@ struct Ticket {
   // --- Home's, also while the ticket is out ---
   uint8_t holder = 0;           // the shard that it was offered to
   bool recall_pending = false;  // PostOffice's: a recall is on its way
-  bool return_waits = false;    // PostOffice's: returned, but a recall that crosses is not answered yet
+  bool return_waits =
+      false;  // PostOffice's: returned, but a recall that crosses is not answered yet
 };
 
 }  // namespace outbox::queue

@@ -1,7 +1,8 @@
 // Window: memory that a message's home lends to whoever sends the message.
 //
-// Home alone counts leases (queue/store.h); the borrower may live on another shard, where it reads the
-// bytes and nothing else. Every window that was lent goes back to home exactly once, by mailbox.
+// Home alone counts leases (queue/store.h); the borrower may live on another shard, where it reads
+// the bytes and nothing else. Every window that was lent goes back to home exactly once, by
+// mailbox.
 #ifndef OUTBOX_QUEUE_WINDOW_H_
 #define OUTBOX_QUEUE_WINDOW_H_
 

@@ -71,7 +71,8 @@ Daemon::Daemon(core::Config config)
 
 Daemon::~Daemon() = default;
 
-// --- Start -----------------------------------------------------------------------------------------
+// --- Start
+// -----------------------------------------------------------------------------------------
 
 core::Status Daemon::Prepare() {
   if (core::Status status = log_.Open(); !status.ok()) return status;
@@ -229,7 +230,8 @@ void Daemon::OnShardReady(uint32_t shard, const core::Status& status) {
   });
 }
 
-// --- Stop ------------------------------------------------------------------------------------------
+// --- Stop
+// ------------------------------------------------------------------------------------------
 
 void Daemon::BeginStop(const char* why) {
   if (stopping_) return;
@@ -244,7 +246,8 @@ void Daemon::BeginStop(const char* why) {
     }
   });
   control_->After(config_.stop_timeout_ns + kHardStopNs, [] {
-    std::fprintf(stderr, "outboxd: the stop hangs; giving up. Nothing that was acknowledged is lost.\n");
+    std::fprintf(stderr,
+                 "outboxd: the stop hangs; giving up. Nothing that was acknowledged is lost.\n");
     std::fflush(stderr);
     ::_exit(1);
   });
@@ -262,7 +265,8 @@ void Daemon::OnSignal(int signal) {
   BeginStop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
-// --- Commands --------------------------------------------------------------------------------------
+// --- Commands
+// --------------------------------------------------------------------------------------
 
 void Daemon::Handle(const nlohmann::json& request, std::shared_ptr<ReplyStream> reply) {
   const std::string command = request.at("command").get<std::string>();

@@ -1,8 +1,9 @@
-// Daemon: outboxd's main thread: it makes the shards, gives each a thread, answers the operator, and ends
-// everything in order.
+// Daemon: outboxd's main thread: it makes the shards, gives each a thread, answers the operator,
+// and ends everything in order.
 //
-// Lifecycle: constructed from a checked configuration -> Run, which returns the exit status. The main thread
-// serves the control socket and the signals (tools/control_server.h); the mail runs on the shards' threads.
+// Lifecycle: constructed from a checked configuration -> Run, which returns the exit status. The
+// main thread serves the control socket and the signals (tools/control_server.h); the mail runs on
+// the shards' threads.
 #ifndef OUTBOX_TOOLS_DAEMON_H_
 #define OUTBOX_TOOLS_DAEMON_H_
 
@@ -33,7 +34,8 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon() override;
 
-  // Serves until it is told to stop. 0: stopped in order; 1: could not start (the reason is on stderr).
+  // Serves until it is told to stop. 0: stopped in order; 1: could not start (the reason is on
+  // stderr).
   int Run();
 
  private:

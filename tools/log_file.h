@@ -1,7 +1,8 @@
 // LogFile: where the event logs of all shards are written.
 //
-// A file opened for appending, or stderr. Write is called by the shards' helper threads, each with whole
-// lines; Reopen by the control plane on SIGHUP, after a rotation has renamed the file. Thread-safe.
+// A file opened for appending, or stderr. Write is called by the shards' helper threads, each with
+// whole lines; Reopen by the control plane on SIGHUP, after a rotation has renamed the file.
+// Thread-safe.
 #ifndef OUTBOX_TOOLS_LOG_FILE_H_
 #define OUTBOX_TOOLS_LOG_FILE_H_
 

@@ -45,8 +45,9 @@ int main(int argc, char** argv) {
   app.add_option("--config", config_file, "configuration file (TOML)")->capture_default_str();
   app.add_flag("--check", check, "check the configuration and exit: 0 good, 2 bad");
   app.set_version_flag("--version", "outboxd " OUTBOX_VERSION);
-  app.footer("Example:\n  outboxd --check --config /etc/outbox/outbox.toml && "
-             "outboxd --config /etc/outbox/outbox.toml");
+  app.footer(
+      "Example:\n  outboxd --check --config /etc/outbox/outbox.toml && "
+      "outboxd --config /etc/outbox/outbox.toml");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

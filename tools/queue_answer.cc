@@ -32,8 +32,7 @@ nlohmann::json ToJson(const queue::QueueLine& line) {
 
 }  // namespace
 
-QueueAnswer::QueueAnswer(ControlServer* server, std::shared_ptr<ReplyStream> reply,
-                         uint32_t shards)
+QueueAnswer::QueueAnswer(ControlServer* server, std::shared_ptr<ReplyStream> reply, uint32_t shards)
     : server_(server), reply_(std::move(reply)), shards_left_(shards) {}
 
 bool QueueAnswer::Lines(std::vector<queue::QueueLine> lines) {
@@ -48,9 +47,8 @@ void QueueAnswer::Write(const std::vector<queue::QueueLine>& lines) {
     if (!reply_->Send(ToJson(line))) gone_.store(true, std::memory_order_relaxed);
   }
   // The chunk counts as waiting until the client's stream has room again.
-  reply_->WhenReady([self = shared_from_this()] {
-    self->waiting_.fetch_sub(1, std::memory_order_relaxed);
-  });
+  reply_->WhenReady(
+      [self = shared_from_this()] { self->waiting_.fetch_sub(1, std::memory_order_relaxed); });
 }
 
 void QueueAnswer::Done() {

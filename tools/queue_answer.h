@@ -1,8 +1,8 @@
 // QueueAnswer: one listing of the queue, from all shards to one client of the control socket.
 //
-// Each shard's lister hands over chunks of lines on its own thread; they are posted to the main thread,
-// which writes them as JSON. When the client does not read, `full` tells the listers to wait. Holds itself
-// alive until every shard is through.
+// Each shard's lister hands over chunks of lines on its own thread; they are posted to the main
+// thread, which writes them as JSON. When the client does not read, `full` tells the listers to
+// wait. Holds itself alive until every shard is through.
 #ifndef OUTBOX_TOOLS_QUEUE_ANSWER_H_
 #define OUTBOX_TOOLS_QUEUE_ANSWER_H_
 
@@ -16,8 +16,7 @@
 
 namespace outbox::tools {
 
-class QueueAnswer : public queue::QueueListSink,
-                    public std::enable_shared_from_this<QueueAnswer> {
+class QueueAnswer : public queue::QueueListSink, public std::enable_shared_from_this<QueueAnswer> {
  public:
   QueueAnswer(ControlServer* server, std::shared_ptr<ReplyStream> reply, uint32_t shards);
 

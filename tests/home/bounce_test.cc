@@ -1,4 +1,5 @@
-// The notification that a sender gets: legal on the wire, readable by a person, parseable by a program.
+// The notification that a sender gets: legal on the wire, readable by a person, parseable by a
+// program.
 #include "queue/bounce.h"
 
 #include <gmock/gmock.h>
@@ -107,7 +108,9 @@ TEST_F(DsnTest, DelayedSaysUntilWhen) {
 }
 
 TEST_F(DsnTest, EightBitHeadersAreQuotedPrintable) {
-  facts_.original_body = "Subject: gr\xc3\xbc\xc3\x9f" "e = equals \r\n\r\n";
+  facts_.original_body =
+      "Subject: gr\xc3\xbc\xc3\x9f"
+      "e = equals \r\n\r\n";
   const std::string dsn = Compose();
   ExpectWireForm(dsn);
   EXPECT_THAT(dsn, HasSubstr("Content-Transfer-Encoding: quoted-printable\r\n"));
@@ -130,8 +133,8 @@ TEST_F(DsnTest, NothingAStrangerWroteBreaksTheForm) {
     const std::string host = noise(400);
     const std::string address = noise(300);
     const std::string body = noise(8000);
-    recipients_.assign(1 + random.Below(3),
-                       {address, static_cast<uint16_t>(random.Below(600)), host, text, host, false});
+    recipients_.assign(1 + random.Below(3), {address, static_cast<uint16_t>(random.Below(600)),
+                                             host, text, host, false});
     facts_.original_body = body;
     facts_.action = random.Chance(1, 2) ? DsnAction::kFailed : DsnAction::kDelayed;
     ExpectWireForm(Compose());
