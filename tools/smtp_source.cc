@@ -1,5 +1,7 @@
 // smtp_source: makes load. Sends numbered messages over a number of connections and reports what was
 // accepted, how fast, and what it cost, as JSON.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -23,16 +25,19 @@ int Fail(const core::Status& status) {
   return 1;
 }
 
-// One progress line, overwritten in place on a terminal.
+// One progress line, overwritten in place on a terminal; elsewhere only its last state.
 class Progress {
  public:
   Progress(bool wanted, const SourceWork& work, uint64_t messages)
-      : wanted_(wanted), work_(work), messages_(messages) {}
+      : wanted_(wanted),
+        live_(wanted && isatty(STDERR_FILENO) == 1),
+        work_(work),
+        messages_(messages) {}
 
-  int64_t next_ns() const { return wanted_ ? next_ns_ : core::kNever; }
+  int64_t next_ns() const { return live_ ? next_ns_ : core::kNever; }
   void Show(int64_t now_ns) {
-    if (!wanted_ || now_ns < next_ns_) return;
     if (begin_ns_ == 0) begin_ns_ = now_ns;
+    if (!live_ || now_ns < next_ns_) return;
     next_ns_ = now_ns + 200 * core::kNsPerMs;
     Print(now_ns);
   }
@@ -45,13 +50,14 @@ class Progress {
  private:
   void Print(int64_t now_ns) const {
     const double seconds = static_cast<double>(now_ns - begin_ns_) / 1e9;
-    std::fprintf(stderr, "\r  %llu of %llu accepted, %.1f s ",
+    std::fprintf(stderr, "%s  %llu of %llu accepted, %.1f s ", live_ ? "\r" : "",
                  static_cast<unsigned long long>(work_.accepted()),
                  static_cast<unsigned long long>(messages_), seconds);
     std::fflush(stderr);
   }
 
   const bool wanted_;
+  const bool live_;
   const SourceWork& work_;
   const uint64_t messages_;
   int64_t begin_ns_ = 0;

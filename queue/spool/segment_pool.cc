@@ -74,7 +74,7 @@ void SegmentPool::EndJob(Job* job) {
 
 void SegmentPool::Tick(int64_t now_ns) {
   if (!started_ || stopped_) return;
-  if (!asking_space_ && now_ns >= next_space_ns_) AskSpace(now_ns);
+  if (!asking_space_ && !making_ && now_ns >= next_space_ns_) AskSpace(now_ns);
   if (now_ns < not_before_ns_) return;
   if (ready_log_ == nullptr && !starting_[static_cast<int>(SegmentKind::kLog)]) {
     StartUse(SegmentKind::kLog);
@@ -83,14 +83,17 @@ void SegmentPool::Tick(int64_t now_ns) {
       !starting_[static_cast<int>(SegmentKind::kExtents)]) {
     StartUse(SegmentKind::kExtents);
   }
-  if (!making_ && free_count_ < log_->options.spare_segments && available() > free_count_) {
+  // The space is asked for anew before each segment that is made: other logs and other programs take
+  // from it as well.
+  if (!making_ && !asking_space_ && !space_is_old_ &&
+      free_count_ < log_->options.spare_segments && available() > free_count_) {
     Make();
   }
 }
 
 int64_t SegmentPool::NextDeadline() const {
   if (!started_ || stopped_) return core::kNever;
-  int64_t next = asking_space_ ? core::kNever : next_space_ns_;
+  int64_t next = asking_space_ || making_ ? core::kNever : next_space_ns_;
   if (not_before_ns_ > log_->io->now_ns()) next = std::min(next, not_before_ns_);
   return next;
 }
@@ -121,6 +124,7 @@ void SegmentPool::AskSpace(int64_t now_ns) {
 
 void SegmentPool::OnSpace(const io::OpResult& result) {
   asking_space_ = false;
+  space_is_old_ = false;
   --jobs_in_flight_;
   if (result.result < 0) space_ = {};
 }
@@ -358,6 +362,8 @@ void SegmentPool::OnMarked(Job* job, int32_t result) {
   if (job->fresh) {
     making_ = false;
     // What was asked for is older than what we took.
+    space_is_old_ = true;
+    next_space_ns_ = 0;
     space_.free_bytes -= std::min<uint64_t>(space_.free_bytes, segment->bytes);
   } else {
     --retiring_;

@@ -94,6 +94,7 @@ class SegmentPool {
   int64_t not_before_ns_ = 0;        // after a failure
   int64_t next_space_ns_ = 0;
   bool asking_space_ = false;
+  bool space_is_old_ = false;  // a segment was made since it was asked for
   io::Op space_op_;
   io::SpaceInfo space_;
 };
