@@ -14,6 +14,12 @@ namespace {
 
 HomeTicket* AtHome(Ticket* ticket) { return static_cast<HomeTicket*>(ticket); }
 
+// What a ticket that waits at home is called.
+RecipientState WaitingState(const HomeTicket& ticket) {
+  if (ticket.notified) return RecipientState::kDelayed;
+  return ticket.destination->routed() ? RecipientState::kDeferred : RecipientState::kUnrouted;
+}
+
 uint64_t MaskOf(uint32_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
 
 }  // namespace
@@ -153,7 +159,7 @@ void Home::FreeTicket(HomeTicket* ticket) {
   tickets_.Delete(ticket);
 }
 
-void Home::EndTicket(HomeTicket* ticket, bool ended) {
+void Home::EndTicket(HomeTicket* ticket) {
   Message* message = ticket->message;
   Store* store = ticket->store;
   if (message->home == ticket) {
@@ -170,7 +176,7 @@ void Home::EndTicket(HomeTicket* ticket, bool ended) {
   }
   states_.Unmark(message);
   context_.log->Finished(message->id);
-  if (!ended) store->Done(message);
+  store->Done(message);
 }
 
 // --- Out and home again --------------------------------------------------------------------------
@@ -210,7 +216,7 @@ void Home::Offer(HomeTicket* ticket, bool lease) {
 
 void Home::WaitAtHome(HomeTicket* ticket) {
   ticket->where = TicketPlace::kWaiting;
-  ticket->state = ticket->notified ? RecipientState::kDelayed : RecipientState::kDeferred;
+  ticket->state = WaitingState(*ticket);
   ticket->host = Ticket::kNoHost;
   const int64_t due_ns = std::min(ticket->next_attempt_ns, DeadlineOf(*ticket));
   ticket->timer =
@@ -372,23 +378,30 @@ void Home::HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResul
   }
 }
 
-void Home::FinishSilently(HomeTicket* ticket, bool ended) {
+void Home::FinishSilently(HomeTicket* ticket) {
   const int count = ticket->recipients();
   CHECK(ticket->message->pending >= count);
   ticket->message->pending = static_cast<uint16_t>(ticket->message->pending - count);
   context_.log->CountFailed(count, ticket->expired);
-  EndTicket(ticket, ended);
+  EndTicket(ticket);
 }
 
-void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool ended) {
+void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) {
   if (action == DsnAction::kFailed) {
-    FinishSilently(ticket, ended);
+    if (!gone) {
+      FinishSilently(ticket);
+      return;
+    }
+    context_.log->CountFailed(ticket->recipients(), ticket->expired);
+    FreeTicket(ticket);
     return;
   }
   ticket->where = TicketPlace::kWaiting;
   context_.log->Notified(*ticket);
   OfferOrWait(ticket);
 }
+
+void Home::OnNoticeEndedMessage(uint64_t id) { context_.log->Finished(id); }
 
 void Home::OnNoticeMessage(Store* store, Message* message, const MetaView& meta) {
   context_.log->Generated(message->id, meta);

@@ -92,9 +92,8 @@ class Home : public HomeMail, private NoticeOwner {
   // Splits `mask` off into a ticket of its own, at home, with the same history.
   HomeTicket* Split(HomeTicket* ticket, uint64_t mask);
   void FreeTicket(HomeTicket* ticket);
-  // Unchains and frees; finishes the message when it was the last one, unless it has `ended`
-  // already.
-  void EndTicket(HomeTicket* ticket, bool ended = false);
+  // Unchains and frees; finishes the message when it was the last one.
+  void EndTicket(HomeTicket* ticket);
   void OfferOrWait(HomeTicket* ticket);
   void Offer(HomeTicket* ticket, bool lease);
   void WaitAtHome(HomeTicket* ticket);
@@ -110,10 +109,11 @@ class Home : public HomeMail, private NoticeOwner {
                      const std::string& mailhost);
   void SetReply(HomeTicket* ticket, const RecipientResult& result, const std::string& mailhost);
   // The recipients of a ticket are final without any word to the sender.
-  void FinishSilently(HomeTicket* ticket, bool ended = false);
+  void FinishSilently(HomeTicket* ticket);
 
   // NoticeOwner
-  void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool ended) override;
+  void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) override;
+  void OnNoticeEndedMessage(uint64_t id) override;
   void OnNoticeMessage(Store* store, Message* message, const MetaView& meta) override;
 
   void OnFetched(FetchRequest* request, const core::Status& status, Window window);

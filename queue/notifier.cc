@@ -24,7 +24,8 @@ struct Notifier::Notice {
   enum class Step : uint8_t { kGathering, kFetching, kCommitting, kPausing };
 
   Notifier* notifier = nullptr;
-  Message* message = nullptr;
+  Message* message = nullptr;  // gone once a commit that ends it has succeeded
+  uint64_t id = 0;             // the message's
   Store* store = nullptr;
   DsnAction action = DsnAction::kFailed;
   Step step = Step::kGathering;
@@ -80,6 +81,7 @@ void Notifier::Add(HomeTicket* ticket, DsnAction action) {
     notice = made.get();
     notice->notifier = this;
     notice->message = ticket->message;
+    notice->id = ticket->message_id;
     notice->store = ticket->store;
     notice->action = action;
     notice->fetch.Bind<&Notice::OnFetched>(notice);
@@ -228,7 +230,9 @@ void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_
 }
 
 void Notifier::OnCommitted(Notice* notice, const core::Status& status) {
-  states_->Unlock(notice->store, notice->message);
+  // After a success that ended it the message is gone.
+  const bool gone = status.ok() && notice->ends_message;
+  if (!gone) states_->Unlock(notice->store, notice->message);
   if (notice->window) notice->store->Return(std::exchange(notice->window, Window()));
   if (!status.ok()) {
     for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
@@ -240,11 +244,11 @@ void Notifier::OnCommitted(Notice* notice, const core::Status& status) {
     Retry(notice);
     return;
   }
-  Message* dsn = notice->dsn.message;
-  if (dsn != nullptr && !notice->commit.messages.empty()) {
+  if (!notice->commit.messages.empty()) {
+    CHECK(notice->dsn.message != nullptr);
     const std::optional<MetaView> meta = MetaView::Parse(notice->dsn.meta);
     CHECK(meta.has_value());
-    owner_->OnNoticeMessage(notice->store, dsn, *meta);
+    owner_->OnNoticeMessage(notice->store, notice->dsn.message, *meta);
   }
   End(notice);
 }
@@ -279,6 +283,7 @@ void Notifier::End(Notice* notice) {
   while (HomeTicket* ticket = notice->tickets.PopFront()) {
     owner_->OnNoticeCommitted(ticket, notice->action, notice->ends_message);
   }
+  if (notice->ends_message) owner_->OnNoticeEndedMessage(notice->id);
 }
 
 void Notifier::Drop(Notice* notice) {

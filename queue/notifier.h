@@ -36,9 +36,10 @@ class NoticeOwner {
  public:
   virtual ~NoticeOwner() = default;
   // The notice about this ticket is durable. kFailed: its recipients are final, the state is
-  // written; kDelayed: it is marked as notified and may go on. `ended`: the record also ended the
-  // message, whose last tickets these are; the store frees it.
-  virtual void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool ended) = 0;
+  // written; kDelayed: it is marked as notified and may go on. `gone`: the record also ended the
+  // message, whose last tickets these are: the store has freed it, OnNoticeEndedMessage follows.
+  virtual void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) = 0;
+  virtual void OnNoticeEndedMessage(uint64_t id) = 0;
   // The DSN is a message of ours now.
   virtual void OnNoticeMessage(Store* store, Message* message, const MetaView& meta) = 0;
 };

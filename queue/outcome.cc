@@ -149,6 +149,10 @@ void DescribeSession(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply&
   if (reply.code != 0) return;
   const Words words = WordsOf(end);
   out->enhanced = words.enhanced;
+  if (end == smtp::SessionEnd::kConnectFailed && !reply.text.empty()) {
+    out->text.assign(reply.text);  // "connect to 10.1.2.3:25: Connection refused" says it all
+    return;
+  }
   out->text = std::string(host) + " " + words.text + " " + Doing(stage);
   if (!reply.text.empty()) out->text += ": " + std::string(reply.text);
 }

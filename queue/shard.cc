@@ -17,6 +17,8 @@ constexpr int64_t kRingRetryNs = core::kNsPerMs;
 // How long a start waits for room in the store before it listens regardless (and says 452).
 constexpr int64_t kFirstRoomNs = 5 * core::kNsPerSecond;
 constexpr int64_t kRoomLookNs = 2 * core::kNsPerMs;
+// How often a stopping shard looks whether its parts are done.
+constexpr int64_t kStopLookNs = 10 * core::kNsPerMs;
 // A log whose size is bounded is cut into at least so many segments, so that its reserve is a small
 // part.
 constexpr uint64_t kSegmentsMin = 32;
@@ -225,7 +227,9 @@ int64_t Shard::SleepUntil() {
   if (post_.waiting() > 0) until_ns = std::min(until_ns, io_->now_ns() + kRingRetryNs);
   if (!listers_.empty()) until_ns = std::min(until_ns, io_->now_ns() + kMeasureNs);
   if (step_ == Step::kStarting) until_ns = std::min(until_ns, io_->now_ns() + kRoomLookNs);
-  if (step_ == Step::kStopping) until_ns = std::min(until_ns, io_->now_ns() + kMeasureNs);
+  if (step_ == Step::kStopping || step_ == Step::kClosingStores) {
+    until_ns = std::min(until_ns, io_->now_ns() + kStopLookNs);
+  }
   return until_ns;
 }
 
