@@ -53,20 +53,24 @@ void Ledger::Answered(uint64_t id, const ClientResult& result) {
   }
 }
 
-void Ledger::RecipientAnswered(const std::string& host, const std::string& recipient,
-                               const std::string& reply, int64_t now_ns) {
-  if (reply.starts_with("5") && !reply.starts_with("552")) refused_.insert(recipient);
-  if (!recipients_.contains(recipient)) return;  // of a DSN
-  const auto key = std::make_pair(host, recipient);
+void Ledger::RecipientAnswered(const std::string& host, const RecipientAnswer& answer) {
+  const std::string& reply = answer.reply;
+  if (reply.starts_with("5") && !reply.starts_with("552")) refused_.insert(answer.recipient);
+  if (!recipients_.contains(answer.recipient)) return;  // of a DSN
+  const auto key = std::make_pair(host, answer.recipient);
   if (const auto last = deferred_.find(key); last != deferred_.end()) {
-    if (now_ns - last->second < options_.retry_min_ns && !DiedBetween(last->second, now_ns)) {
-      Wrong(recipient + " was tried again at " + host + " after " +
-            std::to_string((now_ns - last->second) / core::kNsPerMs) + " ms");
+    if (answer.said_ns - last->second < options_.retry_min_ns &&
+        !DiedBetween(last->second, answer.said_ns)) {
+      Wrong(answer.recipient + " was tried again at " + host + " after " +
+            std::to_string((answer.said_ns - last->second) / core::kNsPerMs) + " ms");
     }
     deferred_.erase(last);
   }
-  // "Too many recipients" is an invitation to come again at once (RFC 5321 4.5.3.1.10).
-  if (reply.starts_with("4") && !reply.starts_with("452")) deferred_[key] = now_ns;
+  // What the relay may never have read does not bind it; "too many recipients" is an invitation to
+  // come again at once (RFC 5321 4.5.3.1.10).
+  if (reply.starts_with("4") && !reply.starts_with("452") && answer.clean) {
+    deferred_[key] = answer.said_ns;
+  }
 }
 
 void Ledger::Taken(const TakenMessage& message) {

@@ -26,14 +26,15 @@ namespace outbox::simulation {
 struct LedgerOptions {
   // The shortest time between a 4xx to a recipient and the next attempt at the same host; 0: any.
   int64_t retry_min_ns = 0;
-  // A death of the relay within this time after a delivery excuses another one: the outcome may not
-  // have been committed yet.
+  // A death of the relay within this time after a delivery excuses another one (Relay::commit_ns).
   int64_t commit_ns = core::kNsPerMinute;
 };
 
 class Ledger {
  public:
   explicit Ledger(const LedgerOptions& options) : options_(options) {}
+
+  void set_commit_ns(int64_t commit_ns) { options_.commit_ns = commit_ns; }
 
   // The header field that a message's content must begin with.
   static std::string IdField(uint64_t id);
@@ -42,9 +43,8 @@ class Ledger {
   void Submitted(uint64_t id, const ClientMessage& message);
   // What became of that.
   void Answered(uint64_t id, const ClientResult& result);
-  // A peer has answered RCPT.
-  void RecipientAnswered(const std::string& host, const std::string& recipient,
-                         const std::string& reply, int64_t now_ns);
+  // A peer has answered RCPT. In the order of time.
+  void RecipientAnswered(const std::string& host, const RecipientAnswer& answer);
   // A peer has refused mail for these with 5xx after their RCPT.
   void Refused(const std::vector<std::string>& recipients) {
     refused_.insert(recipients.begin(), recipients.end());

@@ -56,6 +56,11 @@ class LedgerTest : public testing::Test {
     return dsn;
   }
 
+  void Answer(const std::string& host, const std::string& recipient, const std::string& reply,
+              int64_t at_ns, bool clean = true) {
+    ledger_.RecipientAnswered(host, {1, recipient, reply, at_ns, clean});
+  }
+
   Ledger ledger_{LedgerOptions{.retry_min_ns = core::kNsPerMinute}};
 };
 
@@ -156,7 +161,7 @@ TEST_F(LedgerTest, NoDsnToTheNullPath) {
   Submit(2, "", {"c@y"});
   Acknowledge(2, 1);
   EXPECT_THAT(ledger_.Check({}), ElementsAre(HasSubstr("c@y: acknowledged and lost")));
-  ledger_.RecipientAnswered("host", "c@y", "550 5.1.1 nobody", kStart);
+  Answer("host", "c@y", "550 5.1.1 nobody", kStart);
   EXPECT_THAT(ledger_.Check({}), IsEmpty());
   ledger_.Taken(Dsn("c@y", "failed"));
   EXPECT_FALSE(ledger_.Check({}).empty());
@@ -174,12 +179,16 @@ TEST_F(LedgerTest, DsnMustArriveWhole) {
 TEST_F(LedgerTest, NoRetryBeforeItsTime) {
   Acknowledge(1, 2);
   ledger_.Taken(Copy(1, {"a@y", "b@y"}));
-  ledger_.RecipientAnswered("h1", "a@y", "450 4.2.0 later", kStart);
-  ledger_.RecipientAnswered("h2", "a@y", "450 4.2.0 later", kStart + core::kNsPerSecond);
-  ledger_.RecipientAnswered("h1", "a@y", "450 4.2.0 later", kStart + core::kNsPerMinute);
+  Answer("h1", "a@y", "450 4.2.0 later", kStart);
+  Answer("h2", "a@y", "450 4.2.0 later", kStart + core::kNsPerSecond);
+  Answer("h1", "a@y", "450 4.2.0 later", kStart + core::kNsPerMinute);
   EXPECT_THAT(ledger_.Check({}), IsEmpty());
-  ledger_.RecipientAnswered("h1", "a@y", "250 2.1.5 OK", kStart + core::kNsPerMinute + 1);
+  Answer("h1", "a@y", "250 2.1.5 OK", kStart + core::kNsPerMinute + 1);
   EXPECT_THAT(ledger_.Check({}), ElementsAre(HasSubstr("tried again at h1")));
+  // A reply that was perhaps never read binds nobody.
+  Answer("h1", "b@y", "450 4.2.0 later", kStart, false);
+  Answer("h1", "b@y", "250 2.1.5 OK", kStart + 1);
+  EXPECT_EQ(ledger_.Check({}).size(), 1u);
 }
 
 }  // namespace

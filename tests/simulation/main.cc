@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "tests/simulation/mini_relay.h"
@@ -57,7 +58,8 @@ bool CheckInChild(uint64_t seed, const char* program, const NamedRelay& relay, b
     return false;
   }
   if (child == 0) {
-    const bool good = CheckSeed(seed, program, relay.make, verbose);
+    const std::string again = std::string(program) + " --relay " + std::string(relay.name);
+    const bool good = CheckSeed(seed, again.c_str(), relay.make, verbose);
     fflush(nullptr);
     _exit(good ? 0 : 1);
   }

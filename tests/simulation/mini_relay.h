@@ -42,6 +42,7 @@ class MiniRelay : public Relay {
   void Stop() override;
   bool stopped() const override { return io_ == nullptr; }
   RelayCounters Counters() const override;
+  int64_t commit_ns() const override { return core::kNsPerMinute; }
   std::set<std::string> Queued() override;
 
  private:

@@ -71,6 +71,8 @@ class Relay {
   virtual bool stopped() const = 0;
 
   virtual RelayCounters Counters() const = 0;
+  // The longest time from a peer's 250 to the commit of it: a death in it may cause a duplicate.
+  virtual int64_t commit_ns() const = 0;
   // Recipients that are queued, by address. May let the world go on for a while.
   virtual std::set<std::string> Queued() = 0;
 };

@@ -60,15 +60,15 @@ class ScriptedClient::Transaction {
     const bool good = reply[0] == '2' || reply[0] == '3';
     switch (step_) {
       case Step::kGreeting:
-        if (!good) return Finish(false);
+        if (!good) return Leave();
         step_ = Step::kHello;
         return peer_->Write("EHLO client.example\r\n");
       case Step::kHello:
-        if (!good) return Finish(false);
+        if (!good) return Leave();
         step_ = Step::kMail;
         return SendEnvelope();
       case Step::kMail:
-        if (!good && !pipelining_) return Finish(false);
+        if (!good && !pipelining_) return Leave();
         mail_ok_ = good;
         step_ = Step::kRecipient;
         if (!pipelining_) SendRecipient();
@@ -81,23 +81,27 @@ class ScriptedClient::Transaction {
           if (!pipelining_) SendRecipient();
           return;
         }
-        if (!any_recipient_ && !pipelining_) return Finish(false);
+        if (!any_recipient_ && !pipelining_) return Leave();
         step_ = Step::kData;
         if (!pipelining_) peer_->Write("DATA\r\n");
         return;
       case Step::kData:
-        if (reply[0] != '3') return Finish(false);
+        if (reply[0] != '3') return Leave();
         step_ = Step::kDot;
         return SendContent();
       case Step::kDot:
         result_.acknowledged = reply[0] == '2' && any_recipient_;
-        step_ = Step::kQuit;
-        peer_->Write("QUIT\r\n");
-        // What counts is known; nobody waits for the answer to QUIT.
-        return Report();
+        return Leave();
       case Step::kQuit:
         return Finish(false);
     }
+  }
+
+  // What counts is known; nobody waits for the answer to QUIT.
+  void Leave() {
+    step_ = Step::kQuit;
+    peer_->Write("QUIT\r\n");
+    Report();
   }
 
   void SendEnvelope() {

@@ -152,7 +152,9 @@ class ScriptedServer::Session {
     const std::string reply = in_mail_ ? "250 2.1.5 OK" : "503 5.5.1 MAIL first";
     Answer(line, reply, [this, recipient](const std::string& said) {
       if (said[0] == '2') message_.recipients.push_back(recipient);
-      if (in_mail_ && server_->on_recipient_) server_->on_recipient_(recipient, said);
+      if (in_mail_) {
+        server_->answers_.push_back({id_, recipient, said, server_->io_->world()->now_ns(), false});
+      }
     });
   }
 
@@ -234,6 +236,9 @@ class ScriptedServer::Session {
   void Quit(const std::string& line) {
     for (TakenMessage& message : server_->taken_) {
       if (message.session == id_) message.clean = true;
+    }
+    for (RecipientAnswer& answer : server_->answers_) {
+      if (answer.session == id_) answer.clean = true;
     }
     Answer(line, "221 2.0.0 bye", [](const std::string&) {});
     peer_.Close(false);

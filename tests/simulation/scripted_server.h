@@ -57,14 +57,21 @@ struct TakenMessage {
   bool clean = false;
 };
 
+// What a recipient was told in answer to RCPT.
+struct RecipientAnswer {
+  uint64_t session = 0;
+  std::string recipient;
+  std::string reply;
+  int64_t said_ns = 0;
+  bool clean = false;  // as in TakenMessage: the client has read it
+};
+
 class ScriptedServer {
  public:
   // Decides the fate of a complete message later: call the function with the reply, once. When it
   // is not set, every message is taken at once with 250.
   using Verdict = std::function<void(std::string reply)>;
   using OnMessage = std::function<void(const TakenMessage& message, Verdict verdict)>;
-  // A recipient was answered; `reply` as it was sent.
-  using OnRecipient = std::function<void(const std::string& recipient, const std::string& reply)>;
 
   // A transaction was refused with 5xx behind its RCPTs.
   using OnRefused = std::function<void(const std::vector<std::string>& recipients)>;
@@ -78,10 +85,10 @@ class ScriptedServer {
   Script& script() { return script_; }
   const core::SocketAddress& address() const { return address_; }
   void set_on_message(OnMessage on_message) { on_message_ = std::move(on_message); }
-  void set_on_recipient(OnRecipient on_recipient) { on_recipient_ = std::move(on_recipient); }
   void set_on_refused(OnRefused on_refused) { on_refused_ = std::move(on_refused); }
 
   const std::vector<TakenMessage>& taken() const { return taken_; }
+  const std::vector<RecipientAnswer>& answers() const { return answers_; }
   size_t open_sessions() const { return sessions_.size(); }
   size_t open_sessions_peak() const { return open_peak_; }
   uint64_t sessions_total() const { return sessions_total_; }
@@ -102,10 +109,10 @@ class ScriptedServer {
   io::Socket listener_;
   io::Op accept_;
   OnMessage on_message_;
-  OnRecipient on_recipient_;
   OnRefused on_refused_;
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<TakenMessage> taken_;
+  std::vector<RecipientAnswer> answers_;
   std::vector<std::string> violations_;
   uint64_t sessions_total_ = 0;
   size_t open_peak_ = 0;

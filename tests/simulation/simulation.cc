@@ -39,6 +39,7 @@ class Simulation {
     world_.set_trace(trace);
     MakeHosts();
     relay_ = factory(&world_, options_.relay);
+    ledger_.set_commit_ns(relay_->commit_ns());
   }
   ~Simulation() {
     relay_.reset();
@@ -140,10 +141,6 @@ void Simulation::MakeHosts() {
     Script script = MakeScript();
     script.name = "host" + std::to_string(i) + ".example";
     hosts_.push_back(std::make_unique<ScriptedServer>(&peers_, HostAddress(i), script));
-    hosts_.back()->set_on_recipient(
-        [this, name = script.name](const std::string& recipient, const std::string& reply) {
-          ledger_.RecipientAnswered(name, recipient, reply, world_.now_ns());
-        });
     hosts_.back()->set_on_refused(
         [this](const std::vector<std::string>& recipients) { ledger_.Refused(recipients); });
   }
@@ -341,6 +338,9 @@ SimulationResult Simulation::Run() {
   }
   for (const auto& host : hosts_) {
     for (const TakenMessage& message : host->taken()) ledger_.Taken(message);
+    for (const RecipientAnswer& answer : host->answers()) {
+      ledger_.RecipientAnswered(host->script().name, answer);
+    }
     for (const std::string& violation : host->violations()) Wrong("protocol: " + violation);
   }
   CheckConnections();
