@@ -16,11 +16,11 @@ import time
 
 from harness import BIN, PATIENCE, Scenario, main, route
 
-ROUNDS = int(os.environ.get("OUTBOX_CRASH_ROUNDS", "50"))
+ROUNDS = int(os.environ.get("OUTBOX_CRASH_ROUNDS", "100"))
 SEED = int(os.environ.get("OUTBOX_SEED", random.SystemRandom().randrange(1 << 32)))
 CONNECTIONS_OUT = 20
 # A connection can finish so many transactions before the commit of the first one's outcome is durable.
-UNCOMMITTED_A_CONNECTION = 16
+UNCOMMITTED_A_CONNECTION = 4
 
 
 class Crash(Scenario):
