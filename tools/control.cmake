@@ -1,10 +1,11 @@
-# The control socket: its server (part of outboxd), its client, and `outbox`, the operator's command.
+# The control socket: its server (part of outboxd), its client, and `outbox`, which operators type.
 add_library(outbox_control STATIC
   control_client.cc
   control_connection.cc
   control_server.cc
 )
-target_link_libraries(outbox_control PUBLIC outbox_core nlohmann_json::nlohmann_json Threads::Threads)
+target_link_libraries(outbox_control
+  PUBLIC outbox_core nlohmann_json::nlohmann_json Threads::Threads)
 
 add_library(outbox_commands STATIC
   outbox_queue.cc

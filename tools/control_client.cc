@@ -37,7 +37,8 @@ Status ControlClient::Connect(const std::string& path) {
     case ENOENT:
       return Status(StatusCode::kUnavailable, path + ": no such socket; is outboxd running?");
     case ECONNREFUSED:
-      return Status(StatusCode::kUnavailable, path + ": nobody is listening; outboxd is not running");
+      return Status(StatusCode::kUnavailable,
+                    path + ": nobody is listening; outboxd is not running");
     case EACCES:
       return Status(StatusCode::kPermissionDenied,
                     path + ": permission denied; the socket belongs to outboxd's user and group");
@@ -92,7 +93,8 @@ core::Result<nlohmann::json> ControlClient::Receive(int timeout_seconds) {
   if (!line.is_object()) return Status(StatusCode::kIoError, path_ + ": not an answer of outboxd");
   if (line.contains("error")) {
     const nlohmann::json& error = line["error"];
-    return Status(StatusCode::kIoError, error.is_string() ? error.get<std::string>() : error.dump());
+    return Status(StatusCode::kIoError,
+                  error.is_string() ? error.get<std::string>() : error.dump());
   }
   return line;
 }

@@ -15,7 +15,8 @@ ControlConnection::~ControlConnection() { close(fd_); }
 short ControlConnection::events() const {
   int events = 0;
   if (!output_.empty()) events |= POLLOUT;
-  // While an answer goes on, only the client's going is of interest; poll(2) reports that by itself.
+  // While an answer goes on, only the client's going is of interest; poll(2) reports that by
+  // itself.
   if (!answering_ && !input_ended_ && !close_after_output_) events |= POLLIN;
   return static_cast<short>(events);
 }
@@ -84,8 +85,8 @@ void ControlConnection::Finish(const nlohmann::json& line) {
   if (!dead_) Append(line);
   answering_ = false;
   resumes_.clear();
-  // NextRequest may be on the stack below us (an answer given at once); its loop goes on then. For a
-  // later answer the server's loop comes by: see Write.
+  // NextRequest may be on the stack below us (an answer given at once); its loop goes on then. For
+  // a later answer the server's loop comes by: see Write.
 }
 
 void ControlConnection::Append(const nlohmann::json& line) {

@@ -1,7 +1,7 @@
 // ControlConnection: one client of the control socket, on the server's side.
 //
-// Lifecycle: made by the server for an accepted descriptor, which it owns; it becomes dead() when the
-// client has gone or has broken the protocol, and the server then drops it. Not thread-safe.
+// Lifecycle: made by the server for an accepted descriptor, which it owns; it becomes dead() when
+// the client has gone or has broken the protocol, and the server then drops it. Not thread-safe.
 #ifndef OUTBOX_TOOLS_CONTROL_CONNECTION_H_
 #define OUTBOX_TOOLS_CONTROL_CONNECTION_H_
 

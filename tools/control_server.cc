@@ -59,8 +59,7 @@ core::Status RemoveStale(const std::string& path, const sockaddr_un& address) {
   }
   const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (probe < 0) return core::Status::FromErrno(errno, "socket");
-  const int connected =
-      connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const int connected = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
   close(probe);
   if (connected == 0) {
     return core::Status(core::StatusCode::kAlreadyExists,
@@ -164,7 +163,8 @@ void Server::Turn(int64_t until_ns) {
   if (polled[0].revents != 0) RunPosted();
   RunTimers();
   for (size_t i = 0; i < clients.size(); ++i) {
-    if (polled[first_client + i].revents != 0) clients[i]->OnEvents(polled[first_client + i].revents);
+    if (polled[first_client + i].revents != 0)
+      clients[i]->OnEvents(polled[first_client + i].revents);
     clients[i]->Resume();
   }
   if (listener_ >= 0 && polled[2].revents != 0) AcceptClients();

@@ -1,12 +1,13 @@
-// ControlServer: the daemon's main thread. It answers the control socket, takes the signals, and runs
-// what other threads post to it. The mail is none of its business: shards run on threads of their own.
+// ControlServer: the daemon's main thread. It answers the control socket, takes the signals, and
+// runs what other threads post to it. The mail is none of its business: shards run on threads of
+// their own.
 //
-// The protocol (docs/control-protocol.md): lines of JSON over a Unix stream socket, one request object a
-// line. An answer is one line, or a stream of lines whose last one has "end". A client's next request
-// is read when the last one is answered.
+// The protocol (docs/control-protocol.md): lines of JSON over a Unix stream socket, one request
+// object a line. An answer is one line, or a stream of lines whose last one has "end". A client's
+// next request is read when the last one is answered.
 //
-// All calls come from the thread that calls Run, except Post. Everything is bounded: clients, request
-// length, and what waits to be written to a client (ReplyStream::full).
+// All calls come from the thread that calls Run, except Post. Everything is bounded: clients,
+// request length, and what waits to be written to a client (ReplyStream::full).
 #ifndef OUTBOX_TOOLS_CONTROL_SERVER_H_
 #define OUTBOX_TOOLS_CONTROL_SERVER_H_
 
@@ -30,8 +31,8 @@ inline constexpr size_t kControlRequestBytes = size_t{64} << 10;
 // Above this a stream is full; who goes on sending regardless is cut off at four times as much.
 inline constexpr size_t kControlReplyBytes = size_t{256} << 10;
 
-// The answer to one request. Held by the server while the client lives and by the handler for as long
-// as it answers; may be kept across posts. When the client has gone, everything is a no-op.
+// The answer to one request. Held by the server while the client lives and by the handler for as
+// long as it answers; may be kept across posts. When the client has gone, everything is a no-op.
 class ReplyStream {
  public:
   virtual ~ReplyStream() = default;
@@ -43,8 +44,8 @@ class ReplyStream {
   void Fail(const std::string& message) { Finish({{"error", message}}); }
   // So much waits to be written that the next Send should wait for WhenReady.
   virtual bool full() const = 0;
-  // Calls `resume` once from the loop when the stream is not full (any more), or the client has gone;
-  // not after Finish. Several may wait.
+  // Calls `resume` once from the loop when the stream is not full (any more), or the client has
+  // gone; not after Finish. Several may wait.
   virtual void WhenReady(std::function<void()> resume) = 0;
 };
 
@@ -59,14 +60,14 @@ class ControlHandler {
 
 class ControlServer {
  public:
-  // Blocks the three signals for the calling thread and the threads that it starts later. To be called
-  // first thing in main; a server then reads them from a descriptor.
+  // Blocks the three signals for the calling thread and the threads that it starts later. To be
+  // called first thing in main; a server then reads them from a descriptor.
   static void BlockSignals();
 
   // Listens at `path`, mode 0660. With an empty path there is no socket, only signals and posts.
-  // A socket file that nobody listens at is removed. Errors: a living server is there, something that
-  // is not a socket is there, the system refuses; the message names the path.
-  // REQUIRES: BlockSignals was called. `handler` outlives the server.
+  // A socket file that nobody listens at is removed. Errors: a living server is there, something
+  // that is not a socket is there, the system refuses; the message names the path. REQUIRES:
+  // BlockSignals was called. `handler` outlives the server.
   static core::Result<std::unique_ptr<ControlServer>> Create(const std::string& path,
                                                              ControlHandler* handler);
   virtual ~ControlServer() = default;

@@ -1,9 +1,10 @@
-// ContentHash: the 64-bit hash by which the load tools recognise that a message arrived as it was sent.
+// ContentHash: the 64-bit hash by which the load tools recognise that a message arrived as it was
+// sent.
 //
-// Of its own, and not the checksum that the spool uses, so that a fault in that one cannot hide here.
-// Four independent lanes over 32-byte blocks, one multiplication per eight bytes: hashing 4 KiB costs
-// well under a microsecond, and the tools must stay cheap beside the relay that they measure. Not for
-// anything adversarial.
+// Of its own, and not the checksum that the spool uses, so that a fault in that one cannot hide
+// here. Four independent lanes over 32-byte blocks, one multiplication per eight bytes: hashing 4
+// KiB costs well under a microsecond, and the tools must stay cheap beside the relay that they
+// measure. Not for anything adversarial.
 #ifndef OUTBOX_TOOLS_LOAD_HASH_H_
 #define OUTBOX_TOOLS_LOAD_HASH_H_
 

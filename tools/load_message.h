@@ -3,11 +3,13 @@
 // Message i carries the headers
 //
 //   X-Outbox-Id: <i>
-//   X-Outbox-Time: <steady nanoseconds (CLOCK_BOOTTIME) at which the source began to send the content>
-//   X-Outbox-Hash: <ContentHash of everything behind the empty line, in wire form, as 16 hex digits>
+//   X-Outbox-Time: <steady nanoseconds (CLOCK_BOOTTIME) at which the source began to send the
+//   content> X-Outbox-Hash: <ContentHash of everything behind the empty line, in wire form, as 16
+//   hex digits>
 //
-// and goes to recipients u<i>.<k>@d<n>.<suffix>, k counting from 0. The content ends in a line with the
-// message's id, so that no two messages have the same hash. Wire form (dot-stuffed, with the final
+// and goes to recipients u<i>.<k>@d<n>.<suffix>, k counting from 0. The content ends in a line with
+// the message's id, so that no two messages have the same hash. Wire form (dot-stuffed, with the
+// final
 // ".CRLF", RFC 5321 4.5.2) stands one to one for the content, and needs no decoding to be hashed. A
 // header section that a relay extends does not change the hash.
 #ifndef OUTBOX_TOOLS_LOAD_MESSAGE_H_
@@ -31,8 +33,8 @@ inline constexpr uint64_t kLoadIdMax = uint64_t{1} << 26;
 // The head of a message that the sink looks at; our headers must end within it.
 inline constexpr size_t kLoadHeadBytes = 16384;
 
-// The bodies of a run, made before it starts: several for each size, so that two messages that follow
-// each other differ. Wire form without the final dot; some lines begin with a (doubled) dot.
+// The bodies of a run, made before it starts: several for each size, so that two messages that
+// follow each other differ. Wire form without the final dot; some lines begin with a (doubled) dot.
 class BodyPool {
  public:
   struct Body {
@@ -50,8 +52,8 @@ class BodyPool {
   std::vector<Body> bodies_;
 };
 
-// Body sizes for --size: a number of bytes with an optional "KiB" or "MiB", or "mixed": mostly small
-// with few large ones, up to 256 KiB. An empty result: the text is neither.
+// Body sizes for --size: a number of bytes with an optional "KiB" or "MiB", or "mixed": mostly
+// small with few large ones, up to 256 KiB. An empty result: the text is neither.
 std::vector<size_t> ParseSizes(std::string_view text);
 
 // The recipient number k of message `id` among `domains` domains: "u7.0@d7.load.test".

@@ -17,7 +17,8 @@ class LatencyHistogram {
   // Negative durations count as zero.
   void Add(int64_t ns);
   uint64_t count() const { return count_; }
-  // {"p50_ms":..,"p90_ms":..,"p99_ms":..,"max_ms":..}; the lower bound of the bucket; zeros if empty.
+  // {"p50_ms":..,"p90_ms":..,"p99_ms":..,"max_ms":..}; the lower bound of the bucket; zeros if
+  // empty.
   nlohmann::json ToJson() const;
 
  private:

@@ -1,5 +1,5 @@
-// The commands of `outbox`, one file each. A command speaks to a connected client, prints, and says how
-// it went; the exit code is made of that in outbox.cc.
+// The commands of `outbox`, one file each. A command speaks to a connected client, prints, and says
+// how it went; the exit code is made of that in outbox.cc.
 #ifndef OUTBOX_TOOLS_OUTBOX_COMMANDS_H_
 #define OUTBOX_TOOLS_OUTBOX_COMMANDS_H_
 

@@ -11,8 +11,8 @@
 namespace outbox::tools {
 namespace {
 
-// Rows that are looked at before the widths of the columns are chosen. Later rows keep the widths, so
-// that a long queue streams.
+// Rows that are looked at before the widths of the columns are chosen. Later rows keep the widths,
+// so that a long queue streams.
 constexpr size_t kRowsForWidths = 500;
 constexpr size_t kColumns = 8;
 constexpr size_t kWidthMax = 48;  // wider cells push the rest of their row, they are not cut

@@ -15,7 +15,8 @@ struct Row {
   std::string value;
 };
 
-// The groups in the order in which an operator asks: what is there now, what has passed, what it costs.
+// The groups in the order in which an operator asks: what is there now, what has passed, what it
+// costs.
 struct Group {
   const char* title;
   std::vector<const char*> names;
@@ -62,8 +63,8 @@ std::string Value(const std::string& name, const nlohmann::json& value) {
   return value.dump();
 }
 
-// Everything that no group names, nested objects by dotted names; lists (such as one object a shard)
-// are for --json.
+// Everything that no group names, nested objects by dotted names; lists (such as one object a
+// shard) are for --json.
 void CollectOthers(const nlohmann::json& stats, const std::string& prefix,
                    const std::vector<std::string>& shown, std::vector<Row>* rows) {
   for (const auto& [key, value] : stats.items()) {

@@ -18,9 +18,9 @@ uint8_t Advance(uint8_t matched, char c) {
   return c == '\r' ? 1 : 0;
 }
 
-// Returns how many octets of `bytes` belong to the content: all, or up to the end of CRLF.CRLF, which
-// sets *matched to 5. *matched carries a match over the seams of the input. Plain text is searched for
-// dots, the rarest octet of the five.
+// Returns how many octets of `bytes` belong to the content: all, or up to the end of CRLF.CRLF,
+// which sets *matched to 5. *matched carries a match over the seams of the input. Plain text is
+// searched for dots, the rarest octet of the five.
 size_t FindEnd(std::string_view bytes, uint8_t* matched) {
   size_t at = 0;
   while (at < bytes.size() && *matched > 0 && *matched < 5) {

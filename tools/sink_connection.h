@@ -4,8 +4,8 @@
 // measurements of Outbox, so it shares no protocol code with it and costs as little CPU as it can.
 //
 // Lifecycle: made by the Sink for an accepted socket. It ends by Shut (no new work), waits for its
-// operations in flight, then closes the socket and reports itself to the Sink, which deletes it after
-// the turn. One thread.
+// operations in flight, then closes the socket and reports itself to the Sink, which deletes it
+// after the turn. One thread.
 #ifndef OUTBOX_TOOLS_SINK_CONNECTION_H_
 #define OUTBOX_TOOLS_SINK_CONNECTION_H_
 

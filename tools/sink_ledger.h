@@ -1,7 +1,7 @@
 // SinkLedger: what smtp_sink knows of the messages that arrived.
 //
-// Counts recipients, not only messages, since a relay may hand over the recipients of one message in
-// several transactions. A recipient of a message counts as delivered once, when it first arrives
+// Counts recipients, not only messages, since a relay may hand over the recipients of one message
+// in several transactions. A recipient of a message counts as delivered once, when it first arrives
 // intact; again is a duplicate; a wrong hash is corrupted and delivers nothing.
 #ifndef OUTBOX_TOOLS_SINK_LEDGER_H_
 #define OUTBOX_TOOLS_SINK_LEDGER_H_

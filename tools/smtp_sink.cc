@@ -1,8 +1,8 @@
 // smtp_sink: "the rest of the world" for tests and measurements.
 //
-// Accepts every message, checks it against the hash that smtp_source put into it, and counts: messages,
-// recipients delivered, duplicates, corrupted ones, latency. Writes what it counted as JSON, twice a
-// second while it changes and at its end (SIGTERM or SIGINT). It keeps no message.
+// Accepts every message, checks it against the hash that smtp_source put into it, and counts:
+// messages, recipients delivered, duplicates, corrupted ones, latency. Writes what it counted as
+// JSON, twice a second while it changes and at its end (SIGTERM or SIGINT). It keeps no message.
 #include <net/if.h>
 #include <sys/socket.h>
 
@@ -91,7 +91,8 @@ core::Status Sink::Listen(const std::string& text) {
   core::Result<io::Socket> socket = io->Listen(*address, /*share=*/false);
   if (!socket.ok()) return socket.status();
   if (address->ip.is_any()) {
-    // Any loopback address, and nothing but loopback: a sink that swallows mail must not be reachable.
+    // Any loopback address, and nothing but loopback: a sink that swallows mail must not be
+    // reachable.
     static constexpr char kLoopback[] = "lo";
     if (setsockopt(*socket, SOL_SOCKET, SO_BINDTODEVICE, kLoopback, sizeof kLoopback) != 0) {
       return core::Status::FromErrno(errno, "binding to the loopback interface");

@@ -1,5 +1,5 @@
-// smtp_source: makes load. Sends numbered messages over a number of connections and reports what was
-// accepted, how fast, and what it cost, as JSON.
+// smtp_source: makes load. Sends numbered messages over a number of connections and reports what
+// was accepted, how fast, and what it cost, as JSON.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>

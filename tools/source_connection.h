@@ -4,11 +4,11 @@
 // tests, and little CPU. Command by command, or pipelined (RFC 2920): then the envelope of the next
 // message follows the content of this one in the same send.
 //
-// Anything refused ends the connection; a new one is made after a pause. Simple, and right also where
-// replies to pipelined commands are still on their way.
+// Anything refused ends the connection; a new one is made after a pause. Simple, and right also
+// where replies to pipelined commands are still on their way.
 //
-// Lifecycle: made once for the run; it dials and closes any number of times. Ends by Stop; ended() when
-// nothing is in flight. One thread.
+// Lifecycle: made once for the run; it dials and closes any number of times. Ends by Stop; ended()
+// when nothing is in flight. One thread.
 #ifndef OUTBOX_TOOLS_SOURCE_CONNECTION_H_
 #define OUTBOX_TOOLS_SOURCE_CONNECTION_H_
 
@@ -29,8 +29,8 @@ class SourceConnection {
   SourceConnection(io::Io* io, SourceWork* work, const core::SocketAddress* peer,
                    const core::SocketAddress* local);
 
-  // Goes on where it waits for time to pass: dials when there is work and its pause is over; takes the
-  // next message when the rate allows it.
+  // Goes on where it waits for time to pass: dials when there is work and its pause is over; takes
+  // the next message when the rate allows it.
   void Poke();
   // When Poke may have something to do; core::kNever if it does not wait.
   int64_t wake_ns() const;
@@ -94,15 +94,15 @@ class SourceConnection {
   io::Socket socket_ = io::kNoHandle;
   State state_ = State::kIdle;
   bool stopped_ = false;
-  bool staged_ = false;       // outgoing_[1 - sending_] waits for the send in flight
-  uint8_t sending_ = 0;       // index of the Outgoing in flight, or last sent
-  uint32_t recipient_ = 0;    // number of the recipient whose reply is awaited
-  uint64_t sent_here_ = 0;    // messages begun on this connection
-  int64_t retry_ns_ = 0;      // not to dial before
-  int64_t content_ns_ = 0;    // when the content was sent
+  bool staged_ = false;               // outgoing_[1 - sending_] waits for the send in flight
+  uint8_t sending_ = 0;               // index of the Outgoing in flight, or last sent
+  uint32_t recipient_ = 0;            // number of the recipient whose reply is awaited
+  uint64_t sent_here_ = 0;            // messages begun on this connection
+  int64_t retry_ns_ = 0;              // not to dial before
+  int64_t content_ns_ = 0;            // when the content was sent
   std::optional<uint64_t> content_;   // the message whose content is sent
   std::optional<uint64_t> envelope_;  // the message whose envelope is being sent
-  std::string line_;          // an unfinished reply line
+  std::string line_;                  // an unfinished reply line
   Outgoing outgoing_[2];
 };
 

@@ -92,7 +92,8 @@ void SourceWork::CountConnectionFailure(std::string_view why) {
 
 void SourceWork::Remember(std::string_view error) {
   if (errors_.size() >= kErrorsMax) return;
-  if (std::find(errors_.begin(), errors_.end(), error) == errors_.end()) errors_.emplace_back(error);
+  if (std::find(errors_.begin(), errors_.end(), error) == errors_.end())
+    errors_.emplace_back(error);
 }
 
 nlohmann::json SourceWork::ToJson() const {

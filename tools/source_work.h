@@ -50,8 +50,8 @@ class SourceWork {
 
   // Opens the file of accepted ids, if one is wanted.
   core::Status Open();
-  // Writes the ids that were accepted since the last call, in one write, so that the file never knows
-  // less than a turn ago.
+  // Writes the ids that were accepted since the last call, in one write, so that the file never
+  // knows less than a turn ago.
   core::Status FlushIds();
 
   // The next message to send: nothing when none is left, or not yet (the rate; see next_due_ns).

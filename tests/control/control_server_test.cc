@@ -1,5 +1,5 @@
-// The control socket over a real Unix socket: one answer, streams, answers from other threads, clients
-// that misbehave, stale socket files.
+// The control socket over a real Unix socket: one answer, streams, answers from other threads,
+// clients that misbehave, stale socket files.
 #include "tools/control_server.h"
 
 #include <gtest/gtest.h>
@@ -33,9 +33,8 @@ class TestHandler final : public ControlHandler {
       reply->Finish({{"echo", request["value"]}});
     } else if (command == "later") {
       // The answer comes from another thread, by way of Post.
-      helper = std::thread([this, reply] {
-        server->Post([reply] { reply->Finish({{"late", true}}); });
-      });
+      helper = std::thread(
+          [this, reply] { server->Post([reply] { reply->Finish({{"late", true}}); }); });
     } else if (command == "stream") {
       Stream(reply, 0);
     } else if (command == "binary") {
@@ -257,9 +256,7 @@ TEST_F(ControlServerTest, ReplacesAStaleSocketButNothingElse) {
 
 TEST_F(ControlServerTest, ReportsSignalsAndRunsTimers) {
   Start();
-  server_->Post([this] {
-    server_->After(1'000'000, [] { kill(getpid(), SIGTERM); });
-  });
+  server_->Post([this] { server_->After(1'000'000, [] { kill(getpid(), SIGTERM); }); });
   thread_.join();
   EXPECT_EQ(handler_.last_signal, SIGTERM);
 }

@@ -7,10 +7,10 @@ namespace outbox::tools {
 namespace {
 
 TEST(FormatStats, GroupsKnownCountersAndShowsTheRestBelow) {
-  const nlohmann::json stats = {{"queued", 1234567},         {"sending", 20},
-                                {"accepted_total", 9},       {"spool_bytes", 3 << 20},
-                                {"uptime_seconds", 3725},    {"version", "0.1.0"},
-                                {"io", {{"enters", 5}}},     {"shards", {1, 2, 3}}};
+  const nlohmann::json stats = {{"queued", 1234567},      {"sending", 20},
+                                {"accepted_total", 9},    {"spool_bytes", 3 << 20},
+                                {"uptime_seconds", 3725}, {"version", "0.1.0"},
+                                {"io", {{"enters", 5}}},  {"shards", {1, 2, 3}}};
   EXPECT_EQ(FormatStats(stats),
             "Now\n"
             "  queued   1,234,567\n"

@@ -1,8 +1,9 @@
-"""kill -9 at random moments under load, and a restart with another number of shards, again and again.
+"""kill -9 at random moments under load, and a restart with another number of shards, again and
+again.
 
-What got 250 arrives at least once, intact. What arrives twice is bounded by what was in flight: a message
-whose 250 the client did not get (the source sends it again), and at each kill the transactions whose
-final dot was said and whose outcome was not committed yet.
+What got 250 arrives at least once, intact. What arrives twice is bounded by what was in flight: a
+message whose 250 the client did not get (the source sends it again), and at each kill the
+transactions whose final dot was said and whose outcome was not committed yet.
 
 OUTBOX_CRASH_ROUNDS and OUTBOX_SEED choose the number of rounds and the random moments.
 """
@@ -19,7 +20,8 @@ from harness import BIN, PATIENCE, Scenario, main, route
 ROUNDS = int(os.environ.get("OUTBOX_CRASH_ROUNDS", "100"))
 SEED = int(os.environ.get("OUTBOX_SEED", random.SystemRandom().randrange(1 << 32)))
 CONNECTIONS_OUT = 20
-# A connection can finish so many transactions before the commit of the first one's outcome is durable.
+# A connection can finish so many transactions before the commit of the first one's outcome is
+# durable.
 UNCOMMITTED_A_CONNECTION = 4
 
 

@@ -12,11 +12,11 @@ function(outbox_scenario name)
     set(slowness 5)
   endif()
   add_test(NAME e2e_${name}
-    COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/e2e/${name}_test.py)
+    COMMAND Python3::Interpreter -B ${CMAKE_SOURCE_DIR}/tests/e2e/${name}_test.py)
   set_tests_properties(e2e_${name} PROPERTIES
     LABELS e2e
     TIMEOUT ${ARG_TIMEOUT}
-    ENVIRONMENT "OUTBOX_BIN=${CMAKE_BINARY_DIR};OUTBOX_SLOWNESS=${slowness};PYTHONDONTWRITEBYTECODE=1"
+    ENVIRONMENT "OUTBOX_BIN=${CMAKE_BINARY_DIR};OUTBOX_SLOWNESS=${slowness}"
   )
 endfunction()
 

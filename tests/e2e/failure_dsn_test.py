@@ -1,5 +1,5 @@
-"""A recipient that the next hop refuses for good: the sender gets one failure notice (RFC 3464), and
-nobody gets one for the null return path."""
+"""A recipient that the next hop refuses for good: the sender gets one failure notice (RFC 3464),
+and nobody gets one for the null return path."""
 
 import email
 import email.policy

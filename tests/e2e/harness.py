@@ -1,8 +1,8 @@
 """What the end-to-end scenarios share: daemons in temporary directories, peers, raw SMTP clients.
 
-A scenario is one file, run by CTest as `python3 <file>`. Everything is on loopback, with ports of its own
-and a directory of its own, and every process is ended by its own handle. Waiting is always for a
-condition with a generous limit, never for a time.
+A scenario is one file, run by CTest as `python3 <file>`. Everything is on loopback, with ports of
+its own and a directory of its own, and every process is ended by its own handle. Waiting is always
+for a condition with a generous limit, never for a time.
 """
 
 import json
@@ -164,8 +164,8 @@ relay_from = ["127.0.0.1/32"]
 
 
 class Outbox:
-    """outboxd with a spool of its own. `config` is appended to the head of the configuration, in which
-    {port}, {spool} and so on are known; it can be stopped, killed and started again."""
+    """outboxd with a spool of its own. `config` is appended to the head of the configuration, in
+    which {port}, {spool} and so on are known; it can be stopped, killed and started again."""
 
     def __init__(self, scenario, config, shards=2, head=DEFAULT_CONFIG, listener=LISTENER,
                  start=True):
@@ -337,8 +337,8 @@ class Message:
 class Receiver:
     """An SMTP server that keeps whole messages and answers as a scenario wants.
 
-    on_rcpt(address) and on_message(message) return a reply line ("550 5.1.1 No such user") or None for
-    250. on_connect() returns a greeting or None for 220.
+    on_rcpt(address) and on_message(message) return a reply line ("550 5.1.1 No such user") or None
+    for 250. on_connect() returns a greeting or None for 220.
     """
 
     def __init__(self, on_rcpt=None, on_message=None, on_connect=None, port=None):

@@ -1,4 +1,5 @@
-"""smtp_source straight into smtp_sink: the tools that judge everything else must themselves be right."""
+"""smtp_source straight into smtp_sink: the tools that judge everything else must themselves be
+right."""
 
 import json
 import signal
@@ -83,7 +84,8 @@ class LoadTools(Scenario):
         first.wait()
 
         def start_again():
-            # The kernel takes a moment to take the dead one's ring, and its listener with it, apart.
+            # The kernel takes a moment to take the dead one's ring, and its listener with it,
+            # apart.
             process = self.spawn(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                  text=True)
             return process if process.stdout.readline() else None

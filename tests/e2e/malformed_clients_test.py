@@ -1,11 +1,12 @@
-"""Clients that break the rules, by accident or on purpose: nothing is smuggled, nothing stops the rest."""
+"""Clients that break the rules, by accident or on purpose: nothing is smuggled, nothing stops the
+rest."""
 
 import socket
 
 from harness import Scenario, main, route
 
-# What some servers take for the end of a message and others do not. Behind it, a second message that must
-# never exist.
+# What some servers take for the end of a message and others do not. Behind it, a second message
+# that must never exist.
 SMUGGLING_ENDS = (b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n", b"\r\n.\r", b"\r.\r\n", b"\n.\r",
                   b"\r\n\x00.\r\n")
 SMUGGLED = (b"MAIL FROM:<forged@victim.test>\r\nRCPT TO:<target@victim.test>\r\nDATA\r\n"

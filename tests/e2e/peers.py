@@ -1,6 +1,6 @@
-"""Mail software that we did not write, as tools/setup --tests unpacks it under var/peers/: Postfix (with its
-smtp-source and smtp-sink) and Exim, configured in a temporary directory, on loopback. They run as root,
-as they insist on; they give their privileges up themselves."""
+"""Mail software that we did not write, as tools/setup --tests unpacks it under var/peers/: Postfix
+(with its smtp-source and smtp-sink) and Exim, configured in a temporary directory, on loopback.
+They run as root, as they insist on; they give their privileges up themselves."""
 
 import os
 import pathlib
@@ -34,7 +34,8 @@ def smtp_source(arguments, timeout):
 
 
 class SmtpSink:
-    """Postfix's sink. Each message is a file in `directory`, beginning with X- lines about its envelope."""
+    """Postfix's sink. Each message is a file in `directory`, beginning with X- lines about its
+    envelope."""
 
     def __init__(self, scenario):
         need(POSTFIX)

@@ -1,5 +1,5 @@
-"""Postfix's smtp-source in front and its smtp-sink behind: a thousand messages between two programs that
-know nothing of us."""
+"""Postfix's smtp-source in front and its smtp-sink behind: a thousand messages between two programs
+that know nothing of us."""
 
 import peers
 from harness import PATIENCE, Scenario, main, route, wait_until
