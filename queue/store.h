@@ -130,9 +130,13 @@ struct CommitOp {
 
 // Fetches a part of a message from disk. `part`: 0 is the record (meta, with the prefix inside, then the
 // inline body), 1..n the extents of the body in order, kPartState the newest state snapshot.
+//
+// The message may be finished meanwhile (Done, CommitOp::done): a read that is under way still ends with
+// the bytes, since its segment is kept until then; one that has not begun ends with kNotFound.
 struct FetchOp {
   static constexpr uint32_t kPartState = UINT32_MAX;
-  // The window goes back with Store::Return. kDataLoss: the record is damaged on disk.
+  // The window goes back with Store::Return. kDataLoss: the record is damaged on disk. kNotFound: the
+  // message has no such part, or is gone.
   using Callback = void (*)(FetchOp* op, const core::Status& status, Window window);
   template <auto Method, typename Owner>
   void Bind(Owner* target) {
@@ -142,7 +146,7 @@ struct FetchOp {
     };
   }
 
-  Message* message = nullptr;      // stays live until the callback
+  Message* message = nullptr;      // live when Fetch is called; not looked at afterwards
   uint32_t part = 0;
   // part >= 1: which extent, from the meta that the caller holds (MetaView::extent(part - 1)).
   Extent extent;
@@ -250,13 +254,12 @@ class Store {
   void Commit(CommitOp* op);
   // The end of a message whose recipients are all final and need no more words: a lazy done entry.
   // The message is no longer home's. Survives failed writes (goes into another segment).
-  // REQUIRES: no fetch of it in flight.
   void Done(Message* message);
 
   // --- Big bodies --------------------------------------------------------------------------------
 
-  // False when not accepting or all memory for streams is out: 452.
-  // REQUIRES: stream idle and bound.
+  // False when not accepting, or when core::kStreamsPerLog are active: 452. The stream's room() may be
+  // empty at first, when others have all buffers: OnRoom follows. REQUIRES: stream idle and bound.
   bool BeginStream(BodyStream* stream);
 
   // --- Reading -----------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ Fetcher::~Fetcher() { CHECK(idle() && lent_ == 0); }
 void Fetcher::Fetch(FetchOp* op) {
   CHECK(!op->in_flight);
   op->in_flight = true;
-  op->scratch[0] = 0;  // cancelled while it waits
+  op->scratch[kCancelled] = 0;
+  op->scratch[kId] = op->message->id;
   waiting_.PushBack(op);
 }
 
@@ -35,7 +36,8 @@ void Fetcher::Cancel(FetchOp* op) {
     }
   }
   // Completes with the next Tick, without waiting for a buffer.
-  op->scratch[0] = 1;
+  op->scratch[kCancelled] = 1;
+  cancelled_ = true;
   waiting_.Remove(op);
   waiting_.PushFront(op);
 }
@@ -63,8 +65,9 @@ Fetcher::Buffer* Fetcher::TakeBuffer() {
 }
 
 void Fetcher::Tick() {
+  cancelled_ = false;
   while (FetchOp* op = waiting_.front()) {
-    if (op->scratch[0] != 0) {
+    if (op->scratch[kCancelled] != 0) {
       waiting_.Remove(op);
       Finish(op, core::Status(core::StatusCode::kCancelled, "fetch cancelled"), {});
       continue;
@@ -76,35 +79,46 @@ void Fetcher::Tick() {
   }
 }
 
-void Fetcher::Start(FetchOp* op, Buffer* buffer) {
+bool Fetcher::Locate(const FetchOp& op, Buffer* buffer) {
+  const Message* message = log_->messages.Find(op.scratch[kId]);
+  if (message == nullptr) return false;  // finished while the fetch waited
   Segment* segment = nullptr;
-  if (op->part == 0 || op->part == FetchOp::kPartState) {
-    const RecordPlace& place = op->part == 0 ? op->message->place : op->message->state;
-    if (place.set()) {
-      segment = &log_->segments[place.segment];
-      buffer->start = place.offset;
-      buffer->length = place.length;
-    }
+  if (op.part == 0 || op.part == FetchOp::kPartState) {
+    const RecordPlace& place = op.part == 0 ? message->place : message->state;
+    if (!place.set()) return false;
+    segment = &log_->segments[place.segment];
+    buffer->start = place.offset;
+    buffer->length = place.length;
   } else {
-    segment = log_->segments.ByGeneration(op->extent.generation);
-    buffer->start = op->extent.offset;
-    buffer->length = op->extent.length;
+    segment = log_->segments.ByGeneration(op.extent.generation);
+    buffer->start = op.extent.offset;
+    buffer->length = op.extent.length;
   }
-  const uint64_t end = uint64_t{buffer->start} + buffer->length;
-  if (segment == nullptr || end > segment->bytes || buffer->length > kBufferBytes - 2 * kBlock) {
+  // An extent is the caller's word for it: it may name a use that is just ending.
+  if (segment == nullptr || !segment->in_use() || segment->state == SegmentState::kRetiring) {
+    return false;
+  }
+  buffer->segment = segment;
+  return uint64_t{buffer->start} + buffer->length <= segment->bytes &&
+         buffer->length <= kBufferBytes - 2 * kBlock;
+}
+
+void Fetcher::Start(FetchOp* op, Buffer* buffer) {
+  if (!Locate(*op, buffer)) {
     buffer->in_use = false;
     ++free_;
     Finish(op, core::Status(core::StatusCode::kNotFound, "no such part in the spool"), {});
     return;
   }
   buffer->fetch = op;
-  buffer->segment = segment;
   buffer->cancelled = false;
   buffer->offset = buffer->start / kBlock * kBlock;
+  const uint64_t end = uint64_t{buffer->start} + buffer->length;
   const uint32_t bytes = Align(static_cast<uint32_t>(end - buffer->offset), kBlock);
-  ++segment->pins;
+  ++buffer->segment->pins;
   ++in_flight_;
-  log_->io->Read(&buffer->op, segment->file, buffer->memory.span().first(bytes), buffer->offset);
+  log_->io->Read(&buffer->op, buffer->segment->file, buffer->memory.span().first(bytes),
+                 buffer->offset);
 }
 
 void Fetcher::OnRead(Buffer* buffer, const io::OpResult& result) {
@@ -148,7 +162,7 @@ core::Status Fetcher::Check(const Buffer& buffer, const FetchOp& op, int32_t res
     return core::Status();
   }
   if (!EntryIntact(buffer.segment->use, buffer.start, bytes) ||
-      DecodeEntryHeader(bytes.data()).id != op.message->id) {
+      DecodeEntryHeader(bytes.data()).id != op.scratch[kId]) {
     return core::Status(core::StatusCode::kDataLoss, what + ": record damaged");
   }
   *window = {bytes.data() + kEntryHeaderBytes, buffer.length - kEntryHeaderBytes, name};

@@ -1,7 +1,8 @@
 // Fetcher: reads parts of messages from disk into a bounded number of buffers and lends these.
 //
-// A fetch waits in order when all buffers are out. While its read is in flight the segment is pinned:
-// it is not retired, so what arrives is what was asked for.
+// A fetch waits in order when all buffers are out, and knows its message by id only: the message may be
+// finished and its slot be another's when a buffer comes. While its read is in flight the segment is
+// pinned: it is not retired, so what arrives is what was asked for, whatever became of the message.
 #ifndef OUTBOX_QUEUE_SPOOL_FETCHER_H_
 #define OUTBOX_QUEUE_SPOOL_FETCHER_H_
 
@@ -32,12 +33,17 @@ class Fetcher {
   void Abandon();
   bool idle() const { return waiting_.empty() && in_flight_ == 0; }
   // Something for Tick to do.
-  bool due() const { return !waiting_.empty() && (free_ > 0 || CanGrow()); }
+  bool due() const {
+    return !waiting_.empty() && (free_ > 0 || CanGrow() || cancelled_);
+  }
   uint32_t lent() const { return lent_; }
 
  private:
   // Tells a fetch buffer's window from one of the hot tail.
   static constexpr uint32_t kMark = 1u << 31;
+  // What FetchOp::scratch holds.
+  static constexpr int kCancelled = 0;  // while it waits
+  static constexpr int kId = 1;         // of the message
 
   struct Buffer {
     Fetcher* fetcher = nullptr;
@@ -56,6 +62,8 @@ class Fetcher {
 
   bool CanGrow() const;
   Buffer* TakeBuffer();
+  // Where the part lies now, as buffer->segment, start and length. False: nowhere.
+  bool Locate(const FetchOp& op, Buffer* buffer);
   void Start(FetchOp* op, Buffer* buffer);
   void OnRead(Buffer* buffer, const io::OpResult& result);
   core::Status Check(const Buffer& buffer, const FetchOp& op, int32_t result, Window* window) const;
@@ -66,6 +74,7 @@ class Fetcher {
   uint32_t free_ = 0;
   uint32_t in_flight_ = 0;
   uint32_t lent_ = 0;
+  bool cancelled_ = false;  // some of those that wait
   core::IntrusiveList<FetchOp, &FetchOp::link> waiting_;
 };
 

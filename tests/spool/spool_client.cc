@@ -143,6 +143,39 @@ struct SpoolClient::CheckSlot {
   }
 };
 
+// A fetch that nothing else waits for.
+struct SpoolClient::RaceSlot {
+  SpoolClient* client = nullptr;
+  FetchOp op;
+  uint64_t id = 0;
+
+  void Start(LedgerEntry* entry, uint32_t part) {
+    id = entry->id;
+    op.message = entry->message;
+    op.part = part;
+    op.Bind<&RaceSlot::OnFetched>(this);
+    ++client->in_flight;
+    client->store.Fetch(&op);
+  }
+  void OnFetched(const core::Status& status, Window window) {
+    --client->in_flight;
+    const bool gone = client->store.Find(id) == nullptr;
+    if (status.ok()) {
+      if (gone) ++client->raced_bytes;
+      if (op.part == 0) client->CheckWindow(id, window.bytes(), false);
+      if (op.part != 0 && !StateView::Parse(window.bytes())) {
+        client->ledger->Problem(id, "fetched state is none");
+      }
+      client->store.Return(window);
+    } else if (status.code() == core::StatusCode::kNotFound) {
+      if (gone) ++client->raced_nothing;
+      if (!gone && op.part == 0) client->ledger->Problem(id, "is there and was not found");
+    } else if (status.code() == core::StatusCode::kDataLoss) {
+      client->ledger->Problem(id, "fetched while it went: " + status.ToString());
+    }
+  }
+};
+
 SpoolClient::SpoolClient(io::Io* the_io, const StoreOptions& options, Ledger* the_ledger,
                          uint64_t seed, const Workload& the_workload)
     : io(the_io),
@@ -160,6 +193,8 @@ SpoolClient::SpoolClient(io::Io* the_io, const StoreOptions& options, Ledger* th
   for (int i = 0; i < 4; ++i) {
     checks.push_back(std::make_unique<CheckSlot>());
     checks.back()->client = this;
+    races.push_back(std::make_unique<RaceSlot>());
+    races.back()->client = this;
   }
 }
 
@@ -239,7 +274,7 @@ void SpoolClient::Step() {
 void SpoolClient::Act() {
   --actions_left;
   const Workload& w = workload;
-  uint32_t weights[] = {w.append, w.big, w.state, w.done, w.commit_done, w.dsn, w.rest};
+  uint32_t weights[] = {w.append, w.big, w.state, w.done, w.commit_done, w.dsn, w.fetch, w.rest};
   if (ledger->live() > w.live_max) weights[0] = weights[1] = 0;
   uint32_t sum = 0;
   for (const uint32_t weight : weights) sum += weight;
@@ -253,6 +288,7 @@ void SpoolClient::Act() {
     case 3: return FinishOne();
     case 4: return Commit(false, true, false);
     case 5: return Commit(true, false, true);
+    case 6: return FetchOne();
     default: return;
   }
 }
@@ -355,6 +391,20 @@ void SpoolClient::FinishOne() {
   entry->done_sent = true;
   store.Done(entry->message);
   entry->message = nullptr;
+}
+
+void SpoolClient::FetchOne() {
+  LedgerEntry* entry = Pick();
+  if (entry == nullptr) return;
+  for (const auto& slot : races) {
+    if (slot->op.in_flight) continue;
+    slot->Start(entry, random.Chance(1, 4) ? FetchOp::kPartState : 0);
+    if (!random.Chance(1, 2)) return;
+    entry->done_sent = true;
+    store.Done(entry->message);
+    entry->message = nullptr;
+    return;
+  }
 }
 
 SpoolMachine::SpoolMachine(uint64_t the_seed, const io::SimOptions& sim,

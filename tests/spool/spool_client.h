@@ -27,6 +27,7 @@ struct Workload {
   uint32_t done = 30;     // Store::Done
   uint32_t commit_done = 5;
   uint32_t dsn = 5;       // a state and a DSN in one record
+  uint32_t fetch = 10;    // of the record or the state, and the message may be finished meanwhile
   uint32_t rest = 20;     // nothing: lets time pass
   uint32_t body_max = 6000;
   uint32_t big_max = 40000;
@@ -67,18 +68,22 @@ class SpoolClient final : public RecoverySink {
   uint32_t in_flight = 0;
   uint32_t refused = 0;
   uint32_t failed = 0;
+  uint32_t raced_bytes = 0;     // fetches that brought the bytes of a message that was finished meanwhile
+  uint32_t raced_nothing = 0;   // that found it gone
   std::vector<std::string> damages;
 
  private:
   struct AppendSlot;
   struct CommitSlot;
   struct CheckSlot;
+  struct RaceSlot;
 
   void Act();
   void Append(bool big);
   void FeedStream(AppendSlot* slot);
   void Commit(bool with_state, bool with_done, bool with_dsn);
   void FinishOne();
+  void FetchOne();
   LedgerEntry* Pick();
   void CheckNext();
   void CheckWindow(uint64_t id, std::span<const char> bytes, bool whole);
@@ -86,6 +91,7 @@ class SpoolClient final : public RecoverySink {
   std::vector<std::unique_ptr<AppendSlot>> appends;
   std::vector<std::unique_ptr<CommitSlot>> commits;
   std::vector<std::unique_ptr<CheckSlot>> checks;
+  std::vector<std::unique_ptr<RaceSlot>> races;
   std::deque<uint64_t> to_check;
   uint32_t checks_in_flight = 0;
   std::deque<std::pair<Window, uint64_t>> leases;

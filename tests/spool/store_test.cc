@@ -27,6 +27,93 @@ TEST(StoreTest, KeepsWhatItAcknowledgedOverARestart) {
   ASSERT_TRUE(machine.Close());
 }
 
+struct Fetched {
+  explicit Fetched(Store* the_store) : store(the_store) {}
+  Store* store = nullptr;
+  FetchOp op;
+  bool called = false;
+  core::Status status;
+  Window window;
+  void Start(Message* message) {
+    op.message = message;
+    op.Bind<&Fetched::OnFetched>(this);
+    store->Fetch(&op);
+  }
+  void OnFetched(const core::Status& s, Window w) {
+    called = true;
+    status = s;
+    window = w;
+  }
+};
+
+// One buffer: the second fetch waits until the first one's window comes back, and its message is long gone
+// by then, its slot another message's.
+TEST(StoreTest, AFetchMayBeOvertakenByTheEndOfItsMessage) {
+  StoreOptions options = SpoolMachine::SmallOptions();
+  options.fetch_buffers = 1;
+  Workload workload;
+  workload.actions = 200;
+  workload.done = workload.commit_done = workload.big = workload.fetch = 0;
+  SpoolMachine machine(3, SpoolMachine::Sim(3), options, workload);
+  machine.Boot();
+  ASSERT_EQ(machine.Run(), RunResult::kCondition);
+  SpoolClient& client = *machine.client;
+  std::vector<LedgerEntry*> live;
+  for (auto& [id, entry] : machine.ledger.entries()) {
+    if (entry.message != nullptr) live.push_back(&entry);
+  }
+  ASSERT_GE(live.size(), 2u);
+  const auto done = [&](LedgerEntry* entry) {
+    entry->done_sent = true;
+    client.store.Done(entry->message);
+    entry->message = nullptr;
+  };
+  Fetched first(&client.store);
+  Fetched second(&client.store);
+  first.Start(live[0]->message);
+  second.Start(live[1]->message);
+  // The read of the first one is on its way when its message ends.
+  client.store.Tick();
+  ASSERT_TRUE(first.op.in_flight);
+  done(live[0]);
+  done(live[1]);
+  bool flushed = false;
+  client.store.Flush([&](const core::Status&) { flushed = true; });
+  ASSERT_EQ(machine.RunUntil([&] { return flushed && first.called; }), RunResult::kCondition);
+  EXPECT_TRUE(first.status.ok()) << first.status.ToString();
+  const auto meta = MetaView::Parse(first.window.bytes());
+  ASSERT_TRUE(meta.has_value());
+  EXPECT_EQ(meta->id(), live[0]->id);
+  EXPECT_EQ(client.store.Find(live[0]->id), nullptr);
+  EXPECT_EQ(client.store.Find(live[1]->id), nullptr);
+  EXPECT_FALSE(second.called);
+  // Others take the slots.
+  client.workload = {};
+  client.workload.fetch = 0;
+  client.actions_left = 100;
+  ASSERT_EQ(machine.Run(), RunResult::kCondition);
+  EXPECT_FALSE(second.called);
+  client.store.Return(first.window);
+  ASSERT_EQ(machine.RunUntil([&] { return second.called; }), RunResult::kCondition);
+  EXPECT_EQ(second.status.code(), core::StatusCode::kNotFound);
+  EXPECT_EQ(machine.ledger.problems(), "");
+  ASSERT_TRUE(machine.Close());
+}
+
+// The same at random, with reclaim at work.
+TEST(StoreTest, FetchesRaceWithTheEndOfMessages) {
+  Workload workload;
+  workload.actions = 4000;
+  workload.fetch = 60;
+  workload.live_max = 60;
+  SpoolMachine machine(5, SpoolMachine::Sim(5), SpoolMachine::SmallOptions(), workload);
+  machine.Boot();
+  ASSERT_EQ(machine.Run(), RunResult::kCondition);
+  EXPECT_GT(machine.client->raced_bytes, 0u);
+  EXPECT_EQ(machine.ledger.problems(), "");
+  ASSERT_TRUE(machine.Close());
+}
+
 // The machine loses power at every single change of its disk: before it, in the middle, right after.
 void CrashEverywhere(uint64_t seed, const Workload& workload, const StoreOptions& options,
                      io::SimCrashMode mode, uint64_t step) {
