@@ -81,8 +81,9 @@ inline constexpr size_t kClientCommandMax = 512;
 
 // --- Messages ---
 
-// The largest max_recipients: the index of a recipient in its message is 16 bits.
-inline constexpr uint32_t kMaxRecipients = 50'000;
+// The largest max_recipients: the envelope, and the state of as many recipients that all fare
+// differently, fit into one record of the spool.
+inline constexpr uint32_t kMaxRecipients = 2'000;
 // Size of one message in octets as RFC 1870 counts them; 552 5.3.4. Default and maximum of
 // max_size, which keeps sizes within 32 bits.
 inline constexpr uint64_t kDefaultMessageBytes = uint64_t{50} << 20;
@@ -112,6 +113,11 @@ inline constexpr uint32_t kTicketsForNewMail = kMaxTicketsPerShard / 2;
 // Messages of one shard that are being received at once; 452 above. Each has its envelope and at
 // most kInlineBodyBytesMax of body in memory.
 inline constexpr uint32_t kDraftsPerShard = 16'384;
+// Recipients that one DSN is about, give or take a ticket; more make another DSN. With the state of the
+// message that is committed together with it, it stays below kRecordBytesMax.
+inline constexpr uint32_t kNoticeRecipients = 64;
+// A state snapshot of a message with the words of its peers; a larger one is written without them.
+inline constexpr size_t kStateBytesMax = 96u << 10;
 // Sites that the shared table holds, a power of two. When it is full of sites in use, mail for a
 // new one waits until one has aged out.
 inline constexpr uint32_t kMaxSites = 1u << 16;

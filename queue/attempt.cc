@@ -25,7 +25,7 @@ Attempt::~Attempt() { CHECK(lent_ == 0 && !part0_ && !ahead_); }
 
 bool Attempt::Readable() {
   if (broken_) return false;
-  if (part0_) {
+  if (part0_ || !own_meta_.empty()) {
     Parse();
     return !broken_;
   }
@@ -46,6 +46,14 @@ void Attempt::Parse() {
   broken_ = !meta_.has_value() || ticket->group >= meta_->group_count() ||
             ticket->first + static_cast<uint32_t>(std::bit_width(ticket->mask)) >
                 meta_->recipient_count();
+  if (broken_ || meta_->extent_count() == 0) return;
+  // The body comes in windows of its own. If every attempt kept a window for the meta as well, many
+  // large messages could hold all windows of their home and wait for more.
+  own_meta_.assign(meta_->bytes().begin(), meta_->bytes().end());
+  meta_ = MetaView::Parse(own_meta_);
+  CHECK(meta_.has_value());
+  post_->Release(ticket, part0_);
+  part0_ = {};
 }
 
 void Attempt::GiveUpLease() {

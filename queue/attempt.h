@@ -104,10 +104,11 @@ class Attempt {
   AttemptLog* const log_;
   std::optional<MetaView> meta_;
   Window part0_;
-  Window ahead_;             // the next extent, fetched before it is needed
-  uint32_t ahead_part_ = 0;  // 0: none
-  uint32_t next_part_ = 0;   // that the link asks for next
-  Extent wanted_;            // of the fetch that is on its way
+  std::vector<char> own_meta_;  // of a message whose body lies in extents, instead of part 0
+  Window ahead_;                // the next extent, fetched before it is needed
+  uint32_t ahead_part_ = 0;     // 0: none
+  uint32_t next_part_ = 0;      // that the link asks for next
+  Extent wanted_;               // of the fetch that is on its way
   std::array<Lent, 4> lent_windows_;
   uint32_t lent_ = 0;
   bool window_wanted_ = false;  // NextWindow has said kLater

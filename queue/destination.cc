@@ -265,7 +265,7 @@ void Destination::MoveOn(Attempt* attempt) {
   Finish(attempt, ReturnReason::kAttempted,
          attempt->tried_count < bound
              ? Verdict::kDeferred
-             : JudgeLeftOver(attempt->tried_count, attempt->refused_count));
+             : JudgeLeftOver(static_cast<uint32_t>(hosts_.size()), attempt->refused_count));
 }
 
 void Destination::OnUnreachable(int64_t started_ns) {

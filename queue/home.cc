@@ -311,8 +311,11 @@ void Home::HandleAttempt(HomeTicket* ticket, const TicketResult& result) {
     CHECK((all & bit) != 0 && (seen & bit) == 0 && failed.verdict != Verdict::kDelivered);
     seen |= bit;
     const auto same = std::find_if(outcomes.begin(), outcomes.end(), [&failed](const auto& other) {
+      // A DSN quotes the words about each recipient; who is only put off stays together, whatever
+      // ids and addresses the peer has put into its words.
       return other.first->verdict == failed.verdict && other.first->code == failed.code &&
-             other.first->enhanced == failed.enhanced && other.first->text == failed.text;
+             other.first->enhanced == failed.enhanced &&
+             (failed.verdict == Verdict::kDeferred || other.first->text == failed.text);
     });
     if (same != outcomes.end()) {
       same->second |= bit;
@@ -370,6 +373,11 @@ void Home::HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResul
                          const std::string& mailhost) {
   CHECK(ticket->mask == mask);
   SetReply(ticket, result, mailhost);
+  if (closing_) {
+    // Too late for a notice: the recipients stay pending, and the restart tries them again.
+    states_.Mark(ticket->store, ticket->message);
+    return;
+  }
   context_.log->Bounced(*ticket);
   if ((ticket->message->flags & kFlagNullSender) != 0) {
     FinishSilently(ticket);
@@ -464,9 +472,12 @@ int64_t Home::NextDeadline() const { return states_.NextDeadline(); }
 
 void Home::Close() {
   closing_ = true;
+  states_.Close();
   notifier_.Close();
 }
 
-bool Home::idle() const { return out_ == 0 && fetches_ == 0 && notifier_.idle() && states_.idle(); }
+bool Home::idle(bool abandon_states) const {
+  return out_ == 0 && fetches_ == 0 && notifier_.idle() && (abandon_states || states_.idle());
+}
 
 }  // namespace outbox::queue

@@ -75,7 +75,8 @@ class Home : public HomeMail, private NoticeOwner {
   // From now on no ticket is offered; what comes back stays. Timers are dropped.
   void Close();
   // No ticket is out, no notice or state on its way to the disk.
-  bool idle() const;
+  // `abandon_states`: states that the disk does not take are given up; the store's Close ends them.
+  bool idle(bool abandon_states = false) const;
 
   uint32_t tickets() const { return tickets_.in_use(); }
   uint32_t tickets_out() const { return out_; }

@@ -17,6 +17,8 @@ namespace {
 constexpr uint32_t kNoticesActiveMax = 64;
 // After a commit or a read that failed.
 constexpr int64_t kRetryNs = core::kNsPerSecond;
+// Tries to read the original, a second apart, before it counts as lost.
+constexpr uint32_t kReadsMax = 10;
 
 }  // namespace
 
@@ -30,6 +32,9 @@ struct Notifier::Notice {
   DsnAction action = DsnAction::kFailed;
   Step step = Step::kGathering;
   bool ends_message = false;
+  uint32_t recipients = 0;
+  uint32_t reads = 0;   // of the original that failed
+  uint64_t dsn_id = 0;  // the same in every try, so that no two records could both count
   core::IntrusiveList<HomeTicket, &HomeTicket::notice_link> tickets;
   std::unique_ptr<Notice> behind;  // the message's next notice
   Window window;                   // of the original
@@ -48,7 +53,7 @@ struct Notifier::Notice {
     notifier->OnFetched(this, status, fetched);
   }
   void OnCommitted(const core::Status& status) { notifier->OnCommitted(this, status); }
-  void OnTimer() { notifier->Start(this); }
+  void OnTimer() { notifier->ready_.push_back(this); }
 };
 
 Notifier::Notifier(io::Io* io, core::TimerWheel* wheel, StateWriter* states, NoticeOwner* owner,
@@ -63,7 +68,8 @@ Notifier::Notifier(io::Io* io, core::TimerWheel* wheel, StateWriter* states, Not
 Notifier::~Notifier() { CHECK(idle()); }
 
 void Notifier::Add(HomeTicket* ticket, DsnAction action) {
-  CHECK(ticket->where != TicketPlace::kOut && ticket->timer == core::TimerWheel::kNone);
+  CHECK(!closing_ && ticket->where != TicketPlace::kOut);
+  CHECK(ticket->timer == core::TimerWheel::kNone);
   ticket->where = TicketPlace::kNotice;
   Notice* notice = nullptr;
   const auto found = notices_.find(ticket->message);
@@ -72,7 +78,10 @@ void Notifier::Add(HomeTicket* ticket, DsnAction action) {
     // The first one in line that still gathers and says the same.
     for (Notice* one = found->second; one != nullptr && notice == nullptr;
          one = one->behind.get()) {
-      if (one->step == Notice::Step::kGathering && one->action == action) notice = one;
+      if (one->step == Notice::Step::kGathering && one->action == action &&
+          one->recipients < core::kNoticeRecipients) {
+        notice = one;
+      }
       end = &one->behind;
     }
   }
@@ -95,6 +104,7 @@ void Notifier::Add(HomeTicket* ticket, DsnAction action) {
     }
   }
   notice->tickets.PushBack(ticket);
+  notice->recipients += static_cast<uint32_t>(ticket->recipients());
 }
 
 void Notifier::Tick() {
@@ -126,12 +136,14 @@ void Notifier::Start(Notice* notice) {
 void Notifier::OnFetched(Notice* notice, const core::Status& status, Window window) {
   notice->window = window;
   if (!status.ok()) {
-    log_->Damage("message " + FormatMessageId(notice->message->id) +
-                 " cannot be read, its sender cannot be told: " + status.ToString());
-    if (status.code() != core::StatusCode::kDataLoss) {
+    const bool give_up =
+        status.code() == core::StatusCode::kDataLoss || ++notice->reads >= kReadsMax;
+    if (!give_up) {
       Retry(notice);
       return;
     }
+    log_->Damage("message " + FormatMessageId(notice->id) +
+                 " cannot be read, its sender cannot be told: " + status.ToString());
   }
   ComposeAndCommit(notice);
 }
@@ -150,10 +162,9 @@ void Notifier::ComposeAndCommit(Notice* notice) {
     ticket->ending = notice->action == DsnAction::kFailed;
     ticket->notified = true;
   }
-  notice->builder.Start();
-  const uint32_t parts =
-      WriteTickets(notice->message, io_->now_ns(), io_->wall_ns(), &notice->builder);
-  notice->ends_message = parts == 0;
+  const std::span<const char> state =
+      BuildState(notice->message, io_->now_ns(), io_->wall_ns(), &notice->builder);
+  notice->ends_message = state.empty();
   commit->states = {};
   commit->done = {};
   states_->Lock(notice->message);
@@ -162,7 +173,7 @@ void Notifier::ComposeAndCommit(Notice* notice) {
     notice->done = notice->message;
     commit->done = {&notice->done, 1};
   } else {
-    notice->state = {notice->message, notice->builder.Finish()};
+    notice->state = {notice->message, state};
     commit->states = {&notice->state, 1};
   }
   commit->lazy = false;
@@ -192,7 +203,8 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
     }
   }
   if (recipients.empty()) return false;
-  const uint64_t dsn_id = notice->store->NewId();
+  if (notice->dsn_id == 0) notice->dsn_id = notice->store->NewId();
+  const uint64_t dsn_id = notice->dsn_id;
   const std::string id = FormatMessageId(notice->message->id);
   const std::string dsn_name = FormatMessageId(dsn_id);
   DsnFacts facts;
@@ -256,8 +268,8 @@ void Notifier::OnCommitted(Notice* notice, const core::Status& status) {
 void Notifier::Retry(Notice* notice) {
   notice->step = Notice::Step::kPausing;
   if (notice->window) notice->store->Return(std::exchange(notice->window, Window()));
+  --active_;
   if (closing_) {
-    --active_;
     Drop(notice);
     return;
   }
@@ -300,8 +312,8 @@ void Notifier::Close() {
   inactive.swap(ready_);
   for (auto& [message, notice] : notices_) {
     if (notice->step != Notice::Step::kPausing) continue;
+    if (!notice->timer.set()) continue;  // it is in ready_
     notice->timer.Cancel();
-    --active_;
     inactive.push_back(notice);
   }
   for (Notice* notice : inactive) Drop(notice);

@@ -60,7 +60,7 @@ class QueueLister {
 
   // A piece of work. Once a turn; the loop must not sleep while wants_turn().
   void Tick();
-  bool wants_turn() const { return !done_ && !fetch_.in_flight && !sink_->full(); }
+  bool wants_turn() const { return !done_ && !fetch_.in_flight && (stopping_ || !sink_->full()); }
   bool done() const { return done_; }
   // Ends as soon as nothing is in flight.
   void Stop() { stopping_ = true; }

@@ -161,7 +161,10 @@ void Shard::Start() {
 
 void Shard::OnWritable(const core::Status& status) {
   if (!status.ok()) {
-    BecomeReady(status);
+    // Also when it is an adopted log and the shard is running: mail in it would wait unseen.
+    log_.Notice(core::LogLevel::kError, "log_not_opened", status.ToString());
+    if (step_ == Step::kStarting) step_ = Step::kRunning;
+    setup_.observer->OnShardReady(setup_.index, status);
     return;
   }
   listen_by_ns_ = io_->now_ns() + kFirstRoomNs;
@@ -357,7 +360,7 @@ void Shard::Abort() {
 void Shard::AdvanceStop() {
   if (step_ == Step::kStopping) {
     if (!clients_->closed() || drafts_->in_use() > 0 || !destinations_->closed()) return;
-    if (!home_->idle() || post_.HasMail() || post_.waiting() > 0) return;
+    if (!home_->idle(/*abandon_states=*/aborted_) || post_.HasMail() || post_.waiting() > 0) return;
     for (const auto& lister : listers_) lister->Stop();
     if (!listers_.empty()) return;
     step_ = Step::kClosingStores;

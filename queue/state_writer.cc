@@ -16,10 +16,10 @@ constexpr int64_t kRetryNs = core::kNsPerSecond;
 // Snapshots in flight; marks beyond wait for one to complete.
 constexpr size_t kCommitsMax = 256;
 
-}  // namespace
-
-uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns,
+// One part for each ticket that is not ending; returns their number.
+uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns, bool words,
                       StateBuilder* builder) {
+  builder->Start();
   uint32_t parts = 0;
   for (const HomeTicket* ticket = FirstTicket(message); ticket != nullptr;
        ticket = ticket->sibling) {
@@ -37,6 +37,8 @@ uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns,
     if (ticket->reply != nullptr) {
       part.code = ticket->reply->code;
       part.enhanced = ticket->reply->enhanced;
+    }
+    if (ticket->reply != nullptr && words) {
       part.text = ticket->reply->text;
       part.mailhost = ticket->reply->mailhost;
     }
@@ -44,6 +46,17 @@ uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns,
     ++parts;
   }
   return parts;
+}
+
+}  // namespace
+
+std::span<const char> BuildState(const Message* message, int64_t now_ns, int64_t wall_ns,
+                                 StateBuilder* builder) {
+  if (WriteTickets(message, now_ns, wall_ns, /*words=*/true, builder) == 0) return {};
+  const std::span<const char> state = builder->Finish();
+  if (state.size() <= core::kStateBytesMax) return state;
+  WriteTickets(message, now_ns, wall_ns, /*words=*/false, builder);
+  return builder->Finish();
 }
 
 struct StateWriter::Commit {
@@ -103,10 +116,10 @@ void StateWriter::Tick(bool force) {
     Unmark(message);
     commit->store = mark.store;
     commit->id = mark.id;
-    commit->builder.Start();
-    const uint32_t parts = WriteTickets(message, io_->now_ns(), io_->wall_ns(), &commit->builder);
-    CHECK(parts > 0);  // a finished message is unmarked
-    commit->state = {message, commit->builder.Finish()};
+    const std::span<const char> state =
+        BuildState(message, io_->now_ns(), io_->wall_ns(), &commit->builder);
+    CHECK(!state.empty());  // a finished message is unmarked
+    commit->state = {message, state};
     commit->op.states = {&commit->state, 1};
     commit->op.lazy = true;
     ++in_flight_;
@@ -138,7 +151,7 @@ void StateWriter::OnCommitted(Commit* commit, const core::Status& status) {
   // The disk did not take it: what is known now is written again. The old state on disk is still
   // true enough: recipients may be tried once more than needed after a crash, none is lost.
   Message* message = commit->store->Find(commit->id);
-  if (message == nullptr || message->home == nullptr) return;
+  if (closing_ || message == nullptr || message->home == nullptr) return;
   Mark(commit->store, message);
   due_ns_ = io_->now_ns() + kRetryNs;
 }

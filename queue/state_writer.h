@@ -19,10 +19,11 @@
 
 namespace outbox::queue {
 
-// Appends the present state of `message` to a builder that was started: one part for each ticket
-// that is not `ending`. Returns the number of parts; none: all recipients are final.
-uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns,
-                      StateBuilder* builder);
+// Builds the present state of `message`: one part for each ticket that is not `ending`. The words
+// of peers are left out when they would make it larger than core::kStateBytesMax. Empty: all
+// recipients are final.
+std::span<const char> BuildState(const Message* message, int64_t now_ns, int64_t wall_ns,
+                                 StateBuilder* builder);
 
 class StateWriter {
  public:
@@ -40,6 +41,8 @@ class StateWriter {
   void Lock(Message* message);
   void Unlock(Store* store, Message* message);
 
+  // From now on what the disk does not take is not written again.
+  void Close() { closing_ = true; }
   // Once a turn: writes what is due.
   void Tick(bool force);
   int64_t NextDeadline() const;
@@ -67,6 +70,7 @@ class StateWriter {
   std::vector<std::unique_ptr<Commit>> pool_;
   std::vector<Commit*> free_;
   uint32_t in_flight_ = 0;
+  bool closing_ = false;
 };
 
 }  // namespace outbox::queue

@@ -76,8 +76,8 @@ void Writer::CloseBatch(Batch* batch) {
   batch->moves.clear();
 }
 
-// Callbacks may start new operations: these only queue until the next Tick. A Batch is not touched by
-// them.
+// Callbacks may start new operations: these only queue until the next Tick. A Batch is not touched
+// by them.
 void Writer::Apply() {
   Batch& batch = *flight_;
   const uint32_t segment = batch.segment->number;
@@ -122,8 +122,8 @@ void Writer::ApplyCommit(CommitOp* op, uint32_t segment) {
   for (Message* message : op->done) --message->staged;
   Release(op);
   op->in_flight = false;
-  // The span is the owner's and may go with the callback: what is to be freed is freed before, since
-  // home has forgotten the messages already.
+  // The span is the owner's and may go with the callback: what is to be freed is freed before,
+  // since home has forgotten the messages already.
   for (Message* message : op->done) log_->Drop(message);
   op->callback(op, core::Status());
 }
@@ -224,7 +224,8 @@ void Writer::Fail(int32_t result) {
   if (++errors_in_row_ >= kErrorsBeforeRest) {
     resting_until_ns_ = log_->io->now_ns() + core::kSpoolRetryMs * core::kNsPerMs;
   }
-  // Appends and commits that have had their tries fail; the rest is staged again. Callbacks come last.
+  // Appends and commits that have had their tries fail; the rest is staged again. Callbacks come
+  // last.
   AppendList failed_appends;
   CommitList failed_commits;
   while (AppendOp* op = flight_->appends.PopFront()) {
@@ -236,16 +237,12 @@ void Writer::Fail(int32_t result) {
   }
   for (CommitOp* op = flight_->commits.front(); op != nullptr;) {
     CommitOp* next = flight_->commits.Next(op);
-    if (++op->scratch[1] >= core::kCommitTries) {
+    // A commit that makes a message is tried until it succeeds or the log closes: were it given up,
+    // its record might still be whole on the disk, and say of another message that it is done.
+    if (op->messages.empty() && ++op->scratch[1] >= core::kCommitTries) {
       flight_->commits.Remove(op);
       for (const CommitOp::State& state : op->states) --state.message->staged;
       for (Message* message : op->done) --message->staged;
-      for (const CommitOp::NewMessage& fresh : op->messages) {
-        for (const uint32_t suspect : log_->segments.suspects()) {
-          Ghost(Get<uint64_t>(fresh.meta.data() + 8), suspect,
-                log_->segments[suspect].use.generation);
-        }
-      }
       failed_commits.PushBack(op);
     }
     op = next;
