@@ -137,6 +137,9 @@ inline constexpr uint32_t kRecordBytesMax = 448u << 10;
 inline constexpr uint32_t kInlineBodyBytesMax = 128u << 10;
 // One extent: one write, one window when it is sent.
 inline constexpr uint32_t kExtentBytesMax = 256u << 10;
+// Big bodies that arrive at the same time into one log; a further one is refused with 452. They share
+// StoreOptions::stream_buffers and take turns.
+inline constexpr uint32_t kStreamsPerLog = 1024;
 // A lazy commit waits no longer than this for a batch to ride with.
 inline constexpr uint32_t kLazyCommitDelayMs = 10;
 // A state change is written to this many segments before it fails (each try after a failed write).

@@ -124,7 +124,7 @@ class Draft {
   std::vector<Entry> entries_;
   std::vector<Choice> choices_;
   std::string body_;      // while it is small
-  std::string overflow_;  // what a stream had no room for; at most one receive buffer
+  std::string overflow_;  // what a stream had no room for; at most a small body and what was received
   BodyStream stream_;
   smtp::BodySummary summary_;
   DraftOrigin origin_;

@@ -3,8 +3,8 @@
 // Embedded in whoever receives (a connection); may be used again after it has ended. Its memory is two
 // aligned buffers of the store's, bounded for all streams of a log together: the bytes are received
 // straight into them and written from them to an extent segment as soon as one is full. When both are
-// being written, room() is empty until on_room is called: that is how a client that outruns the disk is
-// parked. What a crash leaves behind is swept at recovery, since no meta names it.
+// being written, or other streams have all buffers (at the very beginning, too), room() is empty until
+// on_room is called: that is how a client that outruns the disk is parked. What a crash leaves behind is swept at recovery, since no meta names it.
 //
 //   idle --Store::BeginStream--> filling --Finish--> finishing --> finished (extents durable)
 //   finished --AppendOp::stream, committed--> idle;  any --Abort--> idle

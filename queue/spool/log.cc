@@ -119,7 +119,7 @@ void Log::Tick() {
 
 int64_t Log::NextDeadline() const {
   const bool running = phase_ == Phase::kRunning;
-  if (recovery.due() || fetcher.due()) return 0;
+  if (recovery.due() || fetcher.due() || streams.due()) return 0;
   if (recovery.finished() && running && (segments.may_be_dead() || reclaimer.due())) return 0;
   int64_t next = std::min(writer.NextDeadline(), pool.NextDeadline());
   if (running && recovery.finished() && reclaimer.NextDeadline() > io->now_ns()) {

@@ -79,16 +79,28 @@ void SegmentPool::Tick(int64_t now_ns) {
   if (ready_log_ == nullptr && !starting_[static_cast<int>(SegmentKind::kLog)]) {
     StartUse(SegmentKind::kLog);
   }
-  if (want_extents_ && ready_extents_ == nullptr &&
+  if (want_extents_ && ready_extents_ == nullptr && above_reserve() &&
       !starting_[static_cast<int>(SegmentKind::kExtents)]) {
     StartUse(SegmentKind::kExtents);
   }
-  // The space is asked for anew before each segment that is made: other logs and other programs take
-  // from it as well.
-  if (!making_ && !asking_space_ && !space_is_old_ &&
-      free_count_ < log_->options.spare_segments && available() > free_count_) {
-    Make();
+  MakeAhead(now_ns);
+}
+
+// The space is asked for anew before each segment that is made: other logs and other programs take from
+// it as well, and what they leave to the operator is not ours.
+void SegmentPool::MakeAhead(int64_t now_ns) {
+  if (free_count_ >= log_->options.spare_segments) {
+    asked_to_make_ = declined_ = false;
+    return;
   }
+  if (making_ || asking_space_) return;
+  if (!asked_to_make_) {
+    if (!declined_) AskSpace(now_ns);
+    return;
+  }
+  asked_to_make_ = false;
+  declined_ = available() <= free_count_;
+  if (!declined_) Make();
 }
 
 int64_t SegmentPool::NextDeadline() const {
@@ -117,6 +129,7 @@ bool SegmentPool::hopeless() const {
 
 void SegmentPool::AskSpace(int64_t now_ns) {
   asking_space_ = true;
+  asked_to_make_ = free_count_ < log_->options.spare_segments;
   next_space_ns_ = now_ns + core::kSpoolSpacePollMs * core::kNsPerMs;
   ++jobs_in_flight_;
   log_->io->Space(&space_op_, log_->options.directory, &space_);
@@ -124,7 +137,6 @@ void SegmentPool::AskSpace(int64_t now_ns) {
 
 void SegmentPool::OnSpace(const io::OpResult& result) {
   asking_space_ = false;
-  space_is_old_ = false;
   --jobs_in_flight_;
   if (result.result < 0) space_ = {};
 }
@@ -144,7 +156,7 @@ Segment* SegmentPool::TakeLog(bool for_mail) {
 
 Segment* SegmentPool::TakeExtents() {
   if (ready_extents_ == nullptr) {
-    want_extents_ = true;
+    WantExtents();
     return nullptr;
   }
   Segment* segment = ready_extents_;
@@ -197,7 +209,6 @@ void SegmentPool::OnStarted(Job* job, int32_t result) {
     ready_log_ = segment;
   } else {
     ready_extents_ = segment;
-    want_extents_ = false;
   }
 }
 
@@ -361,9 +372,7 @@ void SegmentPool::OnMarked(Job* job, int32_t result) {
   EndJob(job);
   if (job->fresh) {
     making_ = false;
-    // What was asked for is older than what we took.
-    space_is_old_ = true;
-    next_space_ns_ = 0;
+    // The next answer will know; until then, what we took counts.
     space_.free_bytes -= std::min<uint64_t>(space_.free_bytes, segment->bytes);
   } else {
     --retiring_;

@@ -37,8 +37,10 @@ class SegmentPool {
 
   // The ready segment for the log, now active; null: none yet. Mail may not take the last ones.
   Segment* TakeLog(bool for_mail);
-  // Likewise for extents; asks for one to be started if none is ready.
+  // Likewise for extents. From the first WantExtents on, one is kept ready ahead of need, as long as
+  // more than the reserve is left.
   Segment* TakeExtents();
+  void WantExtents() { want_extents_ = true; }
   // No segment is ready and nothing is under way that could bring one.
   bool hopeless() const;
   // More than the reserve is left.
@@ -60,6 +62,7 @@ class SegmentPool {
   uint32_t reserve() const;
   void StartUse(SegmentKind kind);
   void Make();
+  void MakeAhead(int64_t now_ns);
   void AskSpace(int64_t now_ns);
   void OnSpace(const io::OpResult& result);
   // Steps of the chains, each with the result of the operation before it.
@@ -94,7 +97,8 @@ class SegmentPool {
   int64_t not_before_ns_ = 0;        // after a failure
   int64_t next_space_ns_ = 0;
   bool asking_space_ = false;
-  bool space_is_old_ = false;  // a segment was made since it was asked for
+  bool asked_to_make_ = false;  // the question is, or was, asked for the sake of the next segment
+  bool declined_ = false;       // there was no room for it; the next poll asks again
   io::Op space_op_;
   io::SpaceInfo space_;
 };

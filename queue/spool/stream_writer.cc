@@ -61,20 +61,20 @@ StreamWriter::~StreamWriter() { CHECK(idle() && active_ == 0); }
 
 bool StreamWriter::Begin(Store* store, BodyStream* stream) {
   CHECK(!stream->active());
-  if (!waiting_.empty() || !waiting_place_.empty()) return false;
-  StreamBuffer* buffer = TakeBuffer();
-  if (buffer == nullptr) return false;
+  if (active_ >= core::kStreamsPerLog) return false;
   ++active_;
+  log_->pool.WantExtents();
   stream->store_ = store;
   stream->writer_ = this;
-  stream->filling_ = buffer;
+  stream->filling_ = nullptr;
   stream->filled_ = 0;
   stream->writing_ = 0;
   stream->bytes_ = 0;
   stream->extents_.clear();
   stream->finishing_ = stream->finished_ = stream->failed_ = false;
   stream->error_ = core::Status();
-  buffer->stream = stream;
+  // In order: behind those that wait for a buffer already.
+  if (!waiting_.empty() || !Refill(stream)) waiting_.PushBack(stream);
   return true;
 }
 
@@ -97,6 +97,7 @@ StreamBuffer* StreamWriter::TakeBuffer() {
 }
 
 void StreamWriter::FreeBuffer(StreamBuffer* buffer) {
+  due_ = true;
   buffer->in_use = false;
   buffer->stream = nullptr;
   buffer->segment = nullptr;
@@ -131,6 +132,7 @@ bool StreamWriter::Refill(BodyStream* stream) {
 }
 
 void StreamWriter::Tick() {
+  due_ = false;
   while (!waiting_place_.empty()) {
     StreamBuffer* buffer = waiting_place_.front();
     if (buffer->stream == nullptr) {

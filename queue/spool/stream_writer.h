@@ -43,7 +43,8 @@ class StreamWriter {
   void Abandon();
   bool idle() const { return in_flight_ == 0 && waiting_place_.empty(); }
   uint32_t active() const { return active_; }
-  bool waits_for_segment() const { return !waiting_place_.empty(); }
+  // Something for Tick to do that no completion announces.
+  bool due() const { return due_; }
 
   // The extents of a finished stream belong to a committed message now.
   void Claimed(BodyStream* stream);
@@ -73,6 +74,7 @@ class StreamWriter {
   uint32_t offset_ = 0;
   uint32_t in_flight_ = 0;
   uint32_t active_ = 0;
+  bool due_ = false;  // a buffer has become free, or a stream waits, since the last Tick
 };
 
 }  // namespace outbox::queue

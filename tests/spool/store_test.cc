@@ -3,6 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/limits.h"
 #include "tests/spool/spool_client.h"
 
 namespace outbox::queue {
@@ -111,6 +118,79 @@ TEST(StoreTest, FetchesRaceWithTheEndOfMessages) {
   ASSERT_EQ(machine.Run(), RunResult::kCondition);
   EXPECT_GT(machine.client->raced_bytes, 0u);
   EXPECT_EQ(machine.ledger.problems(), "");
+  ASSERT_TRUE(machine.Close());
+}
+
+// A client with a big body, as fast as the store takes it.
+struct Feeder {
+  Store* store = nullptr;
+  BodyStream stream;
+  std::string_view left;
+  bool waited_at_first = false;
+  bool finished = false;
+  core::Status status;
+  bool Begin(Store* the_store, std::string_view body) {
+    store = the_store;
+    left = body;
+    stream.Bind<&Feeder::Feed, &Feeder::OnFinished>(this);
+    if (!store->BeginStream(&stream)) return false;
+    waited_at_first = stream.room().empty();
+    Feed();
+    return true;
+  }
+  void Feed() {
+    left = stream.Write(left);
+    if (left.empty()) stream.Finish();
+  }
+  void OnFinished(const core::Status& the_status) {
+    status = the_status;
+    finished = true;
+  }
+};
+
+// A burst on a fresh spool: no extent segment is there yet, and there are few buffers. All get through.
+TEST(StoreTest, StreamsTakeTurnsWithTheBuffers) {
+  Workload workload;
+  workload.actions = 0;
+  SpoolMachine machine(6, SpoolMachine::Sim(6), SpoolMachine::SmallOptions(), workload);
+  machine.Boot();
+  ASSERT_EQ(machine.RunUntil([&] { return machine.client->recovered &&
+                                          machine.client->store.accepting(); }),
+            RunResult::kCondition);
+  Store& store = machine.client->store;
+  const std::string body(200'000, 'b');
+  std::vector<std::unique_ptr<Feeder>> feeders;
+  for (int i = 0; i < 20; ++i) {
+    feeders.push_back(std::make_unique<Feeder>());
+    EXPECT_TRUE(feeders.back()->Begin(&store, body)) << i;
+  }
+  EXPECT_FALSE(feeders.front()->waited_at_first);
+  EXPECT_TRUE(feeders.back()->waited_at_first);
+  EXPECT_EQ(machine.RunUntil([&] {
+    return std::all_of(feeders.begin(), feeders.end(), [](const auto& f) { return f->finished; });
+  }), RunResult::kCondition);
+  for (const auto& feeder : feeders) {
+    EXPECT_TRUE(feeder->status.ok()) << feeder->status.ToString();
+    EXPECT_EQ(feeder->stream.bytes(), body.size());
+    feeder->stream.Abort();
+  }
+  ASSERT_TRUE(machine.Close());
+}
+
+TEST(StoreTest, StreamsHaveABound) {
+  Workload workload;
+  workload.actions = 0;
+  SpoolMachine machine(6, SpoolMachine::Sim(6), SpoolMachine::SmallOptions(), workload);
+  machine.Boot();
+  ASSERT_EQ(machine.RunUntil([&] { return machine.client->recovered &&
+                                          machine.client->store.accepting(); }),
+            RunResult::kCondition);
+  std::vector<std::unique_ptr<Feeder>> feeders;
+  for (uint32_t i = 0; i <= core::kStreamsPerLog; ++i) {
+    feeders.push_back(std::make_unique<Feeder>());
+    EXPECT_EQ(feeders.back()->Begin(&machine.client->store, "body"), i < core::kStreamsPerLog);
+  }
+  for (const auto& feeder : feeders) feeder->stream.Abort();
   ASSERT_TRUE(machine.Close());
 }
 
