@@ -160,6 +160,15 @@ void Attempt::ReleaseWindow(uint64_t token) {
   --lent_;
 }
 
+// What this host has taken is committed now, however long the others take.
+void Attempt::EndTransaction() {
+  in_transaction = false;
+  const uint64_t news = ticket->result->delivered & ~told_;
+  if (undecided_ == 0 || news == 0) return;  // it all goes with the return
+  told_ |= news;
+  post_->Progress(ticket, news);
+}
+
 RecipientResult* Attempt::Failed(uint64_t bit) {
   const uint16_t recipient = static_cast<uint16_t>(ticket->first + bit);
   for (RecipientResult& failed : ticket->result->failed) {

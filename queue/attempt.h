@@ -54,7 +54,7 @@ class Attempt {
   // Fills the request for all recipients that are due. REQUIRES: Readable().
   void BeginTransaction(smtp::DeliveryRequest* request);
   void OnResult(uint16_t index, const smtp::RecipientResult& result, std::string_view host);
-  void EndTransaction() { in_transaction = false; }
+  void EndTransaction();
   // Recipients that go into another transaction with the same host.
   bool again() const { return again_ != 0; }
   // Recipients that no host has decided yet.
@@ -114,6 +114,7 @@ class Attempt {
   bool window_wanted_ = false;  // NextWindow has said kLater
   bool broken_ = false;
   bool finished_ = false;
+  uint64_t told_ = 0;       // delivered recipients that home knows of already
   uint64_t undecided_ = 0;  // masks as Ticket::mask
   uint64_t again_ = 0;
   std::vector<std::string_view> recipients_;  // of the transaction

@@ -263,6 +263,7 @@ void Home::OnReturn(Ticket* returned) {
   --out_;
   const std::unique_ptr<TicketResult> result = std::move(ticket->result);
   CHECK(result != nullptr);
+  result->delivered |= ticket->settled;
   if (const uint64_t delivered = result->delivered & ticket->mask;
       delivered != 0 && result->reason != ReturnReason::kAttempted) {
     // Cut short, but not before somebody had it.
@@ -336,11 +337,26 @@ void Home::HandleAttempt(HomeTicket* ticket, const TicketResult& result) {
   }
 }
 
-void Home::HandleDelivered(HomeTicket* ticket, uint64_t mask) {
+void Home::CountDelivered(HomeTicket* ticket, uint64_t mask) {
   const int count = std::popcount(mask);
   CHECK(ticket->message->pending >= count);
   ticket->message->pending = static_cast<uint16_t>(ticket->message->pending - count);
   context_.log->CountDelivered(count);
+}
+
+void Home::OnProgress(Ticket* out, uint64_t delivered) {
+  HomeTicket* ticket = AtHome(out);
+  CHECK(ticket->where == TicketPlace::kOut);
+  delivered &= ticket->pending_mask();
+  CHECK(delivered != 0 && delivered != ticket->pending_mask());  // the attempt goes on for others
+  CountDelivered(ticket, delivered);
+  ticket->settled |= delivered;
+  states_.Mark(ticket->store, ticket->message);
+}
+
+void Home::HandleDelivered(HomeTicket* ticket, uint64_t mask) {
+  CountDelivered(ticket, mask & ~ticket->settled);
+  ticket->settled = 0;  // all of them are in `mask`
   ticket->mask &= ~mask;
   if (ticket->mask == 0) {
     EndTicket(ticket);

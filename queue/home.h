@@ -64,6 +64,7 @@ class Home : public HomeMail, private NoticeOwner {
   void OnReturn(Ticket* ticket) override;
   void OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) override;
   void OnRelease(Ticket* ticket, const Window& window) override;
+  void OnProgress(Ticket* ticket, uint64_t delivered) override;
   void OnLane(const LaneNotice& notice) override;
 
   // A timer of kind kTicketAtHome.
@@ -103,6 +104,7 @@ class Home : public HomeMail, private NoticeOwner {
   bool HandleDeadline(HomeTicket* ticket);
 
   void HandleAttempt(HomeTicket* ticket, const TicketResult& result);
+  void CountDelivered(HomeTicket* ticket, uint64_t mask);
   void HandleDelivered(HomeTicket* ticket, uint64_t mask);
   void HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
                       const std::string& mailhost);

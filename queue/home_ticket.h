@@ -35,6 +35,11 @@ struct HomeTicket : Ticket {
   bool expired = false;   // in a Notice because retry-until passed
   bool ending = false;    // the snapshot being written leaves its recipients out: final
 
+  // Of `mask`, delivered in an attempt that still goes on for others. Final, and on their way to
+  // the disk; the mask itself is constant while the ticket is out.
+  uint64_t settled = 0;
+
+  uint64_t pending_mask() const { return mask & ~settled; }
   int recipients() const { return std::popcount(mask); }
 };
 

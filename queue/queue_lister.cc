@@ -95,7 +95,7 @@ void QueueLister::List(Message* message, const Window& window) {
   if (!meta.has_value()) return;  // damaged on disk: the store has reported it
   for (const HomeTicket* ticket = FirstTicket(message); ticket != nullptr;
        ticket = ticket->sibling) {
-    for (uint64_t mask = ticket->mask; mask != 0; mask &= mask - 1) {
+    for (uint64_t mask = ticket->pending_mask(); mask != 0; mask &= mask - 1) {
       const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(mask));
       if (index < meta->recipient_count()) lines_.push_back(MakeLine(*ticket, *meta, index));
     }

@@ -120,6 +120,13 @@ void PostOffice::Release(Ticket* ticket, const Window& window) {
   Post(ticket->home, MailKind::kRelease, ticket, 0, window);
 }
 
+void PostOffice::Progress(Ticket* ticket, uint64_t delivered) {
+  Window mask;
+  mask.size = static_cast<uint32_t>(delivered);
+  mask.buffer = static_cast<uint32_t>(delivered >> 32);
+  Post(ticket->home, MailKind::kProgress, ticket, 0, mask);
+}
+
 void PostOffice::Lane(const std::string& key, uint64_t hash, bool open) {
   for (uint32_t to = 0; to < shards(); ++to) {
     LaneNotice* notice = new LaneNotice{key, hash, open};  // the reader deletes it
@@ -228,6 +235,9 @@ void PostOffice::Handle(const Mail& mail) {
       return;
     case MailKind::kRelease:
       home_->OnRelease(ticket, mail.window);
+      return;
+    case MailKind::kProgress:
+      home_->OnProgress(ticket, uint64_t{mail.window.buffer} << 32 | mail.window.size);
       return;
     case MailKind::kLane: {
       const std::unique_ptr<LaneNotice> notice(static_cast<LaneNotice*>(mail.object));

@@ -13,6 +13,7 @@
 //              <-  Fetch       "lend me part n of the message"; one at a time for a ticket
 //     Fetched  ->              the window, or a null one if the part cannot be read
 //              <-  Release     a window goes back (given up, or used)
+//              <-  Progress    some recipients are delivered, the attempt goes on for others
 //     Recall   ->              "give it back": the ticket returns, after its attempt if one is
 //     going on
 //              <-  Return      home holds the ticket from here on; all windows were released before
@@ -51,6 +52,7 @@ enum class MailKind : uint8_t {
   kFetch,
   kFetched,
   kRelease,
+  kProgress,
   kLane,
   kSlotGrant,
   kSiteNews,  // a grant without a slot
@@ -62,7 +64,7 @@ enum class MailKind : uint8_t {
 // One mail, as it lies in a ring.
 struct Mail {
   void* object = nullptr;  // Ticket, LaneNotice, or a command
-  Window window;           // kFetched, kRelease; kFetch: data is the Extent
+  Window window;           // kFetched, kRelease; kFetch: data is the Extent; kProgress: a mask
   uint32_t number = 0;     // part of a message, or site
   MailKind kind = MailKind::kOffer;
   uint8_t from = 0;
@@ -87,6 +89,10 @@ class HomeMail {
   // fields.
   virtual void OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) = 0;
   virtual void OnRelease(Ticket* ticket, const Window& window) = 0;
+  // The recipients in `delivered` (as Ticket::mask) have been delivered, while the attempt goes on
+  // for others. What comes with the return counts them again. To be ignored by who can wait for
+  // that.
+  virtual void OnProgress(Ticket*, uint64_t /*delivered*/) {}
   virtual void OnLane(const LaneNotice& notice) = 0;
 };
 
@@ -167,6 +173,7 @@ class PostOffice {
   // part >= 1: `extent` stays in place until the answer. Part 0: null.
   void Fetch(Ticket* ticket, uint32_t part, const Extent* extent);
   void Release(Ticket* ticket, const Window& window);
+  void Progress(Ticket* ticket, uint64_t delivered);
   // To every shard, ourselves included.
   void Lane(const std::string& key, uint64_t hash, bool open);
   void SlotGrant(uint8_t to, uint32_t site, bool slot);

@@ -23,9 +23,9 @@ uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns, b
   uint32_t parts = 0;
   for (const HomeTicket* ticket = FirstTicket(message); ticket != nullptr;
        ticket = ticket->sibling) {
-    if (ticket->ending || ticket->mask == 0) continue;
+    if (ticket->ending || ticket->pending_mask() == 0) continue;
     StatePart part;
-    part.mask = ticket->mask;
+    part.mask = ticket->pending_mask();
     part.first = ticket->first;
     part.group = ticket->group;
     part.attempts = ticket->attempts;

@@ -30,9 +30,8 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   void Stop() override;
   bool stopped() const override;
   RelayCounters Counters() const override;
-  // A ticket's outcomes are committed when its attempt is over, and that goes from host to host:
-  // what the first has taken for one recipient may wait for what the last says about another.
-  int64_t commit_ns() const override { return 30 * core::kNsPerMinute; }
+  // Delivered goes with the next batch; a disk that fails is tried again every second or so.
+  int64_t commit_ns() const override { return core::kNsPerMinute; }
   std::set<std::string> Queued() override;
 
   void OnShardReady(uint32_t shard, const core::Status& status) override;
