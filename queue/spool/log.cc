@@ -111,6 +111,7 @@ void Log::Tick() {
     reclaimer.Tick();
   }
   streams.Tick();
+  pool.Tick(now);  // once more: a stream may have asked for a segment, and nothing else may wake us
   fetcher.Tick();
   writer.Tick(now);
   if (flush_done_) FinishFlush();
