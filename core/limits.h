@@ -113,8 +113,8 @@ inline constexpr uint32_t kTicketsForNewMail = kMaxTicketsPerShard / 2;
 // Messages of one shard that are being received at once; 452 above. Each has its envelope and at
 // most kInlineBodyBytesMax of body in memory.
 inline constexpr uint32_t kDraftsPerShard = 16'384;
-// Recipients that one DSN is about, give or take a ticket; more make another DSN. With the state of the
-// message that is committed together with it, it stays below kRecordBytesMax.
+// Recipients that one DSN is about, give or take a ticket; more make another DSN. With the state of
+// the message that is committed together with it, it stays below kRecordBytesMax.
 inline constexpr uint32_t kNoticeRecipients = 64;
 // A state snapshot of a message with the words of its peers; a larger one is written without them.
 inline constexpr size_t kStateBytesMax = 96u << 10;
@@ -137,8 +137,8 @@ inline constexpr uint32_t kRecordBytesMax = 448u << 10;
 inline constexpr uint32_t kInlineBodyBytesMax = 128u << 10;
 // One extent: one write, one window when it is sent.
 inline constexpr uint32_t kExtentBytesMax = 256u << 10;
-// Big bodies that arrive at the same time into one log; a further one is refused with 452. They share
-// StoreOptions::stream_buffers and take turns.
+// Big bodies that arrive at the same time into one log; a further one is refused with 452. They
+// share StoreOptions::stream_buffers and take turns.
 inline constexpr uint32_t kStreamsPerLog = 1024;
 // A lazy commit waits no longer than this for a batch to ride with.
 inline constexpr uint32_t kLazyCommitDelayMs = 10;

@@ -123,8 +123,9 @@ class Draft {
   uint32_t reverse_path_size_ = 0;
   std::vector<Entry> entries_;
   std::vector<Choice> choices_;
-  std::string body_;      // while it is small
-  std::string overflow_;  // what a stream had no room for; at most a small body and what was received
+  std::string body_;  // while it is small
+  std::string
+      overflow_;  // what a stream had no room for; at most a small body and what was received
   BodyStream stream_;
   smtp::BodySummary summary_;
   DraftOrigin origin_;
