@@ -1,0 +1,239 @@
+#include "tests/home/shard_story.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/limits.h"
+#include "io/sim_disk.h"
+#include "queue/client_limits.h"
+#include "queue/shard_mail.h"
+#include "queue/site.h"
+
+namespace outbox::queue {
+namespace {
+
+using simulation::ClientResult;
+using simulation::RelayCounters;
+
+const core::SocketAddress kListen = {core::IpAddress::V4(10, 0, 0, 1), 25};
+
+}  // namespace
+
+struct ShardStory::Listing : QueueListSink {
+  bool Lines(std::vector<QueueLine> more) override {
+    for (QueueLine& line : more) lines.push_back(std::move(line));
+    return true;
+  }
+  bool full() const override { return false; }
+  void Done() override { ++done; }
+
+  std::vector<QueueLine> lines;
+  size_t done = 0;
+};
+
+struct ShardStory::Life {
+  std::vector<std::unique_ptr<io::SimIo>> ios;
+  std::unique_ptr<Exchange> exchange;
+  SiteTable sites{core::kMaxSites};
+  ClientLimits clients;
+  std::vector<std::unique_ptr<core::ShardMetrics>> metrics;
+  std::vector<std::unique_ptr<Listing>> listings;
+  std::vector<std::unique_ptr<Shard>> shards;
+};
+
+ShardStory::ShardStory(uint32_t shards) : shards_(shards) {
+  config_.hostname = "relay.example";
+  config_.spool = "/spool";
+  config_.storage.segment_size = uint64_t{1} << 20;
+  config_.storage.hot_memory = uint64_t{4} << 20;
+  config_.storage.reserve = uint64_t{1} << 20;
+  core::ListenerConfig listener;
+  listener.address = kListen;
+  listener.relay_from = {core::Network::Parse("127.0.0.0/8").value()};
+  config_.listeners = {listener};
+  config_.delivery.periods.retry_ns = {core::kNsPerMinute};
+  config_.delivery.periods.notify_after_ns = core::kNever;
+  config_.delivery.periods.retry_until_ns = core::kNsPerHour;
+  world_.disk(0).MakeDirectory(config_.spool);
+}
+
+ShardStory::~ShardStory() {
+  if (life_ != nullptr) Stop();
+  peers_.Abandon();
+  client_io_.Abandon();
+}
+
+simulation::ScriptedServer* ShardStory::AddServer(const std::string& domain,
+                                                  std::vector<simulation::ScriptRule> rules) {
+  AddDeadRoute(domain);
+  simulation::Script script;
+  script.rules = std::move(rules);
+  auto& server = servers_[domain];
+  server = std::make_unique<simulation::ScriptedServer>(
+      &peers_, config_.routes.back().via[0].address, std::move(script));
+  return server.get();
+}
+
+void ShardStory::AddDeadRoute(const std::string& domain) {
+  const core::SocketAddress address = {core::IpAddress::V4(10, 1, 0, ++hosts_), 25};
+  core::RouteConfig route;
+  route.name = domain;
+  route.match = {domain};
+  route.via = {{address.ToString(), address.port, true, address}};
+  config_.routes.push_back(route);
+}
+
+void ShardStory::Start() {
+  ASSERT_EQ(life_, nullptr);
+  for (core::RouteConfig& route : config_.routes) {
+    route.periods = config_.delivery.periods;
+    route.max_connections = config_.delivery.max_connections;
+  }
+  life_ = std::make_unique<Life>();
+  ready_ = 0;
+  life_->exchange = std::make_unique<Exchange>(shards_);
+  std::vector<io::Io*> ios;
+  for (uint32_t i = 0; i < shards_; ++i) {
+    life_->ios.push_back(std::make_unique<io::SimIo>(&world_, 0));
+    life_->metrics.push_back(std::make_unique<core::ShardMetrics>());
+    ios.push_back(life_->ios[i].get());
+  }
+  for (uint32_t i = 0; i < shards_; ++i) {
+    ShardSetup setup;
+    setup.index = i;
+    setup.config = &config_;
+    setup.io = ios[i];
+    setup.ios = ios;
+    setup.exchange = life_->exchange.get();
+    setup.sites = &life_->sites;
+    setup.clients = &life_->clients;
+    setup.observer = this;
+    setup.metrics = life_->metrics[i].get();
+    setup.write_events = [this](std::string_view lines) {
+      events_.append(lines);
+      return true;
+    };
+    life_->shards.push_back(std::make_unique<Shard>(setup));
+    life_->ios[i]->set_run_once([shard = life_->shards[i].get()] { shard->RunOnce(); });
+  }
+  for (const auto& shard : life_->shards) shard->Start();
+  ASSERT_TRUE(RunUntil([this] { return ready_ == shards_; }, core::kNsPerMinute)) << events_;
+}
+
+void ShardStory::OnShardReady(uint32_t shard, const core::Status& status) {
+  EXPECT_TRUE(status.ok()) << shard << ": " << status.ToString();
+  ++ready_;
+}
+
+bool ShardStory::Stop() {
+  for (const auto& shard : life_->shards) {
+    shard->Post([](Shard* one) { one->BeginStop(); });
+  }
+  const auto stopped = [this] {
+    return std::all_of(life_->shards.begin(), life_->shards.end(),
+                       [](const auto& shard) { return shard->stopped(); });
+  };
+  bool ended = RunUntil(stopped, config_.stop_timeout_ns);
+  if (!ended) {
+    for (const auto& shard : life_->shards) {
+      shard->Post([](Shard* one) { one->Abort(); });
+    }
+    ended = RunUntil(stopped, core::kNsPerMinute);
+  }
+  if (ended) {
+    life_->shards.clear();
+    life_.reset();
+  } else {
+    // Its destructors would trip over what it still does; it is left where it lies.
+    for (const auto& io : life_->ios) io->Abandon();
+    life_->ios.clear();
+    static std::vector<Life*>* const stuck = new std::vector<Life*>;
+    stuck->push_back(life_.release());
+  }
+  return ended;
+}
+
+ClientResult ShardStory::Send(const std::string& from, const std::vector<std::string>& to,
+                              const std::string& content) {
+  ClientResult result;
+  bool done = false;
+  client_.Send(kListen, {from, to, content}, {}, [&](const ClientResult& got) {
+    result = got;
+    done = true;
+  });
+  EXPECT_TRUE(RunUntil([&done] { return done; }, core::kNsPerHour));
+  return result;
+}
+
+void ShardStory::SendLater(const std::string& from, const std::vector<std::string>& to) {
+  client_.Send(kListen, {from, to, "Subject: x\r\n\r\nhello\r\n"}, {},
+               [this](const ClientResult& got) { acknowledged_later_ += got.acknowledged; });
+}
+
+bool ShardStory::RunUntil(const std::function<bool()>& condition, int64_t limit_ns) {
+  return world_.RunUntil(condition, limit_ns) == io::SimWorld::RunResult::kCondition;
+}
+
+bool ShardStory::RunUntilEmpty(int64_t limit_ns) {
+  return RunUntil([this] { return Counters().queued == 0; }, limit_ns);
+}
+
+void ShardStory::StartListing() {
+  life_->listings.push_back(std::make_unique<Listing>());
+  for (const auto& shard : life_->shards) {
+    shard->Post([sink = life_->listings.back().get()](Shard* one) { one->List(sink); });
+  }
+}
+
+bool ShardStory::ListingDone() const { return life_->listings.back()->done == shards_; }
+
+std::map<std::string, int> ShardStory::Shown() const {
+  std::map<std::string, int> shown;
+  for (const QueueLine& line : life_->listings.back()->lines) ++shown[line.recipient];
+  return shown;
+}
+
+std::vector<QueueLine> ShardStory::List() {
+  StartListing();
+  EXPECT_TRUE(RunUntil([this] { return ListingDone(); }, core::kNsPerMinute));
+  std::vector<QueueLine> lines = life_->listings.back()->lines;
+  std::sort(lines.begin(), lines.end(), [](const QueueLine& a, const QueueLine& b) {
+    return std::tie(a.recipient, a.id) < std::tie(b.recipient, b.id);
+  });
+  return lines;
+}
+
+int64_t ShardStory::Metric(core::MetricCell core::ShardMetrics::* cell) const {
+  int64_t sum = 0;
+  for (const auto& metrics : life_->metrics) sum += ((*metrics).*cell).value();
+  return sum;
+}
+
+RelayCounters ShardStory::Counters() const {
+  using core::ShardMetrics;
+  const auto sum = [this](core::MetricCell ShardMetrics::* cell) {
+    return static_cast<uint64_t>(Metric(cell));
+  };
+  return {sum(&ShardMetrics::recovered_total), sum(&ShardMetrics::accepted_total),
+          sum(&ShardMetrics::generated_total), sum(&ShardMetrics::delivered_total),
+          sum(&ShardMetrics::bounced_total),   sum(&ShardMetrics::expired_total),
+          sum(&ShardMetrics::discarded_total), sum(&ShardMetrics::removed_total),
+          sum(&ShardMetrics::queued)};
+}
+
+void ShardStory::Finish(uint64_t queued) {
+  const std::vector<QueueLine> lines = List();
+  const RelayCounters counters = Counters();
+  EXPECT_TRUE(counters.AddUp());
+  EXPECT_EQ(counters.queued, queued);
+  EXPECT_EQ(lines.size(), queued);
+  EXPECT_TRUE(Stop()) << "it does not stop";
+  for (const auto& [domain, server] : servers_) {
+    EXPECT_TRUE(server->violations().empty()) << domain << ": " << server->violations()[0];
+  }
+  if (testing::Test::HasFailure()) printf("%s", events_.c_str());
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,95 @@
+// ShardStory: one or more whole shards in a simulated world, for tests that tell a short story.
+//
+// A story adds scripted servers (each the static route of its domain), starts the relay, hands it
+// mail, lets time pass and looks at what arrived. Stopping and starting again goes on with the same
+// disk. Finish() is the end of every story: the ledger must add up and agree with the listing, the
+// relay must stop, and nobody may have broken the protocol.
+#ifndef OUTBOX_TESTS_HOME_SHARD_STORY_H_
+#define OUTBOX_TESTS_HOME_SHARD_STORY_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/metrics.h"
+#include "io/sim_io.h"
+#include "io/sim_world.h"
+#include "queue/queue_lister.h"
+#include "queue/shard.h"
+#include "tests/simulation/relay.h"
+#include "tests/simulation/scripted_client.h"
+#include "tests/simulation/scripted_server.h"
+
+namespace outbox::queue {
+
+class ShardStory : public ShardObserver {
+ public:
+  explicit ShardStory(uint32_t shards);
+  ~ShardStory() override;
+
+  // --- Before Start ---
+  // [delivery]'s periods and connections are those of every route.
+  core::Config& config() { return config_; }
+  // A server for mail to *@domain. May be called later if the relay starts again after it.
+  simulation::ScriptedServer* AddServer(const std::string& domain,
+                                        std::vector<simulation::ScriptRule> rules = {});
+  // A route to an address at which nobody listens.
+  void AddDeadRoute(const std::string& domain);
+
+  void Start();
+  // An orderly stop, as the daemon does it. False: it did not come to its end.
+  bool Stop();
+  bool running() const { return life_ != nullptr; }
+
+  // Submits and waits for the answer.
+  simulation::ClientResult Send(const std::string& from, const std::vector<std::string>& to,
+                                const std::string& content = "Subject: x\r\n\r\nhello\r\n");
+  // Submits; the answer is not waited for.
+  void SendLater(const std::string& from, const std::vector<std::string>& to);
+  size_t acknowledged_later() const { return acknowledged_later_; }
+  void RunFor(int64_t ns) { world_.RunFor(ns); }
+  bool RunUntil(const std::function<bool()>& condition, int64_t limit_ns);
+  // Until no recipient is queued.
+  bool RunUntilEmpty(int64_t limit_ns);
+
+  std::vector<QueueLine> List();
+  // Starts a listing without waiting; the number of times that each recipient was shown.
+  void StartListing();
+  bool ListingDone() const;
+  std::map<std::string, int> Shown() const;
+
+  // In this life, summed over the shards.
+  simulation::RelayCounters Counters() const;
+  int64_t Metric(core::MetricCell core::ShardMetrics::* cell) const;
+
+  // The end of the story; see above. `queued`: recipients that must be left.
+  void Finish(uint64_t queued = 0);
+
+  io::SimWorld& world() { return world_; }
+  const std::string& events() const { return events_; }
+
+  void OnShardReady(uint32_t shard, const core::Status& status) override;
+
+ private:
+  struct Listing;
+  struct Life;
+
+  io::SimWorld world_{io::SimOptions{}};
+  io::SimIo peers_{&world_, 1};
+  io::SimIo client_io_{&world_, 2};
+  std::map<std::string, std::unique_ptr<simulation::ScriptedServer>> servers_;
+  simulation::ScriptedClient client_{&client_io_};
+  core::Config config_;
+  const uint32_t shards_;
+  uint8_t hosts_ = 0;
+  size_t ready_ = 0;
+  size_t acknowledged_later_ = 0;
+  std::string events_;
+  std::unique_ptr<Life> life_;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_TESTS_HOME_SHARD_STORY_H_
