@@ -7,7 +7,6 @@ outbox_library(outbox_home
     directory.cc
     draft.cc
     home.cc
-    message_id.cc
     notifier.cc
     period_table.cc
     recipient_state.cc

@@ -7,15 +7,18 @@
 // It takes the spool's lock, so it never reads under a running daemon, and changes nothing.
 // Exit: 0 good, 1 damaged or not found, 2 wrong usage or no spool.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "queue/message_id.h"
 #include "queue/message_meta.h"
 #include "queue/message_state.h"
 #include "queue/spool/offline_log.h"
@@ -24,9 +27,11 @@
 namespace {
 
 namespace fs = std::filesystem;
+using outbox::queue::FormatMessageId;
 using outbox::queue::MetaView;
 using outbox::queue::OfflineLog;
 using outbox::queue::OfflineMessage;
+using outbox::queue::ParseMessageId;
 using outbox::queue::StatePart;
 using outbox::queue::StateView;
 
@@ -39,7 +44,7 @@ struct Options {
   bool json = false;
   bool all = false;
   bool lf = false;
-  uint64_t id = 0;
+  std::optional<uint64_t> id;
   std::string directory = ".";
 };
 
@@ -80,8 +85,8 @@ void ListOne(const OfflineMessage& message, bool json) {
   std::string last_reply;
   const uint32_t pending = Pending(*meta, state, &attempts, &last_reply);
   if (!json) {
-    std::printf("%llu  %llu bytes  from <%s>  %u of %u recipients pending  first <%s>  %s\n",
-                static_cast<unsigned long long>(message.id),
+    std::printf("%s  %llu bytes  from <%s>  %u of %u recipients pending  first <%s>  %s\n",
+                FormatMessageId(message.id).c_str(),
                 static_cast<unsigned long long>(meta->smtp_size()), Text(meta->reverse_path()).c_str(),
                 pending, meta->recipient_count(), Text(meta->Recipient(0)).c_str(),
                 last_reply.c_str());
@@ -89,7 +94,7 @@ void ListOne(const OfflineMessage& message, bool json) {
   }
   nlohmann::json recipients = nlohmann::json::array();
   for (uint32_t i = 0; i < meta->recipient_count(); ++i) recipients.push_back(Text(meta->Recipient(i)));
-  const nlohmann::json line = {{"id", message.id},
+  const nlohmann::json line = {{"id", FormatMessageId(message.id)},
                                {"sender", Text(meta->reverse_path())},
                                {"client", Text(meta->client())},
                                {"recipients", recipients},
@@ -128,7 +133,7 @@ bool ExportOne(const OfflineLog& log, const OfflineMessage& message, const Optio
   // The prefix has no dots to remove and no final dot line.
   std::string prefix(meta->prefix());
   if (options.lf) std::erase(prefix, '\r');
-  const fs::path path = fs::path(options.directory) / (std::to_string(message.id) + ".eml");
+  const fs::path path = fs::path(options.directory) / (FormatMessageId(message.id) + ".eml");
   std::ofstream out(path, std::ios::binary);
   out << prefix << Unstuff(*body, options.lf);
   out.close();
@@ -146,7 +151,7 @@ int Check(const std::string& path, const OfflineLog& log) {
     const auto body = log.Body(message);
     if (!body.ok()) damages.push_back(body.status().message());
     if (!message.state.empty() && !StateView::Parse(message.state)) {
-      damages.push_back("message " + std::to_string(id) + ": state damaged");
+      damages.push_back("message " + FormatMessageId(id) + ": state damaged");
     }
   }
   std::printf("%s: %llu segments (%llu free), %llu batches, %llu records, %llu torn, %zu messages, "
@@ -196,7 +201,7 @@ int Run(const std::string& command, const Options& options) {
     }
   }
   if (command == "export" && !options.all && !found) {
-    std::fprintf(stderr, "spoolcat: no message %llu\n", static_cast<unsigned long long>(options.id));
+    std::fprintf(stderr, "spoolcat: no message %s\n", FormatMessageId(*options.id).c_str());
     return kDamaged;
   }
   return result;
@@ -215,13 +220,15 @@ int main(int argc, char** argv) {
   for (CLI::App* command : {list, check, exported}) {
     command->add_option("spool", options.spool, "The spool directory")->required();
   }
-  exported->add_option("id", options.id, "The message");
+  std::string id;
+  exported->add_option("id", id, "The message, as list shows it");
   exported->add_flag("--all", options.all, "All messages");
   exported->add_flag("--lf", options.lf, "Lines end in LF, not in CRLF");
   exported->add_option("-o,--output", options.directory, "Where the files go");
   CLI11_PARSE(app, argc, argv);
-  if (exported->parsed() && !options.all && options.id == 0) {
-    std::fprintf(stderr, "spoolcat: export needs a message id or --all\n");
+  options.id = ParseMessageId(id);
+  if (exported->parsed() && !options.all && !options.id.has_value()) {
+    std::fprintf(stderr, "spoolcat: export needs a message's id, as list shows it, or --all\n");
     return kNoSpool;
   }
   return Run(app.get_subcommands().front()->get_name(), options);

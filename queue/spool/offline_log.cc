@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "core/crc32c.h"
+#include "queue/message_id.h"
 #include "queue/message_meta.h"
 #include "queue/spool/coding.h"
 
@@ -53,7 +54,7 @@ core::Status OfflineLog::Read(const std::string& directory) {
             [](const Use& a, const Use& b) { return a.use.generation > b.use.generation; });
   for (const Use& segment : log_uses_) ReadLogSegment(segment);
   for (const auto& [id, waits] : waits_for_state_) {
-    if (waits) damages_.push_back("message " + std::to_string(id) + ": its state is lost");
+    if (waits) damages_.push_back("message " + FormatMessageId(id) + ": its state is lost");
   }
   return core::Status();
 }
@@ -157,7 +158,7 @@ core::Result<std::string> OfflineLog::Body(const OfflineMessage& message) const 
   const auto meta = MetaView::Parse(message.meta);
   const auto lost = [&](const std::string& what) {
     return core::Status(core::StatusCode::kDataLoss,
-                        "message " + std::to_string(message.id) + ": " + what);
+                        "message " + FormatMessageId(message.id) + ": " + what);
   };
   if (!meta) return lost("envelope damaged");
   if (meta->extent_count() == 0) {

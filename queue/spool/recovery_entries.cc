@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "queue/message_id.h"
 #include "queue/spool/coding.h"
 #include "queue/spool/log.h"
 #include "queue/spool/recovery.h"
@@ -135,7 +136,7 @@ void Recovery::CountExtents(const MetaView& meta) {
     log_->segments.AddLive(segment->number, Align(extent.length, kBlock));
   }
   if (lost > 0) {
-    log_->Damage("message " + std::to_string(meta.id()),
+    log_->Damage("message " + FormatMessageId(meta.id()),
                  std::to_string(lost) + " pieces of its body are lost");
   }
 }

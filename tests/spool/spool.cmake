@@ -20,3 +20,12 @@ outbox_test(spool_fault_test
   FILES spool/store_fault_test.cc
   LINK spool_test_support
 )
+outbox_test(spool_spoolcat_test
+  FILES spool/spoolcat_test.cc
+  LINK outbox_spool outbox_io
+)
+target_compile_definitions(spool_spoolcat_test PRIVATE OUTBOX_SPOOLCAT="$<TARGET_FILE:spoolcat>")
+add_dependencies(spool_spoolcat_test spoolcat)
+# Writes the fuzzers' seeds anew after a change of the format: spool_corpus tests/fuzz/corpus
+add_executable(spool_corpus EXCLUDE_FROM_ALL fuzz/spool_corpus.cc)
+target_link_libraries(spool_corpus PRIVATE outbox_flags outbox_spool)

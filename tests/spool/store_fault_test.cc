@@ -42,6 +42,37 @@ TEST(StoreFaultTest, FullDiskRefusesMailFinishesOldMailAndComesBack) {
   EXPECT_TRUE(machine.Close());
 }
 
+// Somebody else fills the disk while the log grows: what is left to others stays theirs.
+TEST(StoreFaultTest, TheReserveOfTheDiskIsNotTakenWhenOthersFillIt) {
+  io::SimOptions sim = SpoolMachine::Sim(12);
+  sim.disk.capacity_bytes = 16 << 20;
+  StoreOptions options = SpoolMachine::SmallOptions();
+  options.max_bytes = UINT64_MAX;
+  options.disk_reserve_bytes = 1 << 20;
+  Workload workload;
+  workload.actions = 200;
+  workload.append = 80;
+  workload.done = workload.commit_done = workload.state = workload.dsn = 0;
+  workload.live_max = 100'000;
+  SpoolMachine machine(12, sim, options, workload);
+  machine.Boot();
+  ASSERT_EQ(machine.Run(), RunResult::kCondition);
+  EXPECT_LT(machine.client->refused, 20u);  // before its first segment was there
+  ASSERT_EQ(machine.RunUntil([&] { return machine.client->store.stats().segments_free == 2; }),
+            RunResult::kCondition);
+  // Room for four more segments is left above the reserve.
+  const uint64_t used = machine.client->store.stats().spool_bytes;
+  const uint64_t capacity = used + options.disk_reserve_bytes + 4 * options.segment_bytes;
+  machine.world.disk().SetCapacity(capacity);
+  machine.client->actions_left = 1500;
+  ASSERT_EQ(machine.Run(), RunResult::kCondition);
+  EXPECT_GT(machine.client->refused, 50u);
+  EXPECT_GT(machine.client->store.stats().spool_bytes, used);
+  EXPECT_LE(machine.client->store.stats().spool_bytes + options.disk_reserve_bytes, capacity);
+  EXPECT_EQ(machine.ledger.problems(), "");
+  ASSERT_TRUE(machine.Close());
+}
+
 TEST(StoreFaultTest, AFlippedBitCostsOneRecord) {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     Workload workload;
@@ -87,6 +118,16 @@ TEST(StoreFaultTest, DiskUseStaysUnderTwiceTheLiveBytesPlusAConstant) {
   EXPECT_GT(stats.live_bytes, 500'000u);
   EXPECT_LE(stats.spool_bytes - stats.segments_free * options.segment_bytes,
             2 * stats.live_bytes + kConstantSegments * options.segment_bytes);
+  // Most of it is finished, here and there.
+  machine.client->workload.append = machine.client->workload.dsn = 0;
+  machine.client->workload.done = 100;
+  machine.client->actions_left = 500;
+  ASSERT_EQ(machine.Run(), RunResult::kCondition);
+  ASSERT_EQ(machine.world.RunFor(core::kNsPerSecond), RunResult::kTimeLimit);
+  const StoreStats after = machine.client->store.stats();
+  EXPECT_LT(after.live_bytes, stats.live_bytes / 2);
+  EXPECT_LE(after.spool_bytes - after.segments_free * options.segment_bytes,
+            2 * after.live_bytes + kConstantSegments * options.segment_bytes);
   EXPECT_EQ(machine.ledger.problems(), "");
   ASSERT_TRUE(machine.Close());
 }

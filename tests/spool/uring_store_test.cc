@@ -63,10 +63,12 @@ TEST_F(UringStoreTest, WorksAndRecovers) {
   EXPECT_GT(ledger.live(), 0u);
 }
 
-// What the child tells the parent: a message is acknowledged, or is about to be finished.
+// What the child tells the parent: a message is acknowledged; is about to be finished; its end is on the
+// disk.
+enum class Fate : uint64_t { kAcknowledged, kFinishing, kFinished };
 struct Word {
   uint64_t id = 0;
-  uint64_t done = 0;
+  Fate fate = Fate::kAcknowledged;
 };
 
 uint32_t BodyBytes(uint64_t id) { return 100 + static_cast<uint32_t>(id / 1024 % 5000); }
@@ -80,8 +82,9 @@ class Appender final : public RecoverySink {
     store_.Open(this);
     while (true) {
       for (Slot& slot : slots_) {
-        if (!slot.op.in_flight && store_.accepting()) Start(&slot);
+        if (!slot.op.in_flight && !flushing_ && store_.accepting()) Start(&slot);
       }
+      if (!flushing_ && ending_.size() >= kEndsPerFlush) Flush();
       store_.Tick();
       io_->Turn(std::min(store_.NextDeadline(), io_->now_ns() + core::kNsPerMs));
     }
@@ -101,9 +104,10 @@ class Appender final : public RecoverySink {
     LedgerEntry entry;
     void OnAppended(const core::Status& status, Message* message) {
       if (!status.ok()) return;
-      appender->Tell({message->id, 0});
+      appender->Tell({message->id, Fate::kAcknowledged});
       if (message->id / 1024 % 3 == 0) {
-        appender->Tell({message->id, 1});
+        appender->Tell({message->id, Fate::kFinishing});
+        appender->ending_.push_back(message->id);
         appender->store_.Done(message);
       }
     }
@@ -121,6 +125,17 @@ class Appender final : public RecoverySink {
     slot->op.Bind<&Slot::OnAppended>(slot);
     store_.Append(&slot->op);
   }
+  void Flush() {
+    flushing_ = true;
+    flushed_.swap(ending_);
+    store_.Flush([this](const core::Status& status) {
+      flushing_ = false;
+      if (status.ok()) {
+        for (const uint64_t id : flushed_) Tell({id, Fate::kFinished});
+      }
+      flushed_.clear();
+    });
+  }
   void Tell(const Word& word) {
     if (write(pipe_, &word, sizeof(word)) != sizeof(word)) _exit(1);
   }
@@ -129,11 +144,17 @@ class Appender final : public RecoverySink {
   Store store_;
   int pipe_;
   Slot slots_[8];
+  static constexpr size_t kEndsPerFlush = 8;
+  bool flushing_ = false;
+  std::vector<uint64_t> ending_;   // since the last flush began
+  std::vector<uint64_t> flushed_;  // before it
 };
 
 TEST_F(UringStoreTest, KillNine) {
   std::set<uint64_t> acknowledged;
+  std::set<uint64_t> finishing;
   std::set<uint64_t> finished;
+  uint64_t finished_in_all = 0;
   core::Random random(20);
   constexpr int kRounds = 30;
   for (int round = 0; round < kRounds; ++round) {
@@ -152,7 +173,8 @@ TEST_F(UringStoreTest, KillNine) {
       if (i == words) kill(child, SIGKILL);
       // What it had said before it died counts, too.
       if (read(ends[0], &word, sizeof(word)) != sizeof(word)) break;
-      (word.done != 0 ? finished : acknowledged).insert(word.id);
+      std::set<uint64_t>* const sets[] = {&acknowledged, &finishing, &finished};
+      sets[static_cast<size_t>(word.fate)]->insert(word.id);
     }
     close(ends[0]);
     ASSERT_EQ(waitpid(child, nullptr, 0), child);
@@ -160,9 +182,10 @@ TEST_F(UringStoreTest, KillNine) {
     Ledger ledger;
     for (const uint64_t id : acknowledged) {
       LedgerEntry& entry = ledger.Add(id, static_cast<uint32_t>(Ledger::Body(id, BodyBytes(id)).size()));
-      entry.fate = LedgerEntry::Fate::kLive;
-      entry.done_sent = finished.contains(id);
+      entry.fate = finished.contains(id) ? LedgerEntry::Fate::kGone : LedgerEntry::Fate::kLive;
+      entry.done_sent = finishing.contains(id);
     }
+    finished_in_all += finished.size();
     const auto io = NewIo();
     Workload workload;
     workload.actions = 0;
@@ -186,8 +209,10 @@ TEST_F(UringStoreTest, KillNine) {
     for (Message* message : live) client.store.Done(message);
     Close(&client);
     acknowledged.clear();
+    finishing.clear();
     finished.clear();
   }
+  EXPECT_GT(finished_in_all, 100u);
 }
 
 }  // namespace

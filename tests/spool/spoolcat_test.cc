@@ -1,0 +1,197 @@
+// spoolcat on a spool that a store has left: what it lists, checks and exports is what was put in.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+
+#include "io/uring_io.h"
+#include "queue/message_id.h"
+#include "queue/store.h"
+
+namespace outbox::queue {
+namespace {
+
+constexpr std::string_view kPrefix = "Received: by relay.example.com\r\n";
+
+class Silent final : public RecoverySink {
+ public:
+  void OnMessage(Message*, const MetaView&, const StateView&) override {}
+  void OnDamage(std::string_view) override {}
+  void OnWritable(const core::Status&) override {}
+  void OnRecovered(const RecoveryReport&) override {}
+};
+
+// Appends one message, inline or through a stream.
+struct Sender {
+  Store* store = nullptr;
+  uint64_t id = 0;
+  std::string body;
+  std::string_view left;
+  BodyStream stream;
+  MetaBuilder meta;
+  iovec part = {};
+  AppendOp op;
+  bool done = false;
+  core::Status status;
+
+  void StartMeta() {
+    const uint32_t retry = 900;
+    meta.Start(id, 1, 0, "sender@example.com", "192.0.2.1");
+    meta.AddGroup("example.net", "default", {&retry, 1}, {});
+    meta.AddRecipient("recipient@example.net");
+    meta.SetPrefix(kPrefix);
+  }
+  void Inline() {
+    StartMeta();
+    meta.SetBody(body.size(), 1);
+    part = {body.data(), body.size()};
+    op.body = {&part, 1};
+    Append();
+  }
+  void Streamed() {
+    left = body;
+    stream.Bind<&Sender::Feed, &Sender::OnFinished>(this);
+    ASSERT_TRUE(store->BeginStream(&stream));
+    Feed();
+  }
+  void Feed() {
+    left = stream.Write(left);
+    if (left.empty()) stream.Finish();
+  }
+  void OnFinished(const core::Status& finished) {
+    ASSERT_TRUE(finished.ok()) << finished.ToString();
+    StartMeta();
+    meta.SetExtents(body.size(), 1, stream.extents());
+    op.stream = &stream;
+    Append();
+  }
+  void Append() {
+    op.meta = meta.Finish();
+    op.Bind<&Sender::OnAppended>(this);
+    store->Append(&op);
+  }
+  void OnAppended(const core::Status& appended, Message*) {
+    status = appended;
+    done = true;
+  }
+};
+
+class SpoolcatTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/outbox-spoolcat-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    directory_ = name;
+    for (int i = 0; i < 5'000; ++i) big_ += "line " + std::to_string(i) + " of a big body\r\n" + "..dots\r\n";
+    Fill();
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  void Fill() {
+    auto io = io::UringIo::Create({});
+    ASSERT_TRUE(io.ok());
+    StoreOptions options;
+    options.directory = directory_ + "/spool/log-0";
+    options.segment_bytes = 1 << 20;
+    options.batch_bytes_max = 512 << 10;
+    std::filesystem::create_directory(directory_ + "/spool");
+    Store store(io->get(), options);
+    Silent sink;
+    const auto run_until = [&](const auto& condition) {
+      while (!condition()) {
+        store.Tick();
+        (*io)->Turn(store.NextDeadline());
+      }
+    };
+    store.Open(&sink);
+    run_until([&] { return store.recovered() && store.accepting(); });
+    small_.store = large_.store = &store;
+    small_.id = store.NewId();
+    large_.id = store.NewId();
+    small_.body = "Subject: small\r\n\r\n..a dot\r\nend\r\n.\r\n";
+    large_.body = big_ + ".\r\n";
+    small_.Inline();
+    large_.Streamed();
+    run_until([&] { return small_.done && large_.done; });
+    ASSERT_TRUE(small_.status.ok() && large_.status.ok());
+    bool closed = false;
+    store.Close([&](const core::Status&) { closed = true; });
+    run_until([&] { return closed; });
+  }
+
+  // Its exit code; `out` is what it wrote to the standard output.
+  int Run(const std::string& arguments, std::string* out) {
+    const std::string path = directory_ + "/out";
+    const int status = std::system(
+        (std::string(OUTBOX_SPOOLCAT) + " " + arguments + " >" + path + " 2>&1").c_str());
+    *out = Read(path);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  static std::string Read(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  std::string spool() const { return directory_ + "/spool"; }
+
+  std::string directory_;
+  std::string big_;
+  Sender small_;
+  Sender large_;
+};
+
+TEST_F(SpoolcatTest, ListsWithIdsAsPeopleReadThem) {
+  std::string out;
+  ASSERT_EQ(Run("list " + spool(), &out), 0) << out;
+  EXPECT_NE(out.find(FormatMessageId(small_.id) + " "), std::string::npos) << out;
+  EXPECT_NE(out.find(FormatMessageId(large_.id) + " "), std::string::npos) << out;
+  ASSERT_EQ(Run("list --json " + spool(), &out), 0) << out;
+  EXPECT_NE(out.find("\"" + FormatMessageId(small_.id) + "\""), std::string::npos) << out;
+}
+
+TEST_F(SpoolcatTest, ExportsWhatWasSent) {
+  std::string out;
+  ASSERT_EQ(Run("export " + spool() + " --all -o " + directory_, &out), 0) << out;
+  EXPECT_EQ(Read(directory_ + "/" + FormatMessageId(small_.id) + ".eml"),
+            std::string(kPrefix) + "Subject: small\r\n\r\n.a dot\r\nend\r\n");
+  std::string unstuffed = big_;
+  for (size_t at = 0; (at = unstuffed.find("\r\n..", at)) != std::string::npos; at += 3) {
+    unstuffed.erase(at + 2, 1);
+  }
+  EXPECT_EQ(Read(directory_ + "/" + FormatMessageId(large_.id) + ".eml"),
+            std::string(kPrefix) + unstuffed);
+  std::filesystem::create_directory(directory_ + "/one");
+  ASSERT_EQ(Run("export " + spool() + " " + FormatMessageId(small_.id) + " --lf -o " + directory_ +
+                    "/one", &out), 0) << out;
+  EXPECT_EQ(Read(directory_ + "/one/" + FormatMessageId(small_.id) + ".eml"),
+            "Received: by relay.example.com\nSubject: small\n\n.a dot\nend\n");
+}
+
+TEST_F(SpoolcatTest, SaysWhatIsNotThereOrDamaged) {
+  std::string out;
+  EXPECT_EQ(Run("check " + spool(), &out), 0) << out;
+  EXPECT_NE(out.find("2 messages, 0 damages"), std::string::npos) << out;
+  const std::string stranger = FormatMessageId(large_.id + 1024);
+  EXPECT_EQ(Run("export " + spool() + " " + stranger, &out), 1);
+  EXPECT_NE(out.find(stranger), std::string::npos) << out;
+  EXPECT_EQ(Run("export " + spool() + " 12345", &out), 2);
+  // One bit of the big body.
+  for (const auto& file : std::filesystem::directory_iterator(spool() + "/log-0")) {
+    std::string bytes = Read(file.path());
+    const size_t at = bytes.find("line 77 of a big body");
+    if (at == std::string::npos) continue;
+    std::fstream segment(file.path(), std::ios::binary | std::ios::in | std::ios::out);
+    segment.seekp(static_cast<std::streamoff>(at));
+    segment.put('L');
+  }
+  EXPECT_EQ(Run("check " + spool(), &out), 1);
+  EXPECT_NE(out.find(FormatMessageId(large_.id)), std::string::npos) << out;
+}
+
+}  // namespace
+}  // namespace outbox::queue
