@@ -148,9 +148,10 @@ void Draft::BuildMeta() {
   id_ = pool_->store_->NewId();
   BuildPrefix();
   if (entries_.size() > 1) {
-    // By destination, otherwise as the client gave them.
+    // By destination, then by route (which has the periods), otherwise as the client gave them.
     std::sort(entries_.begin(), entries_.end(), [this](const Entry& a, const Entry& b) {
-      const int order = Key(a).compare(Key(b));
+      int order = Key(a).compare(Key(b));
+      if (order == 0) order = choices_[a.choice].route.compare(choices_[b.choice].route);
       return order != 0 ? order < 0 : a.address_at < b.address_at;
     });
   }
@@ -161,8 +162,9 @@ void Draft::BuildMeta() {
   meta_.Start(id_, pool_->io_->wall_ns(), flags, reverse_path, origin_.client.ToString());
   for (size_t i = 0; i < entries_.size(); ++i) {
     const Entry& entry = entries_[i];
-    if (i == 0 || Key(entry) != Key(entries_[i - 1])) {
-      const Choice& choice = choices_[entry.choice];
+    const Choice& choice = choices_[entry.choice];
+    if (i == 0 || Key(entry) != Key(entries_[i - 1]) ||
+        choice.route != choices_[entries_[i - 1].choice].route) {
       meta_.AddGroup(Key(entry), choice.route, choice.retry_s, choice.periods);
     }
     meta_.AddRecipient(std::string_view(text_).substr(entry.address_at, entry.address_size));

@@ -180,7 +180,7 @@ void MetaBuilder::AddGroup(std::string_view destination, std::string_view route,
                            std::span<const uint32_t> retry_s, const Periods& periods) {
   CHECK(destination.size() <= UINT16_MAX && route.size() <= UINT16_MAX);
   CHECK(!retry_s.empty() && retry_s.size() <= UINT8_MAX);
-  CHECK(group_count_ == 0 || last_key_ < destination);
+  CHECK(group_count_ == 0 || last_key_ <= destination);
   last_key_.assign(destination);
   group_at_ = groups_.size();
   ++group_count_;

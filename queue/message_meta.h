@@ -157,7 +157,7 @@ class MetaBuilder {
  public:
   void Start(uint64_t id, int64_t accepted_wall_ns, uint8_t flags, std::string_view reverse_path,
              std::string_view client);
-  // Opens a group. REQUIRES: key above the one before; retry_s not empty, at most 255 entries;
+  // Opens a group. REQUIRES: key not below the one before; retry_s not empty, at most 255 entries;
   // destination and route below 64 KiB.
   void AddGroup(std::string_view destination, std::string_view route,
                 std::span<const uint32_t> retry_s, const Periods& periods);

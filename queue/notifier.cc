@@ -160,7 +160,7 @@ void Notifier::ComposeAndCommit(Notice* notice) {
   for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
        ticket = notice->tickets.Next(ticket)) {
     ticket->ending = notice->action == DsnAction::kFailed;
-    ticket->notified = true;
+    if (notice->action == DsnAction::kDelayed) ticket->notified = true;
   }
   const std::span<const char> state =
       BuildState(notice->message, io_->now_ns(), io_->wall_ns(), &notice->builder);

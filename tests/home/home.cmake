@@ -8,9 +8,3 @@ outbox_test(home_tables_test
     home/tables_test.cc
   LINK outbox_home
 )
-outbox_test(home_shard_test
-  FILES
-    home/shard_story.cc
-    home/shard_test.cc
-  LINK outbox_home simulation_harness
-)

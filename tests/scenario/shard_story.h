@@ -4,8 +4,8 @@
 // mail, lets time pass and looks at what arrived. Stopping and starting again goes on with the same
 // disk. Finish() is the end of every story: the ledger must add up and agree with the listing, the
 // relay must stop, and nobody may have broken the protocol.
-#ifndef OUTBOX_TESTS_HOME_SHARD_STORY_H_
-#define OUTBOX_TESTS_HOME_SHARD_STORY_H_
+#ifndef OUTBOX_TESTS_SCENARIO_SHARD_STORY_H_
+#define OUTBOX_TESTS_SCENARIO_SHARD_STORY_H_
 
 #include <map>
 #include <memory>
@@ -92,4 +92,4 @@ class ShardStory : public ShardObserver {
 
 }  // namespace outbox::queue
 
-#endif  // OUTBOX_TESTS_HOME_SHARD_STORY_H_
+#endif  // OUTBOX_TESTS_SCENARIO_SHARD_STORY_H_

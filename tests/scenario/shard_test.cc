@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "io/sim_disk.h"
-#include "tests/home/shard_story.h"
+#include "tests/scenario/shard_story.h"
 
 namespace outbox::queue {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/home/shard_story.h"
+#include "tests/scenario/shard_story.h"
 
 #include <gtest/gtest.h>
 
