@@ -132,13 +132,13 @@ void SegmentPool::AskSpace(int64_t now_ns) {
   asked_to_make_ = free_count_ < log_->options.spare_segments;
   next_space_ns_ = now_ns + core::kSpoolSpacePollMs * core::kNsPerMs;
   ++jobs_in_flight_;
-  log_->io->Space(&space_op_, log_->options.directory, &space_);
+  log_->io->Space(&space_op_, log_->options.directory, &asked_space_);
 }
 
 void SegmentPool::OnSpace(const io::OpResult& result) {
   asking_space_ = false;
   --jobs_in_flight_;
-  if (result.result < 0) space_ = {};
+  space_ = result.result < 0 ? io::SpaceInfo() : asked_space_;
 }
 
 void SegmentPool::AddFree(Segment* segment) {

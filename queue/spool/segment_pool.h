@@ -100,7 +100,8 @@ class SegmentPool {
   bool asked_to_make_ = false;  // the question is, or was, asked for the sake of the next segment
   bool declined_ = false;       // there was no room for it; the next poll asks again
   io::Op space_op_;
-  io::SpaceInfo space_;
+  io::SpaceInfo asked_space_;  // the operation's, written by the helper thread while it is asked
+  io::SpaceInfo space_;        // the last answer, less what we took since
 };
 
 }  // namespace outbox::queue
