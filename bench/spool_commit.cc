@@ -1,6 +1,6 @@
-// What the log costs: 4 KiB messages appended by 1, 20 and 100 appenders at a time, each durable before the
-// next of the same appender, against a bare loop that makes as many writes of the same size, through the
-// same Io into a file that was written before, in the same run.
+// What the log costs: 4 KiB messages appended by 1, 20 and 100 appenders at a time, each durable
+// before the next of the same appender, against a bare loop that makes as many writes of the same
+// size, through the same Io into a file that was written before, in the same run.
 //
 //   messages_per_s   through the store
 //   raw_per_s        messages that the bare loop's writes would have carried
@@ -55,7 +55,9 @@ class Appenders final : public RecoverySink {
   StoreStats stats() const { return store_.stats(); }
 
   void OnMessage(Message*, const MetaView&, const StateView&) override {}
-  void OnDamage(std::string_view what) override { std::printf("%.*s\n", int(what.size()), what.data()); }
+  void OnDamage(std::string_view what) override {
+    std::printf("%.*s\n", int(what.size()), what.data());
+  }
   void OnWritable(const core::Status& status) override { CHECK(status.ok()); }
   void OnRecovered(const RecoveryReport&) override {}
 
@@ -203,7 +205,12 @@ void AppendAndCommit(benchmark::State& state) {
   }
   std::filesystem::remove_all(name);
 }
-BENCHMARK(AppendAndCommit)->Arg(1)->Arg(20)->Arg(100)->UseManualTime()->Iterations(1)
+BENCHMARK(AppendAndCommit)
+    ->Arg(1)
+    ->Arg(20)
+    ->Arg(100)
+    ->UseManualTime()
+    ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace

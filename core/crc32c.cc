@@ -35,9 +35,9 @@ constexpr Tables MakeTables() {
 
 constexpr Tables kTables = MakeTables();
 
-// The processor's instruction takes three cycles and one can begin in each: three lanes, each with its
-// own checksum, go side by side. They are joined by the effect of a lane's length in octets of zero,
-// which is linear, so a table for each of the four octets of the checksum has it.
+// The processor's instruction takes three cycles and one can begin in each: three lanes, each with
+// its own checksum, go side by side. They are joined by the effect of a lane's length in octets of
+// zero, which is linear, so a table for each of the four octets of the checksum has it.
 constexpr size_t kLongLane = 1024;
 constexpr size_t kShortLane = 128;
 

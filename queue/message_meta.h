@@ -1,14 +1,15 @@
 // MessageMeta: what the spool knows of a message besides its body, in its encoded form.
 //
-// A meta holds the envelope (reverse-path, recipients), what was decided when the message was accepted
-// (destination groups, periods), the headers that we add (the prefix) and where the body is. It is the
-// first part of a message's entry in the log and of the window that a ticket carries, so the sending
-// shard reads it in place: decoding copies nothing, every field is a view into the bytes.
+// A meta holds the envelope (reverse-path, recipients), what was decided when the message was
+// accepted (destination groups, periods), the headers that we add (the prefix) and where the body
+// is. It is the first part of a message's entry in the log and of the window that a ticket carries,
+// so the sending shard reads it in place: decoding copies nothing, every field is a view into the
+// bytes.
 //
 // MetaBuilder writes it, MetaView reads it. The bytes may come from a damaged disk: MetaView::Parse
-// checks every bound and then the accessors cannot leave the bytes. docs/spool-format.md has the layout.
-// Readers skip what a later version appends to the fixed part and to the head of a group (each carries
-// its own length), so a newer meta stays readable.
+// checks every bound and then the accessors cannot leave the bytes. docs/spool-format.md has the
+// layout. Readers skip what a later version appends to the fixed part and to the head of a group
+// (each carries its own length), so a newer meta stays readable.
 #ifndef OUTBOX_QUEUE_MESSAGE_META_H_
 #define OUTBOX_QUEUE_MESSAGE_META_H_
 
@@ -23,10 +24,10 @@
 namespace outbox::queue {
 
 // Message flags, in the meta and in Message::flags.
-inline constexpr uint8_t kFlagGenerated = 1;     // made by us: a DSN
-inline constexpr uint8_t kFlagEightBit = 2;      // the body has octets above 127 (RFC 6152)
-inline constexpr uint8_t kFlagNullSender = 4;    // reverse-path <>
-inline constexpr uint8_t kFlagExtents = 8;       // the body lies in extents; set by MetaBuilder
+inline constexpr uint8_t kFlagGenerated = 1;   // made by us: a DSN
+inline constexpr uint8_t kFlagEightBit = 2;    // the body has octets above 127 (RFC 6152)
+inline constexpr uint8_t kFlagNullSender = 4;  // reverse-path <>
+inline constexpr uint8_t kFlagExtents = 8;     // the body lies in extents; set by MetaBuilder
 
 // A piece of a body in an extent segment, at most kExtentBytesMax (core/limits.h) long.
 struct Extent {
@@ -74,8 +75,8 @@ class GroupView {
 
 class MetaView {
  public:
-  // Reads the meta at the start of `bytes`; what is behind it is the body (see body()). Checks the whole
-  // structure once, O(size). Nothing if it is damaged. The view lives as long as the bytes.
+  // Reads the meta at the start of `bytes`; what is behind it is the body (see body()). Checks the
+  // whole structure once, O(size). Nothing if it is damaged. The view lives as long as the bytes.
   static std::optional<MetaView> Parse(std::span<const char> bytes);
 
   uint64_t id() const { return id_; }
@@ -94,8 +95,8 @@ class MetaView {
   uint64_t body_bytes() const { return body_bytes_; }
   // Dots that stuffing added; the final dot line is not among them.
   uint32_t stuffed_dots() const { return stuffed_dots_; }
-  // The size that MAIL FROM's SIZE= declares (RFC 1870): prefix and body without stuffing and without
-  // the final ".CRLF".
+  // The size that MAIL FROM's SIZE= declares (RFC 1870): prefix and body without stuffing and
+  // without the final ".CRLF".
   uint64_t smtp_size() const;
   // The inline body that follows the meta in the bytes given to Parse; empty when the body lies in
   // extents, or when the bytes end with the meta (as in an index).
@@ -150,9 +151,9 @@ class MetaView {
 // Builds one meta after another in a buffer of its own, which is kept: no allocation after warm-up.
 //
 //   builder.Start(store->NewId(), wall_ns, flags, "a@b", "192.0.2.1");
-//   for each destination, ascending by key: builder.AddGroup(...), then builder.AddRecipient(...) each
-//   builder.SetPrefix(...); builder.SetBody(...) or builder.SetExtents(...)
-//   op.meta = builder.Finish();   // stays valid until the next Start
+//   for each destination, ascending by key: builder.AddGroup(...), then builder.AddRecipient(...)
+//   each builder.SetPrefix(...); builder.SetBody(...) or builder.SetExtents(...) op.meta =
+//   builder.Finish();   // stays valid until the next Start
 class MetaBuilder {
  public:
   void Start(uint64_t id, int64_t accepted_wall_ns, uint8_t flags, std::string_view reverse_path,

@@ -1,13 +1,13 @@
 // MessageState: what has become of a message's recipients so far, in its encoded form.
 //
-// A state entry is a snapshot: the whole present state, so that only the newest one of a message counts.
-// It lists *parts*, each of which is what a ticket is when it is at rest (queue/ticket.h): recipients
-// first + bit of mask of one group, their attempts, when to try next and what the last attempt said.
-// A recipient that is in no part is final. A message without any state entry is untouched: all its
-// recipients are pending, with no attempts.
+// A state entry is a snapshot: the whole present state, so that only the newest one of a message
+// counts. It lists *parts*, each of which is what a ticket is when it is at rest (queue/ticket.h):
+// recipients first + bit of mask of one group, their attempts, when to try next and what the last
+// attempt said. A recipient that is in no part is final. A message without any state entry is
+// untouched: all its recipients are pending, with no attempts.
 //
-// StateBuilder writes, StateView reads in place; Parse checks every bound (the bytes may come from a
-// damaged disk). docs/spool-format.md has the layout.
+// StateBuilder writes, StateView reads in place; Parse checks every bound (the bytes may come from
+// a damaged disk). docs/spool-format.md has the layout.
 #ifndef OUTBOX_QUEUE_MESSAGE_STATE_H_
 #define OUTBOX_QUEUE_MESSAGE_STATE_H_
 
@@ -23,16 +23,16 @@ inline constexpr uint8_t kPartNotified = 1;  // the sender has had the delay not
 inline constexpr uint8_t kPartHeld = 2;      // held by an operator
 
 struct StatePart {
-  uint64_t mask = 0;               // bit i: recipient first + i is pending in this part
+  uint64_t mask = 0;  // bit i: recipient first + i is pending in this part
   int64_t next_attempt_wall_ns = 0;
-  uint16_t first = 0;              // index of recipient in the message
+  uint16_t first = 0;  // index of recipient in the message
   uint16_t group = 0;
   uint16_t attempts = 0;
-  uint16_t code = 0;               // last reply's code; 0: no reply
+  uint16_t code = 0;  // last reply's code; 0: no reply
   uint8_t flags = 0;
-  std::string_view enhanced;       // last reply, RFC 3463
-  std::string_view text;           // last reply as the peer gave it, or our sentence
-  std::string_view mailhost;       // who said so
+  std::string_view enhanced;  // last reply, RFC 3463
+  std::string_view text;      // last reply as the peer gave it, or our sentence
+  std::string_view mailhost;  // who said so
 };
 
 class StateView {

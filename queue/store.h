@@ -2,20 +2,21 @@
 //
 // A store makes messages durable (Append), records what becomes of them (Commit, Done), lends their
 // bytes (Lease, Fetch), finds everything again after a crash (Open) and keeps its disk use bounded
-// (reclaim, by itself). docs/architecture.md, "The spool", says how; docs/spool-format.md has the bytes.
+// (reclaim, by itself). docs/architecture.md, "The spool", says how; docs/spool-format.md has the
+// bytes.
 //
 // Lifecycle: constructed -> Open (recovery goes on in Turn and Tick) -> writable as soon as the
-// headers have been read, usually before recovery is finished -> Close -> closed -> destroyed. Owned by
-// a shard; every call on that shard's thread. A shard has one store for its own new mail and may have
-// others *adopted* from an earlier number of shards: these take no new mail (Append fails; DSNs through
-// Commit are taken).
+// headers have been read, usually before recovery is finished -> Close -> closed -> destroyed.
+// Owned by a shard; every call on that shard's thread. A shard has one store for its own new mail
+// and may have others *adopted* from an earlier number of shards: these take no new mail (Append
+// fails; DSNs through Commit are taken).
 //
-// The shard calls Tick() once a turn, after the completions and before Turn(): what was started in one
-// turn is then written together. It passes min(..., NextDeadline()) to Turn.
+// The shard calls Tick() once a turn, after the completions and before Turn(): what was started in
+// one turn is then written together. It passes min(..., NextDeadline()) to Turn.
 //
-// Every op (AppendOp, CommitOp, FetchOp) is embedded in its owner, stays in place with all memory it
-// names until its callback, which comes exactly once and never inside the call that started it. An op
-// may be started again from its own callback.
+// Every op (AppendOp, CommitOp, FetchOp) is embedded in its owner, stays in place with all memory
+// it names until its callback, which comes exactly once and never inside the call that started it.
+// An op may be started again from its own callback.
 #ifndef OUTBOX_QUEUE_STORE_H_
 #define OUTBOX_QUEUE_STORE_H_
 
@@ -53,19 +54,20 @@ struct RecordPlace {
 struct Message {
   uint64_t id = 0;
   int64_t accepted_wall_ns = 0;
-  // --- home's own; the store sets pending (to the number of recipients that are not final), else 0 ---
-  void* home = nullptr;   // home's ticket list or whatever it hangs here
+  // --- home's own; the store sets pending (to the number of recipients that are not final), else 0
+  // ---
+  void* home = nullptr;  // home's ticket list or whatever it hangs here
   uint16_t pending = 0;
   uint16_t policy = 0;
-  uint8_t flags = 0;      // kFlag... of message_meta.h; set by the store
+  uint8_t flags = 0;  // kFlag... of message_meta.h; set by the store
   // --- the store's own: do not touch ---
   uint8_t store_flags = 0;
-  uint8_t staged = 0;     // state and done entries of it on their way to the disk
+  uint8_t staged = 0;  // state and done entries of it on their way to the disk
   uint8_t queued = 0;
-  RecordPlace place;      // the record with its message entry
-  RecordPlace state;      // the record with its newest state entry
-  uint32_t index = 0;     // in the slab
-  uint32_t next = 0;      // in its hash bucket
+  RecordPlace place;   // the record with its message entry
+  RecordPlace state;   // the record with its newest state entry
+  uint32_t index = 0;  // in the slab
+  uint32_t next = 0;   // in its hash bucket
 };
 static_assert(sizeof(Message) == 64);
 
@@ -81,28 +83,28 @@ struct AppendOp {
     };
   }
 
-  std::span<const char> meta;      // MetaBuilder::Finish; stays in place until the callback
-  std::span<const iovec> body;     // inline body, wire form; empty with `stream`
-  BodyStream* stream = nullptr;    // finished, its extents in `meta`; belongs to the message on success,
-                                   // and must be aborted by its owner on failure
+  std::span<const char> meta;    // MetaBuilder::Finish; stays in place until the callback
+  std::span<const iovec> body;   // inline body, wire form; empty with `stream`
+  BodyStream* stream = nullptr;  // finished, its extents in `meta`; belongs to the message on
+                                 // success, and must be aborted by its owner on failure
   void* owner = nullptr;
   Callback done = nullptr;
   bool in_flight = false;
 
-  core::ListLink link;             // the store's, while in flight
-  uint64_t scratch[4] = {};        // likewise
+  core::ListLink link;       // the store's, while in flight
+  uint64_t scratch[4] = {};  // likewise
 };
 
 // One atomic record: all of it survives a crash or nothing.
 struct CommitOp {
   struct State {
     Message* message = nullptr;
-    std::span<const char> state;   // StateBuilder::Finish
+    std::span<const char> state;  // StateBuilder::Finish
   };
-  struct NewMessage {              // a DSN
+  struct NewMessage {  // a DSN
     std::span<const char> meta;
     std::span<const iovec> body;
-    Message* message = nullptr;    // set before the callback, on success
+    Message* message = nullptr;  // set before the callback, on success
   };
   using Callback = void (*)(CommitOp* op, const core::Status& status);
   template <auto Method, typename Owner>
@@ -114,8 +116,8 @@ struct CommitOp {
   }
 
   std::span<const State> states;
-  // Finished messages. Home forgets them with the call; on success they are gone before the callback, on
-  // failure they are home's again.
+  // Finished messages. Home forgets them with the call; on success they are gone before the
+  // callback, on failure they are home's again.
   std::span<Message* const> done;
   std::span<NewMessage> messages;
   // Rides with the next batch, at the latest kLazyCommitDelayMs later.
@@ -124,19 +126,20 @@ struct CommitOp {
   Callback callback = nullptr;
   bool in_flight = false;
 
-  core::ListLink link;             // the store's, while in flight
-  uint64_t scratch[4] = {};        // likewise
+  core::ListLink link;       // the store's, while in flight
+  uint64_t scratch[4] = {};  // likewise
 };
 
-// Fetches a part of a message from disk. `part`: 0 is the record (meta, with the prefix inside, then the
-// inline body), 1..n the extents of the body in order, kPartState the newest state snapshot.
+// Fetches a part of a message from disk. `part`: 0 is the record (meta, with the prefix inside,
+// then the inline body), 1..n the extents of the body in order, kPartState the newest state
+// snapshot.
 //
-// The message may be finished meanwhile (Done, CommitOp::done): a read that is under way still ends with
-// the bytes, since its segment is kept until then; one that has not begun ends with kNotFound.
+// The message may be finished meanwhile (Done, CommitOp::done): a read that is under way still ends
+// with the bytes, since its segment is kept until then; one that has not begun ends with kNotFound.
 struct FetchOp {
   static constexpr uint32_t kPartState = UINT32_MAX;
-  // The window goes back with Store::Return. kDataLoss: the record is damaged on disk. kNotFound: the
-  // message has no such part, or is gone.
+  // The window goes back with Store::Return. kDataLoss: the record is damaged on disk. kNotFound:
+  // the message has no such part, or is gone.
   using Callback = void (*)(FetchOp* op, const core::Status& status, Window window);
   template <auto Method, typename Owner>
   void Bind(Owner* target) {
@@ -146,7 +149,7 @@ struct FetchOp {
     };
   }
 
-  Message* message = nullptr;      // live when Fetch is called; not looked at afterwards
+  Message* message = nullptr;  // live when Fetch is called; not looked at afterwards
   uint32_t part = 0;
   // part >= 1: which extent, from the meta that the caller holds (MetaView::extent(part - 1)).
   Extent extent;
@@ -154,17 +157,17 @@ struct FetchOp {
   Callback done = nullptr;
   bool in_flight = false;
 
-  core::ListLink link;             // the store's, while in flight
-  uint64_t scratch[4] = {};        // likewise
+  core::ListLink link;       // the store's, while in flight
+  uint64_t scratch[4] = {};  // likewise
 };
 
 struct StoreOptions {
-  std::string directory;           // the log's own: spool/log-<id>; made if missing (its parent not)
-  uint32_t log_id = 0;             // below 1024
-  bool adopted = false;            // takes no new mail
-  bool direct = true;              // O_DIRECT; false for file systems without it
-  uint64_t segment_bytes = 32u << 20;        // of new segments; existing logs keep theirs. Block multiple
-  uint64_t max_bytes = UINT64_MAX;           // bound of the log's disk use
+  std::string directory;  // the log's own: spool/log-<id>; made if missing (its parent not)
+  uint32_t log_id = 0;    // below 1024
+  bool adopted = false;   // takes no new mail
+  bool direct = true;     // O_DIRECT; false for file systems without it
+  uint64_t segment_bytes = 32u << 20;  // of new segments; existing logs keep theirs. Block multiple
+  uint64_t max_bytes = UINT64_MAX;     // bound of the log's disk use
   uint64_t disk_reserve_bytes = 256u << 20;  // of the file system, that we leave to others
   uint32_t reserve_segments = 3;             // for state and reclaim only
   uint32_t spare_segments = 2;               // made ahead of need
@@ -175,24 +178,24 @@ struct StoreOptions {
 };
 
 struct StoreStats {
-  uint64_t commits = 0;            // batches written
+  uint64_t commits = 0;  // batches written
   uint64_t records = 0;
   uint64_t bytes_written = 0;
   uint64_t commit_errors = 0;
-  uint64_t messages = 0;           // live
-  uint64_t live_bytes = 0;         // of live records, newest states and extents
-  uint64_t spool_bytes = 0;        // disk use: all segment files
+  uint64_t messages = 0;     // live
+  uint64_t live_bytes = 0;   // of live records, newest states and extents
+  uint64_t spool_bytes = 0;  // disk use: all segment files
   uint64_t segments = 0;
   uint64_t segments_free = 0;
-  uint64_t hot_bytes = 0;          // memory of the hot tail that leases hold
-  uint64_t moved_bytes = 0;        // by reclaim
-  uint64_t damages = 0;            // reported since the start
+  uint64_t hot_bytes = 0;    // memory of the hot tail that leases hold
+  uint64_t moved_bytes = 0;  // by reclaim
+  uint64_t damages = 0;      // reported since the start
 };
 
 struct RecoveryReport {
   uint64_t messages = 0;
   uint64_t damages = 0;
-  uint64_t torn_records = 0;       // cut: above the durable position
+  uint64_t torn_records = 0;  // cut: above the durable position
   uint32_t segments_read = 0;
   uint32_t indexes_read = 0;
 };
@@ -206,7 +209,8 @@ class RecoverySink {
   virtual void OnMessage(Message* message, const MetaView& meta, const StateView& state) = 0;
   // Something durable is damaged; a sentence for the operator. May come later, too (reclaim).
   virtual void OnDamage(std::string_view what) = 0;
-  // Headers are read; new mail is taken if accepting() (or the log cannot be opened: nothing else comes).
+  // Headers are read; new mail is taken if accepting() (or the log cannot be opened: nothing else
+  // comes).
   virtual void OnWritable(const core::Status& status) = 0;
   // All live messages have been reported.
   virtual void OnRecovered(const RecoveryReport& report) = 0;
@@ -223,14 +227,14 @@ class Store {
   ~Store();
 
   void Open(RecoverySink* sink);
-  // Commits everything that was started, lazy or not, then calls `done`. The status is the first error.
-  // At most one Flush at a time.
+  // Commits everything that was started, lazy or not, then calls `done`. The status is the first
+  // error. At most one Flush at a time.
   void Flush(std::function<void(const core::Status&)> done);
   // Flushes, waits for what is in flight, closes the files. REQUIRES: no stream active.
   void Close(std::function<void(const core::Status&)> done);
 
-  // For simulations, after a power failure: forgets everything that was started; no callback comes any
-  // more, and the destructor asks for nothing.
+  // For simulations, after a power failure: forgets everything that was started; no callback comes
+  // any more, and the destructor asks for nothing.
   void Abandon();
 
   // Stages what waits, writes if something is urgent or due, goes on with recovery and reclaim
@@ -243,8 +247,9 @@ class Store {
 
   // An id that was never used and never will be, in any log. REQUIRES: writable.
   uint64_t NewId();
-  // False: say 452 (or 451 when status() is an I/O error). At the disk's reserve, when no segment can
-  // be written, before Open has read the headers, in an adopted log, after Close. Changes back by itself.
+  // False: say 452 (or 451 when status() is an I/O error). At the disk's reserve, when no segment
+  // can be written, before Open has read the headers, in an adopted log, after Close. Changes back
+  // by itself.
   bool accepting() const;
   // Why accepting() is false; ok otherwise.
   core::Status status() const;
@@ -258,8 +263,9 @@ class Store {
 
   // --- Big bodies --------------------------------------------------------------------------------
 
-  // False when not accepting, or when core::kStreamsPerLog are active: 452. The stream's room() may be
-  // empty at first, when others have all buffers: OnRoom follows. REQUIRES: stream idle and bound.
+  // False when not accepting, or when core::kStreamsPerLog are active: 452. The stream's room() may
+  // be empty at first, when others have all buffers: OnRoom follows. REQUIRES: stream idle and
+  // bound.
   bool BeginStream(BodyStream* stream);
 
   // --- Reading -----------------------------------------------------------------------------------
@@ -274,8 +280,8 @@ class Store {
   // --- Looking -----------------------------------------------------------------------------------
 
   Message* Find(uint64_t id);
-  // Visits live messages, at most `max` slots from `*cursor` (start with 0). False at the end. Messages
-  // that come and go meanwhile are seen or not; every other one exactly once.
+  // Visits live messages, at most `max` slots from `*cursor` (start with 0). False at the end.
+  // Messages that come and go meanwhile are seen or not; every other one exactly once.
   bool ForEach(uint32_t* cursor, uint32_t max, const std::function<void(Message*)>& visit);
   StoreStats stats() const;
   const StoreOptions& options() const;

@@ -1,8 +1,9 @@
 // spoolcat: what is in a spool, while outboxd is down.
 //
 //   spoolcat list SPOOL [--json]                  one line a message
-//   spoolcat check SPOOL                          every batch and record; exit 1 if something is damaged
-//   spoolcat export SPOOL ID|--all [-o DIR] [--lf] messages as .eml: added headers, dots un-stuffed
+//   spoolcat check SPOOL                          every batch and record; exit 1 if something is
+//   damaged spoolcat export SPOOL ID|--all [-o DIR] [--lf] messages as .eml: added headers, dots
+//   un-stuffed
 //
 // It takes the spool's lock, so it never reads under a running daemon, and changes nothing.
 // Exit: 0 good, 1 damaged or not found, 2 wrong usage or no spool.
@@ -87,13 +88,14 @@ void ListOne(const OfflineMessage& message, bool json) {
   if (!json) {
     std::printf("%s  %llu bytes  from <%s>  %u of %u recipients pending  first <%s>  %s\n",
                 FormatMessageId(message.id).c_str(),
-                static_cast<unsigned long long>(meta->smtp_size()), Text(meta->reverse_path()).c_str(),
-                pending, meta->recipient_count(), Text(meta->Recipient(0)).c_str(),
-                last_reply.c_str());
+                static_cast<unsigned long long>(meta->smtp_size()),
+                Text(meta->reverse_path()).c_str(), pending, meta->recipient_count(),
+                Text(meta->Recipient(0)).c_str(), last_reply.c_str());
     return;
   }
   nlohmann::json recipients = nlohmann::json::array();
-  for (uint32_t i = 0; i < meta->recipient_count(); ++i) recipients.push_back(Text(meta->Recipient(i)));
+  for (uint32_t i = 0; i < meta->recipient_count(); ++i)
+    recipients.push_back(Text(meta->Recipient(i)));
   const nlohmann::json line = {{"id", FormatMessageId(message.id)},
                                {"sender", Text(meta->reverse_path())},
                                {"client", Text(meta->client())},
@@ -154,14 +156,14 @@ int Check(const std::string& path, const OfflineLog& log) {
       damages.push_back("message " + FormatMessageId(id) + ": state damaged");
     }
   }
-  std::printf("%s: %llu segments (%llu free), %llu batches, %llu records, %llu torn, %zu messages, "
-              "%zu damages\n",
-              path.c_str(), static_cast<unsigned long long>(log.segments()),
-              static_cast<unsigned long long>(log.segments_free()),
-              static_cast<unsigned long long>(log.batches()),
-              static_cast<unsigned long long>(log.records()),
-              static_cast<unsigned long long>(log.torn_records()), log.messages().size(),
-              damages.size());
+  std::printf(
+      "%s: %llu segments (%llu free), %llu batches, %llu records, %llu torn, %zu messages, "
+      "%zu damages\n",
+      path.c_str(), static_cast<unsigned long long>(log.segments()),
+      static_cast<unsigned long long>(log.segments_free()),
+      static_cast<unsigned long long>(log.batches()),
+      static_cast<unsigned long long>(log.records()),
+      static_cast<unsigned long long>(log.torn_records()), log.messages().size(), damages.size());
   for (const std::string& damage : damages) std::printf("  %s\n", damage.c_str());
   return damages.empty() ? kGood : kDamaged;
 }
@@ -215,7 +217,8 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App* list = app.add_subcommand("list", "One line a message");
   list->add_flag("--json", options.json, "One JSON object a line");
-  CLI::App* check = app.add_subcommand("check", "Checks every record; exit 1 if something is damaged");
+  CLI::App* check =
+      app.add_subcommand("check", "Checks every record; exit 1 if something is damaged");
   CLI::App* exported = app.add_subcommand("export", "Writes messages as .eml files");
   for (CLI::App* command : {list, check, exported}) {
     command->add_option("spool", options.spool, "The spool directory")->required();

@@ -1,10 +1,11 @@
 // BodyStream: the body of a big message on its way into extents, while it arrives.
 //
-// Embedded in whoever receives (a connection); may be used again after it has ended. Its memory is two
-// aligned buffers of the store's, bounded for all streams of a log together: the bytes are received
-// straight into them and written from them to an extent segment as soon as one is full. When both are
-// being written, or other streams have all buffers (at the very beginning, too), room() is empty until
-// on_room is called: that is how a client that outruns the disk is parked. What a crash leaves behind is swept at recovery, since no meta names it.
+// Embedded in whoever receives (a connection); may be used again after it has ended. Its memory is
+// two aligned buffers of the store's, bounded for all streams of a log together: the bytes are
+// received straight into them and written from them to an extent segment as soon as one is full.
+// When both are being written, or other streams have all buffers (at the very beginning, too),
+// room() is empty until on_room is called: that is how a client that outruns the disk is parked.
+// What a crash leaves behind is swept at recovery, since no meta names it.
 //
 //   idle --Store::BeginStream--> filling --Finish--> finishing --> finished (extents durable)
 //   finished --AppendOp::stream, committed--> idle;  any --Abort--> idle
@@ -55,12 +56,13 @@ class BodyStream {
   void Advance(size_t bytes);  // REQUIRES: bytes <= room().size()
   // Copies as much of `bytes` as there is room for; the rest is returned.
   std::string_view Write(std::string_view bytes);
-  // No more bytes come. OnFinished is called (not inside) when all are durable, or with an error after
-  // which only Abort is left. REQUIRES: filling.
+  // No more bytes come. OnFinished is called (not inside) when all are durable, or with an error
+  // after which only Abort is left. REQUIRES: filling.
   void Finish();
   // Gives everything back; no callback comes any more. Writes in flight end by themselves.
   void Abort();
-  // A write failed: the message cannot be taken (451), Finish will say so; Abort at once if you like.
+  // A write failed: the message cannot be taken (451), Finish will say so; Abort at once if you
+  // like.
   bool failed() const { return failed_; }
   uint64_t bytes() const { return bytes_; }
   // REQUIRES: finished. For MetaBuilder::SetExtents.
@@ -76,11 +78,11 @@ class BodyStream {
   OnRoom on_room_ = nullptr;
   OnFinished on_finished_ = nullptr;
   StreamBuffer* filling_ = nullptr;  // the buffer that room() is in
-  uint32_t filled_ = 0;                     // bytes in it
-  uint32_t writing_ = 0;                    // buffers of ours in flight or waiting for a segment
+  uint32_t filled_ = 0;              // bytes in it
+  uint32_t writing_ = 0;             // buffers of ours in flight or waiting for a segment
   uint64_t bytes_ = 0;
-  std::vector<Extent> extents_;             // in order of the body; complete when finished
-  core::ListLink link_;                     // waits for a buffer
+  std::vector<Extent> extents_;  // in order of the body; complete when finished
+  core::ListLink link_;          // waits for a buffer
   bool finishing_ = false;
   bool finished_ = false;
   bool failed_ = false;

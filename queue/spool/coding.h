@@ -10,7 +10,8 @@
 
 namespace outbox::queue {
 
-static_assert(std::endian::native == std::endian::little, "the format is read and written in place");
+static_assert(std::endian::native == std::endian::little,
+              "the format is read and written in place");
 
 template <typename T>
 inline T Get(const char* at) {

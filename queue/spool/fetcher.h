@@ -1,8 +1,9 @@
 // Fetcher: reads parts of messages from disk into a bounded number of buffers and lends these.
 //
-// A fetch waits in order when all buffers are out, and knows its message by id only: the message may be
-// finished and its slot be another's when a buffer comes. While its read is in flight the segment is
-// pinned: it is not retired, so what arrives is what was asked for, whatever became of the message.
+// A fetch waits in order when all buffers are out, and knows its message by id only: the message
+// may be finished and its slot be another's when a buffer comes. While its read is in flight the
+// segment is pinned: it is not retired, so what arrives is what was asked for, whatever became of
+// the message.
 #ifndef OUTBOX_QUEUE_SPOOL_FETCHER_H_
 #define OUTBOX_QUEUE_SPOOL_FETCHER_H_
 
@@ -33,9 +34,7 @@ class Fetcher {
   void Abandon();
   bool idle() const { return waiting_.empty() && in_flight_ == 0; }
   // Something for Tick to do.
-  bool due() const {
-    return !waiting_.empty() && (free_ > 0 || CanGrow() || cancelled_);
-  }
+  bool due() const { return !waiting_.empty() && (free_ > 0 || CanGrow() || cancelled_); }
   uint32_t lent() const { return lent_; }
 
  private:
@@ -53,8 +52,8 @@ class Fetcher {
     bool in_use = false;
     bool cancelled = false;
     Segment* segment = nullptr;
-    uint64_t offset = 0;       // of the read
-    uint32_t start = 0;        // of what is wanted, in the segment
+    uint64_t offset = 0;  // of the read
+    uint32_t start = 0;   // of what is wanted, in the segment
     uint32_t length = 0;
     io::Op op;
     void OnRead(const io::OpResult& result) { fetcher->OnRead(this, result); }

@@ -17,7 +17,8 @@ constexpr uint32_t kBatchMagic = 0x62584230;
 constexpr uint32_t kRecordMagic = 0x72584231;
 
 constexpr uint32_t kBlockHeadBytes = 128;  // what of a header block is used, checksum included
-// The same again in another sector: a header is the only thing whose loss would cost more than itself.
+// The same again in another sector: a header is the only thing whose loss would cost more than
+// itself.
 constexpr uint32_t kCopyAt = 2048;
 
 uint32_t Checksum(const char* at, size_t bytes) { return core::Crc32c({at, bytes}); }
@@ -27,8 +28,8 @@ void SealBlock(char* at) {
   std::memcpy(at + kCopyAt, at, kBlockHeadBytes);
 }
 bool Sealed(const char* at, uint64_t magic) {
-  return Get<uint64_t>(at) == magic && Get<uint32_t>(at + kBlockHeadBytes - 4) ==
-                                           Checksum(at, kBlockHeadBytes - 4);
+  return Get<uint64_t>(at) == magic &&
+         Get<uint32_t>(at + kBlockHeadBytes - 4) == Checksum(at, kBlockHeadBytes - 4);
 }
 // The intact one of the two copies, or null.
 const char* IntactBlock(std::span<const char> block, uint64_t magic) {

@@ -2,8 +2,9 @@
 //
 // docs/spool-format.md draws them and says why they are so. Here are their values in memory and the
 // functions that encode and check them. Every checksum of what lies in a segment is seeded with the
-// segment's generation, its salt (random for each use, so that nobody can put a valid record into the
-// body of a message) and the offset; so what an earlier use left behind is never taken for the present.
+// segment's generation, its salt (random for each use, so that nobody can put a valid record into
+// the body of a message) and the offset; so what an earlier use left behind is never taken for the
+// present.
 #ifndef OUTBOX_QUEUE_SPOOL_FORMAT_H_
 #define OUTBOX_QUEUE_SPOOL_FORMAT_H_
 
@@ -49,7 +50,8 @@ std::optional<SegmentHeader> DecodeSegmentHeader(std::span<const char> block);
 // A segment header that is intact, but of a version that we cannot read.
 bool OfOtherVersion(std::span<const char> block);
 
-// Says that everything of the generations up to this one in the segment is dead: the segment is free.
+// Says that everything of the generations up to this one in the segment is dead: the segment is
+// free.
 struct RetireMark {
   uint32_t log_id = 0;
   uint64_t generation = 0;
@@ -61,8 +63,8 @@ std::optional<RetireMark> DecodeRetireMark(std::span<const char> block);
 struct BatchHeader {
   SegmentUse use;
   uint32_t log_id = 0;
-  uint32_t offset = 0;        // of the batch in its segment
-  uint32_t bytes = 0;         // with this header, without the padding to the next block
+  uint32_t offset = 0;  // of the batch in its segment
+  uint32_t bytes = 0;   // with this header, without the padding to the next block
   uint32_t record_count = 0;
   // All that the log has up to here was durable when this batch was written.
   uint64_t durable_generation = 0;
@@ -73,11 +75,12 @@ void EncodeBatchHeader(const BatchHeader& header, char* at);
 std::optional<BatchHeader> DecodeBatchHeader(std::span<const char> bytes);
 
 struct RecordHeader {
-  uint32_t bytes = 0;        // of its entries
+  uint32_t bytes = 0;  // of its entries
   uint32_t entry_count = 0;
   uint32_t entries_crc = 0;  // over the headers of its entries
 };
-void EncodeRecordHeader(const SegmentUse& use, uint32_t offset, const RecordHeader& header, char* at);
+void EncodeRecordHeader(const SegmentUse& use, uint32_t offset, const RecordHeader& header,
+                        char* at);
 std::optional<RecordHeader> DecodeRecordHeader(const SegmentUse& use, uint32_t offset,
                                                std::span<const char> bytes);
 
@@ -96,7 +99,7 @@ struct EntryHeader {
   EntryType type = EntryType::kMessage;
   uint32_t bytes = 0;  // of the data behind the header, without padding
   uint64_t id = 0;
-  uint32_t crc = 0;    // over type, bytes, id and the data
+  uint32_t crc = 0;  // over type, bytes, id and the data
 };
 // The entry's data must be behind `at` already. Fills in the checksum.
 void EncodeEntryHeader(const SegmentUse& use, uint32_t offset, EntryHeader header, char* at);
@@ -109,7 +112,7 @@ bool EntryIntact(const SegmentUse& use, uint32_t offset, std::span<const char> b
 struct Footer {
   SegmentUse use;
   uint32_t log_id = 0;
-  uint32_t data_end = 0;     // end of the last batch, padded
+  uint32_t data_end = 0;  // end of the last batch, padded
   uint32_t index_at = 0;
   uint32_t index_bytes = 0;
   uint32_t index_crc = 0;

@@ -2,8 +2,8 @@
 //
 // Batches are built in *arenas*: aligned memory, each the mirror of one stretch of a segment, batch
 // behind batch. An arena in which leases are out stays; others are used again, oldest first. When
-// leases hold all of them, batches are built in two arenas that are never lent: accepting mail never
-// waits for a slow peer.
+// leases hold all of them, batches are built in two arenas that are never lent: accepting mail
+// never waits for a slow peer.
 #ifndef OUTBOX_QUEUE_SPOOL_HOT_TAIL_H_
 #define OUTBOX_QUEUE_SPOOL_HOT_TAIL_H_
 
@@ -25,9 +25,9 @@ struct Arena {
   uint32_t offset = 0;  // in the segment, of memory's first byte
   uint32_t filled = 0;  // bytes of whole blocks that batches took
   uint32_t leases = 0;
-  uint32_t users = 0;   // batches being built or written in it, and the writer that fills it
+  uint32_t users = 0;  // batches being built or written in it, and the writer that fills it
   bool lendable = true;
-  uint64_t taken = 0;   // when it was last taken, in takes: for "oldest"
+  uint64_t taken = 0;  // when it was last taken, in takes: for "oldest"
 };
 
 class HotTail {
@@ -37,7 +37,8 @@ class HotTail {
   // An empty arena that mirrors the segment from `offset`. Never fails: at most two are in use.
   Arena* Take(const Segment& segment, uint32_t offset);
 
-  // The bytes [offset, offset + length) of the segment's present use, if they are in a lendable arena.
+  // The bytes [offset, offset + length) of the segment's present use, if they are in a lendable
+  // arena.
   Window Lease(const Segment& segment, uint32_t offset, uint32_t length);
   void Return(uint32_t arena);
   uint64_t leased_bytes() const { return leased_arenas_ * uint64_t{arena_bytes_}; }

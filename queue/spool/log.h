@@ -27,7 +27,8 @@ class Log {
   Log(io::Io* the_io, const StoreOptions& the_options);
 
   std::string PathOf(uint32_t segment) const;
-  // Ids: a counter that starts at the wall clock in microseconds, with the log's id in the low bits.
+  // Ids: a counter that starts at the wall clock in microseconds, with the log's id in the low
+  // bits.
   uint64_t next_id() const { return next_counter << kLogIdBits | options.log_id; }
   uint64_t NewId() { return next_counter++ << kLogIdBits | options.log_id; }
   void NoteId(uint64_t id);
@@ -68,7 +69,7 @@ class Log {
   Recovery recovery;
   uint64_t next_counter = 1;
   bool writable = false;
-  core::Status last_error;      // of a write; ok after the next success
+  core::Status last_error;  // of a write; ok after the next success
 
  private:
   enum class Phase : uint8_t { kRunning, kClosing, kClosingFiles, kClosed };

@@ -1,7 +1,8 @@
 // MessageTable: the live messages of a log, by pointer, by id and by walking.
 //
 // A slab of Messages and a hash table linked through them by slab index. The table grows by linear
-// hashing, one bucket at a time, so that no insertion stops the shard for a rehash of a million entries.
+// hashing, one bucket at a time, so that no insertion stops the shard for a rehash of a million
+// entries.
 #ifndef OUTBOX_QUEUE_SPOOL_MESSAGE_TABLE_H_
 #define OUTBOX_QUEUE_SPOOL_MESSAGE_TABLE_H_
 

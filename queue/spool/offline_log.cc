@@ -83,7 +83,8 @@ void OfflineLog::ReadSegment(const std::string& path) {
   // The log's id is in every batch: take what the first one says.
   const std::string whole = ReadAt(path, 0, SizeOf(path));
   for (size_t at = kSegmentDataAt; at + kBatchHeaderBytes <= whole.size(); at += kBlock) {
-    const auto batch = DecodeBatchHeader(std::span<const char>(whole).subspan(at, kBatchHeaderBytes));
+    const auto batch =
+        DecodeBatchHeader(std::span<const char>(whole).subspan(at, kBatchHeaderBytes));
     if (!batch) continue;
     const auto use = FindUse(whole, batch->log_id, mark ? mark->generation : 0);
     if (use) {
@@ -106,7 +107,8 @@ void OfflineLog::ReadLogSegment(const Use& segment) {
     }
   }
   const SegmentContents contents = ScanSegment(whole, segment.use, durable);
-  for (const std::string& damage : contents.damages) damages_.push_back(segment.path + ": " + damage);
+  for (const std::string& damage : contents.damages)
+    damages_.push_back(segment.path + ": " + damage);
   uint32_t& before = durable_[contents.durable_generation];
   before = std::max(before, contents.durable_offset);
   batches_ += contents.batches;

@@ -106,8 +106,8 @@ void Reclaimer::OnRead(const io::OpResult& result) {
   }
   read_ += static_cast<size_t>(result.result);
   if (read_ < victim_->data_end) return Read();
-  contents_ = ScanSegment(bytes_.span().first(read_ / kBlock * kBlock), victim_->use,
-                          victim_->durable_end);
+  contents_ =
+      ScanSegment(bytes_.span().first(read_ / kBlock * kBlock), victim_->use, victim_->durable_end);
   for (const std::string& damage : contents_.damages) {
     log_->Damage(SegmentFileName(victim_->number), damage);
   }
@@ -150,8 +150,7 @@ void Reclaimer::MoveEntry(const EntryRef& entry) {
   } else {
     const Message* message = log_->messages.Find(entry.id);
     if (message == nullptr) return;
-    const RecordPlace& place =
-        IsMessage(entry.type) ? message->place : message->state;
+    const RecordPlace& place = IsMessage(entry.type) ? message->place : message->state;
     if (!(place == move.from)) return;
     if (IsMessage(entry.type) && entry.data.size() < 4) return;
   }
@@ -164,8 +163,8 @@ void Reclaimer::EndPass() {
   const bool failed = log_->writer.move_failures() != failures_before_;
   if (!failed && contents_.damage_count == 0) victim_->guards_moved = true;
   if (victim_->dead()) return Forget(false);  // Log retires it
-  // Writes failed, or commits of the messages in it were under way: look again. What stays after that
-  // many passes is damaged or held by something that takes long.
+  // Writes failed, or commits of the messages in it were under way: look again. What stays after
+  // that many passes is damaged or held by something that takes long.
   guards_.clear();
   next_ = 0;
   failures_before_ = log_->writer.move_failures();

@@ -1,9 +1,9 @@
 // Reclaimer: gives space back by moving what is still needed out of segments that are mostly dead.
 //
-// Dead segments are retired by Log without its help. When the files take more than twice what is live,
-// or segments run short, the emptiest segment is read whole, and its live messages, newest states and
-// done entries that still guard something are written again, a little with each batch. A segment that
-// failed goes first, so that the list of suspects stays short.
+// Dead segments are retired by Log without its help. When the files take more than twice what is
+// live, or segments run short, the emptiest segment is read whole, and its live messages, newest
+// states and done entries that still guard something are written again, a little with each batch. A
+// segment that failed goes first, so that the list of suspects stays short.
 #ifndef OUTBOX_QUEUE_SPOOL_RECLAIMER_H_
 #define OUTBOX_QUEUE_SPOOL_RECLAIMER_H_
 
@@ -34,7 +34,9 @@ class Reclaimer {
   // Tick has something to do.
   bool due() const;
   // When the next pass is made; kNever if none waits.
-  int64_t NextDeadline() const { return victim_ == nullptr || reading_ ? core::kNever : next_pass_ns_; }
+  int64_t NextDeadline() const {
+    return victim_ == nullptr || reading_ ? core::kNever : next_pass_ns_;
+  }
 
  private:
   Segment* Pick() const;

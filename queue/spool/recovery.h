@@ -1,10 +1,11 @@
 // Recovery: finds what lives in the log, newest segment first.
 //
-// First all headers are read, then segment by segment, each by its index or, where there is none, by
-// its batches. Going backwards, the first copy of a message that shows up is its newest, and the first
-// state; a message whose done entry has shown up is dead. So a live message is reported as soon as it is
-// seen and can be delivered while older segments are still being read. The one exception is a message
-// that reclaim has moved: its state may be older than its copy, so it waits for it.
+// First all headers are read, then segment by segment, each by its index or, where there is none,
+// by its batches. Going backwards, the first copy of a message that shows up is its newest, and the
+// first state; a message whose done entry has shown up is dead. So a live message is reported as
+// soon as it is seen and can be delivered while older segments are still being read. The one
+// exception is a message that reclaim has moved: its state may be older than its copy, so it waits
+// for it.
 //
 // Nothing of what is found is written to: the log goes on in a fresh segment.
 #ifndef OUTBOX_QUEUE_SPOOL_RECOVERY_H_

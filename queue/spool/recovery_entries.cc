@@ -120,7 +120,8 @@ void Recovery::TakeMessage(const EntryRef& entry) {
   }
 }
 
-// Extents are live with their message. One whose segment is gone is lost, with a word to the operator.
+// Extents are live with their message. One whose segment is gone is lost, with a word to the
+// operator.
 void Recovery::CountExtents(const MetaView& meta) {
   if (meta.extent_count() == 0) return;
   std::vector<Extent>& list = log_->extents[meta.id()];

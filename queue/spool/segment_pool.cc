@@ -86,8 +86,8 @@ void SegmentPool::Tick(int64_t now_ns) {
   MakeAhead(now_ns);
 }
 
-// The space is asked for anew before each segment that is made: other logs and other programs take from
-// it as well, and what they leave to the operator is not ours.
+// The space is asked for anew before each segment that is made: other logs and other programs take
+// from it as well, and what they leave to the operator is not ours.
 void SegmentPool::MakeAhead(int64_t now_ns) {
   if (free_count_ >= log_->options.spare_segments) {
     asked_to_make_ = declined_ = false;
@@ -196,8 +196,8 @@ void SegmentPool::OnStarted(Job* job, int32_t result) {
   starting_[static_cast<int>(segment->kind)] = false;
   EndJob(job);
   if (result != static_cast<int32_t>(kBlock)) {
-    // Its header may be written or not or in part; an empty use is as good as a free segment, and the
-    // next use writes a new header. This is also how a disk that has failed is tried again.
+    // Its header may be written or not or in part; an empty use is as good as a free segment, and
+    // the next use writes a new header. This is also how a disk that has failed is tried again.
     log_->segments.End(segment);
     AddFree(segment);
     not_before_ns_ = log_->io->now_ns() + kRetryNs;

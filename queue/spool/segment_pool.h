@@ -1,9 +1,9 @@
 // SegmentPool: makes segments ahead of need, starts, seals and retires them.
 //
-// All of it happens beside the commits: the writer finds a started segment ready when the active one is
-// full, and files are created (helper thread) or, when they cannot be written any more, removed here
-// only. How much can still be had, from free segments, the bound and the disk, decides whether new mail
-// is taken.
+// All of it happens beside the commits: the writer finds a started segment ready when the active
+// one is full, and files are created (helper thread) or, when they cannot be written any more,
+// removed here only. How much can still be had, from free segments, the bound and the disk, decides
+// whether new mail is taken.
 #ifndef OUTBOX_QUEUE_SPOOL_SEGMENT_POOL_H_
 #define OUTBOX_QUEUE_SPOOL_SEGMENT_POOL_H_
 
@@ -37,8 +37,8 @@ class SegmentPool {
 
   // The ready segment for the log, now active; null: none yet. Mail may not take the last ones.
   Segment* TakeLog(bool for_mail);
-  // Likewise for extents. From the first WantExtents on, one is kept ready ahead of need, as long as
-  // more than the reserve is left.
+  // Likewise for extents. From the first WantExtents on, one is kept ready ahead of need, as long
+  // as more than the reserve is left.
   Segment* TakeExtents();
   void WantExtents() { want_extents_ = true; }
   // No segment is ready and nothing is under way that could bring one.
@@ -94,7 +94,7 @@ class SegmentPool {
   bool want_extents_ = false;
   bool making_ = false;
   uint32_t retiring_ = 0;
-  int64_t not_before_ns_ = 0;        // after a failure
+  int64_t not_before_ns_ = 0;  // after a failure
   int64_t next_space_ns_ = 0;
   bool asking_space_ = false;
   bool asked_to_make_ = false;  // the question is, or was, asked for the sake of the next segment

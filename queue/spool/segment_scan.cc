@@ -14,7 +14,8 @@ class Scanner {
       : bytes_(segment), use_(use), durable_end_(durable_end) {}
 
   SegmentContents Run() {
-    const uint32_t size = static_cast<uint32_t>(std::min<size_t>(bytes_.size(), UINT32_MAX - kBlock));
+    const uint32_t size =
+        static_cast<uint32_t>(std::min<size_t>(bytes_.size(), UINT32_MAX - kBlock));
     // First the batches, so that what lies before the last one is known to have been durable.
     struct Piece {
       uint32_t from, to;
@@ -70,8 +71,7 @@ class Scanner {
   void ScanRecords(uint32_t at, uint32_t end, bool durable, bool in_gap = false) {
     bool lost = in_gap;  // the chain is broken and was reported
     while (at + kRecordHeaderBytes <= end) {
-      const auto header =
-          DecodeRecordHeader(use_, at, bytes_.subspan(at, kRecordHeaderBytes));
+      const auto header = DecodeRecordHeader(use_, at, bytes_.subspan(at, kRecordHeaderBytes));
       if (!header || header->bytes > end - at - kRecordHeaderBytes) {
         if (!lost) Bad(at, durable, "record header damaged");
         lost = true;
@@ -87,8 +87,8 @@ class Scanner {
         out_.data_end = std::max(out_.data_end, Align(at, kBlock));
       }
     }
-    // Up to 7 bytes or the zeros of a gap are left; a damaged length of the batch shows as damage of
-    // its header.
+    // Up to 7 bytes or the zeros of a gap are left; a damaged length of the batch shows as damage
+    // of its header.
   }
 
   bool ReadRecord(uint32_t at, const RecordHeader& header) {
@@ -103,8 +103,8 @@ class Scanner {
       if (!EntryIntact(use_, offset, whole)) return Drop(kept);
       crc = core::Crc32cExtend(crc, whole.first(kEntryHeaderBytes));
       const uint32_t length = kEntryHeaderBytes + entry.bytes;
-      out_.entries.push_back({entry.type, entry.id, offset, length,
-                              whole.subspan(kEntryHeaderBytes, entry.bytes)});
+      out_.entries.push_back(
+          {entry.type, entry.id, offset, length, whole.subspan(kEntryHeaderBytes, entry.bytes)});
       offset += std::min(Align8(length), end - offset);
     }
     if (crc != header.entries_crc) return Drop(kept);

@@ -14,8 +14,8 @@
 
 namespace outbox::queue {
 
-// One entry. `data` is what follows its header: for a message the meta and, when it comes from a scan,
-// the inline body; it points into the bytes that were scanned.
+// One entry. `data` is what follows its header: for a message the meta and, when it comes from a
+// scan, the inline body; it points into the bytes that were scanned.
 struct EntryRef {
   EntryType type = EntryType::kMessage;
   uint64_t id = 0;
@@ -25,8 +25,8 @@ struct EntryRef {
 };
 
 struct SegmentContents {
-  std::vector<EntryRef> entries;       // in log order
-  std::vector<std::string> damages;    // sentences without the segment's name; at most kDamagesMax
+  std::vector<EntryRef> entries;     // in log order
+  std::vector<std::string> damages;  // sentences without the segment's name; at most kDamagesMax
   uint32_t damage_count = 0;
   uint32_t torn_records = 0;
   uint32_t batches = 0;
@@ -36,7 +36,7 @@ struct SegmentContents {
   // What its first batch says was durable before: the end of an earlier segment.
   uint64_t durable_generation = 0;
   uint32_t durable_offset = 0;
-  uint32_t durable_end = 0;            // of this segment, as far as is known
+  uint32_t durable_end = 0;  // of this segment, as far as is known
 
   static constexpr uint32_t kDamagesMax = 16;
 };
@@ -47,7 +47,8 @@ struct SegmentContents {
 SegmentContents ScanSegment(std::span<const char> segment, const SegmentUse& use,
                             uint32_t durable_end);
 
-// For a segment whose header is damaged: the newest use above `retired_generation` that a batch tells of.
+// For a segment whose header is damaged: the newest use above `retired_generation` that a batch
+// tells of.
 std::optional<SegmentUse> FindUse(std::span<const char> segment, uint32_t log_id,
                                   uint64_t retired_generation);
 
@@ -59,7 +60,8 @@ class IndexBuilder {
  public:
   void Clear();
   // `data`: of the whole entry; of a message, the meta alone.
-  void Add(EntryType type, uint64_t id, uint32_t offset, uint32_t length, std::span<const char> data);
+  void Add(EntryType type, uint64_t id, uint32_t offset, uint32_t length,
+           std::span<const char> data);
   // What Add with so much data will add.
   static uint32_t BytesFor(uint32_t data_bytes);
   uint32_t bytes() const { return static_cast<uint32_t>(out_.size()); }

@@ -1,11 +1,11 @@
-// Segments: the files of a log and what is known of each while it runs: its use, what is live in it,
-// which done entries guard dead copies in it.
+// Segments: the files of a log and what is known of each while it runs: its use, what is live in
+// it, which done entries guard dead copies in it.
 //
-// Guards. A message that is done may still lie in segments that were not overwritten yet; its done entry
-// must not disappear before them, or it would come back. A done entry names the generations that it
-// guards. So a pair (guarded segment, segment with the done entry) has a count; a segment with
-// guard_refs > 0 is not retired, and when a guarded segment is retired the counts of its guards go
-// down.
+// Guards. A message that is done may still lie in segments that were not overwritten yet; its done
+// entry must not disappear before them, or it would come back. A done entry names the generations
+// that it guards. So a pair (guarded segment, segment with the done entry) has a count; a segment
+// with guard_refs > 0 is not retired, and when a guarded segment is retired the counts of its
+// guards go down.
 #ifndef OUTBOX_QUEUE_SPOOL_SEGMENTS_H_
 #define OUTBOX_QUEUE_SPOOL_SEGMENTS_H_
 
@@ -35,9 +35,9 @@ struct Segment {
   uint32_t number = 0;  // its place in Segments and in its name
   SegmentState state = SegmentState::kAbsent;
   SegmentKind kind = SegmentKind::kLog;
-  bool suspect = false;   // may have copies that no Message points to; every done entry guards it
-  bool failed = false;    // a write to it failed
-  bool stuck = false;     // reclaim could not move all of it
+  bool suspect = false;  // may have copies that no Message points to; every done entry guards it
+  bool failed = false;   // a write to it failed
+  bool stuck = false;    // reclaim could not move all of it
   bool guards_moved = false;  // its done entries were written again elsewhere
   io::File file = io::kNoHandle;
   uint32_t bytes = 0;
@@ -46,9 +46,9 @@ struct Segment {
   SegmentUse use;
   uint32_t live_entries = 0;  // messages, newest states; extents
   uint64_t live_bytes = 0;
-  uint32_t guard_refs = 0;    // its done entries that still guard something
-  uint32_t pins = 0;          // reads and writes in flight
-  uint32_t tries = 0;         // of writing the retire mark
+  uint32_t guard_refs = 0;  // its done entries that still guard something
+  uint32_t pins = 0;        // reads and writes in flight
+  uint32_t tries = 0;       // of writing the retire mark
 
   struct Guard {
     uint32_t segment = 0;  // that has the done entries

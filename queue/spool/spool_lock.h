@@ -1,7 +1,8 @@
-// SpoolLock: one program at a time has a spool. outboxd holds it while it runs, spoolcat while it reads.
+// SpoolLock: one program at a time has a spool. outboxd holds it while it runs, spoolcat while it
+// reads.
 //
-// An flock on `spool/lock`; the kernel gives it back when the process ends, however it ends. Start-up
-// only: it calls the system directly.
+// An flock on `spool/lock`; the kernel gives it back when the process ends, however it ends.
+// Start-up only: it calls the system directly.
 #ifndef OUTBOX_QUEUE_SPOOL_SPOOL_LOCK_H_
 #define OUTBOX_QUEUE_SPOOL_SPOOL_LOCK_H_
 

@@ -24,7 +24,7 @@ struct StreamBuffer {
   BodyStream* stream = nullptr;  // null: aborted, or the buffer is free
   bool in_use = false;
   uint32_t length = 0;
-  uint32_t piece = 0;            // which extent of the stream
+  uint32_t piece = 0;  // which extent of the stream
   Segment* segment = nullptr;
   Extent extent;
   iovec part = {};
@@ -49,13 +49,15 @@ class StreamWriter {
   // The extents of a finished stream belong to a committed message now.
   void Claimed(BodyStream* stream);
   // The extents, still counted as live, are the caller's now; the stream has none any more.
-  std::vector<Extent> TakeExtents(BodyStream* stream) { return std::exchange(stream->extents_, {}); }
+  std::vector<Extent> TakeExtents(BodyStream* stream) {
+    return std::exchange(stream->extents_, {});
+  }
 
  private:
   friend class BodyStream;
   friend struct StreamBuffer;
 
-  void Full(BodyStream* stream);      // filling_ is full, or the last one
+  void Full(BodyStream* stream);  // filling_ is full, or the last one
   void Aborted(BodyStream* stream);
   bool Refill(BodyStream* stream);
   StreamBuffer* TakeBuffer();
@@ -70,7 +72,7 @@ class StreamWriter {
   std::vector<std::unique_ptr<StreamBuffer>> buffers_;
   std::deque<StreamBuffer*> waiting_place_;
   core::IntrusiveList<BodyStream, &BodyStream::link_> waiting_;  // for a buffer, or to be finished
-  Segment* segment_ = nullptr;  // that takes extents now
+  Segment* segment_ = nullptr;                                   // that takes extents now
   uint32_t offset_ = 0;
   uint32_t in_flight_ = 0;
   uint32_t active_ = 0;

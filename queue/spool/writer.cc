@@ -118,8 +118,8 @@ void Writer::Tick(int64_t now_ns) {
     while (AppendOp* op = failed.PopFront()) FailAppend(op, full);
   }
   if (in_flight_ || !gather_->open) return;
-  const bool due = lazy_since_ns_ != 0 &&
-                   now_ns - lazy_since_ns_ >= core::kLazyCommitDelayMs * core::kNsPerMs;
+  const bool due =
+      lazy_since_ns_ != 0 && now_ns - lazy_since_ns_ >= core::kLazyCommitDelayMs * core::kNsPerMs;
   if (!gather_->urgent && !gather_->full && !hurry_ && !due) return;
   StartWrite();
   Stage();
@@ -142,7 +142,8 @@ void Writer::Stage() {
   StageMoves();
 }
 
-// Each returns false when the batch is full or no segment is there: whatever comes behind waits, too.
+// Each returns false when the batch is full or no segment is there: whatever comes behind waits,
+// too.
 bool Writer::StageCommits() {
   while (CommitOp* op = commits_.front()) {
     if (WaitsForItself(*op)) {
@@ -155,8 +156,9 @@ bool Writer::StageCommits() {
   return true;
 }
 
-// An entry of one of its messages is on its way already. The two must not share a batch: of a torn one
-// any records may survive, and a state without the DSN that an earlier record had would be a loss.
+// An entry of one of its messages is on its way already. The two must not share a batch: of a torn
+// one any records may survive, and a state without the DSN that an earlier record had would be a
+// loss.
 bool Writer::WaitsForItself(const CommitOp& op) const {
   for (const CommitOp::State& state : op.states) {
     if (state.message->staged > 0) return true;
@@ -266,8 +268,8 @@ bool Writer::StageDones() {
     // Those with a commit of their state before them wait for it.
     while (next < dones_.size() && dones_[next]->queued > 0) dones_[kept++] = dones_[next++];
     if (next == dones_.size() && ghosts_.empty()) break;
-    const uint32_t count = static_cast<uint32_t>(
-        std::min<size_t>(most, dones_.size() - next + ghosts_.size()));
+    const uint32_t count =
+        static_cast<uint32_t>(std::min<size_t>(most, dones_.size() - next + ghosts_.size()));
     if (MakeRoom(count * each, count * IndexBuilder::BytesFor(GuardBytesMax()), false) !=
         Room::kOk) {
       room = false;
@@ -363,7 +365,8 @@ bool Writer::StageMoves() {
   return moves_.empty();
 }
 
-// Whether the entry is still what counts. What has a newer entry staged must not be written behind it.
+// Whether the entry is still what counts. What has a newer entry staged must not be written behind
+// it.
 bool Writer::MoveNeeded(const Move& move) {
   if (move.type == EntryType::kDone) return true;
   const Message* message = log_->messages.Find(move.id);

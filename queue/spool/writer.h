@@ -2,10 +2,11 @@
 // flight, the next one gathers.
 //
 // What is asked for waits in queues, in order, and is *staged* by Tick: encoded once, at its final
-// place, into the gathering batch. When the batch in flight has completed, its operations are applied
-// (live counts, places of messages) and called back in log order, and the gathering batch is written.
-// When it fails, the segment is sealed as suspect: appends fail, state and done entries are staged again
-// elsewhere, and what may be on the disk of the failed ones is guarded like a copy of a done message.
+// place, into the gathering batch. When the batch in flight has completed, its operations are
+// applied (live counts, places of messages) and called back in log order, and the gathering batch
+// is written. When it fails, the segment is sealed as suspect: appends fail, state and done entries
+// are staged again elsewhere, and what may be on the disk of the failed ones is guarded like a copy
+// of a done message.
 #ifndef OUTBOX_QUEUE_SPOOL_WRITER_H_
 #define OUTBOX_QUEUE_SPOOL_WRITER_H_
 
@@ -79,10 +80,10 @@ class Writer {
     bool urgent = false;
     bool full = false;
     Arena* arena = nullptr;
-    char* at = nullptr;       // the batch's first byte in the arena
+    char* at = nullptr;  // the batch's first byte in the arena
     Segment* segment = nullptr;
     uint32_t offset = 0;
-    uint32_t bytes = 0;       // header and records
+    uint32_t bytes = 0;  // header and records
     uint32_t records = 0;
     uint32_t move_bytes = 0;
     AppendList appends;
@@ -97,7 +98,7 @@ class Writer {
   struct RecordWriter {
     char* start = nullptr;
     uint32_t offset = 0;
-    uint32_t used = 0;        // of the entries
+    uint32_t used = 0;  // of the entries
     uint32_t entries = 0;
     uint32_t crc = 0;
   };
@@ -156,11 +157,11 @@ class Writer {
   bool blocked_for_space_ = false;
 
   Segment* active_ = nullptr;
-  Segment* to_seal_ = nullptr;   // full; sealed when its last batch has completed
-  uint32_t next_offset_ = 0;     // of the next batch in active_
-  Arena* arena_ = nullptr;       // that mirrors active_ up to next_offset_
-  IndexBuilder index_;           // of active_
-  IndexBuilder seal_index_;      // of to_seal_
+  Segment* to_seal_ = nullptr;  // full; sealed when its last batch has completed
+  uint32_t next_offset_ = 0;    // of the next batch in active_
+  Arena* arena_ = nullptr;      // that mirrors active_ up to next_offset_
+  IndexBuilder index_;          // of active_
+  IndexBuilder seal_index_;     // of to_seal_
   Batch batches_[2];
   Batch* gather_ = &batches_[0];
   Batch* flight_ = &batches_[1];

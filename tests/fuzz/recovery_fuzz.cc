@@ -1,5 +1,5 @@
-// Any bytes as a segment, an index and a header: reading ends, stays inside, and what is found lies where
-// it says.
+// Any bytes as a segment, an index and a header: reading ends, stays inside, and what is found lies
+// where it says.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,8 +15,9 @@ using namespace outbox::queue;  // NOLINT: a program of its own
 
 void CheckEntries(const SegmentContents& contents, std::span<const char> bytes) {
   for (const EntryRef& entry : contents.entries) {
-    CHECK(entry.data.empty() || (entry.data.data() >= bytes.data() &&
-                                 entry.data.data() + entry.data.size() <= bytes.data() + bytes.size()));
+    CHECK(entry.data.empty() ||
+          (entry.data.data() >= bytes.data() &&
+           entry.data.data() + entry.data.size() <= bytes.data() + bytes.size()));
   }
 }
 

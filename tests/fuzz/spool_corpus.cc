@@ -1,5 +1,5 @@
-// Writes the seeds of recovery_fuzz and meta_fuzz: a segment with three batches, whole and cut in its last
-// one, its header, metas and states, as the store writes them.
+// Writes the seeds of recovery_fuzz and meta_fuzz: a segment with three batches, whole and cut in
+// its last one, its header, metas and states, as the store writes them.
 //
 //   spool_corpus tests/fuzz/corpus
 #include <cstdint>
@@ -30,7 +30,8 @@ std::string Meta(uint64_t id, bool extents, std::string_view body) {
   MetaBuilder builder;
   const uint32_t retry[] = {60, 300, 900};
   builder.Start(id, 1'000'000, 0, "sender@example.com", "192.0.2.7");
-  builder.AddGroup("a.example", "default", retry, {.notify_after_s = 14400, .retry_until_s = 432000});
+  builder.AddGroup("a.example", "default", retry,
+                   {.notify_after_s = 14400, .retry_until_s = 432000});
   builder.AddRecipient("first@a.example");
   builder.AddGroup("via:192.0.2.9:25", "static", {retry, 1}, {.retry_until_s = 600});
   builder.AddRecipient("second@b.example");
@@ -119,7 +120,8 @@ std::string Segment() {
   EncodeRetireMark({kLogId, kUse.generation - 1, 1024},
                    std::span<char, kBlock>(segment.data() + kRetireMarkAt, kBlock));
   BatchWriter first(&segment, kSegmentDataAt);
-  first.AddRecord(EntryType::kMessage, 1025, Meta(1025, false, "Subject: a\r\n\r\n..body\r\n.\r\n"));
+  first.AddRecord(EntryType::kMessage, 1025,
+                  Meta(1025, false, "Subject: a\r\n\r\n..body\r\n.\r\n"));
   first.AddRecord(EntryType::kMessage, 2049, Meta(2049, true, ""));
   first.End();
   BatchWriter second(&segment, kSegmentDataAt + kBlock);
@@ -155,10 +157,11 @@ int main(int argc, char** argv) {
   const std::string meta = std::string(argv[1]) + "/meta_fuzz/";
   const std::string segment = Segment();
   constexpr uint32_t kTornAt = kSegmentDataAt + 2 * kBlock + 100;
-  const bool good = Write(recovery + "segment", segment) &&
-                    Write(recovery + "torn", segment.substr(0, kTornAt)) &&
-                    Write(recovery + "headers", segment.substr(0, kSegmentDataAt)) &&
-                    Write(meta + "inline", Meta(1025, false, "Subject: a\r\n\r\n..body\r\n.\r\n")) &&
-                    Write(meta + "extents", Meta(2049, true, "")) && Write(meta + "state", State());
+  const bool good =
+      Write(recovery + "segment", segment) &&
+      Write(recovery + "torn", segment.substr(0, kTornAt)) &&
+      Write(recovery + "headers", segment.substr(0, kSegmentDataAt)) &&
+      Write(meta + "inline", Meta(1025, false, "Subject: a\r\n\r\n..body\r\n.\r\n")) &&
+      Write(meta + "extents", Meta(2049, true, "")) && Write(meta + "state", State());
   return good ? 0 : 1;
 }

@@ -20,7 +20,8 @@ std::string Ledger::Body(uint64_t id, uint32_t bytes) {
 void Ledger::FillMeta(MetaBuilder* builder, const LedgerEntry& entry) {
   builder->Start(entry.id, static_cast<int64_t>(entry.id * 3), 0, Sender(entry.id), "192.0.2.7");
   const uint32_t retry[] = {60, 300, 900};
-  builder->AddGroup("a.example", "default", retry, {.notify_after_s = 14400, .retry_until_s = 432000});
+  builder->AddGroup("a.example", "default", retry,
+                    {.notify_after_s = 14400, .retry_until_s = 432000});
   builder->AddRecipient("first@a.example");
   if (Recipients(entry.id) > 1) {
     builder->AddGroup("b.example", "static", {retry, 1}, {.retry_until_s = 600});
@@ -101,7 +102,8 @@ void Ledger::Judge() {
     // One atomic record: a DSN and the state that caused it come together.
     if (entry.cause != 0 && entry.fate == LedgerEntry::Fate::kSent && !losses_allowed_) {
       const LedgerEntry* cause = Find(entry.cause);
-      if (cause->seen && !entry.done_sent && entry.seen != (cause->state_found >= entry.cause_version)) {
+      if (cause->seen && !entry.done_sent &&
+          entry.seen != (cause->state_found >= entry.cause_version)) {
         Problem(id, "DSN and its cause are torn apart");
       }
     }

@@ -1,4 +1,5 @@
-// Ledger: what a spool was asked to keep and what it has promised; judges what it has after a crash.
+// Ledger: what a spool was asked to keep and what it has promised; judges what it has after a
+// crash.
 #ifndef OUTBOX_TESTS_SPOOL_LEDGER_H_
 #define OUTBOX_TESTS_SPOOL_LEDGER_H_
 
@@ -14,9 +15,9 @@ namespace outbox::queue {
 
 struct LedgerEntry {
   enum class Fate : uint8_t {
-    kSent,   // append started, nothing heard yet
-    kLive,   // acknowledged
-    kGone,   // must never be seen again
+    kSent,  // append started, nothing heard yet
+    kLive,  // acknowledged
+    kGone,  // must never be seen again
   };
   uint64_t id = 0;
   Fate fate = Fate::kSent;
@@ -31,7 +32,7 @@ struct LedgerEntry {
   // Since the last boot.
   Message* message = nullptr;
   uint32_t state_found = 0;
-  uint32_t busy = 0;         // commits under way
+  uint32_t busy = 0;  // commits under way
   bool seen = false;
 };
 

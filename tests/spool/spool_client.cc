@@ -124,7 +124,8 @@ struct SpoolClient::CheckSlot {
       client->CheckWindow(id, window.bytes(), false);
       extents.clear();
       body.clear();
-      for (uint32_t i = 0; meta && i < meta->extent_count(); ++i) extents.push_back(meta->extent(i));
+      for (uint32_t i = 0; meta && i < meta->extent_count(); ++i)
+        extents.push_back(meta->extent(i));
     } else {
       body.append(window.data, window.size);
     }
@@ -282,14 +283,22 @@ void SpoolClient::Act() {
   int action = 0;
   while (pick >= weights[action]) pick -= weights[action++];
   switch (action) {
-    case 0: return Append(false);
-    case 1: return Append(true);
-    case 2: return Commit(true, false, false);
-    case 3: return FinishOne();
-    case 4: return Commit(false, true, false);
-    case 5: return Commit(true, false, true);
-    case 6: return FetchOne();
-    default: return;
+    case 0:
+      return Append(false);
+    case 1:
+      return Append(true);
+    case 2:
+      return Commit(true, false, false);
+    case 3:
+      return FinishOne();
+    case 4:
+      return Commit(false, true, false);
+    case 5:
+      return Commit(true, false, true);
+    case 6:
+      return FetchOne();
+    default:
+      return;
   }
 }
 
@@ -439,7 +448,8 @@ io::SimOptions SpoolMachine::Sim(uint64_t seed) {
 void SpoolMachine::Boot() {
   ledger.Boot();
   io = std::make_unique<io::SimIo>(&world);
-  client = std::make_unique<SpoolClient>(io.get(), options, &ledger, seed * 1000 + boots++, workload);
+  client =
+      std::make_unique<SpoolClient>(io.get(), options, &ledger, seed * 1000 + boots++, workload);
   io->set_run_once([this] { client->Step(); });
   client->Open();
 }

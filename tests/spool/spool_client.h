@@ -1,7 +1,7 @@
 // SpoolClient: a shard that uses a store at random, and keeps the ledger.
 //
-// Everything it does is drawn from a generator, so a run is repeated by its seed. SpoolMachine is the
-// machine under it, which can crash and boot again.
+// Everything it does is drawn from a generator, so a run is repeated by its seed. SpoolMachine is
+// the machine under it, which can crash and boot again.
 #ifndef OUTBOX_TESTS_SPOOL_SPOOL_CLIENT_H_
 #define OUTBOX_TESTS_SPOOL_SPOOL_CLIENT_H_
 
@@ -22,13 +22,13 @@ namespace outbox::queue {
 // What the client does, in parts of the sum of all.
 struct Workload {
   uint32_t append = 40;
-  uint32_t big = 2;       // append through a BodyStream
+  uint32_t big = 2;  // append through a BodyStream
   uint32_t state = 20;
-  uint32_t done = 30;     // Store::Done
+  uint32_t done = 30;  // Store::Done
   uint32_t commit_done = 5;
-  uint32_t dsn = 5;       // a state and a DSN in one record
-  uint32_t fetch = 10;    // of the record or the state, and the message may be finished meanwhile
-  uint32_t rest = 20;     // nothing: lets time pass
+  uint32_t dsn = 5;     // a state and a DSN in one record
+  uint32_t fetch = 10;  // of the record or the state, and the message may be finished meanwhile
+  uint32_t rest = 20;   // nothing: lets time pass
   uint32_t body_max = 6000;
   uint32_t big_max = 40000;
   uint32_t live_max = 300;  // above it, more is finished than appended
@@ -68,8 +68,9 @@ class SpoolClient final : public RecoverySink {
   uint32_t in_flight = 0;
   uint32_t refused = 0;
   uint32_t failed = 0;
-  uint32_t raced_bytes = 0;     // fetches that brought the bytes of a message that was finished meanwhile
-  uint32_t raced_nothing = 0;   // that found it gone
+  uint32_t raced_bytes =
+      0;  // fetches that brought the bytes of a message that was finished meanwhile
+  uint32_t raced_nothing = 0;  // that found it gone
   std::vector<std::string> damages;
 
  private:

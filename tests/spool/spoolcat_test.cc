@@ -88,7 +88,8 @@ class SpoolcatTest : public testing::Test {
     char name[] = "/tmp/outbox-spoolcat-XXXXXX";
     ASSERT_NE(mkdtemp(name), nullptr);
     directory_ = name;
-    for (int i = 0; i < 5'000; ++i) big_ += "line " + std::to_string(i) + " of a big body\r\n" + "..dots\r\n";
+    for (int i = 0; i < 5'000; ++i)
+      big_ += "line " + std::to_string(i) + " of a big body\r\n" + "..dots\r\n";
     Fill();
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
@@ -167,7 +168,10 @@ TEST_F(SpoolcatTest, ExportsWhatWasSent) {
             std::string(kPrefix) + unstuffed);
   std::filesystem::create_directory(directory_ + "/one");
   ASSERT_EQ(Run("export " + spool() + " " + FormatMessageId(small_.id) + " --lf -o " + directory_ +
-                    "/one", &out), 0) << out;
+                    "/one",
+                &out),
+            0)
+      << out;
   EXPECT_EQ(Read(directory_ + "/one/" + FormatMessageId(small_.id) + ".eml"),
             "Received: by relay.example.com\nSubject: small\n\n.a dot\nend\n");
 }

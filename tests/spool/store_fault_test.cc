@@ -84,7 +84,8 @@ TEST(StoreFaultTest, AFlippedBitCostsOneRecord) {
     ASSERT_TRUE(machine.Close());
     core::Random random(seed);
     const std::string path = "/log-1/segment-0000000" + std::to_string(random.Below(3));
-    ASSERT_TRUE(machine.world.disk().FlipBit(path, random.Below(64 << 10), static_cast<int>(seed % 8)));
+    ASSERT_TRUE(
+        machine.world.disk().FlipBit(path, random.Below(64 << 10), static_cast<int>(seed % 8)));
     machine.ledger.set_losses_allowed(true);
     machine.workload.actions = 0;
     machine.Boot();

@@ -61,7 +61,8 @@ Outcome RunSeed(uint64_t seed, const Plan& plan) {
     if (result == RunResult::kCrashPoint) {
       machine.Crash();
     } else if (result == RunResult::kCondition) {
-      EXPECT_TRUE(machine.client->damages.empty() || plan.write_errors) << machine.client->damages[0];
+      EXPECT_TRUE(machine.client->damages.empty() || plan.write_errors)
+          << machine.client->damages[0];
       if (last || random.Chance(1, 2)) {
         machine.world.disk().CrashAt(0, io::SimCrashMode::kBefore);
         EXPECT_TRUE(machine.Close());

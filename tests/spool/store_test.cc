@@ -53,8 +53,8 @@ struct Fetched {
   }
 };
 
-// One buffer: the second fetch waits until the first one's window comes back, and its message is long gone
-// by then, its slot another message's.
+// One buffer: the second fetch waits until the first one's window comes back, and its message is
+// long gone by then, its slot another message's.
 TEST(StoreTest, AFetchMayBeOvertakenByTheEndOfItsMessage) {
   StoreOptions options = SpoolMachine::SmallOptions();
   options.fetch_buffers = 1;
@@ -148,14 +148,15 @@ struct Feeder {
   }
 };
 
-// A burst on a fresh spool: no extent segment is there yet, and there are few buffers. All get through.
+// A burst on a fresh spool: no extent segment is there yet, and there are few buffers. All get
+// through.
 TEST(StoreTest, StreamsTakeTurnsWithTheBuffers) {
   Workload workload;
   workload.actions = 0;
   SpoolMachine machine(6, SpoolMachine::Sim(6), SpoolMachine::SmallOptions(), workload);
   machine.Boot();
-  ASSERT_EQ(machine.RunUntil([&] { return machine.client->recovered &&
-                                          machine.client->store.accepting(); }),
+  ASSERT_EQ(machine.RunUntil(
+                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
             RunResult::kCondition);
   Store& store = machine.client->store;
   const std::string body(200'000, 'b');
@@ -168,7 +169,8 @@ TEST(StoreTest, StreamsTakeTurnsWithTheBuffers) {
   EXPECT_TRUE(feeders.back()->waited_at_first);
   EXPECT_EQ(machine.RunUntil([&] {
     return std::all_of(feeders.begin(), feeders.end(), [](const auto& f) { return f->finished; });
-  }), RunResult::kCondition);
+  }),
+            RunResult::kCondition);
   for (const auto& feeder : feeders) {
     EXPECT_TRUE(feeder->status.ok()) << feeder->status.ToString();
     EXPECT_EQ(feeder->stream.bytes(), body.size());
@@ -182,8 +184,8 @@ TEST(StoreTest, StreamsHaveABound) {
   workload.actions = 0;
   SpoolMachine machine(6, SpoolMachine::Sim(6), SpoolMachine::SmallOptions(), workload);
   machine.Boot();
-  ASSERT_EQ(machine.RunUntil([&] { return machine.client->recovered &&
-                                          machine.client->store.accepting(); }),
+  ASSERT_EQ(machine.RunUntil(
+                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
             RunResult::kCondition);
   std::vector<std::unique_ptr<Feeder>> feeders;
   for (uint32_t i = 0; i <= core::kStreamsPerLog; ++i) {
@@ -194,7 +196,8 @@ TEST(StoreTest, StreamsHaveABound) {
   ASSERT_TRUE(machine.Close());
 }
 
-// The machine loses power at every single change of its disk: before it, in the middle, right after.
+// The machine loses power at every single change of its disk: before it, in the middle, right
+// after.
 void CrashEverywhere(uint64_t seed, const Workload& workload, const StoreOptions& options,
                      io::SimCrashMode mode, uint64_t step) {
   uint64_t changes = 0;

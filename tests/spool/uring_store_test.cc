@@ -63,8 +63,8 @@ TEST_F(UringStoreTest, WorksAndRecovers) {
   EXPECT_GT(ledger.live(), 0u);
 }
 
-// What the child tells the parent: a message is acknowledged; is about to be finished; its end is on the
-// disk.
+// What the child tells the parent: a message is acknowledged; is about to be finished; its end is
+// on the disk.
 enum class Fate : uint64_t { kAcknowledged, kFinishing, kFinished };
 struct Word {
   uint64_t id = 0;
@@ -76,7 +76,8 @@ uint32_t BodyBytes(uint64_t id) { return 100 + static_cast<uint32_t>(id / 1024 %
 // Appends as fast as it can until it is killed.
 class Appender final : public RecoverySink {
  public:
-  Appender(io::Io* io, const StoreOptions& options, int pipe) : io_(io), store_(io, options), pipe_(pipe) {}
+  Appender(io::Io* io, const StoreOptions& options, int pipe)
+      : io_(io), store_(io, options), pipe_(pipe) {}
 
   [[noreturn]] void Run() {
     store_.Open(this);
@@ -181,7 +182,8 @@ TEST_F(UringStoreTest, KillNine) {
 
     Ledger ledger;
     for (const uint64_t id : acknowledged) {
-      LedgerEntry& entry = ledger.Add(id, static_cast<uint32_t>(Ledger::Body(id, BodyBytes(id)).size()));
+      LedgerEntry& entry =
+          ledger.Add(id, static_cast<uint32_t>(Ledger::Body(id, BodyBytes(id)).size()));
       entry.fate = finished.contains(id) ? LedgerEntry::Fate::kGone : LedgerEntry::Fate::kLive;
       entry.done_sent = finishing.contains(id);
     }
@@ -204,7 +206,8 @@ TEST_F(UringStoreTest, KillNine) {
     // Finish everything, so that space comes round: what is finished must not come back.
     std::vector<Message*> live;
     uint32_t cursor = 0;
-    while (client.store.ForEach(&cursor, 1000, [&](Message* message) { live.push_back(message); })) {
+    while (
+        client.store.ForEach(&cursor, 1000, [&](Message* message) { live.push_back(message); })) {
     }
     for (Message* message : live) client.store.Done(message);
     Close(&client);
