@@ -116,7 +116,10 @@ void Draft::OnRoom() {
     if (!failed_) {
       stream_.Finish();
     } else {
-      Finish(core::Status(core::StatusCode::kIoError, "the message could not be stored"), 0);
+      const core::Status why = pool_->store_->status();  // a full spool is 452, a failing one 451
+      Finish(why.ok() ? core::Status(core::StatusCode::kIoError, "the message could not be stored")
+                      : why,
+             0);
     }
     return;
   }

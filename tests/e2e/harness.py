@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import signal
+import random
 import socket
 import socketserver
 import subprocess
@@ -27,12 +28,17 @@ PATIENCE = 30 * SLOWNESS
 
 
 def free_ports(count):
-    """Ports of 127.0.0.1 that nobody listens at now; all different."""
+    """Ports of 127.0.0.1 that nobody listens at now; all different. They lie below the ports that the
+    system gives to outgoing connections: a relay that is down for a moment must find its own again."""
     sockets = []
-    for _ in range(count):
+    while len(sockets) < count:
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
+        try:
+            s.bind(("127.0.0.1", random.randrange(10000, 32000)))
+        except OSError:
+            s.close()
+            continue
         sockets.append(s)
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:
