@@ -5,5 +5,7 @@ add_executable(outboxd
   outboxd.cc
   queue_answer.cc
 )
-target_link_libraries(outboxd PRIVATE outbox_control outbox_home outbox_io CLI11::CLI11
-  PkgConfig::JEMALLOC)
+target_link_libraries(outboxd PRIVATE outbox_control outbox_home outbox_io CLI11::CLI11)
+if(NOT OUTBOX_SANITIZE)  # sanitizers bring an allocator of their own
+  target_link_libraries(outboxd PRIVATE PkgConfig::JEMALLOC)
+endif()
