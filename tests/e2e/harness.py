@@ -28,8 +28,9 @@ PATIENCE = 30 * SLOWNESS
 
 
 def free_ports(count):
-    """Ports of 127.0.0.1 that nobody listens at now; all different. They lie below the ports that the
-    system gives to outgoing connections: a relay that is down for a moment must find its own again."""
+    """Ports of 127.0.0.1 that nobody listens at now; all different. They lie below the ports that
+    the system gives to outgoing connections: a relay that is down for a moment must find its own
+    again."""
     sockets = []
     while len(sockets) < count:
         s = socket.socket()
