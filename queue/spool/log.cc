@@ -137,7 +137,7 @@ void Log::RetireDead() {
   uint32_t retired = 0;
   for (uint32_t i = 0; i < segments.count(); ++i) {
     Segment& segment = segments[i];
-    if (!segment.dead() || segment.state != SegmentState::kSealed) continue;
+    if (!segment.dead() || reclaimer.moving(&segment)) continue;
     pool.Retire(&segment);
     if (++retired == kRetirePerTick) {
       segments.set_may_be_dead(true);

@@ -39,6 +39,7 @@ void Reclaimer::Tick() {
     if (stopped_) return;
     victim_ = Pick();
     if (victim_ == nullptr) return;
+    generation_ = victim_->use.generation;
     log_->segments.MarkSuspect(victim_);
     bytes_ = AlignedBuffer(victim_->bytes);
     read_ = 0;
@@ -135,6 +136,9 @@ void Reclaimer::MoveEntry(const EntryRef& entry) {
   move.from = {victim_->number, entry.offset, entry.length};
   move.data = entry.data;
   if (entry.type == EntryType::kDone) {
+    // A write that failed may have left the end of a message that is still live, together with the
+    // DSN that the end caused; alone, it must not go anywhere.
+    if (log_->messages.Find(entry.id) != nullptr) return;
     // What it guards and what is still there, but this segment.
     std::string left;
     for (size_t i = 0; i + 8 <= entry.data.size(); i += 8) {
@@ -159,6 +163,7 @@ void Reclaimer::MoveEntry(const EntryRef& entry) {
 
 // Everything was looked at and nothing is under way.
 void Reclaimer::EndPass() {
+  CHECK(victim_->use.generation == generation_ && victim_->state == SegmentState::kSealed);
   if (stopped_) return Forget(false);
   const bool failed = log_->writer.move_failures() != failures_before_;
   if (!failed && contents_.damage_count == 0) victim_->guards_moved = true;

@@ -31,6 +31,9 @@ class Reclaimer {
   void Stop();
   void Abandon() { reading_ = false; }
   bool reading() const { return reading_; }
+  // Being moved: Log must not retire it, though it may die meanwhile. A new use of it would be taken
+  // for the one that was moved.
+  bool moving(const Segment* segment) const { return segment == victim_; }
   // Tick has something to do.
   bool due() const;
   // When the next pass is made; kNever if none waits.
@@ -48,7 +51,8 @@ class Reclaimer {
   void Forget(bool stuck);
 
   Log* log_;
-  Segment* victim_ = nullptr;
+  Segment* victim_ = nullptr;  // not retired before it is forgotten
+  uint64_t generation_ = 0;    // of the use that is being moved
   AlignedBuffer bytes_;
   std::deque<std::string> guards_;  // lists of moved done entries, in place until written
   size_t read_ = 0;

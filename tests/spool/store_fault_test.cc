@@ -109,6 +109,7 @@ TEST(StoreFaultTest, DiskUseStaysUnderTwiceTheLiveBytesPlusAConstant) {
   Workload workload;
   workload.actions = 6000;
   workload.big = 0;
+  workload.append = 50;
   workload.live_max = 400;
   SpoolMachine machine(4, SpoolMachine::Sim(4), options, workload);
   machine.Boot();
