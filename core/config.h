@@ -13,6 +13,7 @@
 
 #include "core/ip_address.h"
 #include "core/limits.h"
+#include "core/rate.h"
 #include "core/time.h"
 
 namespace outbox::core {
@@ -47,14 +48,15 @@ struct StorageConfig {
   bool direct = true;                        // O_DIRECT
 };
 
-// [resolver]. Empty: the system's servers.
+// [resolver]
 struct ResolverConfig {
-  std::vector<SocketAddress> servers;
+  std::vector<SocketAddress> servers;  // empty: the system's
 };
 
 // [delivery]
 struct DeliveryConfig {
   RetryPeriods periods;
+  uint16_t port = kSmtpPort;                              // of hosts that MX records name
   uint32_t max_connections = kDefaultConnectionsPerSite;  // per site, over all shards
   uint32_t max_messages_per_connection = 1000;            // then QUIT; 0: no limit
   int64_t idle_timeout_ns = 5 * kNsPerSecond;             // an open connection without mail
@@ -70,11 +72,10 @@ struct DeliveryConfig {
   int64_t quit_timeout_ns = 5 * kNsPerSecond;
 };
 
-// A host to send to. In this configuration always an address: names are refused by the parser until
-// they can be resolved.
+// A host to send to: an address, or a name whose addresses the DNS knows.
 struct ViaHost {
-  std::string host;  // as it was written
-  uint16_t port = 25;
+  std::string host;  // without the port; a name in lower case
+  uint16_t port = kSmtpPort;
   bool is_address = false;
   SocketAddress address;  // with is_address
 };
@@ -84,9 +85,23 @@ struct RouteConfig {
   std::string name;                // for listings; default: the first pattern
   std::vector<std::string> match;  // lower case: "example.net", "*.example.net" (not itself), "*"
   bool via_mx = false;
-  std::vector<ViaHost> via;  // tried in this order; empty with via_mx
-  RetryPeriods periods;      // [delivery]'s where the route says nothing
+  std::vector<ViaHost> via;   // tried in this order; empty with via_mx
+  uint16_t port = kSmtpPort;  // of the hosts that MX records name; with via_mx
+  // [delivery]'s where the route says nothing.
+  RetryPeriods periods;
   uint32_t max_connections = kDefaultConnectionsPerSite;
+};
+
+// [[site]]: hosts that share limits, whatever domains they serve. In order, the first match wins.
+struct SiteConfig {
+  std::string name;  // for listings; default: the first pattern
+  // A site takes mail that goes to hosts of these names, or to these recipient domains. Patterns
+  // in lower case as RouteConfig::match; at least one of the two lists has some.
+  std::vector<std::string> hosts;
+  std::vector<std::string> domains;
+  uint32_t max_connections = kDefaultConnectionsPerSite;  // over all shards
+  uint32_t max_messages_per_connection = 1000;            // then QUIT; 0: no limit
+  Rate rate;                                              // messages, over all shards
 };
 
 // [log]
@@ -117,8 +132,9 @@ struct Config {
   std::vector<ListenerConfig> listeners;  // at least one
   ResolverConfig resolver;
   DeliveryConfig delivery;
-  // In order, the first match wins. A recipient that none matches has no route: it waits.
+  // In order, the first match wins. A recipient that none matches is sent to by MX.
   std::vector<RouteConfig> routes;
+  std::vector<SiteConfig> sites;
   LogConfig log;
   LimitsConfig limits;
   IoConfig io;

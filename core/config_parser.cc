@@ -9,6 +9,7 @@
 #include "core/config.h"
 #include "core/config_reader.h"
 #include "core/config_rules.h"
+#include "core/domain_name.h"
 #include "core/duration.h"
 #include "core/toml.h"
 
@@ -100,6 +101,7 @@ class Parser {
     if (const TomlValue* table = reader.Table("resolver")) ReadResolver(*table);
     if (const TomlValue* table = reader.Table("delivery")) ReadDelivery(*table);
     for (const TomlValue* table : reader.Tables("route", kConfigRoutes)) ReadRoute(*table);
+    for (const TomlValue* table : reader.Tables("site", kConfigSites)) ReadSite(*table);
     if (const TomlValue* table = reader.Table("log")) ReadLog(*table);
     if (const TomlValue* table = reader.Table("limits")) ReadLimits(*table);
     if (const TomlValue* table = reader.Table("io")) ReadIo(*table);
@@ -216,6 +218,7 @@ class Parser {
     ConfigReader reader(table, "[delivery]", problems_);
     DeliveryConfig& delivery = config_.delivery;
     ReadPeriods(&reader, &delivery.periods, problems_);
+    ReadPort(&reader, &delivery.port);
     reader.Integer("max_connections", 1, kMaxConnectionsPerSite, &delivery.max_connections);
     reader.Integer("max_messages_per_connection", 0, 1'000'000,
                    &delivery.max_messages_per_connection);
@@ -236,6 +239,7 @@ class Parser {
     ConfigReader reader(table, "[[route]]", problems_);
     RouteConfig route;
     route.periods = config_.delivery.periods;
+    route.port = config_.delivery.port;
     route.max_connections = config_.delivery.max_connections;
     ConfigText name;
     const bool has_name = reader.Text("name", &name);
@@ -245,6 +249,11 @@ class Parser {
     }
     ReadMatch(&reader, &route);
     ReadVia(&reader, &route);
+    if (ReadPort(&reader, &route.port) && !route.via.empty()) {
+      problems_->Add(reader.PositionOf("port"),
+                     "\"port\" is for via = \"mx\"; expected it behind each host, for example "
+                     "\"192.0.2.25:2525\"");
+    }
     if (has_name) route.name = name.text;
     if (!has_name && !route.match.empty()) route.name = route.match[0];
     ReadPeriods(&reader, &route.periods, problems_);
@@ -259,9 +268,7 @@ class Parser {
     if (!reader->Texts("match", "a pattern or an array of patterns", kConfigPatterns, &texts))
       return;
     for (ConfigText& text : texts) {
-      std::transform(text.text.begin(), text.text.end(), text.text.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-      });
+      text.text = ToLower(text.text);
       if (!IsRoutePattern(text.text)) {
         Expect(problems_, text, "is not a pattern of recipient domains",
                "\"example.net\", \"*.example.net\" or \"*\"");
@@ -279,31 +286,98 @@ class Parser {
   }
 
   void ReadVia(ConfigReader* reader, RouteConfig* route) {
-    reader->Require("via", "hosts to send to, for example [\"192.0.2.25:25\"]");
+    reader->Require("via", "\"mx\", or hosts to send to, for example [\"192.0.2.25:25\"]");
     std::vector<ConfigText> texts;
     if (!reader->Texts("via", "an array of hosts", kConfigViaHosts, &texts)) return;
     for (const ConfigText& text : texts) {
       if (text.text == "mx") {
         route->via_mx = true;
-        Expect(problems_, text, "needs MX records, which are not looked up yet",
-               "IP addresses, for example [\"192.0.2.25:25\"]");
+        if (texts.size() > 1) {
+          Expect(problems_, text, "stands beside hosts", "either \"mx\" alone or hosts");
+        }
         continue;
       }
       ViaHost host;
       if (!ParseViaHost(text.text, &host)) {
         Expect(problems_, text, "is not a host to send to",
-               "for example \"192.0.2.25\", \"192.0.2.25:2525\" or \"[2001:db8::25]:25\"");
-      } else if (!host.is_address) {
-        Expect(problems_, text, "is a host name, and host names are not resolved yet",
-               "an IP address, for example \"192.0.2.25:25\"");
-      } else if (listener_lines_.contains(host.address)) {
+               "\"mx\", \"mail.example.net\", \"192.0.2.25:2525\" or \"[2001:db8::25]:25\"");
+      } else if (IsOwnListener(host, config_)) {
         Expect(problems_, text, "is our own listener, and mail would go round in a circle",
                "another host");
-      } else if (std::any_of(route->via.begin(), route->via.end(),
-                             [&](const ViaHost& other) { return other.address == host.address; })) {
+      } else if (std::any_of(route->via.begin(), route->via.end(), [&](const ViaHost& other) {
+                   return other.host == host.host && other.port == host.port;
+                 })) {
         Expect(problems_, text, "stands twice", "each host once");
       } else {
         route->via.push_back(std::move(host));
+      }
+    }
+  }
+
+  // The hosts that MX records name listen on one port.
+  bool ReadPort(ConfigReader* reader, uint16_t* port) {
+    uint32_t number = *port;
+    const bool is_set = reader->Integer("port", 1, UINT16_MAX, &number);
+    *port = static_cast<uint16_t>(number);
+    return is_set;
+  }
+
+  void ReadSite(const TomlValue& table) {
+    ConfigReader reader(table, "[[site]]", problems_);
+    SiteConfig site;
+    site.max_connections = config_.delivery.max_connections;
+    site.max_messages_per_connection = config_.delivery.max_messages_per_connection;
+    if (!reader.Has("hosts") && !reader.Has("domains")) {
+      reader.Require("hosts",
+                     "names of mail hosts, for example \"*.mail.example.net\"; or "
+                     "\"domains\", the recipients'");
+    }
+    ReadPatterns(&reader, "hosts", "mail hosts", &site.hosts);
+    ReadPatterns(&reader, "domains", "recipient domains", &site.domains);
+    ConfigText name;
+    if (!site.hosts.empty() || !site.domains.empty()) {
+      site.name = site.hosts.empty() ? site.domains[0] : site.hosts[0];
+    }
+    const bool has_name = reader.Text("name", &name);
+    if (has_name && (name.text.empty() || name.text.size() > kConfigRouteNameBytes)) {
+      Expect(problems_, name, "is no name for a site",
+             "1 to " + std::to_string(kConfigRouteNameBytes) + " bytes");
+    } else if (has_name) {
+      site.name = name.text;
+    }
+    const uint32_t line = (has_name ? name.position : reader.position()).line;
+    if (const auto [first, is_new] = site_lines_.emplace(site.name, line);
+        !is_new && !site.name.empty()) {
+      problems_->Add(has_name ? name.position : reader.position(),
+                     "\"" + site.name + "\" is the name of the site in line " +
+                         std::to_string(first->second) + ", too; expected a name of its own");
+    }
+    reader.Integer("max_connections", 1, kMaxConnectionsPerSite, &site.max_connections);
+    reader.Integer("max_messages_per_connection", 0, 1'000'000, &site.max_messages_per_connection);
+    ConfigText rate;
+    if (reader.Text("rate", &rate)) {
+      const Result<Rate> parsed = ParseRate(rate.text);
+      if (parsed.ok()) {
+        site.rate = *parsed;
+      } else {
+        problems_->Add(rate.position, "\"rate\": " + parsed.status().message());
+      }
+    }
+    reader.Finish();
+    config_.sites.push_back(std::move(site));
+  }
+
+  void ReadPatterns(ConfigReader* reader, std::string_view key, std::string_view of,
+                    std::vector<std::string>* patterns) {
+    std::vector<ConfigText> texts;
+    if (!reader->Texts(key, "a pattern or an array of patterns", kConfigPatterns, &texts)) return;
+    for (const ConfigText& text : texts) {
+      const std::string pattern = ToLower(text.text);
+      if (IsRoutePattern(pattern)) {
+        patterns->push_back(pattern);
+      } else {
+        Expect(problems_, text, "is not a pattern of " + std::string(of),
+               "\"example.net\", \"*.example.net\" or \"*\"");
       }
     }
   }
@@ -353,6 +427,7 @@ class Parser {
   Config& config_;
   ConfigProblems* const problems_;
   std::map<SocketAddress, uint32_t> listener_lines_;
+  std::map<std::string, uint32_t> site_lines_;
   RoutePatterns patterns_;
 };
 

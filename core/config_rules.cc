@@ -1,5 +1,6 @@
 #include "core/config_rules.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "core/domain_name.h"
@@ -67,18 +68,17 @@ bool AreTooManyToRelay(std::span<const Network> networks) {
 }
 
 bool ParseViaHost(std::string_view text, ViaHost* host) {
-  constexpr uint16_t kSmtpPort = 25;
-  host->host = text;
   const Result<SocketAddress> address = SocketAddress::Parse(text, kSmtpPort);
   if (address.ok()) {
     host->is_address = true;
     host->address = *address;
+    host->host = address->ip.ToString();
     host->port = address->port;
     return host->port != 0;
   }
   const size_t colon = text.find(':');
   const std::string_view name = text.substr(0, colon);
-  host->host = name;
+  host->host = ToLower(name);
   host->is_address = false;
   host->port = kSmtpPort;
   if (colon != std::string_view::npos) {
@@ -89,6 +89,18 @@ bool ParseViaHost(std::string_view text, ViaHost* host) {
   }
   return IsDomainName(name) &&
          (name.find('.') == std::string_view::npos || IsQualifiedDomainName(name));
+}
+
+bool IsOwnListener(const ViaHost& host, const Config& config) {
+  const bool local_name = !host.is_address && host.host == "localhost";
+  const bool own_name = !host.is_address && host.host == ToLower(config.hostname);
+  return std::any_of(
+      config.listeners.begin(), config.listeners.end(), [&](const ListenerConfig& listener) {
+        const IpAddress& ip = listener.address.ip;
+        if (listener.address.port != host.port) return false;
+        if (!host.is_address) return own_name || (local_name && (ip.is_any() || ip.is_loopback()));
+        return ip == host.address.ip || (ip.is_any() && host.address.ip.is_loopback());
+      });
 }
 
 RoutePatterns::Earlier RoutePatterns::Add(std::string_view pattern, uint32_t line) {

@@ -38,6 +38,10 @@ bool AreTooManyToRelay(std::span<const Network> networks);
 // "mail.example.net:2525"; without a port it is 25. False: none of these.
 bool ParseViaHost(std::string_view text, ViaHost* host);
 
+// Whether mail to `host` would come back to one of `listeners`: to its address and port, to a
+// loopback address when it listens on all, or to our own name.
+bool IsOwnListener(const ViaHost& host, const Config& config);
+
 // The patterns of all routes so far, to find those that no recipient can reach.
 class RoutePatterns {
  public:

@@ -2,6 +2,7 @@
 #ifndef OUTBOX_CORE_DOMAIN_NAME_H_
 #define OUTBOX_CORE_DOMAIN_NAME_H_
 
+#include <string>
 #include <string_view>
 
 namespace outbox::core {
@@ -12,6 +13,9 @@ bool IsDomainName(std::string_view text);
 
 // A domain name of two labels or more whose last one is not a number.
 bool IsQualifiedDomainName(std::string_view text);
+
+// ASCII letters in lower case, everything else as it is.
+std::string ToLower(std::string_view text);
 
 // "[192.0.2.1]" or "[IPv6:2001:db8::1]", RFC 5321 4.1.3.
 bool IsAddressLiteral(std::string_view text);

@@ -29,6 +29,9 @@ inline constexpr uint32_t kMaxTimersPerShard = 1u << 26;
 
 // --- smtp ---
 
+// RFC 5321 4.5.4.2: where mail is handed over between hosts.
+inline constexpr uint16_t kSmtpPort = 25;
+
 // Octets of a command line, CRLF included. RFC 5321 4.5.3.1.4 asks for 512 and more for extensions.
 // A longer line is read to its end, dropped, and answered 500 5.5.2.
 inline constexpr size_t kSmtpCommandLineMax = 1024;
@@ -174,6 +177,7 @@ inline constexpr size_t kConfigViaHosts = 64;       // of one route
 inline constexpr size_t kConfigRouteNameBytes = 64;
 inline constexpr size_t kConfigRetrySteps = 64;  // of one retry schedule
 inline constexpr size_t kConfigResolvers = 8;
+inline constexpr size_t kConfigSites = 10'000;
 
 // --- Logs ---
 

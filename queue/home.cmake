@@ -8,6 +8,7 @@ outbox_library(outbox_home
     draft.cc
     home.cc
     notifier.cc
+    pattern_index.cc
     period_table.cc
     recipient_state.cc
     reply_table.cc
@@ -17,6 +18,7 @@ outbox_library(outbox_home
     reception.cc
     shard.cc
     shard_clients.cc
+    site_rules.cc
     state_writer.cc
   LINK
     outbox_core

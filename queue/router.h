@@ -1,9 +1,8 @@
 // Router: which route a recipient takes. Ordered static routes, the first match wins.
 //
-// Pure and built once from the configuration. Exact domains and "*.suffix" patterns are looked up
-// by hash, one lookup a label of the domain, so thousands of routes cost no more than a few; the
-// lowest route number among the matches wins, as if the list had been walked. A recipient that no
-// route matches takes the implicit last one, "*" via MX, under the name kImplicitRoute.
+// Pure and built once from the configuration (queue/pattern_index.h: thousands of routes cost no
+// more than a few). A recipient that no route matches takes the implicit last one, "*" via MX,
+// under the name kImplicitRoute.
 //
 // Shard-local (Route uses a scratch buffer); outlives every draft and notice that it routes.
 #ifndef OUTBOX_QUEUE_ROUTER_H_
@@ -18,6 +17,7 @@
 #include "core/config.h"
 #include "core/string_map.h"
 #include "queue/message_meta.h"
+#include "queue/pattern_index.h"
 
 namespace outbox::queue {
 
@@ -26,7 +26,7 @@ inline constexpr std::string_view kImplicitRoute = "mx";
 // The answer to one question. Views belong to the router; `destination` only until the next
 // question.
 struct RouteChoice {
-  std::string_view destination;       // key, queue/destination.h: "via:..." or "mx:domain"
+  std::string_view destination;       // queue/destination_key.h
   std::string_view route;             // its name
   std::span<const uint32_t> retry_s;  // schedule, seconds
   Periods periods;
@@ -42,31 +42,28 @@ class Router {
   // `recipient`: local@domain, the domain in any case. Without a domain it is our own host's.
   RouteChoice Route(std::string_view recipient) const;
 
-  // Connections that the destination with this key may have, over all shards.
+  // Connections that the routes allow to the destination with this key, over all shards.
   uint32_t ConnectionsFor(std::string_view destination) const;
-
-  // The destination key of a list of hosts.
-  static std::string KeyOf(std::span<const core::ViaHost> hosts);
 
  private:
   struct Entry {
     std::string name;
     std::string destination;  // "" when it is via MX
+    uint16_t port;            // with via MX
+    uint32_t connections;
     std::vector<uint32_t> retry_s;
     Periods periods;
   };
 
-  static Entry MakeEntry(std::string name, const core::RetryPeriods& periods);
-  void AddPattern(const std::string& pattern, uint32_t index);
+  static Entry MakeEntry(std::string name, const core::RetryPeriods& periods, uint16_t port,
+                         uint32_t connections);
   // The number of the first route that matches; entries_.size() - 1 (the implicit one) if none.
   uint32_t Match(std::string_view domain) const;
 
   std::string hostname_;
-  std::vector<Entry> entries_;             // the implicit one is the last
-  core::StringMap<uint32_t> exact_;        // domain -> lowest route
-  core::StringMap<uint32_t> suffix_;       // "example.net" of "*.example.net", likewise
-  uint32_t any_;                           // of "*"
-  core::StringMap<uint32_t> connections_;  // by destination key
+  std::vector<Entry> entries_;  // the implicit one is the last
+  PatternIndex patterns_;
+  core::StringMap<uint32_t> connections_;  // by destination key, of "via:" ones
   uint32_t default_connections_;
   mutable std::string domain_;       // scratch: lower case
   mutable std::string destination_;  // scratch: the answer's key

@@ -20,11 +20,17 @@ constexpr int kMakingSpins = 1000;
 
 }  // namespace
 
-void RateCell::SetRate(uint64_t per_hour, uint32_t burst) {
-  const int64_t interval_ns =
-      per_hour == 0 ? 0 : std::max<int64_t>(1, core::kNsPerHour / static_cast<int64_t>(per_hour));
+void RateCell::SetRate(const core::Rate& rate) {
+  const int64_t interval_ns = rate.limited() ? std::max<int64_t>(1, rate.per_ns / rate.events) : 0;
   interval_.store(interval_ns);
-  tolerance_.store(interval_ns * (std::max(burst, 1u) - 1));
+  // The events of a second fit into it when the last one is this early.
+  tolerance_.store(std::max<int64_t>(0, core::kNsPerSecond - interval_ns));
+}
+
+int64_t RateCell::Look(int64_t now_ns) const {
+  if (interval_.load() == 0) return 0;
+  const int64_t at_ns = arrival_.load() - tolerance_.load();
+  return at_ns > now_ns ? at_ns : 0;
 }
 
 int64_t RateCell::Take(int64_t now_ns) {

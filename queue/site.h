@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "core/rate.h"
 #include "queue/site_slots.h"
 
 namespace outbox::queue {
@@ -24,10 +25,12 @@ using StdAtomic = std::atomic<T>;
 // A rate limit: GCRA (the virtual scheduling form of the leaky bucket). One word, one CAS.
 class RateCell {
  public:
-  // `per_hour` events an hour, `burst` of them at once; 0: no limit.
-  void SetRate(uint64_t per_hour, uint32_t burst);
+  // Evenly spread, but for one second's worth that may come at once.
+  void SetRate(const core::Rate& rate);
   // Takes one event if it conforms; returns 0, or the steady time when it would.
   int64_t Take(int64_t now_ns);
+  // What Take would return, taking nothing.
+  int64_t Look(int64_t now_ns) const;
   void Reset() { arrival_.store(0); }
 
  private:

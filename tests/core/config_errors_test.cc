@@ -78,7 +78,7 @@ TEST(ConfigErrors, TopLevel) {
       {"unlike anything",
        "colour = \"red\"\n" + kFine,
        {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, shards, "
-        "stop_timeout, listener, storage, resolver, delivery, route, log, limits, io"}},
+        "stop_timeout, listener, storage, resolver, delivery, route, site, log, limits, io"}},
       {"short host name",
        "hostname = \"relay\"\n" + kFine.substr(kFine.find("[[")),
        {"f:1:12: \"relay\" is not a full host name; expected for example \"relay.example.com\" or "
@@ -207,7 +207,7 @@ TEST(ConfigErrors, Routes) {
        kFine + "[[route]]\n",
        {"f:7:1: [[route]] has no \"match\"; expected recipient domains, for example "
         "\"*.example.net\" or \"*\"",
-        "f:7:1: [[route]] has no \"via\"; expected hosts to send to, for example "
+        "f:7:1: [[route]] has no \"via\"; expected \"mx\", or hosts to send to, for example "
         "[\"192.0.2.25:25\"]"}},
       {"pattern",
        Route("match = \"*example.net\""),
@@ -217,22 +217,24 @@ TEST(ConfigErrors, Routes) {
        Route("match = \"joe@example.net\""),
        {"f:8:9: \"joe@example.net\" is not a pattern of recipient domains; expected "
         "\"example.net\", \"*.example.net\" or \"*\""}},
-      {"MX",
-       Route("via = \"mx\""),
-       {"f:8:7: \"mx\" needs MX records, which are not looked up yet; expected IP addresses, for "
-        "example [\"192.0.2.25:25\"]"}},
-      {"host name",
-       Route("via = [\"10.0.0.1:25\", \"backup.example.net:26\"]"),
-       {"f:8:23: \"backup.example.net:26\" is a host name, and host names are not resolved yet; "
-        "expected an IP address, for example \"192.0.2.25:25\""}},
+      {"MX beside hosts",
+       Route("via = [\"10.0.0.1:25\", \"mx\"]"),
+       {"f:8:23: \"mx\" stands beside hosts; expected either \"mx\" alone or hosts"}},
+      {"port of hosts",
+       Route("via = \"10.0.0.1\"\nport = 26"),
+       {"f:9:8: \"port\" is for via = \"mx\"; expected it behind each host, for example "
+        "\"192.0.2.25:2525\""}},
+      {"port",
+       Route("via = \"mx\"\nport = 65536"),
+       {"f:9:8: \"port\" is 65536; expected an integer from 1 to 65535"}},
+      {"host name with a bad port",
+       Route("via = [\"backup.example.net:0\"]"),
+       {"f:8:8: \"backup.example.net:0\" is not a host to send to; expected \"mx\", "
+        "\"mail.example.net\", \"192.0.2.25:2525\" or \"[2001:db8::25]:25\""}},
       {"no host",
        Route("via = [\"10.0.0.1:99999\"]"),
-       {"f:8:8: \"10.0.0.1:99999\" is not a host to send to; expected for example "
-        "\"192.0.2.25\", \"192.0.2.25:2525\" or \"[2001:db8::25]:25\""}},
-      {"a circle",
-       Route("via = [\"127.0.0.1:2525\"]"),
-       {"f:8:8: \"127.0.0.1:2525\" is our own listener, and mail would go round in a circle; "
-        "expected another host"}},
+       {"f:8:8: \"10.0.0.1:99999\" is not a host to send to; expected \"mx\", "
+        "\"mail.example.net\", \"192.0.2.25:2525\" or \"[2001:db8::25]:25\""}},
       {"twice",
        Route("via = [\"10.0.0.1\", \"10.0.0.1:25\"]"),
        {"f:8:20: \"10.0.0.1:25\" stands twice; expected each host once"}},
@@ -254,6 +256,68 @@ TEST(ConfigErrors, Routes) {
        Route("notify_after = false\nmatch = \"*\""),
        {"f:8:16: \"notify_after\" is a boolean; expected a duration, for example \"15m\" or "
         "\"never\""}},
+  });
+}
+
+TEST(ConfigErrors, RoutesThatLeadBackToUs) {
+  const auto circle = [](const std::string& host) {
+    return std::vector<std::string>{
+        "f:8:8: \"" + host +
+        "\" is our own listener, and mail would go round in a circle; expected another host"};
+  };
+  const std::string everywhere =
+      "hostname = \"relay.example.com\"\n\n[[listener]]\naddress = \"0.0.0.0:25\"\n"
+      "relay_from = [\"127.0.0.0/8\"]\n\n[[route]]\n";
+  Check({
+      {"an address", Route("via = [\"127.0.0.1:2525\"]"), circle("127.0.0.1:2525")},
+      {"our name", Route("via = [\"RELAY.example.com:2525\"]"), circle("RELAY.example.com:2525")},
+      {"localhost", Route("via = [\"localhost:2525\"]"), circle("localhost:2525")},
+      {"a listener on all addresses", everywhere + "via = [\"127.0.0.9\"]\nmatch = \"*\"\n",
+       circle("127.0.0.9")},
+      {"localhost and a listener on all addresses",
+       everywhere + "via = [\"localhost\"]\nmatch = \"*\"\n", circle("localhost")},
+      {"another port of ours", Route("via = [\"127.0.0.1:2526\"]"), {}},
+      {"our name, another port", Route("via = [\"relay.example.com\"]"), {}},
+      {"another loopback address", Route("via = [\"127.0.0.2:2525\"]"), {}},
+      {"elsewhere", everywhere + "via = [\"10.0.0.9\"]\nmatch = \"*\"\n", {}},
+  });
+}
+
+TEST(ConfigErrors, Sites) {
+  const std::string site = kFine + "[[site]]\n";
+  Check({
+      {"empty",
+       site,
+       {"f:7:1: [[site]] has no \"hosts\"; expected names of mail hosts, for example "
+        "\"*.mail.example.net\"; or \"domains\", the recipients'"}},
+      {"pattern",
+       site + "hosts = [\"mx*.example.net\"]\ndomains = \"joe@example.net\"\n",
+       {"f:8:10: \"mx*.example.net\" is not a pattern of mail hosts; expected \"example.net\", "
+        "\"*.example.net\" or \"*\"",
+        "f:9:11: \"joe@example.net\" is not a pattern of recipient domains; expected "
+        "\"example.net\", \"*.example.net\" or \"*\""}},
+      {"rate",
+       site + "domains = \"*\"\nrate = \"100/fortnight\"\n",
+       {"f:9:8: \"rate\": \"100/fortnight\" is not a rate; expected 1 to 1000000 in a time, for "
+        "example \"5/s\", \"100/min\", \"2000/h\" or \"50000/d\""}},
+      {"rate of nothing",
+       site + "domains = \"*\"\nrate = \"0/s\"\n",
+       {"f:9:8: \"rate\": \"0/s\" is not a rate; expected 1 to 1000000 in a time, for example "
+        "\"5/s\", \"100/min\", \"2000/h\" or \"50000/d\""}},
+      {"rate as a number",
+       site + "domains = \"*\"\nrate = 100\n",
+       {"f:9:8: \"rate\" is an integer; expected a string"}},
+      {"connections",
+       site + "domains = \"*\"\nmax_connections = 0\n",
+       {"f:9:19: \"max_connections\" is 0; expected an integer from 1 to 10000"}},
+      {"twice the same name",
+       site + "domains = \"a.example\"\n[[site]]\nname = \"a.example\"\nhosts = \"*\"\n",
+       {"f:10:8: \"a.example\" is the name of the site in line 7, too; expected a name of its "
+        "own"}},
+      {"misspelt",
+       site + "domains = \"*\"\nmax_connection = 5\n",
+       {"f:9:1: unknown key \"max_connection\" in [[site]]; did you mean "
+        "\"max_connections\"?"}},
   });
 }
 

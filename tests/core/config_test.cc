@@ -76,6 +76,7 @@ servers = ["127.0.0.1:5300", "192.0.2.53"]
 retry = ["1m", "5m", "1h"]
 notify_after = "never"
 retry_until = "2d"
+port = 2526
 max_connections = 7
 max_messages_per_connection = 100
 idle_timeout = "1s"
@@ -92,15 +93,31 @@ quit_timeout = "100ms"
 [[route]]
 name = "inner"
 match = ["Example.NET", "*.example.net"]
-via = ["10.1.2.3:2525", "10.1.2.4", "[2001:db8::1]:26"]
+via = ["10.1.2.3:2525", "10.1.2.4", "[2001:db8::1]:26", "Backup.Example.Net:2525", "relay"]
 retry = "30s"
 notify_after = "1h"
 retry_until = "1d"
 max_connections = 3
 
 [[route]]
+match = "*.example.org"
+via = "mx"
+port = 2527
+
+[[route]]
 match = "*"
 via = "192.0.2.25"
+
+[[site]]
+name = "large"
+hosts = ["*.MX.example.com", "mx.example.com"]
+domains = "example.com"
+max_connections = 4
+max_messages_per_connection = 50
+rate = "100/min"
+
+[[site]]
+domains = ["example.edu"]
 
 [log]
 file = "/var/log/outbox/outbox.log"
@@ -153,6 +170,7 @@ TEST(Config, EverythingSetForDelivery) {
   EXPECT_EQ(delivery.periods.notify_after_ns, kNever);
   EXPECT_EQ(delivery.periods.retry_until_ns, 2 * kNsPerDay);
   EXPECT_EQ(delivery.max_connections, 7u);
+  EXPECT_EQ(delivery.port, 2526);
   EXPECT_EQ(delivery.max_messages_per_connection, 100u);
   const int64_t timeouts[] = {
       delivery.idle_timeout_ns, delivery.connect_timeout_ns, delivery.greeting_timeout_ns,
@@ -161,23 +179,31 @@ TEST(Config, EverythingSetForDelivery) {
   for (int64_t i = 0; i < 9; ++i) EXPECT_EQ(timeouts[i], (i + 1) * kNsPerSecond) << i;
   EXPECT_EQ(delivery.quit_timeout_ns, 100 * kNsPerMs);
 
-  ASSERT_EQ(config.routes.size(), 2u);
+  ASSERT_EQ(config.routes.size(), 3u);
   const RouteConfig& inner = config.routes[0];
   EXPECT_EQ(inner.name, "inner");
   EXPECT_THAT(inner.match, ElementsAre("example.net", "*.example.net"));
   EXPECT_FALSE(inner.via_mx);
-  ASSERT_EQ(inner.via.size(), 3u);
+  ASSERT_EQ(inner.via.size(), 5u);
   EXPECT_EQ(inner.via[0].address.ToString(), "10.1.2.3:2525");
   EXPECT_EQ(inner.via[1].address.ToString(), "10.1.2.4:25");
   EXPECT_EQ(inner.via[1].host, "10.1.2.4");
   EXPECT_EQ(inner.via[2].address.ToString(), "[2001:db8::1]:26");
   EXPECT_EQ(inner.via[2].port, 26);
+  EXPECT_FALSE(inner.via[3].is_address);
+  EXPECT_EQ(inner.via[3].host, "backup.example.net");
+  EXPECT_EQ(inner.via[3].port, 2525);
+  EXPECT_EQ(inner.via[4].host, "relay");
+  EXPECT_EQ(inner.via[4].port, 25);
   EXPECT_THAT(inner.periods.retry_ns, ElementsAre(30 * kNsPerSecond));
   EXPECT_EQ(inner.periods.notify_after_ns, kNsPerHour);
   EXPECT_EQ(inner.periods.retry_until_ns, kNsPerDay);
   EXPECT_EQ(inner.max_connections, 3u);
   // What the second route does not say is [delivery]'s.
-  const RouteConfig& rest = config.routes[1];
+  EXPECT_TRUE(config.routes[1].via_mx);
+  EXPECT_TRUE(config.routes[1].via.empty());
+  EXPECT_EQ(config.routes[1].port, 2527);
+  const RouteConfig& rest = config.routes[2];
   EXPECT_EQ(rest.name, "*");
   EXPECT_EQ(rest.periods.retry_ns.size(), 3u);
   EXPECT_EQ(rest.periods.notify_after_ns, kNever);
@@ -187,6 +213,24 @@ TEST(Config, EverythingSetForDelivery) {
   EXPECT_EQ(config.log.level, LogLevel::kWarning);
   EXPECT_EQ(config.limits.memory, uint64_t{2} << 30);
   EXPECT_THAT(config.io.disable, ElementsAre("msg_ring", "poll_first"));
+}
+
+TEST(Config, Sites) {
+  const Config config = ParseConfig(kMost, "outbox.toml").config;
+  ASSERT_EQ(config.sites.size(), 2u);
+  const SiteConfig& large = config.sites[0];
+  EXPECT_EQ(large.name, "large");
+  EXPECT_THAT(large.hosts, ElementsAre("*.mx.example.com", "mx.example.com"));
+  EXPECT_THAT(large.domains, ElementsAre("example.com"));
+  EXPECT_EQ(large.max_connections, 4u);
+  EXPECT_EQ(large.max_messages_per_connection, 50u);
+  EXPECT_EQ(large.rate, (Rate{100, kNsPerMinute}));
+  // What the second one does not say is [delivery]'s, and it is called after its first pattern.
+  const SiteConfig& small = config.sites[1];
+  EXPECT_EQ(small.name, "example.edu");
+  EXPECT_EQ(small.max_connections, 7u);
+  EXPECT_EQ(small.max_messages_per_connection, 100u);
+  EXPECT_FALSE(small.rate.limited());
 }
 
 TEST(Config, TheOrderOfTablesDoesNotMatter) {

@@ -42,6 +42,9 @@ class Configuration(Scenario):
                 ('[delivery]\nretry = "five minutes"\n', ["retry"]),
                 ('[[route]]\nmatch = "*"\nvia = ["127.0.0.1:99999"]\n', ["99999"]),
                 ('[[route]]\nmatch = "*"\n', ["via"]),
+                ('[[route]]\nmatch = "*"\nvia = ["mx", "127.0.0.1"]\n', ["mx", "alone"]),
+                ('[[site]]\nhosts = "*"\nrate = "many"\n', ["rate", "many"]),
+                ('[[site]]\nrate = "5/s"\n', ["hosts", "domains"]),
                 ('[delivery\n', []),
                 ('[storage]\nreserve = "lots"\n', ["reserve"])):
             with self.subTest(text):
@@ -49,6 +52,10 @@ class Configuration(Scenario):
                 if "[storage]" in text:
                     head = head[:head.index("[storage]")]
                 self.assert_refused(self.outbox(text, head=head, start=False), *words)
+
+    def test_a_route_that_leads_back_to_us_is_named(self):
+        relay = self.outbox('[[route]]\nmatch = "*"\nvia = ["127.0.0.1:{port}"]\n', start=False)
+        self.assert_refused(relay, f"127.0.0.1:{relay.port}", "our own listener")
 
     def test_an_open_relay_does_not_start(self):
         self.assert_refused(self.outbox(route(2600), listener=OPEN_RELAY, start=False),

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/config.h"
 #include "core/config_rules.h"
+#include "core/domain_name.h"
 
 namespace {
 
@@ -35,10 +36,17 @@ void CheckConfig(const Config& config) {
   }
   CheckPeriods(config.delivery.periods);
   for (const outbox::core::RouteConfig& route : config.routes) {
-    CHECK(!route.name.empty() && !route.match.empty() && !route.via.empty() && !route.via_mx);
+    CHECK(!route.name.empty() && !route.match.empty() && route.via.empty() == route.via_mx);
     for (const std::string& pattern : route.match) CHECK(outbox::core::IsRoutePattern(pattern));
-    for (const outbox::core::ViaHost& host : route.via) CHECK(host.is_address && host.port != 0);
+    for (const outbox::core::ViaHost& host : route.via) {
+      CHECK(host.port != 0 && (host.is_address || outbox::core::IsDomainName(host.host)));
+    }
+    CHECK(route.port != 0);
     CheckPeriods(route.periods);
+  }
+  for (const outbox::core::SiteConfig& site : config.sites) {
+    CHECK(!site.name.empty() && site.hosts.size() + site.domains.size() > 0);
+    CHECK(site.max_connections > 0 && (site.rate.events == 0) == (site.rate.per_ns == 0));
   }
 }
 

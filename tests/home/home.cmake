@@ -5,6 +5,7 @@ outbox_test(home_tables_test
   FILES
     home/added_headers_test.cc
     home/message_id_test.cc
+    home/site_rules_test.cc
     home/tables_test.cc
   LINK outbox_home
 )

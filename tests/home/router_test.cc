@@ -22,6 +22,13 @@ core::ViaHost Host(std::string_view text) {
   return {std::string(text), address.port, true, address};
 }
 
+core::ViaHost Name(std::string name, uint16_t port) { return {std::move(name), port, false, {}}; }
+
+core::RouteConfig AtPort(uint16_t port, core::RouteConfig route) {
+  route.port = port;
+  return route;
+}
+
 core::RouteConfig Via(std::string name, std::vector<std::string> match,
                       std::vector<core::ViaHost> hosts) {
   core::RouteConfig route;
@@ -89,11 +96,15 @@ TEST(RouterTest, KeysNameTheHostsInOrderOrTheDomain) {
   const Router router(ConfigOf({
       Via("two", {"two.example"}, {Host("10.1.2.3:2525"), Host("[::1]:25")}),
       Via("mx", {"mx.example"}, {}),
+      Via("names", {"names.example"}, {Host("10.1.2.3:25"), Name("backup.example.net", 2525)}),
+      AtPort(2526, Via("port", {"port.example", "[10.0.0.1]"}, {})),
   }));
+  EXPECT_EQ(router.Route("u@names.example").destination, "via:10.1.2.3:25,backup.example.net:2525");
+  EXPECT_EQ(router.Route("u@port.example").destination, "mx:port.example:2526");
+  EXPECT_EQ(router.Route("u@[10.0.0.1]").destination, "mx:[10.0.0.1]:2526");
   EXPECT_EQ(router.Route("u@two.example").destination, "via:10.1.2.3:2525,[::1]:25");
   EXPECT_EQ(router.Route("u@MX.Example").destination, "mx:mx.example");
   EXPECT_EQ(router.Route("u@Elsewhere.Example").destination, "mx:elsewhere.example");
-  EXPECT_EQ(Router::KeyOf(std::vector{Host("[2001:db8::1]:24")}), "via:[2001:db8::1]:24");
 }
 
 TEST(RouterTest, PeriodsAreTheRoutesOwn) {
@@ -139,6 +150,9 @@ TEST(RouterTest, ConnectionsAreByDestination) {
   EXPECT_EQ(router.ConnectionsFor(router.Route("u@one.example").destination), 3u);
   EXPECT_EQ(router.ConnectionsFor(router.Route("u@same.example").destination), 3u);
   EXPECT_EQ(router.ConnectionsFor("mx:elsewhere.example"), 17u);
+  EXPECT_EQ(router.ConnectionsFor("mx:mx.example"), 4u);
+  // A route that has gone, or is another one today.
+  EXPECT_EQ(router.ConnectionsFor("mx:one.example"), 17u);
   EXPECT_EQ(router.ConnectionsFor("via:10.0.0.9:25"), 17u);
 }
 

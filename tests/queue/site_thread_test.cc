@@ -112,11 +112,25 @@ TEST(SiteTableTest, AFullWindowWaitsUntilAnEntryAges) {
 TEST(RateCellTest, EventsConformToTheRate) {
   RateCell cell;
   EXPECT_EQ(cell.Take(1), 0);  // no limit
-  cell.SetRate(3600, 2);
+  EXPECT_EQ(cell.Look(1), 0);
+  // Evenly: one second's worth at once, then one each half a second.
+  cell.SetRate({120, core::kNsPerMinute});
   EXPECT_EQ(cell.Take(0), 0);
+  EXPECT_EQ(cell.Look(0), 0);
   EXPECT_EQ(cell.Take(0), 0);
-  EXPECT_EQ(cell.Take(0), core::kNsPerSecond);
-  EXPECT_EQ(cell.Take(core::kNsPerSecond), 0);
+  EXPECT_EQ(cell.Look(0), core::kNsPerSecond / 2);
+  EXPECT_EQ(cell.Take(0), core::kNsPerSecond / 2);
+  EXPECT_EQ(cell.Take(core::kNsPerSecond / 2), 0);
+  EXPECT_EQ(cell.Take(core::kNsPerSecond / 2), core::kNsPerSecond);
+  // Slower than one a second: never two at once.
+  cell.Reset();
+  cell.SetRate({30, core::kNsPerMinute});
+  EXPECT_EQ(cell.Take(0), 0);
+  EXPECT_EQ(cell.Take(0), 2 * core::kNsPerSecond);
+  EXPECT_EQ(cell.Take(2 * core::kNsPerSecond), 0);
+  // The limit is lifted.
+  cell.SetRate({});
+  EXPECT_EQ(cell.Take(2 * core::kNsPerSecond), 0);
 }
 
 }  // namespace

@@ -1,0 +1,70 @@
+#include "queue/destination_key.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/config_rules.h"
+
+namespace outbox::queue {
+namespace {
+
+constexpr std::string_view kMx = "mx:";
+constexpr std::string_view kVia = "via:";
+
+void ParseMx(std::string_view text, DestinationKey* key) {
+  // A colon that ends in a port; those inside of an address literal do not.
+  const size_t colon = text.rfind(':');
+  const size_t bracket = text.rfind(']');
+  if (colon != std::string_view::npos && (bracket == std::string_view::npos || bracket < colon)) {
+    const char* end = text.data() + text.size();
+    const auto [after, error] = std::from_chars(text.data() + colon + 1, end, key->port);
+    if (error != std::errc() || after != end || key->port == 0) return;
+    text = text.substr(0, colon);
+  }
+  key->domain = text;
+}
+
+}  // namespace
+
+bool DestinationKey::all_addresses() const {
+  return !via_mx() && std::all_of(hosts.begin(), hosts.end(),
+                                  [](const core::ViaHost& host) { return host.is_address; });
+}
+
+DestinationKey ParseDestinationKey(std::string_view text) {
+  DestinationKey key;
+  if (text.starts_with(kMx)) {
+    ParseMx(text.substr(kMx.size()), &key);
+    return key;
+  }
+  if (!text.starts_with(kVia)) return key;
+  text.remove_prefix(kVia.size());
+  while (!text.empty() && key.hosts.size() < core::kConfigViaHosts) {
+    const size_t comma = std::min(text.find(','), text.size());
+    core::ViaHost host;
+    if (core::ParseViaHost(text.substr(0, comma), &host)) key.hosts.push_back(std::move(host));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return key;
+}
+
+void WriteMxKey(std::string_view domain, uint16_t port, std::string* key) {
+  key->assign(kMx).append(domain);
+  if (port != core::kSmtpPort) key->append(":").append(std::to_string(port));
+}
+
+std::string HostText(const core::ViaHost& host) {
+  if (host.is_address) return host.address.ToString();
+  return host.host + ":" + std::to_string(host.port);
+}
+
+std::string ViaKey(std::span<const core::ViaHost> hosts) {
+  std::string key(kVia);
+  for (const core::ViaHost& host : hosts) {
+    if (key.size() > kVia.size()) key.push_back(',');
+    key.append(HostText(host));
+  }
+  return key;
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,45 @@
+// DestinationKey: the text that names a destination.
+//
+// The router makes it, it is stored with the message, and the destination's owner reads it:
+//   "mx:example.com"            the hosts that the MX records of example.com name, at port 25
+//   "mx:example.com:2525"       the same at another port; "mx:[192.0.2.1]:2525" likewise
+//   "via:10.1.2.3:25,backup.example.net:2525,[::1]:25"    these hosts, in this order
+// A message keeps its key, so a key means the same in every later version.
+#ifndef OUTBOX_QUEUE_DESTINATION_KEY_H_
+#define OUTBOX_QUEUE_DESTINATION_KEY_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config.h"
+
+namespace outbox::queue {
+
+struct DestinationKey {
+  std::string domain;  // of an "mx:" key, in lower case; else empty
+  uint16_t port = core::kSmtpPort;
+  std::vector<core::ViaHost> hosts;  // of a "via:" key, at most limits.h kConfigViaHosts
+
+  bool via_mx() const { return !domain.empty(); }
+  // It says where mail goes. A key that is damaged, or of no known form, does not.
+  bool valid() const { return via_mx() || !hosts.empty(); }
+  // None of its hosts needs the DNS.
+  bool all_addresses() const;
+};
+
+// Never fails; see valid(). What is no host in a list is left out.
+DestinationKey ParseDestinationKey(std::string_view text);
+
+// `domain` in lower case.
+void WriteMxKey(std::string_view domain, uint16_t port, std::string* key);
+std::string ViaKey(std::span<const core::ViaHost> hosts);
+
+// "10.1.2.3:25", "backup.example.net:2525", "[::1]:25".
+std::string HostText(const core::ViaHost& host);
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_DESTINATION_KEY_H_

@@ -1,0 +1,65 @@
+// Keys of destinations: what the router writes is what the owner reads, and nothing else is taken.
+#include "queue/destination_key.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "core/config_rules.h"
+
+namespace outbox::queue {
+namespace {
+
+std::string Mx(std::string_view domain, uint16_t port) {
+  std::string key = "left over";
+  WriteMxKey(domain, port, &key);
+  return key;
+}
+
+TEST(DestinationKeyTest, DomainsWithTheirPort) {
+  EXPECT_EQ(Mx("example.com", 25), "mx:example.com");
+  EXPECT_EQ(Mx("example.com", 2525), "mx:example.com:2525");
+  EXPECT_EQ(Mx("[ipv6:2001:db8::1]", 25), "mx:[ipv6:2001:db8::1]");
+  for (const char* domain : {"example.com", "[192.0.2.1]", "[ipv6:2001:db8::1]"}) {
+    for (const uint16_t port : {uint16_t{25}, uint16_t{2525}}) {
+      const DestinationKey key = ParseDestinationKey(Mx(domain, port));
+      EXPECT_TRUE(key.valid() && key.via_mx());
+      EXPECT_FALSE(key.all_addresses());
+      EXPECT_EQ(key.domain, domain);
+      EXPECT_EQ(key.port, port);
+      EXPECT_TRUE(key.hosts.empty());
+    }
+  }
+}
+
+TEST(DestinationKeyTest, HostsInTheirOrder) {
+  const std::string text = "via:10.1.2.3:25,backup.example.net:2525,[2001:db8::1]:26";
+  const DestinationKey key = ParseDestinationKey(text);
+  EXPECT_TRUE(key.valid());
+  EXPECT_FALSE(key.via_mx());
+  EXPECT_FALSE(key.all_addresses());
+  ASSERT_EQ(key.hosts.size(), 3u);
+  EXPECT_TRUE(key.hosts[0].is_address);
+  EXPECT_EQ(key.hosts[1].host, "backup.example.net");
+  EXPECT_EQ(key.hosts[1].port, 2525);
+  EXPECT_EQ(HostText(key.hosts[1]), "backup.example.net:2525");
+  EXPECT_EQ(HostText(key.hosts[2]), "[2001:db8::1]:26");
+  EXPECT_EQ(ViaKey(key.hosts), text);
+  EXPECT_TRUE(ParseDestinationKey("via:10.1.2.3:25,[::1]:25").all_addresses());
+}
+
+TEST(DestinationKeyTest, WhatIsNone) {
+  for (const char* text :
+       {"", "mx", "mx:", "via:", "via:,", "via:under score", "smtp:example.com",
+        "mx:example.com:", "mx:example.com:0", "mx:example.com:65536", "mx:example.com:2x"}) {
+    EXPECT_FALSE(ParseDestinationKey(text).valid()) << text;
+  }
+  // What is damaged in a list does not take the rest with it, and the list is bounded.
+  EXPECT_EQ(ParseDestinationKey("via:1.2.3.4.5:25,10.1.2.3:25,,x:0").hosts.size(), 1u);
+  std::string many = "via:";
+  for (size_t i = 0; i < 2 * core::kConfigViaHosts; ++i) many += "10.0.0.1:25,";
+  EXPECT_EQ(ParseDestinationKey(many).hosts.size(), core::kConfigViaHosts);
+}
+
+}  // namespace
+}  // namespace outbox::queue
