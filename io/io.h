@@ -134,6 +134,13 @@ class Io {
   // socket behind.
   virtual void Connect(Op* op, const core::SocketAddress& peer,
                        const core::SocketAddress* local) = 0;
+  // Opens a UDP socket at once: it sends to `peer` and takes datagrams from there alone. Bound to
+  // `local` unless that is null; else to a source port that a stranger cannot guess. The socket, or
+  // -errno. Of the operations below it has Send (all parts together are one datagram) and RecvInto
+  // (one datagram; what does not fit is lost; result 0 is an empty one), either at most once at a
+  // time. -ECONNREFUSED at one of them: nobody listens there. Datagrams may be lost, doubled and
+  // overtaken.
+  virtual int OpenUdp(const core::SocketAddress& peer, const core::SocketAddress* local) = 0;
   // Receives once into a provided buffer: OpResult::data. result 0: the peer has shut its side.
   // Costs no buffer while it waits; when all buffers are out, waits for one, first come first
   // served.

@@ -148,6 +148,11 @@ void SimIo::Connect(Op* op, const core::SocketAddress& peer, const core::SocketA
   world_->network().Connect(this, Begin(op, kConnect, kNoHandle), peer, local);
 }
 
+int SimIo::OpenUdp(const core::SocketAddress& peer, const core::SocketAddress* local) {
+  CHECK(!abandoned_);
+  return world_->network().datagrams().Open(this, peer, local);
+}
+
 void SimIo::Recv(Op* op, Socket socket) {
   world_->network().Receive(Begin(op, kRecv, socket), socket, {});
 }

@@ -54,6 +54,7 @@ class SimIo final : public Io {
   core::SocketAddress PeerAddress(Socket socket) override;
   void Accept(Op* op, Socket listener) override;
   void Connect(Op* op, const core::SocketAddress& peer, const core::SocketAddress* local) override;
+  int OpenUdp(const core::SocketAddress& peer, const core::SocketAddress* local) override;
   void Recv(Op* op, Socket socket) override;
   void ReturnBuffer(uint32_t buffer) override;
   void RecvInto(Op* op, Socket socket, std::span<char> into) override;

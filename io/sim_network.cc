@@ -17,7 +17,7 @@ constexpr uint16_t kLastPort = 60999;
 
 }  // namespace
 
-SimNetwork::SimNetwork(SimWorld* world) : world_(world) {}
+SimNetwork::SimNetwork(SimWorld* world) : world_(world), datagrams_(world, this) {}
 
 void SimNetwork::SetReach(const core::SocketAddress& address, SimReach reach) {
   if (reach == SimReach::kNormal) {
@@ -41,10 +41,14 @@ void SimNetwork::BreakConnections(const core::IpAddress& host, bool silently) {
   }
 }
 
-SimReach SimNetwork::ReachOf(const core::SocketAddress& address) {
+SimReach SimNetwork::RuleFor(const core::SocketAddress& address) const {
   auto found = rules_.find(address);
   if (found == rules_.end()) found = rules_.find({address.ip, 0});
-  if (found != rules_.end()) return found->second;
+  return found == rules_.end() ? SimReach::kNormal : found->second;
+}
+
+SimReach SimNetwork::ReachOf(const core::SocketAddress& address) {
+  if (const SimReach rule = RuleFor(address); rule != SimReach::kNormal) return rule;
   const SimNetworkOptions& options = world_->options().network;
   if (world_->Chance(options.connect_refused_ppm)) return SimReach::kRefused;
   if (world_->Chance(options.connect_lost_ppm)) return SimReach::kBlackhole;
@@ -225,31 +229,37 @@ core::SocketAddress SimNetwork::LocalAddress(Socket socket) {
   if (const auto found = listeners_.find(socket); found != listeners_.end()) {
     return found->second.address;
   }
+  if (datagrams_.Has(socket)) return datagrams_.LocalAddress(socket);
   const EndRef end = End(socket);
   return end.connection->address(end.side);
 }
 
 core::SocketAddress SimNetwork::PeerAddress(Socket socket) {
+  if (datagrams_.Has(socket)) return datagrams_.PeerAddress(socket);
   const EndRef end = End(socket);
   return end.connection->address(1 - end.side);
 }
 
 void SimNetwork::Receive(uint64_t op_id, Socket socket, std::span<char> into) {
+  if (datagrams_.Has(socket)) return datagrams_.Receive(op_id, socket, into);
   const EndRef end = End(socket);
   end.connection->Receive(end.side, op_id, into);
 }
 
 void SimNetwork::Send(uint64_t op_id, Socket socket, std::span<const iovec> parts) {
+  if (datagrams_.Has(socket)) return datagrams_.Send(op_id, socket, parts);
   const EndRef end = End(socket);
   end.connection->Send(end.side, op_id, parts);
 }
 
 void SimNetwork::CancelReceive(Socket socket) {
+  if (datagrams_.Has(socket)) return datagrams_.CancelReceive(socket);
   const EndRef end = End(socket);
   end.connection->CancelReceive(end.side);
 }
 
 void SimNetwork::CancelSend(Socket socket) {
+  if (datagrams_.Has(socket)) return datagrams_.CancelSend(socket);
   const EndRef end = End(socket);
   end.connection->CancelSend(end.side);
 }
@@ -265,6 +275,7 @@ void SimNetwork::ShutdownWrite(Socket socket) {
 }
 
 void SimNetwork::CloseSocket(Socket socket, bool reset) {
+  if (datagrams_.Has(socket)) return datagrams_.Close(socket);
   if (listeners_.contains(socket)) {
     CHECK(listeners_.at(socket).accept_op == 0);
     return CloseListener(socket);
@@ -287,6 +298,7 @@ void SimNetwork::Reap(SimConnection* connection, int side) {
 }
 
 void SimNetwork::Forget(const SimIo* io, SimDeath death) {
+  datagrams_.Forget(io);
   for (auto it = attempts_.begin(); it != attempts_.end();) {
     const Attempt attempt = it->second;
     if (attempt.io != io) {

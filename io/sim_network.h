@@ -1,4 +1,5 @@
 // SimNetwork: the network of a simulated world: listeners, connections, and who can reach whom.
+// Datagrams are in io/sim_datagrams.h.
 //
 // Addresses are global: a listener belongs to the SimIo that opened it, not to a machine. Connects
 // go to the listeners of their address (one of those that share it, as chance has it), or to one on
@@ -18,6 +19,7 @@
 #include "core/status.h"
 #include "io/io.h"
 #include "io/sim_connection.h"
+#include "io/sim_datagrams.h"
 
 namespace outbox::io {
 
@@ -48,6 +50,10 @@ class SimNetwork {
   void SetReach(const core::SocketAddress& address, SimReach reach);
   // Ends every connection that has an end at this host, with resets or silently.
   void BreakConnections(const core::IpAddress& host, bool silently);
+
+  // What was set for this address.
+  SimReach RuleFor(const core::SocketAddress& address) const;
+  SimDatagrams& datagrams() { return datagrams_; }
 
   size_t connections() const { return connections_.size(); }
   // The most connections to this address that were open on the connecting side at one time.
@@ -114,6 +120,7 @@ class SimNetwork {
   uint16_t NextPort();
 
   SimWorld* world_;
+  SimDatagrams datagrams_;
   std::map<Socket, Listener> listeners_;
   std::map<Socket, EndRef> sockets_;
   std::map<uint64_t, std::unique_ptr<SimConnection>> connections_;

@@ -59,6 +59,11 @@ struct SimNetworkOptions {
   int64_t connect_timeout_ns = 127 * core::kNsPerSecond;     // of the kernel's SYN retries
   int64_t retransmit_timeout_ns = 924 * core::kNsPerSecond;  // unacknowledged bytes: -ETIMEDOUT
   size_t backlog = 128;
+
+  uint32_t datagram_lost_ppm = 0;
+  uint32_t datagram_twice_ppm = 0;
+  uint32_t datagram_late_ppm = 0;  // takes `datagram_late` longer: others overtake it
+  SimRange datagram_late = {core::kNsPerMs, 5 * core::kNsPerSecond};
 };
 
 struct SimOptions {

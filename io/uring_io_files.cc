@@ -7,6 +7,7 @@
 
 #include "io/file_calls.h"
 #include "io/tcp_socket.h"
+#include "io/udp_socket.h"
 #include "io/uring_io.h"
 
 namespace outbox::io {
@@ -18,6 +19,10 @@ using Stop = const std::atomic<bool>&;
 
 core::Result<Socket> UringIo::Listen(const core::SocketAddress& address, bool share) {
   return ListenTcp(address, share);
+}
+
+int UringIo::OpenUdp(const core::SocketAddress& peer, const core::SocketAddress* local) {
+  return io::OpenUdp(peer, local);
 }
 
 core::SocketAddress UringIo::LocalAddress(Socket socket) { return LocalAddressOf(socket); }

@@ -16,6 +16,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/io/io_datagram_contract.h"
 #include "tests/io/io_environment.h"
 #include "tests/io/io_file_contract.h"
 

@@ -19,5 +19,11 @@ INSTANTIATE_TEST_SUITE_P(Sim, IoTest,
                                          SimEnvironment::Kind("Seed3", 3), OneBuffer()),
                          IoEnvironmentName);
 
+INSTANTIATE_TEST_SUITE_P(SimDatagrams, DatagramTest,
+                         testing::Values(SimEnvironment::Kind("Seed1", 1),
+                                         SimEnvironment::Kind("Seed2", 2),
+                                         SimEnvironment::Kind("Seed3", 3), OneBuffer()),
+                         IoEnvironmentName);
+
 }  // namespace
 }  // namespace outbox::io

@@ -19,4 +19,13 @@ INSTANTIATE_TEST_SUITE_P(
                                             "provided_buffer_ring", "poll_first", "msg_ring"})),
     IoEnvironmentName);
 
+INSTANTIATE_TEST_SUITE_P(
+    UringDatagrams, DatagramTest,
+    testing::Values(UringEnvironment::Kind("AllFeatures", {}),
+                    UringEnvironment::Kind("NoPollFirst", {"poll_first"}),
+                    UringEnvironment::Kind("Nothing",
+                                           {"defer_taskrun", "single_issuer", "multishot_accept",
+                                            "provided_buffer_ring", "poll_first", "msg_ring"})),
+    IoEnvironmentName);
+
 }  // namespace outbox::io

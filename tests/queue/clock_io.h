@@ -29,6 +29,7 @@ class ClockIo : public io::Io {
   void Connect(io::Op*, const core::SocketAddress&, const core::SocketAddress*) override {
     CHECK(false);
   }
+  int OpenUdp(const core::SocketAddress&, const core::SocketAddress*) override { return No<int>(); }
   void Recv(io::Op*, io::Socket) override { CHECK(false); }
   void ReturnBuffer(uint32_t) override { CHECK(false); }
   void RecvInto(io::Op*, io::Socket, std::span<char>) override { CHECK(false); }
