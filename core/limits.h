@@ -130,6 +130,22 @@ inline constexpr uint32_t kLaneReadyTickets = 1000;
 // Addresses tried in one attempt; then the ticket is deferred.
 inline constexpr uint32_t kHostsPerAttempt = 10;
 
+// --- The operator ---
+
+// Listings and commands that a shard works on at once; one more is refused.
+inline constexpr uint32_t kOperatorWalksMax = 32;
+// Tickets that a shard has recalled to remove recipients; the command goes on when some are back.
+inline constexpr uint32_t kRecallsMax = 256;
+// Failed attempts that a shard remembers for `outbox why`; older ones are only in the event log.
+inline constexpr uint32_t kAttemptTrail = 4096;
+// Of them, shown in one answer: the newest.
+inline constexpr uint32_t kAttemptTrailShown = 50;
+// Octets of an outbound session's dialogue that are kept, to be written down when an attempt fails;
+// the oldest lines give way.
+inline constexpr size_t kTalkBytes = 2048;
+// Octets of one line of it; the rest of a longer line is left out.
+inline constexpr size_t kTalkLineBytes = 256;
+
 // --- The spool ---
 
 // One record: meta, prefix and inline body of a message, or all entries of one commit. A larger one

@@ -198,6 +198,11 @@ void Destination::Recall(Ticket* ticket) {
          Verdict::kDeferred);
 }
 
+void Destination::Lift() {
+  std::fill(host_down_until_ns_.begin(), host_down_until_ns_.end(), 0);
+  if (site_ != nullptr) shard_->gate->Lift(site_);
+}
+
 // --- Attempts -----------------------------------------------------------------------------------
 
 uint8_t Destination::NextHost(uint64_t tried) const {

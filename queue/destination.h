@@ -50,6 +50,8 @@ std::vector<core::SocketAddress> HostsOfKey(std::string_view key);
 // The hash of the site that hosts belong to: the same set is the same site, whatever its order.
 uint64_t SiteHash(const std::vector<core::SocketAddress>& hosts);
 
+struct DestinationView;  // queue/destination_view.h
+
 class Destination : public SiteUser {
  public:
   Destination(OwnerShard* shard, std::string_view key, uint64_t hash);
@@ -61,6 +63,10 @@ class Destination : public SiteUser {
   void Recall(Ticket* ticket);
   // The ticket's deadline has passed while it waited.
   void OnDeadline(Ticket* ticket);
+  // An operator wants it tried now, whatever its hosts have done to us.
+  void Lift();
+  // What an operator sees of it (destination_view.cc).
+  void Describe(DestinationView* view) const;
   // All waiting tickets return with kShutdown; idle connections close.
   void Close();
   // Ends what is being sent, too.

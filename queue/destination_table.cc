@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "io/io.h"
 #include "queue/destination.h"
+#include "queue/destination_view.h"
 #include "queue/directory.h"
 #include "queue/site_gate.h"
 
@@ -66,6 +67,19 @@ void DestinationTable::OnFetched(Ticket* ticket, uint32_t part, const Window& wi
   } else if (attempt->delivery != nullptr) {
     attempt->delivery->OnFetched(attempt);
   }
+}
+
+void DestinationTable::OnLift(const LiftNotice& notice) {
+  const auto found = rep_->by_key.find(notice.key);
+  if (found != rep_->by_key.end() && !rep_->shard.closing) found->second->Lift();
+}
+
+std::optional<DestinationView> DestinationTable::Describe(std::string_view key) const {
+  const auto found = rep_->by_key.find(std::string(key));
+  if (found == rep_->by_key.end()) return std::nullopt;
+  DestinationView view;
+  found->second->Describe(&view);
+  return view;
 }
 
 void DestinationTable::OnSlotGrant(uint32_t site, bool slot) { rep_->gate.OnSlotGrant(site, slot); }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "core/limits.h"
@@ -32,6 +33,7 @@ class Io;
 namespace outbox::queue {
 
 class AttemptLog;
+struct DestinationView;  // queue/destination_view.h
 class Destination;
 
 // What a destination works with. Everything outlives the table.
@@ -72,6 +74,7 @@ class DestinationTable : public OwnerMail {
   void OnOffer(Ticket* ticket) override;
   void OnRecall(Ticket* ticket) override;
   void OnFetched(Ticket* ticket, uint32_t part, const Window& window) override;
+  void OnLift(const LiftNotice& notice) override;
   void OnSlotGrant(uint32_t site, bool slot) override;
   void OnSlotWanted(uint32_t site) override;
 
@@ -89,6 +92,8 @@ class DestinationTable : public OwnerMail {
   void OnTicketTimer(Ticket* ticket);
 
   size_t size() const;  // destinations
+  // What an operator sees of the destination with this key; nothing if this shard has none.
+  std::optional<DestinationView> Describe(std::string_view key) const;
 
   // For Destination: it has been idle for long. Deletes it.
   void Forget(Destination* destination);

@@ -2,24 +2,32 @@
 outbox_library(outbox_home
   FILES
     added_headers.cc
+    attempt_trail.cc
     bounce.cc
     client_limits.cc
     directory.cc
     draft.cc
+    explain.cc
     home.cc
+    home_commands.cc
+    home_tickets.cc
     notifier.cc
     pattern_index.cc
     period_table.cc
-    recipient_state.cc
     reply_table.cc
     router.cc
     shard_log.cc
+    queue_command.cc
+    queue_filter.cc
     queue_lister.cc
+    queue_walk.cc
     reception.cc
     shard.cc
     shard_clients.cc
     site_rules.cc
+    shard_operator.cc
     state_writer.cc
+    ticket_view.cc
   LINK
     outbox_core
     outbox_smtp

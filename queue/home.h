@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "core/intrusive_list.h"
 #include "core/random.h"
 #include "core/slab.h"
@@ -45,6 +46,20 @@ struct HomeContext {
   ShardLog* log = nullptr;         // events and counters
   const Router* router = nullptr;  // for DSNs
   std::string hostname;
+};
+
+// Who has asked for recipients to be removed. Called on home's shard.
+class RemovalOwner {
+ public:
+  virtual ~RemovalOwner() = default;
+  // The ticket is back: so many of the recipients are removed, the others were final before.
+  virtual void OnRemoval(int removed, int kept) = 0;
+};
+
+enum class RemoveAnswer : uint8_t {
+  kRemoved,        // at once
+  kOrdered,        // OnRemoval follows when the ticket is back
+  kOrderedBefore,  // it follows for who has asked before
 };
 
 class Home : public HomeMail, private NoticeOwner {
@@ -79,6 +94,21 @@ class Home : public HomeMail, private NoticeOwner {
   // `abandon_states`: states that the disk does not take are given up; the store's Close ends them.
   bool idle(bool abandon_states = false) const;
 
+  // --- The operator's commands (home_commands.cc) ---
+  // What waits here goes now; what waits at its destination is there already. The ticket may end
+  // (its deadline may have passed). False: there was nothing to hurry.
+  bool Retry(HomeTicket* ticket);
+  // All shards look again at the destination with this key, whatever its site has done to us.
+  void Lift(const std::string& key, uint64_t hash);
+  // The recipients in `mask` leave the queue without a word to the sender, now or when the ticket
+  // is back. REQUIRES: `mask` is not empty and within the ticket's pending_mask().
+  RemoveAnswer Remove(HomeTicket* ticket, uint64_t mask, RemovalOwner* owner);
+  // The owner goes: what it has ordered is done all the same.
+  void ForgetRemovals(RemovalOwner* owner);
+
+  // Its tickets for the destination with this key.
+  uint32_t TicketsFor(std::string_view key);
+
   uint32_t tickets() const { return tickets_.in_use(); }
   uint32_t tickets_out() const { return out_; }
   const Directory& directory() const { return directory_; }
@@ -86,6 +116,11 @@ class Home : public HomeMail, private NoticeOwner {
 
  private:
   struct FetchRequest;
+  struct Removal {
+    uint64_t mask = 0;
+    uint64_t owned = 0;  // of it, what the owner has asked for
+    RemovalOwner* owner = nullptr;
+  };
 
   // Makes the tickets of one group part and chains them to the message.
   HomeTicket* MakeTicket(Store* store, Message* message, const MetaView& meta,
@@ -114,6 +149,12 @@ class Home : public HomeMail, private NoticeOwner {
   // The recipients of a ticket are final without any word to the sender.
   void FinishSilently(HomeTicket* ticket);
 
+  void CancelTimer(HomeTicket* ticket);
+  void FinishRemoved(HomeTicket* ticket);
+  // An ordered ticket is back, `delivered` of its recipients are: removes the others that are
+  // meant. False: the ticket was ended by it.
+  bool SettleRemoval(HomeTicket* ticket, TicketResult* result);
+
   // NoticeOwner
   void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) override;
   void OnNoticeEndedMessage(uint64_t id) override;
@@ -129,6 +170,7 @@ class Home : public HomeMail, private NoticeOwner {
   core::Slab<HomeTicket> tickets_;
   StateWriter states_;
   Notifier notifier_;
+  absl::flat_hash_map<HomeTicket*, Removal> removals_;  // of the tickets that are `ordered`
   std::vector<std::unique_ptr<FetchRequest>> fetch_pool_;
   std::vector<FetchRequest*> fetch_free_;
   uint32_t fetches_ = 0;  // in flight

@@ -29,11 +29,13 @@ struct HomeTicket : Ticket {
   const PeriodSet* periods = nullptr;
   LastReply* reply = nullptr;  // of the last failed attempt; null: none
   int64_t accepted_ns = 0;     // steady time of acceptance, derived once
+  int64_t since_ns = 0;        // steady time at which it began to be where it is
   core::ListLink notice_link;  // Notice::tickets
   TicketPlace where = TicketPlace::kWaiting;
   bool notified = false;  // its sender has had the delay notice
   bool expired = false;   // in a Notice because retry-until passed
   bool ending = false;    // the snapshot being written leaves its recipients out: final
+  bool ordered = false;   // an operator wants some of its recipients removed (queue/home.h)
 
   // Of `mask`, delivered in an attempt that still goes on for others. Final, and on their way to
   // the disk; the mask itself is constant while the ticket is out.

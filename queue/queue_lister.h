@@ -1,25 +1,21 @@
-// QueueLister: shows the queue of one shard, a bounded piece a turn, while the mail goes on.
+// QueueLister: shows the queue of one shard, or the part of it that a filter leaves.
 //
-// Home lists: it knows every live message of its logs, and each pending recipient is in exactly one
-// of its tickets, so a recipient that is queued throughout the listing is shown exactly once. What
-// the owner of the destination is doing with a ticket that is out is read from the ticket's
-// atomics. The strings are read from the hot tail or from disk, one message at a time.
+// Walks the shard's mail (queue/queue_walk.h) and hands over lines in chunks. What the owner of the
+// destination is doing with a ticket that is out is read from the ticket's atomics.
 //
-// Made by the control plane for one request, run by its shard, gone when done. At most a few at a
-// time.
+// Made for one request, run by its shard (queue/shard_operator.h), gone when done.
 #ifndef OUTBOX_QUEUE_QUEUE_LISTER_H_
 #define OUTBOX_QUEUE_QUEUE_LISTER_H_
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "io/io.h"
-#include "queue/home_ticket.h"
-#include "queue/message_meta.h"
-#include "queue/store.h"
+#include "queue/operator_work.h"
+#include "queue/queue_filter.h"
+#include "queue/queue_walk.h"
+#include "queue/ticket_view.h"
 
 namespace outbox::queue {
 
@@ -38,6 +34,10 @@ struct QueueLine {
   uint64_t size = 0;
 };
 
+// The line of one recipient of a ticket. `index`: of the recipient in the message.
+QueueLine MakeQueueLine(const HomeTicket& ticket, const MetaView& meta, uint32_t index,
+                        const io::Io& io);
+
 // What the lines go to. Called on the shard's thread.
 class QueueListSink {
  public:
@@ -49,45 +49,32 @@ class QueueListSink {
   virtual void Done() = 0;
 };
 
-class QueueLister {
+class QueueLister : public OperatorWork, private QueueWalker {
  public:
   // `stores` are the shard's; they and the sink outlive the lister.
-  QueueLister(io::Io* io, std::vector<Store*> stores, QueueListSink* sink);
+  QueueLister(io::Io* io, std::vector<Store*> stores, QueueFilter filter, QueueListSink* sink);
   QueueLister(const QueueLister&) = delete;
   QueueLister& operator=(const QueueLister&) = delete;
   // REQUIRES: done().
-  ~QueueLister();
+  ~QueueLister() override = default;
 
-  // A piece of work. Once a turn; the loop must not sleep while wants_turn().
-  void Tick();
-  bool wants_turn() const { return !done_ && !fetch_.in_flight && (stopping_ || !sink_->full()); }
-  bool done() const { return done_; }
-  // Ends as soon as nothing is in flight.
-  void Stop() { stopping_ = true; }
+  // OperatorWork
+  void Tick() override;
+  bool wants_turn() const override { return walk_.wants_turn(); }
+  bool done() const override { return walk_.done(); }
+  void Stop() override { walk_.Stop(); }
 
  private:
-  // Takes up to a page of ids at the cursor. False when all stores are through.
-  bool NextPage();
-  // Lists the message at the front of the page; true if it was done at once.
-  bool ListNext();
-  void List(Message* message, const Window& window);
-  QueueLine MakeLine(const HomeTicket& ticket, const MetaView& meta, uint32_t recipient) const;
-  void OnFetched(const core::Status& status, Window window);
-  void Finish();
+  // QueueWalker
+  Interest Look(const Message& message) override;
+  void Visit(Message* message, const MetaView* meta) override;
+  bool full() const override { return sink_->full(); }
 
   io::Io* const io_;
-  const std::vector<Store*> stores_;
+  const QueueFilter filter_;
   QueueListSink* const sink_;
-  size_t store_ = 0;
-  uint32_t cursor_ = 0;
-  Store* page_store_ = nullptr;
-  std::vector<uint64_t> page_;
-  size_t next_in_page_ = 0;
-  uint64_t fetching_ = 0;  // id
-  FetchOp fetch_;
+  QueueWalk walk_;
   std::vector<QueueLine> lines_;
-  bool stopping_ = false;
-  bool done_ = false;
 };
 
 }  // namespace outbox::queue

@@ -1,26 +1,49 @@
-// The words for recipient states (queue/ticket.h).
-#include "queue/ticket.h"
+#include "queue/recipient_state.h"
 
 namespace outbox::queue {
+namespace {
 
-const char* RecipientStateName(RecipientState state) {
-  switch (state) {
-    case RecipientState::kUnrouted:
-      return "unrouted";
-    case RecipientState::kResolving:
-      return "resolving";
-    case RecipientState::kReady:
-      return "ready";
-    case RecipientState::kSending:
-      return "sending";
-    case RecipientState::kDeferred:
-      return "deferred";
-    case RecipientState::kDelayed:
-      return "delayed";
-    case RecipientState::kHeld:
-      return "held";
+using enum RecipientState;
+
+template <typename... States>
+constexpr uint8_t Bits(States... states) {
+  return static_cast<uint8_t>((StateBit(states) | ...));
+}
+
+constexpr RecipientStateInfo kTable[kRecipientStates] = {
+    {kUnrouted, "unrouted", "no host is known to send it to",
+     Bits(kResolving, kReady, kDeferred, kDelayed, kHeld)},
+    {kResolving, "resolving", "the route is chosen, its hosts are being looked up",
+     Bits(kUnrouted, kReady, kDeferred, kDelayed, kHeld)},
+    {kReady, "ready", "the hosts are known; it waits for a delivery to start",
+     Bits(kUnrouted, kResolving, kSending, kDeferred, kDelayed, kHeld)},
+    {kSending, "sending", "it is being delivered at this moment",
+     Bits(kUnrouted, kReady, kDeferred, kDelayed)},
+    {kDeferred, "deferred", "the last attempt failed; it waits for the next one",
+     Bits(kUnrouted, kResolving, kReady, kDelayed, kHeld)},
+    {kDelayed, "delayed", "all attempts failed so far and the sender was told; it waits",
+     Bits(kResolving, kReady, kHeld)},
+    {kHeld, "held", "an operator holds it",
+     Bits(kUnrouted, kResolving, kReady, kDeferred, kDelayed)},
+};
+
+const RecipientStateInfo& Info(RecipientState state) { return kTable[static_cast<size_t>(state)]; }
+
+}  // namespace
+
+std::span<const RecipientStateInfo> RecipientStateTable() { return kTable; }
+
+const char* RecipientStateName(RecipientState state) { return Info(state).name; }
+
+std::optional<RecipientState> ParseRecipientState(std::string_view name) {
+  for (const RecipientStateInfo& info : kTable) {
+    if (name == info.name) return info.state;
   }
-  return "unknown";
+  return std::nullopt;
+}
+
+bool MayFollow(RecipientState from, RecipientState to) {
+  return from == to || (Info(from).next & StateBit(to)) != 0;
 }
 
 }  // namespace outbox::queue

@@ -86,6 +86,8 @@ Shard::Shard(const ShardSetup& setup)
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
   owner.max_messages_per_connection = config.delivery.max_messages_per_connection;
   destinations_ = std::make_unique<DestinationTable>(owner);
+  operations_ =
+      std::make_unique<ShardOperator>(io_, home_.get(), destinations_.get(), &log_);
   post_.SetHandlers(home_.get(), destinations_.get(), nullptr);
   events_op_.Bind<&Shard::OnEventsWritten>(this);
 }
@@ -145,6 +147,9 @@ void Shard::Start() {
   CHECK(stores_.empty());
   OpenStore(setup_.index, /*adopted=*/false);
   for (const uint32_t log_id : setup_.adopted_logs) OpenStore(log_id, /*adopted=*/true);
+  std::vector<Store*> stores;
+  for (const auto& store : stores_) stores.push_back(store.get());
+  operations_->SetStores(std::move(stores));
   drafts_ = std::make_unique<DraftPool>(io_, stores_[0].get(), this, core::kDraftsPerShard);
   ReceptionContext reception;
   reception.io = io_;
@@ -209,8 +214,7 @@ void Shard::RunOnce() {
   wheel_busy_ = wheel_.Advance(io_->now_ns(), core::kTimerWorkPerTurn,
                                [this](uint8_t kind, uint64_t cookie) { FireTimer(kind, cookie); });
   if (has_posted_.load(std::memory_order_acquire)) RunPosted();
-  for (const auto& lister : listers_) lister->Tick();
-  std::erase_if(listers_, [](const auto& lister) { return lister->done(); });
+  operations_->Tick();
   home_->Tick();
   for (const auto& store : stores_) store->Tick();
   if (io_->now_ns() - measured_ns_ >= kMeasureNs) Measure();
@@ -222,13 +226,11 @@ void Shard::RunOnce() {
 
 int64_t Shard::SleepUntil() {
   if (post_.HasMail() || wheel_busy_ || has_posted_.load(std::memory_order_acquire)) return 0;
-  for (const auto& lister : listers_) {
-    if (lister->wants_turn()) return 0;
-  }
+  if (operations_->wants_turn()) return 0;
   int64_t until_ns = std::min(wheel_.NextDeadline(), home_->NextDeadline());
   for (const auto& store : stores_) until_ns = std::min(until_ns, store->NextDeadline());
   if (post_.waiting() > 0) until_ns = std::min(until_ns, io_->now_ns() + kRingRetryNs);
-  if (!listers_.empty()) until_ns = std::min(until_ns, io_->now_ns() + kMeasureNs);
+  if (!operations_->idle()) until_ns = std::min(until_ns, io_->now_ns() + kMeasureNs);
   if (step_ == Step::kStarting) until_ns = std::min(until_ns, io_->now_ns() + kRoomLookNs);
   if (step_ == Step::kStopping || step_ == Step::kClosingStores) {
     until_ns = std::min(until_ns, io_->now_ns() + kStopLookNs);
@@ -330,13 +332,6 @@ void Shard::RunPosted() {
   for (const auto& one : work) one(this);
 }
 
-void Shard::List(QueueListSink* sink) {
-  std::vector<Store*> stores;
-  for (const auto& store : stores_) stores.push_back(store.get());
-  listers_.push_back(std::make_unique<QueueLister>(io_, std::move(stores), sink));
-  if (step_ == Step::kClosingStores || step_ == Step::kStopped) listers_.back()->Stop();
-}
-
 // --- Stop
 // ------------------------------------------------------------------------------------------
 
@@ -361,8 +356,8 @@ void Shard::AdvanceStop() {
   if (step_ == Step::kStopping) {
     if (!clients_->closed() || drafts_->in_use() > 0 || !destinations_->closed()) return;
     if (!home_->idle(/*abandon_states=*/aborted_) || post_.HasMail() || post_.waiting() > 0) return;
-    for (const auto& lister : listers_) lister->Stop();
-    if (!listers_.empty()) return;
+    operations_->Stop();
+    if (!operations_->idle()) return;
     step_ = Step::kClosingStores;
     for (const auto& store : stores_) {
       store->Close([this](const core::Status& status) {

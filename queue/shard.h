@@ -31,12 +31,12 @@
 #include "queue/destination_table.h"
 #include "queue/draft.h"
 #include "queue/home.h"
-#include "queue/queue_lister.h"
 #include "queue/reception.h"
 #include "queue/router.h"
 #include "queue/shard_clients.h"
 #include "queue/shard_log.h"
 #include "queue/shard_mail.h"
+#include "queue/shard_operator.h"
 #include "queue/site.h"
 #include "queue/smtp_link.h"
 #include "queue/store.h"
@@ -95,8 +95,8 @@ class Shard : public DraftSink, public RoomGauge {
   void Abort();
   bool stopped() const { return step_ == Step::kStopped; }
 
-  // Starts a listing; `sink` outlives it.
-  void List(QueueListSink* sink);
+  // What an operator asks of the shard. After Start.
+  ShardOperator& operations() { return *operations_; }
 
   // DraftSink
   void OnDraftCommitted(Store* store, Message* message, const MetaView& meta) override;
@@ -105,6 +105,7 @@ class Shard : public DraftSink, public RoomGauge {
 
   uint32_t index() const { return setup_.index; }
   const Home& home() const { return *home_; }
+  const Router& router() const { return router_; }
 
  private:
   class Recovery;  // one store's RecoverySink
@@ -141,7 +142,7 @@ class Shard : public DraftSink, public RoomGauge {
   std::unique_ptr<DestinationTable> destinations_;
   std::unique_ptr<DraftPool> drafts_;
   std::unique_ptr<ShardClients> clients_;
-  std::vector<std::unique_ptr<QueueLister>> listers_;
+  std::unique_ptr<ShardOperator> operations_;
 
   Step step_ = Step::kStarting;
   bool aborted_ = false;

@@ -1,6 +1,7 @@
 #include "queue/shard_log.h"
 
 #include <array>
+#include <utility>
 
 #include "core/time_format.h"
 #include "queue/directory.h"
@@ -115,6 +116,16 @@ void ShardLog::Notified(const HomeTicket& ticket) {
   Story(ticket, LogLevel::kInfo, "delayed", 0);
 }
 
+void ShardLog::Retried(const HomeTicket& ticket) {
+  Story(ticket, LogLevel::kInfo, "retried", 0);
+}
+
+void ShardLog::Removed(const HomeTicket& ticket) {
+  metrics_->removed_total.Add(ticket.recipients());
+  metrics_->queued.Subtract(ticket.recipients());
+  Story(ticket, LogLevel::kInfo, "removed", 0);
+}
+
 void ShardLog::Refused(const core::IpAddress& client, std::string_view what, std::string_view why) {
   if (!events_->Wants(LogLevel::kInfo)) return;
   events_->Write(LogLevel::kInfo, io_->wall_ns(), "rejected")
@@ -123,10 +134,30 @@ void ShardLog::Refused(const core::IpAddress& client, std::string_view what, std
       .Field("why", why);
 }
 
+void ShardLog::Remember(const Ticket& ticket, std::string_view recipient,
+                        std::string_view mailhost, Verdict verdict,
+                        const RecipientResult& result) {
+  AttemptFact fact;
+  fact.wall_ns = io_->wall_ns();
+  fact.message_id = ticket.message_id;
+  fact.destination = ticket.destination->key;
+  fact.recipient = std::string(recipient);
+  fact.mailhost = std::string(mailhost);
+  if (result.code > 0) fact.reply = std::to_string(result.code) + " ";
+  if (!result.enhanced.empty()) fact.reply += result.enhanced + " ";
+  fact.reply += result.text;
+  fact.final = verdict == Verdict::kBounced;
+  trail_.Add(std::move(fact));
+}
+
 void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
                            std::string_view recipient, std::string_view mailhost, Verdict verdict,
                            const RecipientResult& result) {
-  if (verdict == Verdict::kDelivered) metrics_->messages_delivered_total.Add();
+  if (verdict == Verdict::kDelivered) {
+    metrics_->messages_delivered_total.Add();
+  } else {
+    Remember(ticket, recipient, mailhost, verdict, result);
+  }
   if (!events_->Wants(LogLevel::kInfo)) return;
   char id[kMessageIdChars];
   core::EventLog::Event line = events_->Write(LogLevel::kInfo, io_->wall_ns(), VerdictName(verdict),
@@ -138,6 +169,7 @@ void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
 void ShardLog::OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                             const RecipientResult& result) {
   metrics_->connect_failures_total.Add();
+  Remember(ticket, "", mailhost, result.verdict, result);
   if (!events_->Wants(LogLevel::kInfo)) return;
   char id[kMessageIdChars];
   core::EventLog::Event line = events_->Write(LogLevel::kInfo, io_->wall_ns(), "host_failed",

@@ -13,6 +13,7 @@
 #include "core/metrics.h"
 #include "io/io.h"
 #include "queue/attempt_log.h"
+#include "queue/attempt_trail.h"
 #include "queue/home_ticket.h"
 #include "queue/message_id.h"
 #include "queue/message_meta.h"
@@ -25,6 +26,7 @@ class ShardLog : public AttemptLog {
       : io_(io), metrics_(metrics), events_(events) {}
 
   core::ShardMetrics& metrics() { return *metrics_; }
+  const AttemptTrail& trail() const { return trail_; }
 
   // --- Home: the ledger ---
   void Accepted(uint64_t id, const MetaView& meta);
@@ -41,6 +43,10 @@ class ShardLog : public AttemptLog {
   void Expired(const HomeTicket& ticket);
   void Notified(const HomeTicket& ticket);
 
+  void Retried(const HomeTicket& ticket);  // by an operator
+  // By an operator, too: the ledger and the story.
+  void Removed(const HomeTicket& ticket);
+
   // --- Reception ---
   void Refused(const core::IpAddress& client, std::string_view what, std::string_view why);
 
@@ -56,12 +62,15 @@ class ShardLog : public AttemptLog {
   void Notice(core::LogLevel level, std::string_view event, std::string_view text);
 
  private:
+  void Remember(const Ticket& ticket, std::string_view recipient, std::string_view mailhost,
+                Verdict verdict, const RecipientResult& result);
   void Story(const HomeTicket& ticket, core::LogLevel level, const char* event,
              int64_t next_attempt_wall_ns);
 
   io::Io* const io_;
   core::ShardMetrics* const metrics_;
   core::EventLog* const events_;
+  AttemptTrail trail_;
 };
 
 }  // namespace outbox::queue

@@ -48,13 +48,21 @@ Exchange::Exchange(uint32_t shards, bool tiny) : shards_(shards) {
   }
 }
 
+namespace {
+
+// A notice belongs to its mail until it is read.
+void DeleteNotice(const Mail& mail) {
+  if (mail.kind == MailKind::kLane) delete static_cast<LaneNotice*>(mail.object);
+  if (mail.kind == MailKind::kLift) delete static_cast<LiftNotice*>(mail.object);
+}
+
+}  // namespace
+
 // Notices that were never read go with their rings.
 Exchange::~Exchange() {
   for (uint32_t i = 0; i < rings_.size(); ++i) {
     if (i % shards_ == i / shards_) continue;
-    rings_[i]->Drain([](const Mail& mail) {
-      if (mail.kind == MailKind::kLane) delete static_cast<LaneNotice*>(mail.object);
-    });
+    rings_[i]->Drain([](const Mail& mail) { DeleteNotice(mail); });
   }
 }
 
@@ -66,9 +74,7 @@ PostOffice::PostOffice(Exchange* exchange, uint8_t self)
 PostOffice::~PostOffice() {
   overflow_.push_back(std::move(local_));
   for (const std::deque<Mail>& queue : overflow_) {
-    for (const Mail& mail : queue) {
-      if (mail.kind == MailKind::kLane) delete static_cast<LaneNotice*>(mail.object);
-    }
+    for (const Mail& mail : queue) DeleteNotice(mail);
   }
 }
 
@@ -131,6 +137,13 @@ void PostOffice::Lane(const std::string& key, uint64_t hash, bool open) {
   for (uint32_t to = 0; to < shards(); ++to) {
     LaneNotice* notice = new LaneNotice{key, hash, open};  // the reader deletes it
     Post(static_cast<uint8_t>(to), MailKind::kLane, notice);
+  }
+}
+
+void PostOffice::Lift(const std::string& key, uint64_t hash) {
+  for (uint32_t to = 0; to < shards(); ++to) {
+    LiftNotice* notice = new LiftNotice{key, hash};  // the reader deletes it
+    Post(static_cast<uint8_t>(to), MailKind::kLift, notice);
   }
 }
 
@@ -242,6 +255,11 @@ void PostOffice::Handle(const Mail& mail) {
     case MailKind::kLane: {
       const std::unique_ptr<LaneNotice> notice(static_cast<LaneNotice*>(mail.object));
       home_->OnLane(*notice);
+      return;
+    }
+    case MailKind::kLift: {
+      const std::unique_ptr<LiftNotice> notice(static_cast<LiftNotice*>(mail.object));
+      owner_->OnLift(*notice);
       return;
     }
     case MailKind::kSlotGrant:

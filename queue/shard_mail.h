@@ -54,6 +54,7 @@ enum class MailKind : uint8_t {
   kRelease,
   kProgress,
   kLane,
+  kLift,
   kSlotGrant,
   kSiteNews,  // a grant without a slot
   kSlotWanted,
@@ -63,7 +64,7 @@ enum class MailKind : uint8_t {
 
 // One mail, as it lies in a ring.
 struct Mail {
-  void* object = nullptr;  // Ticket, LaneNotice, or a command
+  void* object = nullptr;  // Ticket, LaneNotice, LiftNotice, or a command
   Window window;           // kFetched, kRelease; kFetch: data is the Extent; kProgress: a mask
   uint32_t number = 0;     // part of a message, or site
   MailKind kind = MailKind::kOffer;
@@ -75,6 +76,12 @@ struct LaneNotice {
   std::string key;
   uint64_t hash = 0;
   bool open = false;
+};
+
+// "Look again at this destination, whatever its site has done to us": an operator wants it.
+struct LiftNotice {
+  std::string key;
+  uint64_t hash = 0;
 };
 
 // What home hears (queue/home.h).
@@ -104,6 +111,7 @@ class OwnerMail {
   // Only for a ticket that this shard holds.
   virtual void OnRecall(Ticket* ticket) = 0;
   virtual void OnFetched(Ticket* ticket, uint32_t part, const Window& window) = 0;
+  virtual void OnLift(const LiftNotice& notice) = 0;
   // With a slot: it is ours to use or to pass on. Without: the site has changed, look again.
   virtual void OnSlotGrant(uint32_t site, bool slot) = 0;
   // Somebody waits for a slot of the site: close idle connections to it.
@@ -150,7 +158,7 @@ class PostOffice {
   };
 
   PostOffice(Exchange* exchange, uint8_t self);
-  // Deletes the lane notices that were not delivered; everything else belongs to others.
+  // Deletes the notices that were not delivered; everything else belongs to others.
   ~PostOffice();
   PostOffice(const PostOffice&) = delete;
   PostOffice& operator=(const PostOffice&) = delete;
@@ -166,6 +174,8 @@ class PostOffice {
   // pending. Home reads ticket->holder, which it set before the offer.
   void Recall(Ticket* ticket);
   void Fetched(Ticket* ticket, uint32_t part, const Window& window);
+  // To every shard, behind the offers that were posted before.
+  void Lift(const std::string& key, uint64_t hash);
   // The owner's.
   // REQUIRES: no fetch outstanding, no window lent.
   void Return(Ticket* ticket);

@@ -212,6 +212,12 @@ void SiteGate::Succeed(LocalSite* site) {
   Pump(site);
 }
 
+void SiteGate::Lift(LocalSite* site) {
+  if (site->index == SiteTable::kNoSite) return;  // its timer asks soon enough
+  shared(site).slots.Lift();
+  Pump(site);
+}
+
 int64_t SiteGate::BlockedUntil(const LocalSite* site) const {
   if (site->index == SiteTable::kNoSite) return io_->now_ns() + kRoomRetryNs;
   return shared(site).slots.BlockedUntil(io_->now_ns());

@@ -92,8 +92,15 @@ class SiteGate {
   bool Fail(LocalSite* site, int64_t started_ns, int64_t retry_period_ns);
   // A host of the site answered in a transaction.
   void Succeed(LocalSite* site);
+  // An operator wants the site tried now. Those of this shard who wait for the end of its backoff
+  // ask again.
+  void Lift(LocalSite* site);
   // Until when the site is left alone, steady; 0: it is not.
   int64_t BlockedUntil(const LocalSite* site) const;
+  // What the table says of the site; null: it has no room there yet.
+  const Site* Look(const LocalSite* site) const {
+    return site->index == SiteTable::kNoSite ? nullptr : &shared(site);
+  }
   // Somebody without any slot waits: a busy connection should end when it has had its share.
   bool ShouldYield(LocalSite* site) const;
 

@@ -183,6 +183,18 @@ class SiteSlots {
     }
   }
 
+  // An operator knows better: there are slots from now on. The window stays, so that still one goes
+  // first. What is suspended stays so.
+  void Lift() {
+    uint64_t word = health_.load();
+    for (;;) {
+      SiteHealth health = SiteHealth::Unpack(word);
+      if (health.not_before_ms == 0) return;
+      health.not_before_ms = 0;
+      if (health_.compare_exchange_weak(word, health.Pack())) return;
+    }
+  }
+
   // No slots before `until_ns` whatever happens; 0 lifts it. Returns the mask of the shards that
   // must get the news.
   uint64_t Suspend(int64_t until_ns) {

@@ -18,7 +18,9 @@
 #include <string>
 #include <vector>
 
+#include "core/check.h"
 #include "core/intrusive_list.h"
+#include "queue/recipient_state.h"
 #include "queue/window.h"
 
 namespace outbox::queue {
@@ -26,18 +28,6 @@ namespace outbox::queue {
 struct Message;         // queue/store.h; home's
 struct DirectoryEntry;  // queue/directory.h; home's
 class Store;            // queue/store.h; the log that the message is in
-
-// The states of a recipient, in the words that `outbox queue` uses.
-enum class RecipientState : uint8_t {
-  kUnrouted,   // no route
-  kResolving,  // route chosen, hosts not known yet
-  kReady,      // host known, waiting for a delivery to start
-  kSending,
-  kDeferred,  // failed, waiting for the retry
-  kDelayed,   // failed so far, the sender has been told, waiting
-  kHeld,
-};
-const char* RecipientStateName(RecipientState state);
 
 // Why a ticket came home.
 enum class ReturnReason : uint8_t {
@@ -114,6 +104,12 @@ struct Ticket {
   bool return_waits =
       false;  // PostOffice's: returned, but a recall that crosses is not answered yet
 };
+
+// The one way from state to state, for whoever holds the ticket.
+inline void EnterState(Ticket* ticket, RecipientState to) {
+  CHECK(MayFollow(ticket->state.load(std::memory_order_relaxed), to));
+  ticket->state.store(to, std::memory_order_relaxed);
+}
 
 }  // namespace outbox::queue
 

@@ -7,10 +7,17 @@ add_library(outbox_control STATIC
 target_link_libraries(outbox_control
   PUBLIC outbox_core nlohmann_json::nlohmann_json Threads::Threads)
 
+# What requests mean: apart, since the client's side knows nothing of queues.
+add_library(outbox_request STATIC control_request.cc)
+target_link_libraries(outbox_request PUBLIC outbox_control outbox_home)
+
 add_library(outbox_commands STATIC
   outbox_queue.cc
   outbox_stats.cc
+  outbox_act.cc
   outbox_stop.cc
+  outbox_table.cc
+  outbox_why.cc
 )
 target_link_libraries(outbox_commands PUBLIC outbox_control)
 

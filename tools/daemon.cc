@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "core/limits.h"
-#include "tools/queue_answer.h"
+#include "tools/daemon_seat.h"
 
 namespace outbox::tools {
 namespace {
@@ -55,14 +55,6 @@ uint64_t ResidentBytes() {
   std::fclose(file);
   return read == 2 ? resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
 }
-
-struct Daemon::Seat {
-  uint32_t index = 0;
-  core::ShardMetrics metrics;
-  std::unique_ptr<io::UringIo> io;
-  std::unique_ptr<queue::Shard> shard;
-  std::thread thread;
-};
 
 Daemon::Daemon(core::Config config)
     : config_(std::move(config)),
@@ -263,48 +255,6 @@ void Daemon::OnSignal(int signal) {
     return;
   }
   BeginStop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
-}
-
-// --- Commands
-// --------------------------------------------------------------------------------------
-
-void Daemon::Handle(const nlohmann::json& request, std::shared_ptr<ReplyStream> reply) {
-  const std::string command = request.at("command").get<std::string>();
-  if (command == "stats") {
-    AnswerStats(reply);
-  } else if (command == "queue") {
-    AnswerQueue(reply);
-  } else if (command == "stop") {
-    reply->Finish({{"stopping", true}});
-    BeginStop("outbox stop");
-  } else {
-    reply->Fail("unknown command \"" + command + "\"; known are stats, queue and stop");
-  }
-}
-
-void Daemon::AnswerStats(const std::shared_ptr<ReplyStream>& reply) {
-  std::vector<const core::ShardMetrics*> shards;
-  for (const auto& seat : seats_) shards.push_back(&seat->metrics);
-  nlohmann::json answer;
-  for (const core::MetricInfo& metric : core::MetricTable()) {
-    answer[std::string(metric.name)] = core::SumMetric(metric, shards);
-  }
-  answer["memory_bytes"] = ResidentBytes();
-  answer["shards"] = shards_;
-  answer["version"] = OUTBOX_VERSION;
-  reply->Finish(answer);
-}
-
-void Daemon::AnswerQueue(const std::shared_ptr<ReplyStream>& reply) {
-  if (stopping_) {
-    reply->Fail("outboxd is stopping");
-    return;
-  }
-  auto answer = std::make_shared<QueueAnswer>(control_.get(), reply, shards_);
-  answer->HoldUntilDone();
-  for (const auto& seat : seats_) {
-    seat->shard->Post([answer](queue::Shard* shard) { shard->List(answer.get()); });
-  }
 }
 
 }  // namespace outbox::tools

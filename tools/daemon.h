@@ -22,6 +22,7 @@
 #include "queue/shard_mail.h"
 #include "queue/site.h"
 #include "queue/spool/spool_lock.h"
+#include "tools/control_request.h"
 #include "tools/control_server.h"
 #include "tools/log_file.h"
 
@@ -56,8 +57,10 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   // ControlHandler, on the main thread
   void Handle(const nlohmann::json& request, std::shared_ptr<ReplyStream> reply) override;
   void OnSignal(int signal) override;
+  void Answer(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   void AnswerStats(const std::shared_ptr<ReplyStream>& reply);
-  void AnswerQueue(const std::shared_ptr<ReplyStream>& reply);
+  void AnswerQueue(const queue::QueueFilter& filter, const std::shared_ptr<ReplyStream>& reply);
+  std::vector<queue::Shard*> Shards() const;
 
   const core::Config config_;
   uint32_t shards_ = 1;

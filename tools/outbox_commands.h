@@ -3,6 +3,7 @@
 #ifndef OUTBOX_TOOLS_OUTBOX_COMMANDS_H_
 #define OUTBOX_TOOLS_OUTBOX_COMMANDS_H_
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -16,13 +17,21 @@ inline constexpr int kAnswerSeconds = 30;
 
 // Prints the counters and gauges: a table in groups, or the one JSON object.
 core::Status StatsCommand(ControlClient* client, bool json);
-// Prints every queued recipient: aligned columns, or one JSON object a line.
-core::Status QueueCommand(ControlClient* client, bool json);
+// Prints the queued recipients that `filter` (members of the protocol's request) leaves: aligned
+// columns, or one JSON object a line.
+core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter, bool json);
+// Prints why mail is where it is. `what`: {"id": ...} or {"domain": ...}.
+core::Status WhyCommand(ControlClient* client, const nlohmann::json& what, bool json);
+// Gives `command`, "retry" or "remove", and waits for the outcome. kNotFound: nothing matched; an
+// empty message then means that this was said.
+core::Status ActCommand(ControlClient* client, const char* command, const nlohmann::json& filter,
+                        bool json);
 // Asks the daemon to stop and, with `wait_seconds` > 0, waits until it has.
 core::Status StopCommand(ControlClient* client, int wait_seconds);
 
-// The tables of stats and queue as text, apart from any socket. `now_seconds`: Unix time.
+// What the commands print, apart from any socket. `now`: Unix time.
 std::string FormatStats(const nlohmann::json& stats);
+std::string FormatWhy(const nlohmann::json& why, int64_t now);
 std::string FormatDuration(double seconds);
 
 }  // namespace outbox::tools

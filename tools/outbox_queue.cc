@@ -1,29 +1,14 @@
 // `outbox queue`.
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <ctime>
 #include <string>
-#include <vector>
 
 #include "tools/outbox_commands.h"
+#include "tools/outbox_table.h"
 
 namespace outbox::tools {
 namespace {
-
-// Rows that are looked at before the widths of the columns are chosen. Later rows keep the widths,
-// so that a long queue streams.
-constexpr size_t kRowsForWidths = 500;
-constexpr size_t kColumns = 8;
-constexpr size_t kWidthMax = 48;  // wider cells push the rest of their row, they are not cut
-
-using Row = std::array<std::string, kColumns>;
-
-const Row& Titles() {
-  static const Row titles = {"ID",       "STATE",     "AGE",      "TRIES",
-                             "NEXT TRY", "RECIPIENT", "MAILHOST", "LAST REPLY"};
-  return titles;
-}
 
 std::string Text(const nlohmann::json& line, const char* name) {
   const auto found = line.find(name);
@@ -42,7 +27,7 @@ std::string NextTry(const nlohmann::json& line) {
   return wait <= 0 ? "now" : "in " + FormatDuration(wait);
 }
 
-Row MakeRow(const nlohmann::json& line) {
+TextTable::Row MakeRow(const nlohmann::json& line) {
   const auto age = line.find("age_seconds");
   const bool has_age = age != line.end() && age->is_number();
   std::string sender = Text(line, "sender");
@@ -56,50 +41,6 @@ Row MakeRow(const nlohmann::json& line) {
           Text(line, "mailhost"),
           Text(line, "last_reply")};
 }
-
-// Prints rows as they come, once the first ones have told how wide the columns are.
-class Table {
- public:
-  void Add(Row row) {
-    if (streaming_) {
-      Print(row);
-      return;
-    }
-    rows_.push_back(std::move(row));
-    if (rows_.size() == kRowsForWidths) StartStreaming();
-  }
-  void End() {
-    if (!streaming_ && !rows_.empty()) StartStreaming();
-  }
-
- private:
-  void StartStreaming() {
-    streaming_ = true;
-    for (size_t column = 0; column < kColumns; ++column) {
-      widths_[column] = Titles()[column].size();
-      for (const Row& row : rows_) widths_[column] = std::max(widths_[column], row[column].size());
-      widths_[column] = std::min(widths_[column], kWidthMax);
-    }
-    Print(Titles());
-    for (const Row& row : rows_) Print(row);
-    rows_.clear();
-  }
-  void Print(const Row& row) const {
-    std::string text;
-    for (size_t column = 0; column < kColumns; ++column) {
-      text += row[column];
-      if (column + 1 == kColumns) break;
-      const size_t width = widths_[column];
-      text.append(row[column].size() < width ? width - row[column].size() + 2 : 2, ' ');
-    }
-    text.push_back('\n');
-    std::fwrite(text.data(), 1, text.size(), stdout);
-  }
-
-  std::vector<Row> rows_;
-  std::array<size_t, kColumns> widths_ = {};
-  bool streaming_ = false;
-};
 
 }  // namespace
 
@@ -118,10 +59,13 @@ std::string FormatDuration(double seconds) {
   return text;
 }
 
-core::Status QueueCommand(ControlClient* client, bool json) {
-  const core::Status sent = client->Send({{"command", "queue"}});
+core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter, bool json) {
+  nlohmann::json request = filter;
+  request["command"] = "queue";
+  const core::Status sent = client->Send(request);
   if (!sent.ok()) return sent;
-  Table table;
+  TextTable table(
+      {"ID", "STATE", "AGE", "TRIES", "NEXT TRY", "RECIPIENT", "MAILHOST", "LAST REPLY"});
   for (;;) {
     const core::Result<nlohmann::json> line = client->Receive(kAnswerSeconds);
     if (!line.ok()) {

@@ -1,11 +1,14 @@
 # outboxd, the daemon.
 add_executable(outboxd
+  command_answer.cc
   daemon.cc
+  daemon_commands.cc
   log_file.cc
   outboxd.cc
   queue_answer.cc
+  why_answer.cc
 )
-target_link_libraries(outboxd PRIVATE outbox_control outbox_home outbox_io CLI11::CLI11)
+target_link_libraries(outboxd PRIVATE outbox_request outbox_control outbox_home outbox_io CLI11::CLI11)
 if(NOT OUTBOX_SANITIZE)  # sanitizers bring an allocator of their own
   target_link_libraries(outboxd PRIVATE PkgConfig::JEMALLOC)
 endif()

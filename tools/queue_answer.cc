@@ -12,7 +12,9 @@ nlohmann::json OrNull(const std::string& text) {
   return text.empty() ? nlohmann::json(nullptr) : nlohmann::json(text);
 }
 
-nlohmann::json ToJson(const queue::QueueLine& line) {
+}  // namespace
+
+nlohmann::json QueueLineJson(const queue::QueueLine& line) {
   nlohmann::json json;
   json["id"] = queue::FormatMessageId(line.id);
   json["sender"] = line.sender;
@@ -30,8 +32,6 @@ nlohmann::json ToJson(const queue::QueueLine& line) {
   return json;
 }
 
-}  // namespace
-
 QueueAnswer::QueueAnswer(ControlServer* server, std::shared_ptr<ReplyStream> reply, uint32_t shards)
     : server_(server), reply_(std::move(reply)), shards_left_(shards) {}
 
@@ -44,7 +44,7 @@ bool QueueAnswer::Lines(std::vector<queue::QueueLine> lines) {
 
 void QueueAnswer::Write(const std::vector<queue::QueueLine>& lines) {
   for (const queue::QueueLine& line : lines) {
-    if (!reply_->Send(ToJson(line))) gone_.store(true, std::memory_order_relaxed);
+    if (!reply_->Send(QueueLineJson(line))) gone_.store(true, std::memory_order_relaxed);
   }
   // The chunk counts as waiting until the client's stream has room again.
   reply_->WhenReady(
@@ -55,9 +55,20 @@ void QueueAnswer::Done() {
   server_->Post([self = shared_from_this()] { self->EndOne(); });
 }
 
+void QueueAnswer::Refuse() {
+  server_->Post([self = shared_from_this()] {
+    self->refused_ = true;
+    self->EndOne();
+  });
+}
+
 void QueueAnswer::EndOne() {
   if (--shards_left_ > 0) return;
-  reply_->Finish({{"end", true}});
+  if (refused_) {
+    reply_->Fail("too many commands at once; the list is not complete");
+  } else {
+    reply_->Finish({{"end", true}});
+  }
   self_.reset();
 }
 

@@ -16,10 +16,15 @@
 
 namespace outbox::tools {
 
+// A line of a listing in the words of the protocol.
+nlohmann::json QueueLineJson(const queue::QueueLine& line);
+
 class QueueAnswer : public queue::QueueListSink, public std::enable_shared_from_this<QueueAnswer> {
  public:
   QueueAnswer(ControlServer* server, std::shared_ptr<ReplyStream> reply, uint32_t shards);
 
+  // One shard does not list: the answer ends in an error.
+  void Refuse();
   // Keeps the object alive until Done was called for every shard. To be called once.
   void HoldUntilDone() { self_ = shared_from_this(); }
 
@@ -39,6 +44,7 @@ class QueueAnswer : public queue::QueueListSink, public std::enable_shared_from_
   const std::shared_ptr<ReplyStream> reply_;
   std::atomic<int> waiting_ = 0;
   std::atomic<bool> gone_ = false;
+  bool refused_ = false;
   uint32_t shards_left_;
   std::shared_ptr<QueueAnswer> self_;
 };

@@ -17,12 +17,14 @@ struct Shard : public HomeMail, public OwnerMail, public ControlMail {
   std::vector<Ticket*> held;
   std::vector<Ticket*> returned;
   std::vector<uint64_t> commands;
+  std::vector<std::string> lifted;
   int recalls = 0;
   int lanes = 0;
 
   void OnOffer(Ticket* ticket) override { held.push_back(ticket); }
   void OnRecall(Ticket*) override { ++recalls; }
   void OnFetched(Ticket*, uint32_t, const Window&) override {}
+  void OnLift(const LiftNotice& notice) override { lifted.push_back(notice.key); }
   void OnSlotGrant(uint32_t, bool) override {}
   void OnSlotWanted(uint32_t) override {}
   void OnReturn(Ticket* ticket) override { returned.push_back(ticket); }

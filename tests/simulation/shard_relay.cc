@@ -192,7 +192,7 @@ RelayCounters ShardRelay::Counters() const {
 
 std::set<std::string> ShardRelay::Queued() {
   life_->listing = std::make_unique<Listing>();
-  for (const auto& shard : life_->shards) shard->List(life_->listing.get());
+  for (const auto& shard : life_->shards) shard->operations().List({}, life_->listing.get());
   for (const auto& io : life_->ios) io->WakeFromOutside();
   world_->RunUntil([this] { return life_->listing->done == life_->shards.size(); }, kListNs);
   return life_->listing->recipients;

@@ -1,0 +1,75 @@
+#include "queue/destination_view.h"
+
+#include <algorithm>
+
+#include "io/io.h"
+#include "queue/destination.h"
+#include "queue/shard_mail.h"
+#include "queue/site.h"
+
+namespace outbox::queue {
+namespace {
+
+DestinationLimit LimitOf(const DestinationView& view) {
+  if (view.hosts.empty()) return DestinationLimit::kUnresolved;
+  if (view.blocked_until_wall_ns > 0) return DestinationLimit::kBackoff;
+  if (view.ready == 0) return DestinationLimit::kNone;
+  const bool window_full = view.site_window > 0 && view.site_connections >= view.site_window;
+  if (window_full && view.site_failures > 0) return DestinationLimit::kCanary;
+  if (window_full) return DestinationLimit::kSlowStart;
+  if (view.has_site && view.site_connections >= view.site_limit) {
+    return DestinationLimit::kConnections;
+  }
+  return view.connections > 0 ? DestinationLimit::kPace : DestinationLimit::kNone;
+}
+
+}  // namespace
+
+const char* DestinationLimitName(DestinationLimit limit) {
+  switch (limit) {
+    case DestinationLimit::kNone:
+      return "none";
+    case DestinationLimit::kBackoff:
+      return "backoff";
+    case DestinationLimit::kCanary:
+      return "canary";
+    case DestinationLimit::kSlowStart:
+      return "slow_start";
+    case DestinationLimit::kConnections:
+      return "connections";
+    case DestinationLimit::kPace:
+      return "pace";
+    case DestinationLimit::kUnresolved:
+      return "unresolved";
+  }
+  return "unknown";
+}
+
+void Destination::Describe(DestinationView* view) const {
+  const io::Io& io = *shard_->context.io;
+  const auto wall = [&io](int64_t steady_ns) {
+    return steady_ns > io.now_ns() ? io.wall_ns() + (steady_ns - io.now_ns()) : int64_t{0};
+  };
+  view->key = key_;
+  view->shard = shard_->context.post->self();
+  view->lanes = lane_open_;
+  view->ready = ready_.size();
+  view->sending = attempts_;
+  view->connections = connection_count_;
+  for (size_t i = 0; i < host_names_.size(); ++i) {
+    view->hosts.push_back({host_names_[i], wall(host_down_until_ns_[i])});
+  }
+  const Site* site = site_ == nullptr ? nullptr : shard_->gate->Look(site_);
+  if (site != nullptr) {
+    const SiteHealth health = site->slots.health();
+    view->has_site = true;
+    view->site_connections = site->slots.in_use();
+    view->site_limit = site->slots.limit();
+    view->site_window = health.window;
+    view->site_failures = health.failures;
+    view->blocked_until_wall_ns = wall(site->slots.BlockedUntil(io.now_ns()));
+  }
+  view->limit = LimitOf(*view);
+}
+
+}  // namespace outbox::queue

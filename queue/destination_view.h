@@ -1,0 +1,50 @@
+// DestinationView: a destination as its owner shard sees it, for an operator who asks why.
+//
+// A copy of the facts at one moment; times are wall clock. Made on the owner's shard, read anywhere.
+#ifndef OUTBOX_QUEUE_DESTINATION_VIEW_H_
+#define OUTBOX_QUEUE_DESTINATION_VIEW_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace outbox::queue {
+
+// What keeps the mail that is ready at a destination from being sent this very moment.
+enum class DestinationLimit : uint8_t {
+  kNone,         // nothing waits, or it is about to go
+  kBackoff,      // its site is left alone after failures, until blocked_until_wall_ns
+  kCanary,       // one message goes first, to see whether the site is well again
+  kSlowStart,    // it was not well: the connections grow one by one
+  kConnections,  // all connections that the site may have are in use
+  kPace,         // its connections are at work on what came before
+  kUnresolved,   // no host is known
+};
+const char* DestinationLimitName(DestinationLimit limit);
+
+struct HostView {
+  std::string name;
+  int64_t down_until_wall_ns = 0;  // tried last until then, since it could not be reached; 0: is not
+};
+
+struct DestinationView {
+  std::string key;
+  uint32_t shard = 0;
+  bool lanes = false;        // so busy that every shard sends its own part
+  uint64_t ready = 0;        // tickets that wait for a delivery
+  uint64_t sending = 0;      // tickets in an attempt
+  uint32_t connections = 0;  // of this shard, open or being opened
+  std::vector<HostView> hosts;
+  // The site, over all shards.
+  bool has_site = false;
+  uint32_t site_connections = 0;
+  uint32_t site_limit = 0;
+  uint32_t site_window = 0;    // connections that the slow start allows; 0: the limit
+  uint32_t site_failures = 0;  // in a row
+  int64_t blocked_until_wall_ns = 0;
+  DestinationLimit limit = DestinationLimit::kNone;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_DESTINATION_VIEW_H_

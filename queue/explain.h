@@ -1,0 +1,86 @@
+// Explain: why mail is where it is. The facts for `outbox why`, of one shard.
+//
+// About a message its home knows the recipients (state, since when, until when, what was said
+// last), and the owners of its destinations remember the failed attempts. About a destination its
+// owner knows what is ready, on the way and left alone, and every home how much it has for it. Who
+// asks puts the shards' parts together.
+#ifndef OUTBOX_QUEUE_EXPLAIN_H_
+#define OUTBOX_QUEUE_EXPLAIN_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/io.h"
+#include "queue/attempt_trail.h"
+#include "queue/destination_view.h"
+#include "queue/operator_work.h"
+#include "queue/queue_lister.h"
+#include "queue/queue_walk.h"
+
+namespace outbox::queue {
+
+// One queued recipient of a message. Times are wall clock, in nanoseconds.
+struct RecipientFacts {
+  QueueLine line;
+  std::string route;        // its name when the message was accepted
+  std::string destination;  // key
+  TicketPlace place = TicketPlace::kWaiting;
+  int64_t accepted_wall_ns = 0;
+  int64_t since_wall_ns = 0;   // in this state, as far as home knows
+  int64_t notify_wall_ns = 0;  // when the sender is told of the delay; 0: never, or was told
+  int64_t expire_wall_ns = 0;
+  bool notified = false;
+};
+
+struct MessageFacts {
+  std::vector<RecipientFacts> recipients;  // of those that this shard is home of
+  std::vector<AttemptFact> trail;          // that this shard remembers
+  uint64_t forgotten = 0;                  // facts about any message that it does not any more
+};
+
+struct DestinationFacts {
+  std::string key;
+  uint64_t tickets = 0;                 // that this shard is home of
+  std::optional<DestinationView> view;  // if it sends there
+  std::vector<AttemptFact> trail;
+  uint64_t forgotten = 0;
+};
+
+class MessageFactsSink {
+ public:
+  virtual ~MessageFactsSink() = default;
+  // Once, on the shard's thread.
+  virtual void OnMessageFacts(MessageFacts facts) = 0;
+};
+
+// Finds the facts about one message.
+class MessageExplainer : public OperatorWork, private QueueWalker {
+ public:
+  MessageExplainer(io::Io* io, std::vector<Store*> stores, const AttemptTrail* trail, uint64_t id,
+                   MessageFactsSink* sink);
+
+  // OperatorWork
+  void Tick() override;
+  bool wants_turn() const override { return walk_.wants_turn(); }
+  bool done() const override { return walk_.done(); }
+  void Stop() override { walk_.Stop(); }
+
+ private:
+  // QueueWalker
+  Interest Look(const Message&) override { return Interest::kMeta; }
+  void Visit(Message* message, const MetaView* meta) override;
+  bool full() const override { return false; }
+
+  io::Io* const io_;
+  const AttemptTrail* const trail_;
+  const uint64_t id_;
+  MessageFactsSink* const sink_;
+  QueueWalk walk_;
+  MessageFacts facts_;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_EXPLAIN_H_

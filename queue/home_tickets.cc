@@ -1,0 +1,155 @@
+// Home's tickets: how messages become tickets, how a ticket splits and how it ends.
+#include <algorithm>
+#include <bit>
+
+#include "core/check.h"
+#include "core/hash.h"
+#include "core/limits.h"
+#include "queue/home.h"
+#include "queue/shard_log.h"
+
+namespace outbox::queue {
+namespace {
+
+uint64_t MaskOf(uint32_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
+
+}  // namespace
+
+HomeTicket* Home::MakeTicket(Store* store, Message* message, const MetaView& meta,
+                             const GroupView& group, uint16_t group_index, uint16_t first,
+                             uint64_t mask) {
+  HomeTicket* ticket = tickets_.New();
+  CHECK(ticket != nullptr);  // admission keeps messages far below the bound
+  ticket->message = message;
+  ticket->store = store;
+  ticket->destination = directory_.Acquire(group.destination());
+  ticket->mask = mask;
+  ticket->message_id = message->id;
+  ticket->sender_hash = core::Hash64(meta.reverse_path());
+  ticket->size_bytes = static_cast<uint32_t>(std::min<uint64_t>(meta.smtp_size(), UINT32_MAX));
+  ticket->first = first;
+  ticket->group = group_index;
+  ticket->home = context_.post->self();
+  ticket->eight_bit = meta.eight_bit();
+  ticket->periods = periods_.Intern(group);
+  ticket->retry_s = static_cast<uint32_t>(ticket->periods->retry_ns[0] / core::kNsPerSecond);
+  // The steady time of acceptance, derived from the wall clock once; a wall clock that has been set
+  // back since does not make the message older than it is.
+  const int64_t age_ns = std::max<int64_t>(0, context_.io->wall_ns() - message->accepted_wall_ns);
+  ticket->accepted_ns = context_.io->now_ns() - age_ns;
+  ticket->sibling = FirstTicket(message);
+  message->home = ticket;
+  return ticket;
+}
+
+void Home::OnAccepted(Store* store, Message* message, const MetaView& meta) {
+  message->home = nullptr;
+  message->policy = 0;
+  GroupView group;
+  uint16_t index = 0;
+  for (bool more = meta.FirstGroup(&group); more; more = meta.NextGroup(&group), ++index) {
+    for (uint32_t done = 0; done < group.count(); done += core::kTicketRecipients) {
+      const uint32_t count = std::min<uint32_t>(core::kTicketRecipients, group.count() - done);
+      Offer(MakeTicket(store, message, meta, group, index,
+                       static_cast<uint16_t>(group.first() + done), MaskOf(count)),
+            /*lease=*/true);
+    }
+  }
+}
+
+void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
+                       const StateView& state) {
+  context_.log->Recovered(message->pending);
+  if (state.untouched()) {
+    OnAccepted(store, message, meta);
+    return;
+  }
+  message->home = nullptr;
+  message->policy = 0;
+  StatePart part;
+  for (uint32_t at = 0; state.Next(&at, &part);) {
+    if (part.mask == 0 || part.group >= meta.group_count()) continue;  // checked by the store
+    HomeTicket* ticket =
+        MakeTicket(store, message, meta, meta.Group(part.group), part.group, part.first, part.mask);
+    ticket->attempts = part.attempts;
+    ticket->notified = (part.flags & kPartNotified) != 0;
+    const int64_t wait_ns =
+        std::max<int64_t>(0, part.next_attempt_wall_ns - context_.io->wall_ns());
+    ticket->next_attempt_ns = context_.io->now_ns() + wait_ns;
+    if (part.attempts > 0) {
+      ticket->reply = replies_.Acquire(part.code, part.enhanced, part.text, part.mailhost);
+    }
+    OfferOrWait(ticket);
+  }
+  CHECK(message->home != nullptr);  // a live message has a pending part
+}
+
+HomeTicket* Home::Split(HomeTicket* ticket, uint64_t mask) {
+  CHECK(mask != 0 && (ticket->mask & mask) == mask);
+  if (ticket->mask == mask) return ticket;
+  HomeTicket* part = tickets_.New();
+  CHECK(part != nullptr);
+  part->message = ticket->message;
+  part->store = ticket->store;
+  part->destination = directory_.Acquire(ticket->destination->key);
+  part->mask = mask;
+  part->message_id = ticket->message_id;
+  part->sender_hash = ticket->sender_hash;
+  part->size_bytes = ticket->size_bytes;
+  part->first = ticket->first;
+  part->group = ticket->group;
+  part->attempts = ticket->attempts;
+  part->home = ticket->home;
+  part->priority = ticket->priority;
+  part->eight_bit = ticket->eight_bit;
+  part->retry_s = ticket->retry_s;
+  part->periods = ticket->periods;
+  part->accepted_ns = ticket->accepted_ns;
+  part->since_ns = ticket->since_ns;
+  part->notified = ticket->notified;
+  if (ticket->reply != nullptr) {
+    part->reply = replies_.Acquire(ticket->reply->code, ticket->reply->enhanced,
+                                   ticket->reply->text, ticket->reply->mailhost);
+  }
+  ticket->mask &= ~mask;
+  part->sibling = ticket->sibling;
+  ticket->sibling = part;
+  return part;
+}
+
+void Home::FreeTicket(HomeTicket* ticket) {
+  CHECK(ticket->where != TicketPlace::kOut);
+  CHECK(ticket->timer == core::TimerWheel::kNone);
+  if (ticket->ordered) {  // its recipients have become final in another way
+    const auto removal = removals_.find(ticket);
+    if (removal->second.owner != nullptr) {
+      removal->second.owner->OnRemoval(0, std::popcount(removal->second.owned));
+    }
+    removals_.erase(removal);
+  }
+  directory_.Release(ticket->destination);
+  replies_.Release(ticket->reply);
+  tickets_.Delete(ticket);
+}
+
+void Home::EndTicket(HomeTicket* ticket) {
+  Message* message = ticket->message;
+  Store* store = ticket->store;
+  if (message->home == ticket) {
+    message->home = ticket->sibling;
+  } else {
+    HomeTicket* before = FirstTicket(message);
+    while (before->sibling != ticket) before = before->sibling;
+    before->sibling = ticket->sibling;
+  }
+  FreeTicket(ticket);
+  if (message->home != nullptr) {
+    states_.Mark(store, message);
+    return;
+  }
+  states_.Unmark(message);
+  context_.log->Finished(message->id);
+  store->Done(message);
+}
+
+}  // namespace outbox::queue

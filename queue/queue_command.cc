@@ -1,0 +1,118 @@
+#include "queue/queue_command.h"
+
+#include <bit>
+#include <utility>
+
+#include "core/check.h"
+#include "queue/directory.h"
+
+namespace outbox::queue {
+
+QueueCommand::QueueCommand(io::Io* io, Home* home, std::vector<Store*> stores, QueueOrder order,
+                           QueueFilter filter, CommandSink* sink)
+    : io_(io),
+      home_(home),
+      order_(order),
+      filter_(std::move(filter)),
+      sink_(sink),
+      walk_(std::move(stores), this, filter_.id) {}
+
+bool QueueCommand::wants_turn() const {
+  if (done_) return false;
+  if (!walk_.done()) return walk_.wants_turn();
+  return !walked_ || stopping_ || ordered_ == 0;
+}
+
+void QueueCommand::Stop() {
+  stopping_ = true;
+  walk_.Stop();
+}
+
+void QueueCommand::Tick() {
+  if (!wants_turn()) return;
+  walk_.Tick();
+  if (!walk_.done()) return;
+  if (!std::exchange(walked_, true) && ordered_ > 0 && !stopping_) {
+    sink_->OnCommandWaits(counts_);
+    return;
+  }
+  if (ordered_ > 0 && !stopping_) return;
+  if (ordered_ > 0) home_->ForgetRemovals(this);
+  done_ = true;
+  sink_->OnCommandDone(counts_);
+}
+
+QueueWalker::Interest QueueCommand::Look(const Message& message) {
+  for (const HomeTicket* ticket = FirstTicket(&message); ticket != nullptr;
+       ticket = ticket->sibling) {
+    if (!filter_.MayMatch(*ticket, io_->now_ns())) continue;
+    return filter_.needs_meta() ? Interest::kMeta : Interest::kTickets;
+  }
+  return Interest::kNone;
+}
+
+uint64_t QueueCommand::Meant(const HomeTicket& ticket, const MetaView* meta) const {
+  if (!filter_.MayMatch(ticket, io_->now_ns())) return 0;
+  uint64_t meant = ticket.pending_mask();
+  if (meta == nullptr) return meant;
+  for (uint64_t left = meant; left != 0; left &= left - 1) {
+    const uint32_t index = ticket.first + static_cast<uint32_t>(std::countr_zero(left));
+    if (index >= meta->recipient_count() || !filter_.MatchesRecipient(meta->Recipient(index))) {
+      meant &= ~(left & (~left + 1));
+    }
+  }
+  return meant;
+}
+
+void QueueCommand::Visit(Message* message, const MetaView* meta) {
+  if (meta != nullptr && !filter_.MatchesSender(meta->reverse_path())) return;
+  HomeTicket* next = nullptr;
+  for (HomeTicket* ticket = FirstTicket(message); ticket != nullptr; ticket = next) {
+    next = ticket->sibling;  // the ticket may end, and the message with it
+    const uint64_t mask = Meant(*ticket, meta);
+    if (mask == 0) continue;
+    counts_.found += static_cast<uint64_t>(std::popcount(mask));
+    if (order_ == QueueOrder::kRetry) {
+      Retry(ticket);
+    } else {
+      Remove(ticket, mask);
+    }
+  }
+}
+
+// A ticket is one transaction: all its recipients go, also those that the filter did not mean.
+void QueueCommand::Retry(HomeTicket* ticket) {
+  const DirectoryEntry* destination = ticket->destination;
+  // The ticket must be on its way before its destination looks again.
+  const bool lift = lifted_.insert(destination->hash).second;
+  const std::string key = lift ? destination->key : std::string();
+  const uint64_t hash = destination->hash;
+  const auto recipients = static_cast<uint64_t>(std::popcount(ticket->pending_mask()));
+  if (home_->Retry(ticket)) counts_.done += recipients;
+  if (lift) home_->Lift(key, hash);
+}
+
+void QueueCommand::Remove(HomeTicket* ticket, uint64_t mask) {
+  const auto recipients = static_cast<uint64_t>(std::popcount(mask));
+  switch (home_->Remove(ticket, mask, this)) {
+    case RemoveAnswer::kRemoved:
+      counts_.done += recipients;
+      return;
+    case RemoveAnswer::kOrdered:
+      ++ordered_;
+      counts_.waiting += recipients;
+      return;
+    case RemoveAnswer::kOrderedBefore:
+      return;  // another command has the last word on it
+  }
+}
+
+void QueueCommand::OnRemoval(int removed, int kept) {
+  CHECK(ordered_ > 0);
+  --ordered_;
+  counts_.waiting -= static_cast<uint64_t>(removed + kept);
+  counts_.done += static_cast<uint64_t>(removed);
+  counts_.kept += static_cast<uint64_t>(kept);
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,96 @@
+// QueueCommand: what an operator wants done to queued mail, carried out by one shard for its own.
+//
+//   retry   what waits for its time goes now, and the destinations that it goes to are no longer
+//           left alone after their failures (one message goes first, as ever).
+//   remove  recipients leave the queue for good: counted as removed, committed, and nobody is told.
+//           A ticket that is out is recalled first, and what its attempt has come to by then counts:
+//           who has been delivered is not removed.
+//
+// Walks the shard's mail a bounded piece a turn (queue/queue_walk.h); at most core::kRecallsMax
+// tickets are recalled at a time. Shard-local.
+#ifndef OUTBOX_QUEUE_QUEUE_COMMAND_H_
+#define OUTBOX_QUEUE_QUEUE_COMMAND_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "core/limits.h"
+#include "io/io.h"
+#include "queue/home.h"
+#include "queue/operator_work.h"
+#include "queue/queue_filter.h"
+#include "queue/queue_walk.h"
+
+namespace outbox::queue {
+
+enum class QueueOrder : uint8_t { kRetry, kRemove };
+
+// In recipients, of one shard.
+struct CommandCounts {
+  uint64_t found = 0;    // that the filter means
+  uint64_t done = 0;     // retried: wait no longer; removed: are gone
+  uint64_t waiting = 0;  // to be removed when their attempt is over
+  uint64_t kept = 0;     // were delivered or returned to their sender meanwhile
+
+  CommandCounts& operator+=(const CommandCounts& other) {
+    found += other.found;
+    done += other.done;
+    waiting += other.waiting;
+    kept += other.kept;
+    return *this;
+  }
+};
+
+// Who is told. Called on the shard's thread.
+class CommandSink {
+ public:
+  virtual ~CommandSink() = default;
+  // All mail was looked at; some recipients wait for the end of their attempt (counts.waiting).
+  virtual void OnCommandWaits(const CommandCounts& counts) = 0;
+  // The last word. With counts.waiting > 0 the shard stops: those stay queued.
+  virtual void OnCommandDone(const CommandCounts& counts) = 0;
+};
+
+class QueueCommand : public OperatorWork, private QueueWalker, private RemovalOwner {
+ public:
+  // Everything outlives the command.
+  QueueCommand(io::Io* io, Home* home, std::vector<Store*> stores, QueueOrder order,
+               QueueFilter filter, CommandSink* sink);
+
+  // OperatorWork
+  void Tick() override;
+  bool wants_turn() const override;
+  bool done() const override { return done_; }
+  void Stop() override;
+
+ private:
+  // QueueWalker
+  Interest Look(const Message& message) override;
+  void Visit(Message* message, const MetaView* meta) override;
+  bool full() const override { return ordered_ >= core::kRecallsMax; }
+  // RemovalOwner
+  void OnRemoval(int removed, int kept) override;
+
+  // The recipients of the ticket that are meant.
+  uint64_t Meant(const HomeTicket& ticket, const MetaView* meta) const;
+  void Retry(HomeTicket* ticket);
+  void Remove(HomeTicket* ticket, uint64_t mask);
+
+  io::Io* const io_;
+  Home* const home_;
+  const QueueOrder order_;
+  const QueueFilter filter_;
+  CommandSink* const sink_;
+  QueueWalk walk_;
+  CommandCounts counts_;
+  uint32_t ordered_ = 0;                    // tickets that are to come back to us
+  absl::flat_hash_set<uint64_t> lifted_;    // destinations, by the hash of their key
+  bool walked_ = false;
+  bool stopping_ = false;
+  bool done_ = false;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_QUEUE_COMMAND_H_

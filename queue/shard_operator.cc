@@ -1,0 +1,54 @@
+#include "queue/shard_operator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/limits.h"
+
+namespace outbox::queue {
+
+bool ShardOperator::Add(std::unique_ptr<OperatorWork> work) {
+  works_.push_back(std::move(work));
+  if (stopping_) works_.back()->Stop();
+  return true;
+}
+
+bool ShardOperator::List(const QueueFilter& filter, QueueListSink* sink) {
+  return !Full() && Add(std::make_unique<QueueLister>(io_, stores_, filter, sink));
+}
+
+bool ShardOperator::Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink) {
+  return !Full() && Add(std::make_unique<QueueCommand>(io_, home_, stores_, order, filter, sink));
+}
+
+bool ShardOperator::Explain(uint64_t id, MessageFactsSink* sink) {
+  return !Full() && Add(std::make_unique<MessageExplainer>(io_, stores_, &log_->trail(), id, sink));
+}
+
+DestinationFacts ShardOperator::LookAt(std::string_view key, std::string_view domain) const {
+  DestinationFacts facts;
+  facts.key = std::string(key);
+  facts.tickets = home_->TicketsFor(key);
+  facts.view = destinations_->Describe(key);
+  facts.trail = log_->trail().OfDomain(domain, key);
+  facts.forgotten = log_->trail().forgotten();
+  return facts;
+}
+
+void ShardOperator::Tick() {
+  if (works_.empty()) return;
+  for (const auto& work : works_) work->Tick();
+  std::erase_if(works_, [](const auto& work) { return work->done(); });
+}
+
+bool ShardOperator::wants_turn() const {
+  return std::any_of(works_.begin(), works_.end(),
+                     [](const auto& work) { return work->wants_turn(); });
+}
+
+void ShardOperator::Stop() {
+  stopping_ = true;
+  for (const auto& work : works_) work->Stop();
+}
+
+}  // namespace outbox::queue

@@ -1,0 +1,65 @@
+// ShardOperator: a shard's side of the operator's commands.
+//
+// Takes what is asked of the shard, keeps what takes more than a turn (core::kOperatorWalksMax at
+// once) and gives each a piece of every turn. Nothing here stops the mail. Who asks calls it on the
+// shard's thread (Shard::Post); the sinks are called there, too, and outlive what they asked for.
+#ifndef OUTBOX_QUEUE_SHARD_OPERATOR_H_
+#define OUTBOX_QUEUE_SHARD_OPERATOR_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/io.h"
+#include "queue/destination_table.h"
+#include "queue/explain.h"
+#include "queue/home.h"
+#include "queue/operator_work.h"
+#include "queue/queue_command.h"
+#include "queue/queue_filter.h"
+#include "queue/queue_lister.h"
+#include "queue/shard_log.h"
+
+namespace outbox::queue {
+
+class ShardOperator {
+ public:
+  ShardOperator(io::Io* io, Home* home, const DestinationTable* destinations, const ShardLog* log)
+      : io_(io), home_(home), destinations_(destinations), log_(log) {}
+  ShardOperator(const ShardOperator&) = delete;
+  ShardOperator& operator=(const ShardOperator&) = delete;
+
+  // Before anything is asked.
+  void SetStores(std::vector<Store*> stores) { stores_ = std::move(stores); }
+
+  // Each returns false, and calls nobody, when too much is going on already.
+  bool List(const QueueFilter& filter, QueueListSink* sink);
+  bool Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink);
+  bool Explain(uint64_t id, MessageFactsSink* sink);
+  // At once. `domain`: whose failed attempts are meant besides the destination's; "" for none.
+  DestinationFacts LookAt(std::string_view key, std::string_view domain) const;
+
+  // Once a turn.
+  void Tick();
+  bool wants_turn() const;
+  bool idle() const { return works_.empty(); }
+  // What is going on ends soon, and so does what is asked from now on.
+  void Stop();
+
+ private:
+  bool Add(std::unique_ptr<OperatorWork> work);
+  bool Full() const { return works_.size() >= core::kOperatorWalksMax; }
+
+  io::Io* const io_;
+  Home* const home_;
+  const DestinationTable* const destinations_;
+  const ShardLog* const log_;
+  std::vector<Store*> stores_;
+  std::vector<std::unique_ptr<OperatorWork>> works_;
+  bool stopping_ = false;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_SHARD_OPERATOR_H_

@@ -1,0 +1,199 @@
+#include "tools/control_request.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string_view>
+
+#include "core/domain_name.h"
+#include "core/time.h"
+#include "queue/message_id.h"
+
+namespace outbox::tools {
+namespace {
+
+using nlohmann::json;
+
+// What a command takes besides "command".
+enum Members : uint32_t {
+  kNothing = 0,
+  kId = 1,
+  kFilter = 2,  // state, domain, sender, recipient, mailhost, older_than, younger_than
+  kAll = 4,
+  kDomain = 8,
+};
+
+struct CommandInfo {
+  const char* name;
+  ControlCommand command;
+  uint32_t members;
+};
+
+constexpr CommandInfo kCommands[] = {
+    {"stats", ControlCommand::kStats, kNothing},
+    {"queue", ControlCommand::kQueue, kId | kFilter},
+    {"why", ControlCommand::kWhy, kId | kDomain},
+    {"retry", ControlCommand::kRetry, kId | kFilter | kAll},
+    {"remove", ControlCommand::kRemove, kId | kFilter | kAll},
+    {"reload", ControlCommand::kReload, kNothing},
+    {"log", ControlCommand::kLog, kId | kDomain},
+    {"stop", ControlCommand::kStop, kNothing},
+};
+
+// A pattern or a word longer than this is no address.
+constexpr size_t kTextBytes = 1024;
+constexpr double kSecondsMax = 100.0 * 365 * 86400;
+
+core::Status Bad(std::string what) {
+  return core::Status(core::StatusCode::kInvalidArgument, std::move(what));
+}
+
+core::Status Expected(std::string_view member, const char* what) {
+  return Bad("\"" + std::string(member) + "\": expected " + what);
+}
+
+// A string that is neither empty nor too long.
+const std::string* TextOf(const json& value) {
+  const auto* const text = value.get_ptr<const json::string_t*>();
+  return text == nullptr || text->empty() || text->size() > kTextBytes ? nullptr : text;
+}
+
+class Parser {
+ public:
+  explicit Parser(uint32_t members) : members_(members) {}
+
+  core::Status Read(const json& request, ControlRequest* out) {
+    for (const auto& [member, value] : request.items()) {
+      if (member == "command") continue;
+      const core::Status status = ReadMember(member, value, out);
+      if (!status.ok()) return status;
+    }
+    return Check(*out);
+  }
+
+ private:
+  core::Status ReadMember(const std::string& member, const json& value, ControlRequest* out) {
+    if (member == "id" && Takes(kId)) return ReadId(value, &out->filter);
+    if (member == "all" && Takes(kAll)) {
+      all_ = value == true;
+      return all_ ? core::OkStatus() : Expected(member, "true");
+    }
+    if (member == "domain" && Takes(kDomain)) return ReadDomain(value, &out->domain);
+    if (Takes(kFilter)) {
+      if (std::string* const pattern = PatternOf(member, &out->filter)) {
+        const std::string* const text = TextOf(value);
+        if (text == nullptr) return Expected(member, "a pattern of 1 to 1024 bytes");
+        *pattern = *text;
+        return core::OkStatus();
+      }
+      if (member == "state") return ReadStates(value, &out->filter);
+      if (member == "older_than") return ReadSeconds(member, value, &out->filter.age_min_ns);
+      if (member == "younger_than") return ReadSeconds(member, value, &out->filter.age_max_ns);
+    }
+    return Bad("unknown member \"" + member.substr(0, 64) + "\"");
+  }
+
+  core::Status ReadId(const json& value, queue::QueueFilter* filter) {
+    const std::string* const text = TextOf(value);
+    const std::optional<uint64_t> id =
+        text == nullptr ? std::nullopt : queue::ParseMessageId(*text);
+    if (!id.has_value() || *id == 0) return Expected("id", "a message id of 13 characters");
+    filter->id = *id;
+    return core::OkStatus();
+  }
+
+  core::Status ReadDomain(const json& value, std::string* domain) {
+    const std::string* const text = TextOf(value);
+    if (text == nullptr) return Expected("domain", "a domain");
+    *domain = *text;
+    std::transform(domain->begin(), domain->end(), domain->begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    if (core::IsDomainName(*domain) || core::IsAddressLiteral(*text)) return core::OkStatus();
+    return Expected("domain", "a domain, for example \"example.net\"");
+  }
+
+  core::Status ReadStates(const json& value, queue::QueueFilter* filter) {
+    const json list = value.is_array() ? value : json::array({value});
+    filter->states = 0;
+    for (const json& one : list) {
+      const std::string* const text = TextOf(one);
+      const auto state = text == nullptr ? std::nullopt : queue::ParseRecipientState(*text);
+      if (!state.has_value()) {
+        std::string known = "\"state\": expected one of";
+        for (const queue::RecipientStateInfo& info : queue::RecipientStateTable()) {
+          known += std::string(" ") + info.name;
+        }
+        return Bad(known);
+      }
+      filter->states = static_cast<uint8_t>(filter->states | queue::StateBit(*state));
+    }
+    return filter->states != 0 ? core::OkStatus() : Expected("state", "at least one");
+  }
+
+  core::Status ReadSeconds(const std::string& member, const json& value, int64_t* ns) {
+    if (value.is_number()) {
+      const double seconds = value.get<double>();
+      if (seconds >= 0 && seconds <= kSecondsMax) {
+        *ns = static_cast<int64_t>(seconds * static_cast<double>(core::kNsPerSecond));
+        return core::OkStatus();
+      }
+    }
+    return Expected(member, "seconds, a number from 0 on");
+  }
+
+  static std::string* PatternOf(const std::string& member, queue::QueueFilter* filter) {
+    if (member == "domain") return &filter->domain;
+    if (member == "sender") return &filter->sender;
+    if (member == "recipient") return &filter->recipient;
+    if (member == "mailhost") return &filter->mailhost;
+    return nullptr;
+  }
+
+  // What changes mail must say which mail.
+  core::Status Check(const ControlRequest& request) const {
+    const bool something = !request.filter.empty();
+    switch (request.command) {
+      case ControlCommand::kRetry:
+      case ControlCommand::kRemove:
+        if (something == all_) return Bad("expected either a filter or \"all\": true");
+        return core::OkStatus();
+      case ControlCommand::kWhy:
+        if (something == !request.domain.empty()) {
+          return Bad("expected either \"id\" or \"domain\"");
+        }
+        return core::OkStatus();
+      default:
+        return core::OkStatus();
+    }
+  }
+
+  bool Takes(uint32_t members) const { return (members_ & members) != 0; }
+
+  const uint32_t members_;
+  bool all_ = false;
+};
+
+}  // namespace
+
+core::Result<ControlRequest> ParseControlRequest(const json& request) {
+  const auto found = request.find("command");
+  const std::string* const name = found == request.end() ? nullptr : TextOf(*found);
+  const auto* const info =
+      std::find_if(std::begin(kCommands), std::end(kCommands),
+                   [name](const CommandInfo& one) { return name != nullptr && *name == one.name; });
+  if (info == std::end(kCommands)) {
+    std::string known;
+    for (const CommandInfo& one : kCommands) known += std::string(" ") + one.name;
+    const std::string given = name == nullptr ? "" : " \"" + name->substr(0, 64) + "\"";
+    return Bad("unknown command" + given + "; known are" + known);
+  }
+  ControlRequest out;
+  out.command = info->command;
+  const core::Status status = Parser(info->members).Read(request, &out);
+  if (!status.ok()) return status;
+  return out;
+}
+
+bool IsForStatsSocket(ControlCommand command) { return command == ControlCommand::kStats; }
+
+}  // namespace outbox::tools

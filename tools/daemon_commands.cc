@@ -1,0 +1,93 @@
+// The daemon's answers to the control socket.
+#include <memory>
+#include <string>
+
+#include "tools/command_answer.h"
+#include "tools/daemon.h"
+#include "tools/daemon_seat.h"
+#include "tools/queue_answer.h"
+#include "tools/why_answer.h"
+
+namespace outbox::tools {
+
+std::vector<queue::Shard*> Daemon::Shards() const {
+  std::vector<queue::Shard*> shards;
+  for (const auto& seat : seats_) shards.push_back(seat->shard.get());
+  return shards;
+}
+
+void Daemon::Handle(const nlohmann::json& request, std::shared_ptr<ReplyStream> reply) {
+  const core::Result<ControlRequest> parsed = ParseControlRequest(request);
+  if (!parsed.ok()) {
+    reply->Fail(parsed.status().message());
+    return;
+  }
+  Answer(*parsed, reply);
+}
+
+void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply) {
+  if (stopping_ && request.command != ControlCommand::kStats &&
+      request.command != ControlCommand::kStop) {
+    reply->Fail("outboxd is stopping");
+    return;
+  }
+  switch (request.command) {
+    case ControlCommand::kStats:
+      AnswerStats(reply);
+      return;
+    case ControlCommand::kQueue:
+      AnswerQueue(request.filter, reply);
+      return;
+    case ControlCommand::kWhy: {
+      const auto answer = std::make_shared<WhyAnswer>(control_.get(), reply, Shards());
+      if (request.filter.id != 0) {
+        answer->AskMessage(request.filter.id);
+      } else {
+        answer->AskDomain(request.domain);
+      }
+      return;
+    }
+    case ControlCommand::kRetry:
+    case ControlCommand::kRemove: {
+      const bool retry = request.command == ControlCommand::kRetry;
+      std::make_shared<CommandAnswer>(control_.get(), reply)
+          ->Start(Shards(), retry ? queue::QueueOrder::kRetry : queue::QueueOrder::kRemove,
+                  request.filter);
+      return;
+    }
+    case ControlCommand::kReload:
+    case ControlCommand::kLog:
+      reply->Fail("not known yet");
+      return;
+    case ControlCommand::kStop:
+      reply->Finish({{"stopping", true}});
+      BeginStop("outbox stop");
+      return;
+  }
+}
+
+void Daemon::AnswerStats(const std::shared_ptr<ReplyStream>& reply) {
+  std::vector<const core::ShardMetrics*> shards;
+  for (const auto& seat : seats_) shards.push_back(&seat->metrics);
+  nlohmann::json answer;
+  for (const core::MetricInfo& metric : core::MetricTable()) {
+    answer[std::string(metric.name)] = core::SumMetric(metric, shards);
+  }
+  answer["memory_bytes"] = ResidentBytes();
+  answer["shards"] = shards_;
+  answer["version"] = OUTBOX_VERSION;
+  reply->Finish(answer);
+}
+
+void Daemon::AnswerQueue(const queue::QueueFilter& filter,
+                         const std::shared_ptr<ReplyStream>& reply) {
+  auto answer = std::make_shared<QueueAnswer>(control_.get(), reply, shards_);
+  answer->HoldUntilDone();
+  for (queue::Shard* const to : Shards()) {
+    to->Post([answer, filter](queue::Shard* shard) {
+      if (!shard->operations().List(filter, answer.get())) answer->Refuse();
+    });
+  }
+}
+
+}  // namespace outbox::tools

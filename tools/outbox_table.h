@@ -1,0 +1,42 @@
+// TextTable: aligned columns on standard output, also of a list that is too long to keep.
+#ifndef OUTBOX_TOOLS_OUTBOX_TABLE_H_
+#define OUTBOX_TOOLS_OUTBOX_TABLE_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace outbox::tools {
+
+// Prints rows as they come, once the first ones have told how wide the columns are; later rows keep
+// the widths, so that a long list streams.
+class TextTable {
+ public:
+  using Row = std::vector<std::string>;
+
+  // `indent` spaces stand before each row.
+  explicit TextTable(Row titles, size_t indent = 0)
+      : titles_(std::move(titles)), indent_(indent, ' ') {}
+
+  // REQUIRES: as many cells as there are titles.
+  void Add(Row row);
+  // Appends instead of printing, from now on; for tests and for texts in pieces.
+  void SetOutput(std::string* out) { out_ = out; }
+  // Prints what is kept; nothing for a table without rows.
+  void End();
+
+ private:
+  void StartStreaming();
+  void Print(const Row& row);
+
+  const Row titles_;
+  const std::string indent_;
+  std::vector<Row> rows_;
+  std::vector<size_t> widths_;
+  bool streaming_ = false;
+  std::string* out_ = nullptr;
+};
+
+}  // namespace outbox::tools
+
+#endif  // OUTBOX_TOOLS_OUTBOX_TABLE_H_

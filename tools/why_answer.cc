@@ -1,0 +1,212 @@
+#include "tools/why_answer.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/limits.h"
+#include "core/time.h"
+#include "queue/message_id.h"
+#include "tools/queue_answer.h"
+
+namespace outbox::tools {
+namespace {
+
+using nlohmann::json;
+
+json Seconds(int64_t wall_ns) {
+  return wall_ns == 0 ? json(nullptr) : json(wall_ns / core::kNsPerSecond);
+}
+
+// What a recipient waits for.
+const char* WaitsFor(const queue::RecipientFacts& facts) {
+  switch (facts.place) {
+    case queue::TicketPlace::kWaiting:
+      return "retry";
+    case queue::TicketPlace::kNotice:
+      return "notice";
+    case queue::TicketPlace::kOut:
+      break;
+  }
+  if (facts.line.state == queue::RecipientState::kSending) return "reply";
+  return facts.line.state == queue::RecipientState::kResolving ? "dns" : "destination";
+}
+
+json ToJson(const queue::RecipientFacts& facts) {
+  json out = QueueLineJson(facts.line);
+  out["route"] = facts.route;
+  out["destination"] = facts.destination;
+  out["waits_for"] = WaitsFor(facts);
+  out["accepted"] = Seconds(facts.accepted_wall_ns);
+  out["since"] = Seconds(facts.since_wall_ns);
+  out["notify"] = Seconds(facts.notify_wall_ns);
+  out["expire"] = Seconds(facts.expire_wall_ns);
+  out["notified"] = facts.notified;
+  return out;
+}
+
+json ToJson(const queue::AttemptFact& fact) {
+  return {{"time", Seconds(fact.wall_ns)},
+          {"id", queue::FormatMessageId(fact.message_id)},
+          {"recipient", fact.recipient.empty() ? json(nullptr) : json(fact.recipient)},
+          {"mailhost", fact.mailhost},
+          {"reply", fact.reply},
+          {"final", fact.final}};
+}
+
+json TrailJson(std::vector<queue::AttemptFact> trail) {
+  std::stable_sort(trail.begin(), trail.end(),
+                   [](const auto& a, const auto& b) { return a.wall_ns < b.wall_ns; });
+  if (trail.size() > core::kAttemptTrailShown) {
+    trail.erase(trail.begin(), trail.end() - core::kAttemptTrailShown);
+  }
+  json out = json::array();
+  for (const queue::AttemptFact& fact : trail) out.push_back(ToJson(fact));
+  return out;
+}
+
+// The destination over all shards: what each sends, and the site, which they share.
+json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& parts) {
+  uint64_t tickets = 0;
+  uint64_t ready = 0;
+  uint64_t sending = 0;
+  uint64_t connections = 0;
+  bool lanes = false;
+  const queue::DestinationView* main = nullptr;
+  for (const queue::DestinationFacts& part : parts) {
+    tickets += part.tickets;
+    if (!part.view.has_value()) continue;
+    const queue::DestinationView& view = *part.view;
+    ready += view.ready;
+    sending += view.sending;
+    connections += view.connections;
+    lanes = lanes || view.lanes;
+    if (main == nullptr || main->limit == queue::DestinationLimit::kNone) main = &view;
+  }
+  json out = {{"destination", key},  {"queued", tickets},           {"ready", ready},
+              {"sending", sending}, {"connections", connections}, {"lanes", lanes},
+              {"limit", "none"},    {"blocked_until", nullptr},   {"hosts", json::array()}};
+  if (main == nullptr) return out;
+  out["limit"] = queue::DestinationLimitName(main->limit);
+  out["blocked_until"] = Seconds(main->blocked_until_wall_ns);
+  for (const queue::HostView& host : main->hosts) {
+    out["hosts"].push_back({{"host", host.name}, {"down_until", Seconds(host.down_until_wall_ns)}});
+  }
+  if (main->has_site) {
+    out["site"] = {{"connections", main->site_connections},
+                   {"limit", main->site_limit},
+                   {"window", main->site_window},
+                   {"failures", main->site_failures}};
+  }
+  return out;
+}
+
+}  // namespace
+
+void WhyAnswer::Part::OnMessageFacts(queue::MessageFacts facts) {
+  answer->server_->Post([one = answer, got = std::move(facts)]() mutable {
+    one->TakeMessage(std::move(got));
+  });
+}
+
+void WhyAnswer::AskMessage(uint64_t id) {
+  self_ = shared_from_this();
+  id_ = id;
+  left_ = shards_.size();
+  for (queue::Shard* const to : shards_) {
+    parts_.push_back(std::make_unique<Part>());
+    parts_.back()->answer = this;
+    to->Post([this, id, part = parts_.back().get()](queue::Shard* shard) {
+      // A shard with too much to do for others answers nothing of its own.
+      if (!shard->operations().Explain(id, part)) part->OnMessageFacts({});
+    });
+  }
+}
+
+void WhyAnswer::TakeMessage(queue::MessageFacts facts) {
+  for (queue::RecipientFacts& one : facts.recipients) {
+    destinations_.try_emplace(one.destination);
+    message_.recipients.push_back(std::move(one));
+  }
+  for (queue::AttemptFact& one : facts.trail) {
+    message_.trail.push_back(std::move(one));
+  }
+  message_.forgotten += facts.forgotten;
+  if (--left_ == 0) AskDestinations();
+}
+
+void WhyAnswer::AskDomain(const std::string& domain) {
+  self_ = shared_from_this();
+  domain_ = domain;
+  shards_[0]->Post([this, domain](queue::Shard* shard) {
+    const queue::RouteChoice choice = shard->router().Route("postmaster@" + domain);
+    server_->Post([this, key = std::string(choice.destination), name = std::string(choice.route)] {
+      route_ = name;
+      destinations_.try_emplace(key);
+      destinations_.try_emplace("mx:" + domain_);  // where mail from before a reload may be
+      AskDestinations();
+    });
+  });
+}
+
+void WhyAnswer::AskDestinations() {
+  std::vector<std::string> keys;
+  for (const auto& [key, facts] : destinations_) keys.push_back(key);
+  left_ = shards_.size();
+  for (queue::Shard* const to : shards_) {
+    to->Post([this, keys](queue::Shard* shard) {
+      std::vector<queue::DestinationFacts> facts;
+      for (const std::string& key : keys) {
+        facts.push_back(shard->operations().LookAt(key, domain_));
+      }
+      server_->Post([this, got = std::move(facts)]() mutable { TakeDestinations(std::move(got)); });
+    });
+  }
+}
+
+void WhyAnswer::TakeDestinations(std::vector<queue::DestinationFacts> facts) {
+  for (queue::DestinationFacts& one : facts) {
+    destinations_[one.key].push_back(std::move(one));
+  }
+  if (--left_ == 0) Finish();
+}
+
+void WhyAnswer::Finish() {
+  json out;
+  if (id_ != 0) {
+    out["id"] = queue::FormatMessageId(id_);
+    out["recipients"] = json::array();
+    for (const queue::RecipientFacts& one : message_.recipients) {
+      out["recipients"].push_back(ToJson(one));
+    }
+  } else {
+    out["domain"] = domain_;
+    out["route"] = route_;
+  }
+  out["destinations"] = json::array();
+  std::vector<queue::AttemptFact> trail = std::move(message_.trail);
+  uint64_t forgotten = message_.forgotten;
+  std::set<std::pair<int64_t, std::string>> seen;  // two destinations may share a fact
+  for (const auto& [key, parts] : destinations_) {
+    const json one = ToJson(key, parts);
+    // The other place where mail of the domain could be is shown only if there is some.
+    if (id_ == 0 && destinations_.size() > 1 && key == "mx:" + domain_ && one["queued"] == 0) {
+      continue;
+    }
+    out["destinations"].push_back(one);
+    if (id_ != 0) continue;
+    for (const queue::DestinationFacts& part : parts) {
+      forgotten += part.forgotten;
+      for (const queue::AttemptFact& fact : part.trail) {
+        if (seen.emplace(fact.wall_ns, fact.recipient + fact.reply).second) trail.push_back(fact);
+      }
+    }
+  }
+  out["trail"] = TrailJson(std::move(trail));
+  out["trail_forgotten"] = forgotten > 0;
+  out["end"] = true;
+  reply_->Finish(out);
+  self_.reset();
+}
+
+}  // namespace outbox::tools

@@ -1,0 +1,58 @@
+// WhyAnswer: why mail is where it is, put together from all shards for one client of the control
+// socket.
+//
+// About a message: every shard is asked for its facts (queue/explain.h), then for the destinations
+// that these name. About a domain: the first shard is asked where its mail goes, then all for that
+// destination. Holds itself alive until the last word.
+#ifndef OUTBOX_TOOLS_WHY_ANSWER_H_
+#define OUTBOX_TOOLS_WHY_ANSWER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "queue/explain.h"
+#include "queue/shard.h"
+#include "tools/control_server.h"
+
+namespace outbox::tools {
+
+class WhyAnswer : public std::enable_shared_from_this<WhyAnswer> {
+ public:
+  WhyAnswer(ControlServer* server, std::shared_ptr<ReplyStream> reply,
+            std::vector<queue::Shard*> shards)
+      : server_(server), reply_(std::move(reply)), shards_(std::move(shards)) {}
+
+  // One of them, once.
+  void AskMessage(uint64_t id);
+  void AskDomain(const std::string& domain);
+
+ private:
+  struct Part : queue::MessageFactsSink {
+    void OnMessageFacts(queue::MessageFacts facts) override;
+    WhyAnswer* answer = nullptr;
+  };
+
+  void TakeMessage(queue::MessageFacts facts);
+  void AskDestinations();
+  void TakeDestinations(std::vector<queue::DestinationFacts> facts);
+  void Finish();
+
+  ControlServer* const server_;
+  const std::shared_ptr<ReplyStream> reply_;
+  const std::vector<queue::Shard*> shards_;
+  std::shared_ptr<WhyAnswer> self_;
+  std::vector<std::unique_ptr<Part>> parts_;
+  uint64_t id_ = 0;
+  std::string domain_;
+  std::string route_;  // of the domain
+  size_t left_ = 0;    // shards that have not answered the present question
+  queue::MessageFacts message_;
+  std::map<std::string, std::vector<queue::DestinationFacts>> destinations_;  // by key
+};
+
+}  // namespace outbox::tools
+
+#endif  // OUTBOX_TOOLS_WHY_ANSWER_H_
