@@ -1,6 +1,7 @@
 // DestinationView: a destination as its owner shard sees it, for an operator who asks why.
 //
-// A copy of the facts at one moment; times are wall clock. Made on the owner's shard, read anywhere.
+// A copy of the facts at one moment; times are wall clock. Made on the owner's shard, read
+// anywhere.
 #ifndef OUTBOX_QUEUE_DESTINATION_VIEW_H_
 #define OUTBOX_QUEUE_DESTINATION_VIEW_H_
 
@@ -24,7 +25,8 @@ const char* DestinationLimitName(DestinationLimit limit);
 
 struct HostView {
   std::string name;
-  int64_t down_until_wall_ns = 0;  // tried last until then, since it could not be reached; 0: is not
+  int64_t down_until_wall_ns =
+      0;  // tried last until then, since it could not be reached; 0: is not
 };
 
 struct DestinationView {

@@ -3,8 +3,8 @@
 //   retry   what waits for its time goes now, and the destinations that it goes to are no longer
 //           left alone after their failures (one message goes first, as ever).
 //   remove  recipients leave the queue for good: counted as removed, committed, and nobody is told.
-//           A ticket that is out is recalled first, and what its attempt has come to by then counts:
-//           who has been delivered is not removed.
+//           A ticket that is out is recalled first, and what its attempt has come to by then
+//           counts: who has been delivered is not removed.
 //
 // Walks the shard's mail a bounded piece a turn (queue/queue_walk.h); at most core::kRecallsMax
 // tickets are recalled at a time. Shard-local.
@@ -84,8 +84,8 @@ class QueueCommand : public OperatorWork, private QueueWalker, private RemovalOw
   CommandSink* const sink_;
   QueueWalk walk_;
   CommandCounts counts_;
-  uint32_t ordered_ = 0;                    // tickets that are to come back to us
-  absl::flat_hash_set<uint64_t> lifted_;    // destinations, by the hash of their key
+  uint32_t ordered_ = 0;                  // tickets that are to come back to us
+  absl::flat_hash_set<uint64_t> lifted_;  // destinations, by the hash of their key
   bool walked_ = false;
   bool stopping_ = false;
   bool done_ = false;

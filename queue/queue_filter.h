@@ -1,8 +1,8 @@
 // QueueFilter: which queued recipients an operator means.
 //
-// The shard that has the mail looks through it, so that nobody else has to: a listing, a retry and a
-// removal take the same filter. What can be told without the message's strings is looked at first;
-// only what is left is read.
+// The shard that has the mail looks through it, so that nobody else has to: a listing, a retry and
+// a removal take the same filter. What can be told without the message's strings is looked at
+// first; only what is left is read.
 //
 // A pattern is compared without regard to case; `*` stands for any run of characters, and without
 // one it must be the whole. An empty pattern is anything.
@@ -26,7 +26,7 @@ bool MatchesPattern(std::string_view pattern, std::string_view text);
 std::string_view DomainOf(std::string_view address);
 
 struct QueueFilter {
-  uint64_t id = 0;  // of one message; 0: any
+  uint64_t id = 0;             // of one message; 0: any
   uint8_t states = UINT8_MAX;  // StateBits
   int64_t age_min_ns = 0;
   int64_t age_max_ns = core::kNever;

@@ -35,7 +35,8 @@ class QueueWalker {
 
 class QueueWalk {
  public:
-  // `id`: only that message; 0: all. `stores` are the shard's; they and the walker outlive the walk.
+  // `id`: only that message; 0: all. `stores` are the shard's; they and the walker outlive the
+  // walk.
   QueueWalk(std::vector<Store*> stores, QueueWalker* walker, uint64_t id);
   QueueWalk(const QueueWalk&) = delete;
   QueueWalk& operator=(const QueueWalk&) = delete;

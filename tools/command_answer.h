@@ -1,8 +1,8 @@
 // CommandAnswer: one retry or removal, from all shards to one client of the control socket.
 //
 // Each shard counts on its own thread; the counts are posted to the main thread and added up there.
-// When everything was looked at and some recipients wait for the end of their attempt, the client is
-// told so once; the last line comes when all shards are through. The command goes on when the
+// When everything was looked at and some recipients wait for the end of their attempt, the client
+// is told so once; the last line comes when all shards are through. The command goes on when the
 // client leaves. Holds itself alive until every shard is through.
 #ifndef OUTBOX_TOOLS_COMMAND_ANSWER_H_
 #define OUTBOX_TOOLS_COMMAND_ANSWER_H_

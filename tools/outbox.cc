@@ -34,8 +34,9 @@ struct Arguments {
 
 // A message's id has no dot, a domain has one or is a literal; "localhost" is no id either.
 bool IsId(const std::string& text) {
-  return text.size() == 13 && text.find_first_not_of("0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-                                                     "abcdefghjkmnpqrstvwxyz") == std::string::npos;
+  return text.size() == 13 && text.find_first_not_of(
+                                  "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+                                  "abcdefghjkmnpqrstvwxyz") == std::string::npos;
 }
 
 // The members of a request that say which mail is meant.
@@ -99,8 +100,9 @@ CLI::App* AddCommand(CLI::App* app, Arguments* arguments, const char* name, cons
 }
 
 void AddFilter(CLI::App* command, Arguments* arguments) {
-  command->add_option("--state", arguments->states,
-                      "unrouted, resolving, ready, sending, deferred, delayed, held; several allowed")
+  command
+      ->add_option("--state", arguments->states,
+                   "unrouted, resolving, ready, sending, deferred, delayed, held; several allowed")
       ->delimiter(',');
   command->add_option("--domain", arguments->domain, "recipient domain; * stands for anything");
   command->add_option("--sender", arguments->sender, "envelope sender, \"<>\" for none; or with *");
@@ -150,8 +152,7 @@ int main(int argc, char** argv) {
   outbox::tools::AddCommands(&app, &arguments);
   try {
     app.parse(argc, argv);
-    if (app.got_subcommand("retry") &&
-        outbox::tools::Filter(arguments).empty()) {
+    if (app.got_subcommand("retry") && outbox::tools::Filter(arguments).empty()) {
       throw CLI::RequiredError("retry: an ID, a filter such as --domain, or --all");
     }
   } catch (const CLI::ParseError& error) {

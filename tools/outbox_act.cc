@@ -16,17 +16,10 @@ std::string Recipients(long long count) {
   return std::to_string(count) + (count == 1 ? " recipient" : " recipients");
 }
 
-// "retried: 3 recipients; 2 more were not waiting for their time".
 std::string RetryText(const nlohmann::json& line) {
   const long long found = Count(line, "found");
-  const long long done = Count(line, "done");
   if (found == 0) return "nothing in the queue matches\n";
-  std::string text = Recipients(done) + " sent on their way now";
-  if (found > done) {
-    text += "; " + std::to_string(found - done) +
-            (done > 0 ? " more were on their way already" : " were on their way already");
-  }
-  return text + "\n";
+  return Recipients(found) + (found == 1 ? " goes now\n" : " go now\n");
 }
 
 std::string RemoveText(const nlohmann::json& line) {

@@ -59,17 +59,21 @@ std::string WaitsFor(const json& recipient, int64_t now) {
 void AddLine(const char* name, const std::string& value, std::string* out) {
   if (value.empty()) return;
   std::string label = "  " + std::string(name);
-  label.resize(16, ' ');
+  label.resize(18, ' ');
   out->append(label + value + "\n");
 }
 
 void AddRecipient(const json& recipient, int64_t now, std::string* out) {
   out->append(Text(recipient, "recipient") + "\n");
-  AddLine("state", Text(recipient, "state") + ", for " + Since(Number(recipient, "since"), now), out);
+  AddLine("state", Text(recipient, "state") + ", for " + Since(Number(recipient, "since"), now),
+          out);
   AddLine("waits for", WaitsFor(recipient, now), out);
   const int64_t attempts = Number(recipient, "attempts");
   std::string last = Text(recipient, "last_reply");
-  if (!last.empty()) last = Text(recipient, "mailhost") + " said: " + last;
+  // What a host says begins with its code; the rest are sentences of our own.
+  if (last.size() >= 3 && last[0] >= '2' && last[0] <= '5' && last[1] != '.') {
+    last = Text(recipient, "mailhost") + " said: " + last;
+  }
   AddLine("attempts", attempts == 0 ? "none yet" : std::to_string(attempts), out);
   AddLine("last", last, out);
   AddLine("route", Text(recipient, "route") + " (" + Text(recipient, "destination") + ")", out);
@@ -118,9 +122,9 @@ void AddDestination(const json& destination, int64_t now, std::string* out) {
   AddLine("held up by", Limit(destination, now), out);
   for (const json& host : destination.value("hosts", json::array())) {
     const int64_t down = Number(host, "down_until");
-    AddLine("host", Text(host, "host") + (down > 0 ? ", did not answer; tried last until " +
-                                                         Until(down, now)
-                                                   : ""),
+    AddLine("host",
+            Text(host, "host") +
+                (down > 0 ? ", did not answer; tried last until " + Until(down, now) : ""),
             out);
   }
 }

@@ -8,7 +8,8 @@ add_executable(outboxd
   queue_answer.cc
   why_answer.cc
 )
-target_link_libraries(outboxd PRIVATE outbox_request outbox_control outbox_home outbox_io CLI11::CLI11)
+target_link_libraries(outboxd PRIVATE
+  outbox_request outbox_control outbox_home outbox_io CLI11::CLI11)
 if(NOT OUTBOX_SANITIZE)  # sanitizers bring an allocator of their own
   target_link_libraries(outboxd PRIVATE PkgConfig::JEMALLOC)
 endif()

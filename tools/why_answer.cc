@@ -83,7 +83,7 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
     lanes = lanes || view.lanes;
     if (main == nullptr || main->limit == queue::DestinationLimit::kNone) main = &view;
   }
-  json out = {{"destination", key},  {"queued", tickets},           {"ready", ready},
+  json out = {{"destination", key}, {"queued", tickets},          {"ready", ready},
               {"sending", sending}, {"connections", connections}, {"lanes", lanes},
               {"limit", "none"},    {"blocked_until", nullptr},   {"hosts", json::array()}};
   if (main == nullptr) return out;
@@ -104,9 +104,8 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
 }  // namespace
 
 void WhyAnswer::Part::OnMessageFacts(queue::MessageFacts facts) {
-  answer->server_->Post([one = answer, got = std::move(facts)]() mutable {
-    one->TakeMessage(std::move(got));
-  });
+  answer->server_->Post(
+      [one = answer, got = std::move(facts)]() mutable { one->TakeMessage(std::move(got)); });
 }
 
 void WhyAnswer::AskMessage(uint64_t id) {

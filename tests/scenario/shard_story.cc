@@ -183,7 +183,8 @@ bool ShardStory::RunUntilEmpty(int64_t limit_ns) {
 void ShardStory::StartListing() {
   life_->listings.push_back(std::make_unique<Listing>());
   for (const auto& shard : life_->shards) {
-    shard->Post([sink = life_->listings.back().get()](Shard* one) { one->operations().List({}, sink); });
+    shard->Post(
+        [sink = life_->listings.back().get()](Shard* one) { one->operations().List({}, sink); });
   }
 }
 

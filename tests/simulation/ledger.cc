@@ -60,7 +60,8 @@ void Ledger::RecipientAnswered(const std::string& host, const RecipientAnswer& a
   const auto key = std::make_pair(host, answer.recipient);
   if (const auto last = deferred_.find(key); last != deferred_.end()) {
     if (answer.said_ns - last->second < options_.retry_min_ns &&
-        !DiedBetween(last->second, answer.said_ns)) {
+        !DiedBetween(last->second, answer.said_ns) &&
+        !RetriedBetween(last->second, answer.said_ns)) {
       Wrong(answer.recipient + " was tried again at " + host + " after " +
             std::to_string((answer.said_ns - last->second) / core::kNsPerMs) + " ms");
     }
@@ -148,6 +149,13 @@ void Ledger::TakenDsn(const TakenMessage& message) {
   if (!any) Wrong("a DSN about nobody");
 }
 
+bool Ledger::RetriedBetween(int64_t from_ns, int64_t to_ns) const {
+  return std::any_of(retries_.begin(), retries_.end(), [&](int64_t retry_ns) {
+    // It takes the relay a moment to come by.
+    return retry_ns >= from_ns - options_.commit_ns && retry_ns <= to_ns;
+  });
+}
+
 bool Ledger::DiedBetween(int64_t from_ns, int64_t to_ns) const {
   return std::any_of(deaths_.begin(), deaths_.end(),
                      [&](int64_t death_ns) { return death_ns >= from_ns && death_ns <= to_ns; });
@@ -189,7 +197,7 @@ void Ledger::CheckRecipient(const std::string& address, const Recipient& recipie
   const bool delivered = !recipient.copies.empty();
   const bool bounced = !recipient.failures.empty();
   const bool null_path = message.sent.reverse_path.empty();
-  if (recipient.promised && !delivered && !bounced && !queued &&
+  if (recipient.promised && !delivered && !bounced && !queued && !removing_.contains(address) &&
       !VanishedLawfully(address, message)) {
     say("acknowledged and lost");
   }
@@ -203,6 +211,16 @@ void Ledger::CheckRecipient(const std::string& address, const Recipient& recipie
                                        [&](const Copy& copy) { return Excused(copy); });
   if (delivered && bounced && !all_excused) say("delivered and bounced");
   if (delivered && queued && !all_excused) say("delivered and still queued");
+  if (const auto removed = removed_.find(address); removed != removed_.end()) {
+    const bool forgotten =
+        DiedBetween(removed->second - options_.commit_ns, removed->second + options_.commit_ns);
+    const bool later = std::any_of(
+        recipient.copies.begin(), recipient.copies.end(),
+        [&](const Copy& copy) { return copy.clean && copy.taken_ns > removed->second; });
+    if (later && !forgotten) say("delivered after it had been removed");
+    if (queued && !forgotten) say("removed and still queued");
+    if (bounced && !forgotten) say("removed, and its sender was told that it failed");
+  }
   CheckCopies("message " + std::to_string(recipient.message) + " to " + address, recipient.copies,
               wrong);
   for (const auto& [id, copies] : recipient.failures) {

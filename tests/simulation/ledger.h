@@ -52,6 +52,12 @@ class Ledger {
   // Mail for this domain can fail without a word about its recipients: nobody listens there, or a
   // host refuses whole sessions for good.
   void DomainMayFail(const std::string& domain) { failing_domains_.insert(domain); }
+  // An operator wants mail tried now, whatever its time.
+  void RetryOrdered(int64_t now_ns) { retries_.push_back(now_ns); }
+  // An operator wants this recipient removed: it may be gone from now on, without a word.
+  void RemovalOrdered(const std::string& recipient) { removing_.insert(recipient); }
+  // The relay says that it is. Nothing goes to it any more, but what it forgets by dying soon.
+  void Removed(const std::string& recipient, int64_t now_ns) { removed_[recipient] = now_ns; }
   // The relay's process or machine died.
   void RelayDied(int64_t now_ns) { deaths_.push_back(now_ns); }
   // A message that a peer has taken. At the end, when it is known how its session ended.
@@ -86,6 +92,7 @@ class Ledger {
   void TakenMail(uint64_t id, const TakenMessage& message);
   void TakenDsn(const TakenMessage& message);
   void Wrong(std::string what) { wrong_.push_back(std::move(what)); }
+  bool RetriedBetween(int64_t from_ns, int64_t to_ns) const;
   bool DiedBetween(int64_t from_ns, int64_t to_ns) const;
   bool Excused(const Copy& copy) const;
   bool VanishedLawfully(const std::string& address, const Message& message) const;
@@ -101,6 +108,9 @@ class Ledger {
   std::set<std::string> refused_;  // addresses, of senders (of DSNs) as well
   std::set<std::string> failing_domains_;
   std::vector<int64_t> deaths_;
+  std::vector<int64_t> retries_;
+  std::set<std::string> removing_;
+  std::map<std::string, int64_t> removed_;
   std::vector<std::string> wrong_;  // found on the way
 };
 

@@ -59,6 +59,7 @@ SimulationOptions OptionsOf(uint64_t seed) {
   options.dead_domain = random.Chance(1, 4);
   options.deaths = random.Chance(2, 3) ? static_cast<int>(random.Between(1, 4)) : 0;
   options.wall_jumps = random.Chance(1, 5) ? static_cast<int>(random.Between(1, 2)) : 0;
+  options.orders = random.Chance(1, 2) ? static_cast<int>(random.Between(1, 20)) : 0;
   return options;
 }
 
@@ -71,7 +72,7 @@ std::string Describe(const SimulationOptions& o) {
   return std::to_string(o.relay.shards) + " shards, " + std::to_string(o.hosts) + " hosts, " +
          std::to_string(o.domains) + " domains, " + std::to_string(o.messages) + " messages, " +
          std::to_string(o.deaths) + " deaths, " + std::to_string(o.wall_jumps) +
-         " jumps of the wall clock, retry " +
+         " jumps of the wall clock, " + std::to_string(o.orders) + " orders, retry " +
          std::to_string(o.relay.retry_ns / core::kNsPerSecond) + " s, at most " +
          std::to_string(o.relay.connections_max) + " connections" +
          ppm("byte by byte", network.byte_by_byte_ppm) +

@@ -73,6 +73,17 @@ class Relay {
   virtual RelayCounters Counters() const = 0;
   // The longest time from a peer's 250 to the commit of it: a death in it may cause a duplicate.
   virtual int64_t commit_ns() const = 0;
+  // --- What an operator does to it. REQUIRES: ready(). Answers come later, or never if it dies.
+  // --- False: nobody can, and nobody does.
+  virtual bool has_operator() const { return false; }
+  // Mail for the domain, or all for "", goes now.
+  virtual void Retry(const std::string& /*domain*/) {}
+  // `removed`: whether the recipient left the queue by this; else it was not there, or had its end
+  // before.
+  virtual void Remove(const std::string& /*recipient*/, std::function<void(bool removed)>) {}
+  // Looks at the queue and asks why, which must change nothing.
+  virtual void Look(const std::string& /*domain*/) {}
+
   // Recipients that are queued, by address. May let the world go on for a while.
   virtual std::set<std::string> Queued() = 0;
 };

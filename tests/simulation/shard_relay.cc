@@ -31,6 +31,24 @@ struct Listing : queue::QueueListSink {
   size_t done = 0;
 };
 
+// A command of an operator to all shards.
+struct Order : queue::CommandSink {
+  void OnCommandWaits(const queue::CommandCounts&) override {}
+  void OnCommandDone(const queue::CommandCounts& counts) override {
+    sum += counts;
+    if (--left == 0 && report) report(sum);
+  }
+
+  queue::CommandCounts sum;
+  size_t left = 0;
+  std::function<void(const queue::CommandCounts&)> report;
+};
+
+// A question about a message; what is answered is not looked at here.
+struct Question : queue::MessageFactsSink {
+  void OnMessageFacts(queue::MessageFacts) override {}
+};
+
 }  // namespace
 
 // One life of the process.
@@ -42,6 +60,22 @@ struct ShardRelay::Life {
   std::vector<std::unique_ptr<core::ShardMetrics>> metrics;
   std::vector<std::unique_ptr<queue::Shard>> shards;
   std::unique_ptr<Listing> listing;
+  std::vector<std::unique_ptr<Order>> orders;
+  std::vector<std::unique_ptr<Listing>> looks;
+  Question question;
+
+  void Give(queue::QueueOrder order, const queue::QueueFilter& filter,
+            std::function<void(const queue::CommandCounts&)> report) {
+    orders.push_back(std::make_unique<Order>());
+    Order* made = orders.back().get();
+    made->left = shards.size();
+    made->report = std::move(report);
+    for (const auto& shard : shards) {
+      shard->Post([order, filter, made](queue::Shard* one) {
+        if (!one->operations().Command(order, filter, made)) made->OnCommandDone({});
+      });
+    }
+  }
   size_t ready = 0;
 };
 
@@ -196,6 +230,33 @@ std::set<std::string> ShardRelay::Queued() {
   for (const auto& io : life_->ios) io->WakeFromOutside();
   world_->RunUntil([this] { return life_->listing->done == life_->shards.size(); }, kListNs);
   return life_->listing->recipients;
+}
+
+void ShardRelay::Retry(const std::string& domain) {
+  queue::QueueFilter filter;
+  filter.domain = domain;
+  life_->Give(queue::QueueOrder::kRetry, filter, nullptr);
+}
+
+void ShardRelay::Remove(const std::string& recipient, std::function<void(bool removed)> done) {
+  queue::QueueFilter filter;
+  filter.recipient = recipient;
+  life_->Give(queue::QueueOrder::kRemove, filter,
+              [done = std::move(done)](const queue::CommandCounts& sum) { done(sum.done > 0); });
+}
+
+void ShardRelay::Look(const std::string& domain) {
+  queue::QueueFilter filter;
+  filter.domain = domain;
+  life_->looks.push_back(std::make_unique<Listing>());
+  Listing* listing = life_->looks.back().get();
+  for (const auto& shard : life_->shards) {
+    shard->Post([this, filter, listing, domain](queue::Shard* one) {
+      one->operations().List(filter, listing);
+      one->operations().Explain(1, &life_->question);
+      one->operations().LookAt(one->router().Route("postmaster@" + domain).destination, domain);
+    });
+  }
 }
 
 }  // namespace outbox::simulation

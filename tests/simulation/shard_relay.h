@@ -34,6 +34,11 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   int64_t commit_ns() const override { return core::kNsPerMinute; }
   std::set<std::string> Queued() override;
 
+  bool has_operator() const override { return true; }
+  void Retry(const std::string& domain) override;
+  void Remove(const std::string& recipient, std::function<void(bool removed)> done) override;
+  void Look(const std::string& domain) override;
+
   void OnShardReady(uint32_t shard, const core::Status& status) override;
 
  private:

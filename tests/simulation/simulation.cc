@@ -60,6 +60,7 @@ class Simulation {
   void Submit(int tries_left);
   void PlanTrouble();
   void PlanDeath();
+  void GiveOrder();
   bool RunUntil(const std::function<bool()>& condition, int64_t limit_ns);
   void Die();
   void Heal();
@@ -218,11 +219,41 @@ void Simulation::PlanTrouble() {
   for (int i = 0; i < options_.deaths; ++i) {
     world_.Schedule(Within(options_.submit_ns), [this] { PlanDeath(); });
   }
+  for (int i = 0; relay_->has_operator() && i < options_.orders; ++i) {
+    world_.Schedule(Within(options_.submit_ns), [this] { GiveOrder(); });
+  }
   for (int i = 0; i < options_.wall_jumps; ++i) {
     world_.Schedule(Within(options_.submit_ns), [this] {
       world_.JumpWall(Within(20 * core::kNsPerMinute) - 10 * core::kNsPerMinute);
     });
   }
+}
+
+// An operator at work. What is asked for need not be there.
+void Simulation::GiveOrder() {
+  if (!relay_up_ || !relay_->ready() || last_message_ == 0) return;
+  core::Random& random = world_.random();
+  const uint64_t domain_number = random.Below(static_cast<uint64_t>(options_.domains));
+  const std::string domain = "d" + std::to_string(domain_number) + ".example";
+  switch (random.Below(4)) {
+    case 0:
+      ledger_.RetryOrdered(world_.now_ns());
+      relay_->Retry(random.Chance(1, 3) ? "" : domain);
+      return;
+    case 1:
+      relay_->Look(domain);
+      return;
+    default:
+      break;
+  }
+  const uint64_t message = random.Between(1, last_message_);
+  const int number = static_cast<int>(random.Below(static_cast<uint64_t>(options_.recipients_max)));
+  const std::string recipient =
+      "r" + std::to_string(number) + ".m" + std::to_string(message) + "@" + domain;
+  ledger_.RemovalOrdered(recipient);
+  relay_->Remove(recipient, [this, recipient](bool removed) {
+    if (removed) ledger_.Removed(recipient, world_.now_ns());
+  });
 }
 
 void Simulation::PlanDeath() {

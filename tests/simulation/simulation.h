@@ -32,6 +32,7 @@ struct SimulationOptions {
   bool dead_domain = false;   // one whose mail expires
   int deaths = 0;
   int wall_jumps = 0;
+  int orders = 0;  // of an operator, to a relay that has one
   int64_t heal_ns = 4 * core::kNsPerHour;  // then everything promised must have come to its end
 };
 
