@@ -179,6 +179,53 @@ inline constexpr uint32_t kSpoolRetryMs = 1000;
 // How often free disk space is asked for.
 inline constexpr uint32_t kSpoolSpacePollMs = 5000;
 
+// --- dns ---
+
+// What our questions say that we take by UDP (EDNS0, RFC 6891), and the room for it. Fragments are
+// not to be met below this size; a longer answer comes truncated and is asked for again by TCP.
+inline constexpr size_t kDnsDatagramBytes = 1232;
+// Questions of a shard that are at the servers at once; more wait their turn, first come first
+// served.
+inline constexpr uint32_t kDnsQuestionsInFlight = 256;
+// The first wait for a server's answer; doubled with every round through the servers up to the
+// second number. A question that has had no answer after kDnsQuestionNs fails for now.
+inline constexpr int64_t kDnsTryNs = int64_t{2} * 1'000'000'000;
+inline constexpr int64_t kDnsTryMaxNs = int64_t{8} * 1'000'000'000;
+inline constexpr int64_t kDnsQuestionNs = int64_t{20} * 1'000'000'000;
+// A server that has missed so many answers in a row comes after the others for a while.
+inline constexpr uint32_t kDnsServerMisses = 3;
+inline constexpr int64_t kDnsServerRestNs = int64_t{30} * 1'000'000'000;
+// Datagrams that do not belong to the question, in one try; at the next one somebody is guessing,
+// and the question goes on by TCP.
+inline constexpr uint32_t kDnsMismatchesMax = 32;
+// Records of one message that are looked at; what comes behind them does not count. More than an
+// honest answer has.
+inline constexpr size_t kDnsRecordsMax = 4096;
+// Aliases (CNAME) followed from one name; a longer chain, or a circle, is an invalid answer.
+inline constexpr uint32_t kDnsAliasesMax = 8;
+// MX records of one answer, and hosts of one domain: the best ones; addresses of one host: the
+// lowest ones.
+inline constexpr size_t kDnsMxRecordsMax = 64;
+inline constexpr size_t kDnsHostsMax = 32;
+inline constexpr size_t kDnsAddressesMax = 32;
+// Answers that a shard's cache holds; the one that was not asked for the longest makes room.
+inline constexpr uint32_t kDnsCacheEntries = 16'384;
+// No answer is kept for longer than this: one with records; one that says that there are none.
+inline constexpr int64_t kDnsTtlMaxNs = int64_t{24} * 3600 * 1'000'000'000;
+inline constexpr int64_t kDnsNegativeTtlMaxNs = int64_t{3600} * 1'000'000'000;
+// That no server answers is remembered so long.
+inline constexpr int64_t kDnsFailureTtlNs = int64_t{30} * 1'000'000'000;
+// A plan with hosts is valid so long at least, even with a TTL of 0.
+inline constexpr int64_t kDnsPlanMinNs = int64_t{5} * 1'000'000'000;
+// Without hosts: when it is asked again. Within these bounds by TTL; without one, and when no
+// server answers, the nominal time.
+inline constexpr int64_t kDnsRetryMinNs = int64_t{60} * 1'000'000'000;
+inline constexpr int64_t kDnsRetryMaxNs = int64_t{3600} * 1'000'000'000;
+inline constexpr int64_t kDnsRetryNominalNs = int64_t{180} * 1'000'000'000;
+// Once one host of a domain has an address, the others are waited for so long; then the plan is
+// made without theirs, valid for kDnsRetryMinNs.
+inline constexpr int64_t kDnsPatienceNs = int64_t{5} * 1'000'000'000;
+
 // --- The configuration ---
 
 // A larger configuration file is refused.

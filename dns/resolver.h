@@ -22,11 +22,11 @@
 #include <string_view>
 #include <vector>
 
-#include "core/intrusive_list.h"
 #include "core/ip_address.h"
-#include "core/random.h"
 #include "core/timer_wheel.h"
+#include "dns/counters.h"
 #include "dns/mx_plan.h"
+#include "dns/query.h"
 #include "io/io.h"
 
 namespace outbox::dns {
@@ -41,47 +41,6 @@ struct ResolverOptions {
   // A family that is off is not asked for.
   bool ipv4 = true;
   bool ipv6 = true;
-};
-
-struct ResolverCounters {
-  uint64_t resolutions = 0;    // ResolveMx and ResolveHosts
-  uint64_t cache_hits = 0;     // questions answered by the cache
-  uint64_t coalesced = 0;      // questions that joined one in flight
-  uint64_t questions = 0;      // that went to a server
-  uint64_t datagrams = 0;      // sent; more than one for a question whose server did not answer
-  uint64_t tcp = 0;            // questions asked again by TCP
-  uint64_t timeouts = 0;       // a server did not answer in time
-  uint64_t server_errors = 0;  // SERVFAIL, REFUSED and the like
-  uint64_t mismatches = 0;     // datagrams that did not answer what was asked: ignored
-  uint64_t malformed = 0;      // answers that could not be read
-  uint64_t failed = 0;         // questions that no server answered
-};
-
-// One resolution. Embedded in its owner; not in flight when destroyed (Cancel it).
-class Query {
- public:
-  Query() = default;
-  Query(const Query&) = delete;
-  Query& operator=(const Query&) = delete;
-  ~Query() { CHECK(!in_flight()); }
-
-  // Binds the completion: query.Bind<&Destination::OnPlan>(this), with
-  // void OnPlan(const MxPlanPtr& plan). In it the query is free to be used again or destroyed.
-  template <auto Method, typename Owner>
-  void Bind(Owner* owner) {
-    owner_ = owner;
-    done_ = [](void* target, const MxPlanPtr& plan) {
-      (static_cast<Owner*>(target)->*Method)(plan);
-    };
-  }
-
-  bool in_flight() const { return link_.linked(); }
-
- private:
-  friend class Resolver;
-  void* owner_ = nullptr;
-  void (*done_)(void*, const MxPlanPtr&) = nullptr;
-  core::ListLink link_;  // in the resolution that it waits for
 };
 
 class Resolver {

@@ -36,6 +36,12 @@ void SimDatagrams::SetHost(const core::SocketAddress& address, Host host) {
   }
 }
 
+std::vector<core::SocketAddress> SimDatagrams::LocalAddresses() const {
+  std::vector<core::SocketAddress> addresses;
+  for (const auto& [socket, end] : sockets_) addresses.push_back(end.local);
+  return addresses;
+}
+
 bool SimDatagrams::PortIsTaken(const core::SocketAddress& local) const {
   return std::any_of(sockets_.begin(), sockets_.end(),
                      [&](const auto& entry) { return entry.second.local == local; });

@@ -14,6 +14,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/ip_address.h"
 #include "io/io.h"
@@ -39,6 +40,8 @@ class SimDatagrams {
   void SendFrom(const core::SocketAddress& from, const core::SocketAddress& to, std::string bytes);
 
   size_t sockets() const { return sockets_.size(); }
+  // Where the open sockets are bound, in the order of their opening.
+  std::vector<core::SocketAddress> LocalAddresses() const;
 
   // --- For SimIo and SimNetwork ---
 

@@ -56,8 +56,8 @@ TEST(ChooseCandidatesTest, PreferenceDecidesAndEqualsAreShuffled) {
 }
 
 TEST(ChooseCandidatesTest, FamiliesTakeTurns) {
-  const MxPlan plan = PlanOf(
-      {{"a", 10, {Ip("192.0.2.1"), Ip("192.0.2.2"), Ip("192.0.2.3"), Ip("2001:db8::1")}}});
+  const MxPlan plan =
+      PlanOf({{"a", 10, {Ip("192.0.2.1"), Ip("192.0.2.2"), Ip("192.0.2.3"), Ip("2001:db8::1")}}});
   core::Random random(1);
   const std::vector<MxCandidate> chosen = ChooseCandidates(plan, 10, &random);
   ASSERT_EQ(chosen.size(), 4u);
