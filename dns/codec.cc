@@ -84,6 +84,15 @@ bool ReadData(const dns_parse& parse, const dns_rr& rr, Record* record) {
   return false;
 }
 
+// The library stores whatever came into its enumerations, which C++ must not read as such.
+template <typename Enum>
+unsigned NumberOf(const Enum& value) {
+  static_assert(sizeof(Enum) == sizeof(unsigned));
+  unsigned number;
+  memcpy(&number, &value, sizeof(number));
+  return number;
+}
+
 bool IsKnown(unsigned type) {
   return type == DNS_T_A || type == DNS_T_NS || type == DNS_T_CNAME || type == DNS_T_SOA ||
          type == DNS_T_MX || type == DNS_T_AAAA;
@@ -95,12 +104,13 @@ bool ReadSection(dns_parse* parse, size_t* room, std::vector<Record>* out) {
   for (;;) {
     const int found = dns_nextrr(parse, &rr);
     if (found <= 0) return found == 0;
-    if (rr.dnsrr_cls != DNS_C_IN || !IsKnown(rr.dnsrr_typ)) continue;
+    const unsigned type = NumberOf(rr.dnsrr_typ);
+    if (NumberOf(rr.dnsrr_cls) != DNS_C_IN || !IsKnown(type)) continue;
     if (*room == 0) continue;
     --*room;
     Record record;
     record.owner = TextOf(rr.dnsrr_dn);
-    record.type = static_cast<RecordType>(rr.dnsrr_typ);
+    record.type = static_cast<RecordType>(type);
     record.ttl_s = rr.dnsrr_ttl > INT32_MAX ? 0 : rr.dnsrr_ttl;
     if (!ReadData(*parse, rr, &record)) return false;
     out->push_back(std::move(record));
