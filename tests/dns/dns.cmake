@@ -10,3 +10,7 @@ outbox_test(resolver_test
   FILES dns/resolver_test.cc dns/name_server_faults_test.cc
   LINK outbox_dns outbox_sim_names)
 outbox_fuzzer(dns_answer_fuzz FILES fuzz/dns_answer_fuzz.cc LINK outbox_dns)
+
+# The resolver by itself, against real name servers (tests/e2e/names_test.py).
+add_executable(dns_probe dns/dns_probe.cc)
+target_link_libraries(dns_probe PRIVATE outbox_flags outbox_dns nlohmann_json::nlohmann_json)

@@ -21,6 +21,7 @@ function(outbox_scenario name)
 endfunction()
 
 outbox_scenario(load_tools)
+outbox_scenario(names)
 if(TARGET outboxd)
   outbox_scenario(config)
   outbox_scenario(relay_from)
