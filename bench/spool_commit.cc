@@ -1,12 +1,16 @@
 // What the log costs: 4 KiB messages appended by 1, 20 and 100 appenders at a time, each durable
-// before the next of the same appender, against a bare loop that makes as many writes of the same
-// size, through the same Io into a file that was written before, in the same run.
+// before the next of the same appender, against two bare loops that make the same writes, size by
+// size, into a file that was written before, in the same run: one through the same Io, one by
+// pwrite.
 //
 //   messages_per_s   through the store
 //   raw_per_s        messages that the bare loop's writes would have carried
 //   ratio            of the two; 1 is "the store costs nothing"
+//   pwrite_ratio     the same for the loop of pwrite, which waits in the kernel
 //   per_commit       messages a batch
 #include <benchmark/benchmark.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -27,6 +31,7 @@ namespace {
 
 constexpr uint32_t kBodyBytes = 4096;
 // Of one measurement, for each appender: some seconds at most.
+constexpr uint64_t kMessagesMin = 4'000;
 constexpr uint64_t kMessagesEach = 1'000;
 constexpr uint64_t kMessagesMax = 30'000;
 constexpr uint64_t kRounds = 40;
@@ -52,7 +57,8 @@ class Appenders final : public RecoverySink {
     store_.Close([&](const core::Status&) { closed = true; });
     while (!closed) Turn();
   }
-  StoreStats stats() const { return store_.stats(); }
+  // Bytes of each batch since the last call, in order.
+  std::vector<uint32_t> TakeWrites() { return std::move(writes_); }
 
   void OnMessage(Message*, const MetaView&, const StateView&) override {}
   void OnDamage(std::string_view what) override {
@@ -92,7 +98,14 @@ class Appenders final : public RecoverySink {
   }
   void Turn() {
     store_.Tick();
+    const StoreStats before = store_.stats();
     io_->Turn(store_.NextDeadline());
+    const StoreStats after = store_.stats();
+    // One batch is in flight at a time.
+    CHECK(after.commits <= before.commits + 1);
+    if (after.commits > before.commits) {
+      writes_.push_back(static_cast<uint32_t>(after.bytes_written - before.bytes_written));
+    }
   }
 
   io::Io* io_;
@@ -101,6 +114,7 @@ class Appenders final : public RecoverySink {
   std::vector<Slot> slots_;
   uint64_t left_ = 0;
   uint64_t flying_ = 0;
+  std::vector<uint32_t> writes_;
 };
 
 // Waits for one operation.
@@ -131,22 +145,27 @@ class RawLoop {
     CHECK(file_ >= 0);
     io_->Fill(&waiter_.op, file_, kSegmentBytes);
     CHECK(waiter_.Wait(io_) == 0);
+    std::fill_n(buffer_.data(), buffer_.size(), 'x');
   }
   ~RawLoop() {
     io_->CloseFile(&waiter_.op, file_);
     waiter_.Wait(io_);
   }
-  // Seconds.
-  double Run(uint64_t writes, uint32_t bytes) {
-    AlignedBuffer buffer(bytes);
-    std::fill_n(buffer.data(), buffer.size(), 'x');
-    const iovec part = {buffer.data(), buffer.size()};
+  // Makes these writes one after the other; returns seconds.
+  double Run(const std::vector<uint32_t>& writes, bool by_pwrite) {
     const auto start = std::chrono::steady_clock::now();
-    for (uint64_t i = 0; i < writes; ++i) {
-      if (offset_ + buffer.size() > kSegmentBytes) offset_ = 0;
-      io_->Write(&waiter_.op, file_, {&part, 1}, offset_);
-      CHECK(waiter_.Wait(io_) == static_cast<int32_t>(buffer.size()));
-      offset_ += buffer.size();
+    for (const uint32_t bytes : writes) {
+      if (offset_ + bytes > kSegmentBytes) offset_ = 0;
+      int64_t result = 0;
+      if (by_pwrite) {
+        result = pwrite(file_, buffer_.data(), bytes, static_cast<off_t>(offset_));
+      } else {
+        const iovec part = {buffer_.data(), bytes};
+        io_->Write(&waiter_.op, file_, {&part, 1}, offset_);
+        result = waiter_.Wait(io_);
+      }
+      CHECK(result == int64_t{bytes});
+      offset_ += bytes;
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     return took.count();
@@ -155,13 +174,14 @@ class RawLoop {
  private:
   io::Io* io_;
   Waiter waiter_;
+  AlignedBuffer buffer_{2u << 20};
   io::File file_ = io::kNoHandle;
   uint64_t offset_ = 0;
 };
 
 void AppendAndCommit(benchmark::State& state) {
-  const uint64_t messages =
-      std::min(kMessagesMax, kMessagesEach * static_cast<uint64_t>(state.range(0)));
+  const uint64_t messages = std::clamp(kMessagesEach * static_cast<uint64_t>(state.range(0)),
+                                       kMessagesMin, kMessagesMax);
   char name[] = "spool-bench-XXXXXX";
   CHECK(mkdtemp(name) != nullptr);
   auto io = io::UringIo::Create({});
@@ -178,26 +198,27 @@ void AppendAndCommit(benchmark::State& state) {
       // In turns, so that what else the machine does hits both alike.
       double store = 0;
       double raw = 0;
+      double direct = 0;
       uint64_t commits = 0;
       uint64_t bytes = 0;
+      appenders.TakeWrites();
       for (uint64_t round = 0; round < kRounds; ++round) {
-        const StoreStats before = appenders.stats();
         const auto start = std::chrono::steady_clock::now();
         appenders.Run(messages / kRounds);
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-        const StoreStats after = appenders.stats();
-        const uint64_t wrote = after.commits - before.commits;
-        const uint64_t average = (after.bytes_written - before.bytes_written) / wrote;
         store += took.count();
-        raw += raw_loop.Run(wrote, static_cast<uint32_t>((average + 4095) / 4096 * 4096));
-        commits += wrote;
-        bytes += after.bytes_written - before.bytes_written;
+        const std::vector<uint32_t> writes = appenders.TakeWrites();
+        raw += raw_loop.Run(writes, /*by_pwrite=*/false);
+        direct += raw_loop.Run(writes, /*by_pwrite=*/true);
+        commits += writes.size();
+        for (const uint32_t write : writes) bytes += write;
       }
       state.SetIterationTime(store);
       const double total = double(messages / kRounds * kRounds);
       state.counters["messages_per_s"] = total / store;
       state.counters["raw_per_s"] = total / raw;
       state.counters["ratio"] = raw / store;
+      state.counters["pwrite_ratio"] = direct / store;
       state.counters["per_commit"] = total / double(commits);
       state.counters["kib_per_commit"] = double(bytes) / 1024 / double(commits);
     }
