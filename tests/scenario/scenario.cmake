@@ -1,8 +1,27 @@
-# Scenarios: stories of the trade, told to whole shards in the simulated world.
+# Scenarios: stories of the trade, told to whole shards in the simulated world. One story a file,
+# named after what happens.
 outbox_test(scenario_test
   FILES
+    scenario/scenario_test.cc
     scenario/shard_story.cc
-    scenario/shard_test.cc
+    scenario/a_big_message_arrives_as_it_was_test.cc
+    scenario/a_bounce_that_bounces_test.cc
+    scenario/a_listing_among_deliveries_test.cc
+    scenario/a_notice_that_is_not_stored_test.cc
+    scenario/accepted_and_delivered_test.cc
+    scenario/greylisted_then_delivered_test.cc
+    scenario/host_dead_for_longer_than_retry_until_test.cc
+    scenario/many_clients_at_once_test.cc
+    scenario/many_destinations_test.cc
+    scenario/many_recipients_travel_by_sixty_four_test.cc
+    scenario/notified_then_delivered_test.cc
+    scenario/one_recipient_of_three_refused_test.cc
+    scenario/refused_and_its_sender_is_told_test.cc
+    scenario/stopped_before_the_refusal_test.cc
+    scenario/stopped_in_the_middle_test.cc
+    scenario/the_disk_fails_behind_the_final_dot_test.cc
+    scenario/the_listing_shows_every_state_test.cc
+    scenario/the_null_sender_is_not_told_test.cc
   LINK outbox_home simulation_harness
   LABEL scenario
 )
