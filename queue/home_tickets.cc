@@ -6,6 +6,7 @@
 #include "core/hash.h"
 #include "core/limits.h"
 #include "queue/home.h"
+#include "queue/retry_policy.h"
 #include "queue/shard_log.h"
 
 namespace outbox::queue {
@@ -73,8 +74,11 @@ void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
         MakeTicket(store, message, meta, meta.Group(part.group), part.group, part.first, part.mask);
     ticket->attempts = part.attempts;
     ticket->notified = (part.flags & kPartNotified) != 0;
-    const int64_t wait_ns =
-        std::max<int64_t>(0, part.next_attempt_wall_ns - context_.io->wall_ns());
+    // A wall clock that has been set back since must not make it wait for longer than it ever had
+    // to.
+    const int64_t wait_ns = std::clamp<int64_t>(
+        part.next_attempt_wall_ns - context_.io->wall_ns(), 0,
+        RetryDelayMax(ticket->periods->retry_ns, std::max<uint32_t>(1, part.attempts)));
     ticket->next_attempt_ns = context_.io->now_ns() + wait_ns;
     if (part.attempts > 0) {
       ticket->reply = replies_.Acquire(part.code, part.enhanced, part.text, part.mailhost);

@@ -7,8 +7,19 @@
 namespace outbox::queue {
 namespace {
 
-// Up to a tenth of `delay_ns`.
-int64_t Jitter(int64_t delay_ns, core::Random* random) { return random->Between(0, delay_ns / 10); }
+// The part of a delay that chance may add.
+constexpr int64_t kJitterPart = 10;
+
+int64_t Jitter(int64_t delay_ns, core::Random* random) {
+  return random->Between(0, delay_ns / kJitterPart);
+}
+
+int64_t StepOf(std::span<const int64_t> schedule_ns, uint32_t attempts) {
+  CHECK(!schedule_ns.empty());
+  const size_t step = std::min(schedule_ns.size(), std::max<size_t>(attempts, 1)) - 1;
+  CHECK(schedule_ns[step] > 0);
+  return schedule_ns[step];
+}
 
 }  // namespace
 
@@ -20,11 +31,13 @@ int64_t AddTime(int64_t a_ns, int64_t b_ns) {
 }
 
 int64_t RetryDelay(std::span<const int64_t> schedule_ns, uint32_t attempts, core::Random* random) {
-  CHECK(!schedule_ns.empty());
-  const size_t step = std::min(schedule_ns.size(), std::max<size_t>(attempts, 1)) - 1;
-  const int64_t delay_ns = schedule_ns[step];
-  CHECK(delay_ns > 0);
+  const int64_t delay_ns = StepOf(schedule_ns, attempts);
   return AddTime(delay_ns, Jitter(delay_ns, random));
+}
+
+int64_t RetryDelayMax(std::span<const int64_t> schedule_ns, uint32_t attempts) {
+  const int64_t delay_ns = StepOf(schedule_ns, attempts);
+  return AddTime(delay_ns, delay_ns / kJitterPart);
 }
 
 int64_t ExpiryTime(int64_t accepted_ns, int64_t retry_until_ns) {

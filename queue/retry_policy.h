@@ -20,6 +20,9 @@ namespace outbox::queue {
 // not empty and all positive.
 int64_t RetryDelay(std::span<const int64_t> schedule_ns, uint32_t attempts, core::Random* random);
 
+// The longest delay that RetryDelay gives.
+int64_t RetryDelayMax(std::span<const int64_t> schedule_ns, uint32_t attempts);
+
 // When the sender is told of the delay, or kNever when that is switched off (kNever), has happened,
 // or could only come when the message is given up anyway.
 int64_t NotifyTime(int64_t accepted_ns, int64_t notify_after_ns, int64_t retry_until_ns,

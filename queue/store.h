@@ -61,7 +61,7 @@ struct Message {
   uint16_t policy = 0;
   uint8_t flags = 0;  // kFlag... of message_meta.h; set by the store
   // --- the store's own: do not touch ---
-  uint8_t store_flags = 0;
+  uint8_t meta_units = 0;  // size of its meta in kMetaUnit bytes, rounded up; the highest: or more
   uint8_t staged = 0;  // state and done entries of it on their way to the disk
   uint8_t queued = 0;
   RecordPlace place;   // the record with its message entry
@@ -70,6 +70,7 @@ struct Message {
   uint32_t next = 0;   // in its hash bucket
 };
 static_assert(sizeof(Message) == 64);
+inline constexpr uint32_t kMetaUnit = 32;
 
 // A new message. In log order: callbacks of appends come in the order in which they were started.
 struct AppendOp {

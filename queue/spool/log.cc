@@ -58,8 +58,8 @@ void Log::AddExtents(const MetaView& meta) {
 }
 
 void Log::Drop(Message* message) {
-  segments.DropLive(message->place.segment, message->place.length);
-  if (message->state.set()) segments.DropLive(message->state.segment, message->state.length);
+  segments.DropMessage(*message);
+  if (message->state.set()) segments.DropState(*message);
   if ((message->flags & kFlagExtents) != 0) DropExtents(message->id);
   messages.Remove(message);
 }
@@ -70,7 +70,7 @@ void Log::DropExtents(uint64_t id) {
   for (const Extent& extent : found->second) {
     const Segment* segment = segments.ByGeneration(extent.generation);
     CHECK(segment != nullptr);
-    segments.DropLive(segment->number, Align(extent.length, kBlock));
+    segments.DropExtent(segment->number, Align(extent.length, kBlock));
   }
   extents.erase(found);
 }

@@ -12,8 +12,8 @@ namespace {
 
 // One read of the segment being moved.
 constexpr size_t kReadBytes = 1u << 20;
-// What a done entry takes when it is moved.
-constexpr uint64_t kGuardBytes = 56;
+// What a done entry takes when it is moved, at most: with it a list of a few generations.
+constexpr uint64_t kGuardRoom = 128;
 // Passes over a segment that still has live entries (commits of these are under way, writes failed)
 // before it is left alone; and the time between them.
 constexpr uint32_t kPasses = 50;
@@ -62,15 +62,20 @@ Segment* Reclaimer::Pick() const {
   }
   Segment* best = nullptr;
   uint64_t best_cost = 0;
+  // Of log segments: nothing can be moved out of the others.
   uint64_t used = 0;
+  uint64_t room = 0;
   for (uint32_t i = 0; i < segments.count(); ++i) {
     Segment& segment = log_->segments[i];
-    if (segment.in_use()) used += segment.bytes;
+    if (segment.in_use() && segment.kind == SegmentKind::kLog) {
+      used += segment.bytes;
+      room += segment.live_room;
+    }
     if (segment.state != SegmentState::kSealed || segment.kind != SegmentKind::kLog ||
         segment.stuck || segment.pins > 0 || segment.dead()) {
       continue;
     }
-    const uint64_t cost = segment.live_bytes + kGuardBytes * segment.guard_refs;
+    const uint64_t cost = segment.live_room + kGuardRoom * segment.guard_refs;
     if (segment.suspect) return &segment;
     if (best == nullptr || cost < best_cost) {
       best = &segment;
@@ -82,8 +87,7 @@ Segment* Reclaimer::Pick() const {
   }
   // Free segments cost disk, too, but no more than the constant.
   constexpr uint64_t kSlackSegments = 4;
-  const bool wasteful = used > segments.live_bytes() + segments.live_bytes() / 2 +
-                                   kSlackSegments * options.segment_bytes;
+  const bool wasteful = used > room + room / 2 + kSlackSegments * options.segment_bytes;
   const bool scarce = !log_->pool.above_reserve();
   if (wasteful && best_cost * 2 < best->bytes) return best;
   if ((wasteful || scarce) && best_cost < best->bytes - best->bytes / 8) return best;

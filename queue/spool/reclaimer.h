@@ -1,7 +1,7 @@
 // Reclaimer: gives space back by moving what is still needed out of segments that are mostly dead.
 //
-// Dead segments are retired by Log without its help. When the files take more than twice what is
-// live, or segments run short, the emptiest segment is read whole, and its live messages, newest
+// Dead segments are retired by Log without its help. When the files take more than half again as
+// much as what is live would take without gaps, or segments run short, the emptiest segment is read whole, and its live messages, newest
 // states and done entries that still guard something are written again, a little with each batch. A
 // segment that failed goes first, so that the list of suspects stays short.
 #ifndef OUTBOX_QUEUE_SPOOL_RECLAIMER_H_

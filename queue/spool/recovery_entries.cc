@@ -105,7 +105,8 @@ void Recovery::TakeMessage(const EntryRef& entry) {
   message->accepted_wall_ns = meta->accepted_wall_ns();
   message->flags = meta->flags();
   message->place = {segment_->number, entry.offset, entry.length};
-  log_->segments.AddLive(segment_->number, entry.length);
+  message->meta_units = MetaUnits(*meta);
+  log_->segments.AddMessage(*message);
   CountExtents(*meta);
   const auto state = states_.find(entry.id);
   if (state != states_.end()) {
@@ -134,7 +135,7 @@ void Recovery::CountExtents(const MetaView& meta) {
       continue;
     }
     list.push_back(extent);
-    log_->segments.AddLive(segment->number, Align(extent.length, kBlock));
+    log_->segments.AddExtent(segment->number, Align(extent.length, kBlock));
   }
   if (lost > 0) {
     log_->Damage("message " + FormatMessageId(meta.id()),
@@ -148,7 +149,7 @@ void Recovery::Report(Message* message, const MetaView& meta, const RecordPlace*
   uint32_t pending = meta.recipient_count();
   if (place != nullptr) {
     message->state = *place;
-    log_->segments.AddLive(place->segment, place->length);
+    log_->segments.AddState(*message);
     const auto parsed = StateView::Parse(state_bytes);
     if (parsed) {
       state = *parsed;

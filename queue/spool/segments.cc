@@ -2,7 +2,30 @@
 
 #include <algorithm>
 
+#include "queue/spool/coding.h"
+
 namespace outbox::queue {
+namespace {
+
+// An entry in a record of its own, and its place in the index.
+uint32_t RoomOf(uint32_t entry_bytes, uint32_t index_data_bytes) {
+  return Align8(kRecordHeaderBytes + entry_bytes) + Align8(kIndexEntryBytes + index_data_bytes);
+}
+
+uint32_t MessageRoom(const Message& message) {
+  return RoomOf(message.place.length, message.meta_units * kMetaUnit);
+}
+
+uint32_t StateRoom(const Message& message) {
+  return RoomOf(message.state.length, message.state.length - kEntryHeaderBytes);
+}
+
+}  // namespace
+
+uint8_t MetaUnits(const MetaView& meta) {
+  return static_cast<uint8_t>(
+      std::min<uint32_t>((meta.meta_bytes() + kMetaUnit - 1) / kMetaUnit, UINT8_MAX));
+}
 
 Segment& Segments::Ensure(uint32_t number) {
   while (all_.size() <= number) {
@@ -58,18 +81,36 @@ Segment* Segments::ByGeneration(uint64_t generation) {
   return found == by_generation_.end() ? nullptr : all_[found->second].get();
 }
 
-void Segments::AddLive(uint32_t segment, uint32_t bytes) {
+void Segments::AddMessage(const Message& message) {
+  AddLive(message.place.segment, message.place.length, MessageRoom(message));
+}
+
+void Segments::DropMessage(const Message& message) {
+  DropLive(message.place.segment, message.place.length, MessageRoom(message));
+}
+
+void Segments::AddState(const Message& message) {
+  AddLive(message.state.segment, message.state.length, StateRoom(message));
+}
+
+void Segments::DropState(const Message& message) {
+  DropLive(message.state.segment, message.state.length, StateRoom(message));
+}
+
+void Segments::AddLive(uint32_t segment, uint32_t bytes, uint32_t room) {
   Segment& s = *all_[segment];
   ++s.live_entries;
   s.live_bytes += bytes;
+  s.live_room += room;
   live_bytes_ += bytes;
 }
 
-void Segments::DropLive(uint32_t segment, uint32_t bytes) {
+void Segments::DropLive(uint32_t segment, uint32_t bytes, uint32_t room) {
   Segment& s = *all_[segment];
-  CHECK(s.live_entries > 0 && s.live_bytes >= bytes);
+  CHECK(s.live_entries > 0 && s.live_bytes >= bytes && s.live_room >= room);
   --s.live_entries;
   s.live_bytes -= bytes;
+  s.live_room -= room;
   live_bytes_ -= bytes;
   if (s.live_entries == 0) may_be_dead_ = true;
 }

@@ -46,6 +46,7 @@ struct Segment {
   SegmentUse use;
   uint32_t live_entries = 0;  // messages, newest states; extents
   uint64_t live_bytes = 0;
+  uint64_t live_room = 0;   // what its live entries would take if written again without gaps
   uint32_t guard_refs = 0;  // its done entries that still guard something
   uint32_t pins = 0;        // reads and writes in flight
   uint32_t tries = 0;       // of writing the retire mark
@@ -68,6 +69,9 @@ struct Segment {
   }
 };
 
+// Message::meta_units of a message with this meta.
+uint8_t MetaUnits(const MetaView& meta);
+
 class Segments {
  public:
   uint32_t count() const { return static_cast<uint32_t>(all_.size()); }
@@ -83,8 +87,14 @@ class Segments {
   void End(Segment* segment);
   Segment* ByGeneration(uint64_t generation);
 
-  void AddLive(uint32_t segment, uint32_t bytes);
-  void DropLive(uint32_t segment, uint32_t bytes);
+  // The message's entry at its place, its newest state's.
+  void AddMessage(const Message& message);
+  void DropMessage(const Message& message);
+  void AddState(const Message& message);
+  void DropState(const Message& message);
+  // A piece of a body, in whole blocks.
+  void AddExtent(uint32_t segment, uint32_t bytes) { AddLive(segment, bytes, bytes); }
+  void DropExtent(uint32_t segment, uint32_t bytes) { DropLive(segment, bytes, bytes); }
   // A done entry in `guard` guards the use `generation` of `guarded`, if that still exists.
   void AddGuard(uint32_t guarded, uint64_t generation, uint32_t guard);
 
@@ -101,6 +111,9 @@ class Segments {
   void set_may_be_dead(bool value) { may_be_dead_ = value; }
 
  private:
+  void AddLive(uint32_t segment, uint32_t bytes, uint32_t room);
+  void DropLive(uint32_t segment, uint32_t bytes, uint32_t room);
+
   std::vector<std::unique_ptr<Segment>> all_;
   absl::flat_hash_map<uint64_t, uint32_t> by_generation_;
   std::vector<uint32_t> suspects_;

@@ -189,7 +189,7 @@ bool StreamWriter::Place(StreamBuffer* buffer) {
   offset_ += room;
   segment_->data_end = offset_;
   ++segment_->pins;
-  log_->segments.AddLive(segment_->number, room);
+  log_->segments.AddExtent(segment_->number, room);
   buffer->part = {buffer->memory.data(), room};
   ++in_flight_;
   log_->io->Write(&buffer->op, segment_->file, {&buffer->part, 1}, buffer->extent.offset);
@@ -214,7 +214,7 @@ void StreamWriter::OnWritten(StreamBuffer* buffer, int32_t result) {
   if (good && stream != nullptr) {
     stream->extents_[buffer->piece] = buffer->extent;
   } else {
-    log_->segments.DropLive(segment->number, Align(buffer->length, kBlock));
+    log_->segments.DropExtent(segment->number, Align(buffer->length, kBlock));
   }
   FreeBuffer(buffer);
 }
@@ -230,7 +230,7 @@ void StreamWriter::DropExtents(std::span<const Extent> extents) {
     if (extent.length == 0) continue;  // was never written
     Segment* segment = log_->segments.ByGeneration(extent.generation);
     CHECK(segment != nullptr);
-    log_->segments.DropLive(segment->number, Align(extent.length, kBlock));
+    log_->segments.DropExtent(segment->number, Align(extent.length, kBlock));
   }
 }
 

@@ -137,7 +137,8 @@ Message* Writer::ApplyNew(std::span<const char> meta, const RecordPlace& place) 
   message->flags = view->flags();
   message->pending = static_cast<uint16_t>(view->recipient_count());
   message->place = place;
-  log_->segments.AddLive(place.segment, place.length);
+  message->meta_units = MetaUnits(*view);
+  log_->segments.AddMessage(*message);
   // Extents are counted in their segments already, by the stream that wrote them.
   if (view->extent_count() > 0) log_->AddExtents(*view);
   return message;
@@ -145,22 +146,28 @@ Message* Writer::ApplyNew(std::span<const char> meta, const RecordPlace& place) 
 
 void Writer::ApplyState(Message* message, const RecordPlace& place) {
   if (message->state.set()) {
-    log_->segments.DropLive(message->state.segment, message->state.length);
+    log_->segments.DropState(*message);
   }
   message->state = place;
-  log_->segments.AddLive(place.segment, place.length);
+  log_->segments.AddState(*message);
 }
 
 void Writer::ApplyMove(const Move& move) {
   if (move.type == EntryType::kDone) return;
   Message* message = log_->messages.Find(move.id);
   if (message == nullptr) return;
-  RecordPlace& place = IsMessage(move.type) ? message->place : message->state;
-  if (!(place == move.from)) return;
-  log_->segments.DropLive(place.segment, place.length);
-  place = move.to;
-  log_->segments.AddLive(place.segment, place.length);
-  log_->stats.moved_bytes += place.length;
+  if (IsMessage(move.type)) {
+    if (!(message->place == move.from)) return;
+    log_->segments.DropMessage(*message);
+    message->place = move.to;
+    log_->segments.AddMessage(*message);
+  } else {
+    if (!(message->state == move.from)) return;
+    log_->segments.DropState(*message);
+    message->state = move.to;
+    log_->segments.AddState(*message);
+  }
+  log_->stats.moved_bytes += move.to.length;
 }
 
 void Writer::Release(CommitOp* op) {

@@ -2,13 +2,16 @@
 # named after what happens.
 outbox_test(scenario_test
   FILES
-    scenario/scenario_test.cc
     scenario/shard_story.cc
+    scenario/a_421_in_every_position_test.cc
     scenario/a_big_message_arrives_as_it_was_test.cc
     scenario/a_bounce_that_bounces_test.cc
     scenario/a_listing_among_deliveries_test.cc
     scenario/a_notice_that_is_not_stored_test.cc
     scenario/accepted_and_delivered_test.cc
+    scenario/all_recipients_refused_test.cc
+    scenario/disconnect_after_the_final_dot_test.cc
+    scenario/first_host_busy_second_takes_it_test.cc
     scenario/greylisted_then_delivered_test.cc
     scenario/host_dead_for_longer_than_retry_until_test.cc
     scenario/many_clients_at_once_test.cc
@@ -17,11 +20,17 @@ outbox_test(scenario_test
     scenario/notified_then_delivered_test.cc
     scenario/one_recipient_of_three_refused_test.cc
     scenario/refused_and_its_sender_is_told_test.cc
+    scenario/refused_at_data_test.cc
+    scenario/restart_between_notification_and_expiry_test.cc
+    scenario/scenario_test.cc
     scenario/stopped_before_the_refusal_test.cc
     scenario/stopped_in_the_middle_test.cc
+    scenario/ten_thousand_for_a_domain_that_is_down_test.cc
     scenario/the_disk_fails_behind_the_final_dot_test.cc
     scenario/the_listing_shows_every_state_test.cc
     scenario/the_null_sender_is_not_told_test.cc
+    scenario/the_wall_clock_jumps_test.cc
+    scenario/too_many_recipients_for_the_host_test.cc
   LINK outbox_home simulation_harness
   LABEL scenario
 )

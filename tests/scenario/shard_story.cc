@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/check.h"
 #include "core/limits.h"
 #include "io/sim_disk.h"
 #include "queue/client_limits.h"
@@ -65,24 +66,56 @@ ShardStory::~ShardStory() {
   client_io_.Abandon();
 }
 
+core::ViaHost ShardStory::NextHost() {
+  const core::SocketAddress address = {core::IpAddress::V4(10, 1, 0, ++hosts_), 25};
+  core::ViaHost host;
+  host.host = address.ToString();
+  host.port = address.port;
+  host.is_address = true;
+  host.address = address;
+  return host;
+}
+
+core::RouteConfig& ShardStory::RouteOf(const std::string& domain) {
+  const auto found =
+      std::find_if(config_.routes.begin(), config_.routes.end(),
+                   [&domain](const core::RouteConfig& route) { return route.name == domain; });
+  CHECK(found != config_.routes.end());
+  return *found;
+}
+
+simulation::ScriptedServer* ShardStory::AddServerAt(const core::SocketAddress& address,
+                                                    std::vector<simulation::ScriptRule> rules) {
+  simulation::Script script;
+  script.rules = std::move(rules);
+  servers_.push_back(
+      std::make_unique<simulation::ScriptedServer>(&peers_, address, std::move(script)));
+  return servers_.back().get();
+}
+
 simulation::ScriptedServer* ShardStory::AddServer(const std::string& domain,
                                                   std::vector<simulation::ScriptRule> rules) {
   AddDeadRoute(domain);
-  simulation::Script script;
-  script.rules = std::move(rules);
-  auto& server = servers_[domain];
-  server = std::make_unique<simulation::ScriptedServer>(
-      &peers_, config_.routes.back().via[0].address, std::move(script));
-  return server.get();
+  return AddServerAt(config_.routes.back().via[0].address, std::move(rules));
+}
+
+simulation::ScriptedServer* ShardStory::AddHost(const std::string& domain,
+                                                std::vector<simulation::ScriptRule> rules) {
+  core::RouteConfig& route = RouteOf(domain);
+  route.via.push_back(NextHost());
+  return AddServerAt(route.via.back().address, std::move(rules));
 }
 
 void ShardStory::AddDeadRoute(const std::string& domain) {
-  const core::SocketAddress address = {core::IpAddress::V4(10, 1, 0, ++hosts_), 25};
   core::RouteConfig route;
   route.name = domain;
   route.match = {domain};
-  route.via = {{address.ToString(), address.port, true, address}};
+  route.via = {NextHost()};
   config_.routes.push_back(route);
+}
+
+simulation::ScriptedServer* ShardStory::Revive(const std::string& domain) {
+  return AddServerAt(RouteOf(domain).via.back().address, {});
 }
 
 void ShardStory::Start() {
@@ -231,8 +264,9 @@ void ShardStory::Finish(uint64_t queued) {
   EXPECT_EQ(counters.queued, queued);
   EXPECT_EQ(lines.size(), queued);
   EXPECT_TRUE(Stop()) << "it does not stop";
-  for (const auto& [domain, server] : servers_) {
-    EXPECT_TRUE(server->violations().empty()) << domain << ": " << server->violations()[0];
+  for (const auto& server : servers_) {
+    EXPECT_TRUE(server->violations().empty())
+        << server->address().ToString() << ": " << server->violations()[0];
   }
   if (testing::Test::HasFailure()) printf("%s", events_.c_str());
 }

@@ -35,8 +35,13 @@ class ShardStory : public ShardObserver {
   // A server for mail to *@domain. May be called later if the relay starts again after it.
   simulation::ScriptedServer* AddServer(const std::string& domain,
                                         std::vector<simulation::ScriptRule> rules = {});
+  // A further host of the domain's route, behind those that it has.
+  simulation::ScriptedServer* AddHost(const std::string& domain,
+                                      std::vector<simulation::ScriptRule> rules = {});
   // A route to an address at which nobody listens.
   void AddDeadRoute(const std::string& domain);
+  // A server at the address of the domain's last host, where nobody listened.
+  simulation::ScriptedServer* Revive(const std::string& domain);
 
   void Start();
   // An orderly stop, as the daemon does it. False: it did not come to its end.
@@ -79,7 +84,11 @@ class ShardStory : public ShardObserver {
   io::SimWorld world_{io::SimOptions{}};
   io::SimIo peers_{&world_, 1};
   io::SimIo client_io_{&world_, 2};
-  std::map<std::string, std::unique_ptr<simulation::ScriptedServer>> servers_;
+  simulation::ScriptedServer* AddServerAt(const core::SocketAddress& address,
+                                          std::vector<simulation::ScriptRule> rules);
+  core::ViaHost NextHost();
+  core::RouteConfig& RouteOf(const std::string& domain);
+  std::vector<std::unique_ptr<simulation::ScriptedServer>> servers_;
   simulation::ScriptedClient client_{&client_io_};
   core::Config config_;
   const uint32_t shards_;

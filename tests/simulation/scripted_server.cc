@@ -149,7 +149,10 @@ class ScriptedServer::Session {
 
   void Recipient(const std::string& line) {
     const std::string recipient = PathOf(line);
-    const std::string reply = in_mail_ ? "250 2.1.5 OK" : "503 5.5.1 MAIL first";
+    const bool full = message_.recipients.size() >= server_->script_.recipients_max;
+    const std::string reply = !in_mail_ ? "503 5.5.1 MAIL first"
+                              : full    ? server_->script_.too_many_reply
+                                        : "250 2.1.5 OK";
     Answer(line, reply, [this, recipient](const std::string& said) {
       if (said[0] == '2') message_.recipients.push_back(recipient);
       if (in_mail_) {

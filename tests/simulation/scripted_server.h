@@ -43,6 +43,8 @@ struct Script {
   std::string name = "peer.example";
   std::vector<std::string> extensions = {"PIPELINING", "8BITMIME", "SIZE 100000000"};
   std::vector<ScriptRule> rules;  // the first that matches applies
+  size_t recipients_max = SIZE_MAX;  // of a transaction; those beyond get too_many_reply
+  std::string too_many_reply = "452 4.5.3 too many recipients";
 };
 
 // A message that the server said 250 to, or was about to.
