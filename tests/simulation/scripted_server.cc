@@ -188,8 +188,12 @@ class ScriptedServer::Session {
         return true;
       }
     }
-    size_t end = StartsWith(input, ".\r\n") ? 0 : input.find("\r\n.\r\n");
-    if (end == std::string::npos) return false;
+    size_t end = StartsWith(input, ".\r\n") ? 0 : input.find("\r\n.\r\n", scanned_);
+    if (end == std::string::npos) {
+      scanned_ = input.size() < 4 ? 0 : input.size() - 4;  // the end may have come in part
+      return false;
+    }
+    scanned_ = 0;
     if (end > 0) end += 2;
     message_.content = input.substr(0, end);
     input.erase(0, end + 3);
@@ -255,6 +259,7 @@ class ScriptedServer::Session {
   bool in_mail_ = false;
   bool in_data_ = false;
   bool body_seen_ = false;
+  size_t scanned_ = 0;  // of the input, without an end of the content
   bool busy_ = false;
   bool stalled_ = false;
   LinePeer peer_;
