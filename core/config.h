@@ -126,6 +126,7 @@ struct Config {
   std::string hostname;  // in the greeting, HELO and Received; a domain or an address literal
   std::string spool = "/var/spool/outbox";
   std::string control = "/run/outbox/control.sock";
+  std::string stats;    // the read-only socket; default: stats.sock beside the control socket
   uint32_t shards = 0;  // 0: one per core
   int64_t stop_timeout_ns = 10 * kNsPerSecond;
   StorageConfig storage;

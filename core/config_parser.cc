@@ -89,6 +89,7 @@ class Parser {
     ReadHostname(&reader, &config_.hostname, problems_);
     ReadPath(&reader, "spool", 4000, &config_.spool, problems_);
     ReadPath(&reader, "control", kControlPathBytes, &config_.control, problems_);
+    ReadStats(&reader);
     reader.Integer("shards", 0, kMaxShards, &config_.shards);
     reader.Duration("stop_timeout", 0, kNsPerHour, Never::kRefused, &config_.stop_timeout_ns);
     const std::vector<const TomlValue*> listeners = reader.Tables("listener", kConfigListeners);
@@ -109,6 +110,17 @@ class Parser {
   }
 
  private:
+  void ReadStats(ConfigReader* reader) {
+    const size_t slash = config_.control.rfind('/');
+    config_.stats = config_.control.substr(0, slash == std::string::npos ? 0 : slash + 1);
+    config_.stats += "stats.sock";
+    ReadPath(reader, "stats", kControlPathBytes, &config_.stats, problems_);
+    if (config_.stats == config_.control) {
+      problems_->Add(reader->PositionOf(reader->Has("stats") ? "stats" : "control"),
+                     "\"stats\" and \"control\" are the same socket; expected two different paths");
+    }
+  }
+
   void ReadListener(const TomlValue& table) {
     ConfigReader reader(table, "[[listener]]", problems_);
     ListenerConfig listener;

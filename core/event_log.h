@@ -84,6 +84,7 @@ class EventLog {
   Event Write(LogLevel level, int64_t wall_ns, std::string_view name, std::string_view id = {});
 
   bool Wants(LogLevel level) const { return level >= minimum_; }
+  void SetMinimum(LogLevel minimum) { minimum_ = minimum; }
 
   // The lines that wait, whole lines only; empty when there are none. They stay in place until
   // Release; events go to the other buffer meanwhile. REQUIRES: Release was called since the last
@@ -97,7 +98,7 @@ class EventLog {
   // REQUIRES: room for a line.
   Event Begin(int64_t wall_ns, std::string_view name, std::string_view id);
 
-  const LogLevel minimum_;
+  LogLevel minimum_;
   const size_t capacity_;
   std::unique_ptr<char[]> filling_;  // events go here
   std::unique_ptr<char[]> taken_;    // the owner writes from here

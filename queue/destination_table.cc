@@ -112,6 +112,10 @@ bool DestinationTable::closed() const {
          rep_->shard.counters.connections == 0;
 }
 
+void DestinationTable::SetIdleTimeout(int64_t timeout_ns) {
+  rep_->shard.context.idle_timeout_ns = timeout_ns;
+}
+
 const OwnerCounters& DestinationTable::counters() const { return rep_->shard.counters; }
 
 size_t DestinationTable::size() const { return rep_->by_key.size(); }

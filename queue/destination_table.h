@@ -86,6 +86,9 @@ class DestinationTable : public OwnerMail {
   void Abort();
   bool closed() const;
 
+  // From now on, for connections that become idle.
+  void SetIdleTimeout(int64_t timeout_ns);
+
   const OwnerCounters& counters() const;
 
   // A timer of kind kTicketAtOwner has fired: the deadline of a ticket that waits here.

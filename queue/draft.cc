@@ -22,14 +22,17 @@ Draft::Draft(DraftPool* pool) : pool_(pool) {
   stream_.Bind<&Draft::OnRoom, &Draft::OnStreamFinished>(this);
 }
 
-void Draft::Start(DraftOwner* owner, std::string_view reverse_path) {
+void Draft::Start(DraftOwner* owner, std::string_view reverse_path,
+                  std::shared_ptr<const Router> router) {
   CHECK(owner_ == nullptr && !busy_);
   owner_ = owner;
+  router_ = std::move(router);
   text_.assign(reverse_path);
   reverse_path_size_ = static_cast<uint32_t>(reverse_path.size());
 }
 
-void Draft::AddRecipient(std::string_view address, const RouteChoice& choice) {
+void Draft::AddRecipient(std::string_view address) {
+  const RouteChoice choice = router_->Route(address);
   Entry entry;
   entry.address_at = static_cast<uint32_t>(text_.size());
   entry.address_size = static_cast<uint16_t>(address.size());
@@ -242,6 +245,7 @@ void Draft::Reset() {
   text_.clear();
   entries_.clear();
   choices_.clear();
+  router_.reset();
   body_.clear();
   if (body_.capacity() > kWarmBodyBytes) body_.shrink_to_fit();
   overflow_.clear();

@@ -67,9 +67,10 @@ class Draft {
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
 
-  void Start(DraftOwner* owner, std::string_view reverse_path);
-  // `choice` is copied as far as it does not belong to the router, which must stay.
-  void AddRecipient(std::string_view address, const RouteChoice& choice);
+  // The draft keeps the router until it is done with it: a reload does not disturb it.
+  void Start(DraftOwner* owner, std::string_view reverse_path,
+             std::shared_ptr<const Router> router);
+  void AddRecipient(std::string_view address);
   uint32_t recipients() const { return static_cast<uint32_t>(entries_.size()); }
 
   smtp::BodyState Append(std::string_view bytes);
@@ -117,6 +118,7 @@ class Draft {
 
   DraftPool* const pool_;
   DraftOwner* owner_ = nullptr;
+  std::shared_ptr<const Router> router_;
   bool busy_ = false;    // committing
   bool failed_ = false;  // the body cannot be stored
   std::string text_;     // reverse-path, addresses and keys

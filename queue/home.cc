@@ -35,16 +35,12 @@ Home::Home(const HomeContext& context)
     : context_(context),
       tickets_(core::kMaxTicketsPerShard),
       states_(context.io),
-      notifier_(context.io, context.wheel, &states_, this, context.log, context.hostname) {
+      notifier_(context.io, context.wheel, &states_, this, context.log, context.hostname),
+      rerouter_(this) {
   SetRouter(context.router);
 }
 
 Home::~Home() { CHECK(idle()); }
-
-void Home::SetRouter(const Router* router) {
-  context_.router = router;
-  notifier_.SetRouter(router);
-}
 
 // --- Out and home again --------------------------------------------------------------------------
 
@@ -57,6 +53,10 @@ int64_t Home::DeadlineOf(const HomeTicket& ticket) const {
 
 void Home::OfferOrWait(HomeTicket* ticket) {
   if (closing_) return;
+  if (ticket->rerouting) {  // RouteAgain goes on
+    rerouter_.Add(ticket->store, ticket->message_id);
+    return;
+  }
   const int64_t now_ns = context_.io->now_ns();
   if (DeadlineOf(*ticket) <= now_ns && HandleDeadline(ticket)) return;
   if (ticket->next_attempt_ns <= now_ns) {
@@ -352,10 +352,13 @@ void Home::OnRelease(Ticket* ticket, const Window& window) { ticket->store->Retu
 
 void Home::Tick() {
   notifier_.Tick();
+  if (!closing_) rerouter_.Tick();
   states_.Tick(closing_);
 }
 
-int64_t Home::NextDeadline() const { return states_.NextDeadline(); }
+int64_t Home::NextDeadline() const {
+  return rerouter_.wants_turn() && !closing_ ? 0 : states_.NextDeadline();
+}
 
 void Home::Close() {
   closing_ = true;
@@ -364,7 +367,7 @@ void Home::Close() {
 }
 
 bool Home::idle(bool abandon_states) const {
-  return out_ == 0 && fetches_ == 0 && notifier_.idle() && (abandon_states || states_.idle());
+  return out_ == 0 && fetches_ == 0 && notifier_.idle() && rerouter_.idle() && (abandon_states || states_.idle());
 }
 
 }  // namespace outbox::queue

@@ -10,11 +10,13 @@ outbox_library(outbox_home
     explain.cc
     home.cc
     home_commands.cc
+    home_routes.cc
     home_tickets.cc
     notifier.cc
     pattern_index.cc
     period_table.cc
     reply_table.cc
+    rerouter.cc
     router.cc
     shard_log.cc
     queue_command.cc
@@ -26,6 +28,7 @@ outbox_library(outbox_home
     shard_clients.cc
     site_rules.cc
     shard_operator.cc
+    shard_reload.cc
     state_writer.cc
     ticket_view.cc
   LINK

@@ -29,6 +29,7 @@
 #include "queue/notifier.h"
 #include "queue/period_table.h"
 #include "queue/reply_table.h"
+#include "queue/rerouter.h"
 #include "queue/shard_mail.h"
 #include "queue/state_writer.h"
 #include "queue/store.h"
@@ -106,6 +107,14 @@ class Home : public HomeMail, private NoticeOwner {
   // The owner goes: what it has ordered is done all the same.
   void ForgetRemovals(RemovalOwner* owner);
 
+  // --- After a reload (home_routes.cc) ---
+  // The ticket gets another destination if its route is gone, now or when it is back. It may end.
+  void MaybeReroute(HomeTicket* ticket, const MetaView& meta);
+  // The tickets of the message that wait for a new route get it; null: it cannot be read.
+  void RouteAgain(Message* message, const MetaView* meta);
+  // Tickets that are to come back for that.
+  uint32_t rerouting() const { return rerouting_; }
+
   // Its tickets for the destination with this key.
   uint32_t TicketsFor(std::string_view key);
 
@@ -150,6 +159,8 @@ class Home : public HomeMail, private NoticeOwner {
   void FinishSilently(HomeTicket* ticket);
 
   void CancelTimer(HomeTicket* ticket);
+  bool HasRoute(const HomeTicket& ticket, const MetaView& meta) const;
+  void RouteTicket(HomeTicket* ticket, const MetaView& meta);
   void FinishRemoved(HomeTicket* ticket);
   // An ordered ticket is back, `delivered` of its recipients are: removes the others that are
   // meant. False: the ticket was ended by it.
@@ -170,6 +181,9 @@ class Home : public HomeMail, private NoticeOwner {
   core::Slab<HomeTicket> tickets_;
   StateWriter states_;
   Notifier notifier_;
+  Rerouter rerouter_;
+  uint32_t rerouting_ = 0;              // tickets
+  std::vector<HomeTicket*> recovered_;  // scratch: of one message
   absl::flat_hash_map<HomeTicket*, Removal> removals_;  // of the tickets that are `ordered`
   std::vector<std::unique_ptr<FetchRequest>> fetch_pool_;
   std::vector<FetchRequest*> fetch_free_;

@@ -35,6 +35,7 @@ struct HomeTicket : Ticket {
   bool notified = false;  // its sender has had the delay notice
   bool expired = false;   // in a Notice because retry-until passed
   bool ending = false;    // the snapshot being written leaves its recipients out: final
+  bool rerouting = false;  // its route is gone: it gets another when it is at home
   bool ordered = false;   // an operator wants some of its recipients removed (queue/home.h)
 
   // Of `mask`, delivered in an attempt that still goes on for others. Final, and on their way to

@@ -48,14 +48,23 @@ void Home::OnAccepted(Store* store, Message* message, const MetaView& meta) {
   message->policy = 0;
   GroupView group;
   uint16_t index = 0;
+  bool any_rerouted = false;
   for (bool more = meta.FirstGroup(&group); more; more = meta.NextGroup(&group), ++index) {
     for (uint32_t done = 0; done < group.count(); done += core::kTicketRecipients) {
       const uint32_t count = std::min<uint32_t>(core::kTicketRecipients, group.count() - done);
-      Offer(MakeTicket(store, message, meta, group, index,
-                       static_cast<uint16_t>(group.first() + done), MaskOf(count)),
-            /*lease=*/true);
+      HomeTicket* ticket = MakeTicket(store, message, meta, group, index,
+                                      static_cast<uint16_t>(group.first() + done), MaskOf(count));
+      if (closing_ || context_.router->StillRoutes(group.route(), group.destination())) {
+        Offer(ticket, /*lease=*/true);
+      } else {
+        ticket->rerouting = true;
+        ++rerouting_;
+        any_rerouted = true;
+      }
     }
   }
+  // Not before all tickets are there: the end of the last one is the end of the message.
+  if (any_rerouted) RouteAgain(message, &meta);
 }
 
 void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
@@ -83,9 +92,19 @@ void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
     if (part.attempts > 0) {
       ticket->reply = replies_.Acquire(part.code, part.enhanced, part.text, part.mailhost);
     }
-    OfferOrWait(ticket);
+    recovered_.push_back(ticket);
   }
-  CHECK(message->home != nullptr);  // a live message has a pending part
+  CHECK(!recovered_.empty());  // a live message has a pending part
+  // Not before all tickets are there: one that has expired may end, and the last one's end is the
+  // end of the message.
+  for (HomeTicket* ticket : recovered_) {
+    if (closing_ || HasRoute(*ticket, meta)) {
+      OfferOrWait(ticket);
+    } else {
+      RouteTicket(ticket, meta);
+    }
+  }
+  recovered_.clear();
 }
 
 HomeTicket* Home::Split(HomeTicket* ticket, uint64_t mask) {
@@ -111,6 +130,8 @@ HomeTicket* Home::Split(HomeTicket* ticket, uint64_t mask) {
   part->accepted_ns = ticket->accepted_ns;
   part->since_ns = ticket->since_ns;
   part->notified = ticket->notified;
+  part->rerouting = ticket->rerouting;
+  if (part->rerouting) ++rerouting_;
   if (ticket->reply != nullptr) {
     part->reply = replies_.Acquire(ticket->reply->code, ticket->reply->enhanced,
                                    ticket->reply->text, ticket->reply->mailhost);
@@ -124,6 +145,7 @@ HomeTicket* Home::Split(HomeTicket* ticket, uint64_t mask) {
 void Home::FreeTicket(HomeTicket* ticket) {
   CHECK(ticket->where != TicketPlace::kOut);
   CHECK(ticket->timer == core::TimerWheel::kNone);
+  if (ticket->rerouting) --rerouting_;
   if (ticket->ordered) {  // its recipients have become final in another way
     const auto removal = removals_.find(ticket);
     if (removal->second.owner != nullptr) {

@@ -49,7 +49,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       context().log->metrics().no_room_total.Add();
       return Reply{452, kSystemFull, "Too many messages are being received, try again later"};
     }
-    draft_->Start(this, request.reverse_path.mailbox);
+    draft_->Start(this, request.reverse_path.mailbox, *context().router);
     return Reply{250, {2, 1, 0}, "Sender ok"};
   }
 
@@ -64,9 +64,9 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     if (path.is_bare_postmaster()) {
       // RFC 5321 4.1.1.3: the postmaster of this host.
       text_ = "postmaster@" + context().hostname;
-      draft_->AddRecipient(text_, context().router->Route(text_));
+      draft_->AddRecipient(text_);
     } else {
-      draft_->AddRecipient(path.mailbox, context().router->Route(path.mailbox));
+      draft_->AddRecipient(path.mailbox);
     }
     return Reply{250, {2, 1, 5}, "Recipient ok"};
   }

@@ -37,7 +37,7 @@ struct ReceptionContext {
   Store* store = nullptr;
   DraftPool* drafts = nullptr;
   ClientLimits* clients = nullptr;
-  const Router* router = nullptr;
+  const std::shared_ptr<const Router>* router = nullptr;  // of today
   ShardLog* log = nullptr;
   const RoomGauge* room = nullptr;
   std::string hostname;

@@ -13,6 +13,15 @@ uint32_t Seconds(int64_t ns) {
   return static_cast<uint32_t>(std::clamp<int64_t>(ns / core::kNsPerSecond, 1, UINT32_MAX - 1));
 }
 
+// Whether a key that goes by MX goes to this port ("mx:domain", "mx:domain:port").
+bool GoesToPort(std::string_view key, uint16_t port) {
+  if (!key.starts_with("mx:")) return false;
+  const size_t colon = key.rfind(':');
+  const size_t bracket = key.rfind(']');
+  const bool has_port = colon > 2 && (bracket == std::string_view::npos || bracket < colon);
+  return has_port ? key.substr(colon + 1) == std::to_string(port) : port == core::kSmtpPort;
+}
+
 }  // namespace
 
 Router::Entry Router::MakeEntry(std::string name, const core::RetryPeriods& periods, uint16_t port,
@@ -44,6 +53,9 @@ Router::Router(const core::Config& config)
   const core::DeliveryConfig& delivery = config.delivery;
   entries_.push_back(MakeEntry(std::string(kImplicitRoute), delivery.periods, delivery.port,
                                delivery.max_connections));
+  for (uint32_t index = 0; index < entries_.size(); ++index) {
+    by_name_[entries_[index].name].push_back(index);
+  }
 }
 
 uint32_t Router::Match(std::string_view domain) const {
@@ -70,6 +82,34 @@ RouteChoice Router::Route(std::string_view recipient) const {
   choice.retry_s = entry.retry_s;
   choice.periods = entry.periods;
   return choice;
+}
+
+bool Router::StillRoutes(std::string_view route, std::string_view key) const {
+  const auto named = by_name_.find(route);
+  if (named == by_name_.end()) return false;
+  return std::any_of(named->second.begin(), named->second.end(), [&](uint32_t index) {
+    const Entry& entry = entries_[index];
+    return entry.destination.empty() ? GoesToPort(key, entry.port) : entry.destination == key;
+  });
+}
+
+RouteChanges Router::Since(const Router& old) const {
+  RouteChanges changes;
+  for (const Entry& entry : old.entries_) {
+    const auto named = by_name_.find(entry.name);
+    const bool stays = named != by_name_.end() &&
+                       std::any_of(named->second.begin(), named->second.end(), [&](uint32_t index) {
+                         return entries_[index].destination == entry.destination &&
+                                entries_[index].port == entry.port;
+                       });
+    if (stays) continue;
+    if (entry.destination.empty()) {
+      changes.mx = true;
+    } else {
+      changes.keys.insert(entry.destination);
+    }
+  }
+  return changes;
 }
 
 uint32_t Router::ConnectionsFor(std::string_view destination) const {

@@ -9,6 +9,8 @@
 #define OUTBOX_QUEUE_ROUTER_H_
 
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +35,17 @@ struct RouteChoice {
   uint32_t index = 0;  // place in the list; the implicit one is behind the last
 };
 
+// What is different between two routers for mail that is queued already.
+struct RouteChanges {
+  std::set<std::string, std::less<>> keys;  // destinations of routes that are gone or go elsewhere
+  bool mx = false;                          // and such routes went by MX
+
+  bool empty() const { return keys.empty() && !mx; }
+  bool Touches(std::string_view key) const {
+    return keys.contains(key) || (mx && key.starts_with("mx:"));
+  }
+};
+
 class Router {
  public:
   explicit Router(const core::Config& config);
@@ -41,6 +54,11 @@ class Router {
 
   // `recipient`: local@domain, the domain in any case. Without a domain it is our own host's.
   RouteChoice Route(std::string_view recipient) const;
+
+  // Whether mail of the route with this name may still go to the destination with this key.
+  bool StillRoutes(std::string_view route, std::string_view key) const;
+  // What queued mail must be looked at when this router follows `old`.
+  RouteChanges Since(const Router& old) const;
 
   // Connections that the routes allow to the destination with this key, over all shards.
   uint32_t ConnectionsFor(std::string_view destination) const;
@@ -63,6 +81,7 @@ class Router {
   std::string hostname_;
   std::vector<Entry> entries_;  // the implicit one is the last
   PatternIndex patterns_;
+  core::StringMap<std::vector<uint32_t>> by_name_;  // routes that have this name
   core::StringMap<uint32_t> connections_;  // by destination key, of "via:" ones
   uint32_t default_connections_;
   mutable std::string domain_;       // scratch: lower case

@@ -54,15 +54,15 @@ class Shard::Recovery : public RecoverySink {
 
 Shard::Shard(const ShardSetup& setup)
     : setup_(setup),
+      hostname_(setup.config.config->hostname),
       io_(setup.io),
       random_(setup.io->RandomU64()),
       wheel_(setup.io->now_ns(), core::kMaxTimersPerShard),
-      events_(setup.config->log.level),
+      events_(setup.config.config->log.level),
       log_(setup.io, setup.metrics, &events_),
-      router_(*setup.config),
       post_(setup.exchange, static_cast<uint8_t>(setup.index)),
       links_(&client_context_) {
-  const core::Config& config = *setup_.config;
+  const core::Config& config = *setup_.config.config;
   post_.SetIos(setup_.ios);
   HomeContext home;
   home.io = io_;
@@ -70,7 +70,7 @@ Shard::Shard(const ShardSetup& setup)
   home.random = &random_;
   home.post = &post_;
   home.log = &log_;
-  home.router = &router_;
+  home.router = setup_.config.router.get();
   home.hostname = config.hostname;
   home_ = std::make_unique<Home>(home);
   SetClientContext();
@@ -82,7 +82,7 @@ Shard::Shard(const ShardSetup& setup)
   owner.sites = setup_.sites;
   owner.links = &links_;
   owner.log = &log_;
-  owner.connections_for = [this](std::string_view key) { return router_.ConnectionsFor(key); };
+  owner.connections_for = [this](std::string_view key) { return router().ConnectionsFor(key); };
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
   owner.max_messages_per_connection = config.delivery.max_messages_per_connection;
   destinations_ = std::make_unique<DestinationTable>(owner);
@@ -93,23 +93,11 @@ Shard::Shard(const ShardSetup& setup)
 }
 
 void Shard::SetClientContext() {
-  const core::DeliveryConfig& delivery = setup_.config->delivery;
   client_context_.io = io_;
   client_context_.wheel = &wheel_;
   client_context_.blocks = &blocks_;
-  client_context_.session.helo_name = setup_.config->hostname;
-  smtp::ClientTimeouts& timeouts = client_context_.timeouts;
-  timeouts.connect_ns = delivery.connect_timeout_ns;
-  timeouts.greeting_ns = delivery.greeting_timeout_ns;
-  timeouts.hello_ns = delivery.helo_timeout_ns;
-  timeouts.mail_ns = delivery.mail_timeout_ns;
-  timeouts.rcpt_ns = delivery.rcpt_timeout_ns;
-  timeouts.data_ns = delivery.data_timeout_ns;
-  timeouts.block_ns = delivery.block_timeout_ns;
-  timeouts.final_dot_ns = delivery.final_dot_timeout_ns;
-  // Deliveries close idle connections first: they know who waits for the slot.
-  timeouts.idle_ns = 2 * delivery.idle_timeout_ns;
-  timeouts.quit_ns = delivery.quit_timeout_ns;
+  client_context_.session.helo_name = hostname_;
+  SetTimeouts();
 }
 
 Shard::~Shard() {
@@ -121,9 +109,9 @@ Shard::~Shard() {
 // -----------------------------------------------------------------------------------------
 
 void Shard::OpenStore(uint32_t log_id, bool adopted) {
-  const core::StorageConfig& storage = setup_.config->storage;
+  const core::StorageConfig& storage = setup_.config.config->storage;
   StoreOptions options;
-  options.directory = setup_.config->spool + "/log-" + std::to_string(log_id);
+  options.directory = setup_.config.config->spool + "/log-" + std::to_string(log_id);
   options.log_id = log_id;
   options.adopted = adopted;
   options.direct = storage.direct;
@@ -156,12 +144,12 @@ void Shard::Start() {
   reception.store = stores_[0].get();
   reception.drafts = drafts_.get();
   reception.clients = setup_.clients;
-  reception.router = &router_;
+  reception.router = &setup_.config.router;
   reception.log = &log_;
   reception.room = this;
-  reception.hostname = setup_.config->hostname;
+  reception.hostname = setup_.config.config->hostname;
   clients_ =
-      std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config, reception);
+      std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config.config, reception);
 }
 
 void Shard::OnWritable(const core::Status& status) {

@@ -32,8 +32,8 @@
 #include "queue/draft.h"
 #include "queue/home.h"
 #include "queue/reception.h"
-#include "queue/router.h"
 #include "queue/shard_clients.h"
+#include "queue/shard_config.h"
 #include "queue/shard_log.h"
 #include "queue/shard_mail.h"
 #include "queue/shard_operator.h"
@@ -55,7 +55,7 @@ class ShardObserver {
 
 struct ShardSetup {
   uint32_t index = 0;
-  const core::Config* config = nullptr;
+  ShardConfig config;
   io::Io* io = nullptr;
   std::vector<io::Io*> ios;  // all shards', by index
   Exchange* exchange = nullptr;
@@ -95,6 +95,13 @@ class Shard : public DraftSink, public RoomGauge {
   void Abort();
   bool stopped() const { return step_ == Step::kStopped; }
 
+  // A reload, in two steps so that all shards take it or none: Prepare does what can fail, then
+  // Commit (or Rollback). `changes`: of the new router since the present one. What a reload cannot
+  // change (core::Config: hostname, spool, shards, storage, io) is not looked at.
+  core::Status PrepareReload(ShardConfig next, RouteChanges changes);
+  void CommitReload();
+  void RollbackReload();
+
   // What an operator asks of the shard. After Start.
   ShardOperator& operations() { return *operations_; }
 
@@ -105,7 +112,7 @@ class Shard : public DraftSink, public RoomGauge {
 
   uint32_t index() const { return setup_.index; }
   const Home& home() const { return *home_; }
-  const Router& router() const { return router_; }
+  const Router& router() const { return *setup_.config.router; }
 
  private:
   class Recovery;  // one store's RecoverySink
@@ -113,6 +120,7 @@ class Shard : public DraftSink, public RoomGauge {
   enum class Step : uint8_t { kStarting, kRunning, kStopping, kClosingStores, kStopped };
 
   void SetClientContext();
+  void SetTimeouts();
   void MaybeListen();
   void BecomeReady(const core::Status& status);
   void OnWritable(const core::Status& status);
@@ -126,12 +134,12 @@ class Shard : public DraftSink, public RoomGauge {
   int64_t SleepUntil();
 
   ShardSetup setup_;
+  const std::string hostname_;  // does not change; sessions hold views of it
   io::Io* const io_;
   core::Random random_;
   core::TimerWheel wheel_;
   core::EventLog events_;
   ShardLog log_;
-  Router router_;
   PostOffice post_;
   smtp::BlockCache blocks_;
   smtp::ClientContext client_context_;
@@ -143,6 +151,10 @@ class Shard : public DraftSink, public RoomGauge {
   std::unique_ptr<DraftPool> drafts_;
   std::unique_ptr<ShardClients> clients_;
   std::unique_ptr<ShardOperator> operations_;
+
+  // Prepared.
+  ShardConfig next_;
+  RouteChanges route_changes_;
 
   Step step_ = Step::kStarting;
   bool aborted_ = false;

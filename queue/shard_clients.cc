@@ -15,20 +15,28 @@ constexpr int64_t kAcceptPauseNs = 100 * core::kNsPerMs;
 
 }  // namespace
 
+// How a listener treats its clients. They keep the rules that they came in under.
+struct ShardClients::Rules {
+  Rules(const ReceptionContext& reception_context, const core::ListenerConfig& config)
+      : reception(reception_context, config) {}
+  ShardReception reception;
+  smtp::ServerContext context;
+};
+
 struct ShardClients::Client final : smtp::ServerConnection::Owner {
-  Client(Listener* owner, const smtp::ServerContext* context)
-      : listener(owner), connection(context, this) {}
+  Client(Listener* owner, std::shared_ptr<Rules> of_now)
+      : listener(owner), rules(std::move(of_now)), connection(&rules->context, this) {}
   void OnServerConnectionClosed(smtp::ServerConnection* closed) override;
 
   Listener* listener;
+  const std::shared_ptr<Rules> rules;
   core::ListLink link;
   smtp::ServerConnection connection;
 };
 
 struct ShardClients::Listener {
-  Listener(ShardClients* all, const ReceptionContext& reception_context,
-           const core::ListenerConfig& config)
-      : clients(all), address(config.address), reception(reception_context, config) {
+  Listener(ShardClients* all, const core::SocketAddress& at, std::shared_ptr<Rules> of_now)
+      : clients(all), address(at), rules(std::move(of_now)) {
     accept.Bind<&Listener::OnAccepted>(this);
     pause.Bind<&Listener::OnPauseOver>(this);
   }
@@ -36,15 +44,23 @@ struct ShardClients::Listener {
   void OnPauseOver() {
     if (socket != io::kNoHandle && !accept.in_flight) clients->io_->Accept(&accept, socket);
   }
+  bool gone() const { return socket == io::kNoHandle && !accept.in_flight && open.empty(); }
 
   ShardClients* clients;
   core::SocketAddress address;
-  ShardReception reception;
-  smtp::ServerContext context;
+  std::shared_ptr<Rules> rules;
   io::Socket socket = io::kNoHandle;
+  bool retired = false;
   io::Op accept;
   core::Timer pause;
   core::IntrusiveList<Client, &Client::link> open;
+};
+
+// What a reload does at one address.
+struct ShardClients::Change {
+  Listener* existing = nullptr;     // gets the new rules
+  std::unique_ptr<Listener> made;   // or is new
+  std::shared_ptr<Rules> rules;
 };
 
 void ShardClients::Client::OnServerConnectionClosed(smtp::ServerConnection*) {
@@ -57,23 +73,29 @@ void ShardClients::Client::OnServerConnectionClosed(smtp::ServerConnection*) {
 ShardClients::ShardClients(io::Io* io, core::TimerWheel* wheel, smtp::BlockCache* blocks,
                            ShardLog* log, const core::Config& config,
                            const ReceptionContext& reception)
-    : io_(io), wheel_(wheel), log_(log) {
+    : io_(io), wheel_(wheel), log_(log), blocks_(blocks), reception_(reception) {
   for (const core::ListenerConfig& one : config.listeners) {
-    listeners_.push_back(std::make_unique<Listener>(this, reception, one));
-    smtp::ServerContext& context = listeners_.back()->context;
-    context.io = io;
-    context.wheel = wheel;
-    context.reception = &listeners_.back()->reception;
-    context.blocks = blocks;
-    context.session.hostname = config.hostname;
-    context.session.max_message_bytes = one.max_size;
-    context.session.max_recipients = one.max_recipients;
-    context.command_timeout_ns = one.command_timeout_ns;
-    context.data_timeout_ns = one.data_timeout_ns;
+    listeners_.push_back(std::make_unique<Listener>(this, one.address, MakeRules(one)));
   }
 }
 
 ShardClients::~ShardClients() { CHECK(connections_ == 0); }
+
+std::shared_ptr<ShardClients::Rules> ShardClients::MakeRules(
+    const core::ListenerConfig& config) const {
+  auto rules = std::make_shared<Rules>(reception_, config);
+  smtp::ServerContext& context = rules->context;
+  context.io = io_;
+  context.wheel = wheel_;
+  context.reception = &rules->reception;
+  context.blocks = blocks_;
+  context.session.hostname = reception_.hostname;
+  context.session.max_message_bytes = config.max_size;
+  context.session.max_recipients = config.max_recipients;
+  context.command_timeout_ns = config.command_timeout_ns;
+  context.data_timeout_ns = config.data_timeout_ns;
+  return rules;
+}
 
 core::Status ShardClients::Listen(bool share) {
   for (const auto& listener : listeners_) {
@@ -90,20 +112,20 @@ core::Status ShardClients::Listen(bool share) {
 
 void ShardClients::OnAccepted(Listener* listener, const io::OpResult& result) {
   if (result.result >= 0) {
-    if (closing_) {
+    if (closing_ || listener->retired) {
       io_->CloseSocket(result.result, /*reset=*/true);
     } else {
-      auto* client = new Client(listener, &listener->context);
+      auto* client = new Client(listener, listener->rules);
       listener->open.PushBack(client);
       ++connections_;
       client->connection.Start(result.result);
     }
-  } else if (!closing_ && result.result != -ECANCELED) {
+  } else if (!closing_ && !listener->retired && result.result != -ECANCELED) {
     log_->Notice(core::LogLevel::kWarning, "accept_failed",
                  listener->address.ToString() + ": " + std::strerror(-result.result));
   }
   if (result.more) return;
-  if (closing_) {
+  if (closing_ || listener->retired) {
     CloseListener(listener);
     return;
   }
@@ -117,37 +139,97 @@ void ShardClients::CloseListener(Listener* listener) {
   io_->CloseSocket(std::exchange(listener->socket, io::kNoHandle), /*reset=*/false);
 }
 
-void ShardClients::Close() {
-  if (closing_) return;
-  closing_ = true;
-  for (const auto& listener : listeners_) {
-    if (listener->accept.in_flight) {
-      io_->Cancel(&listener->accept);  // its completion closes the socket
-    } else {
-      CloseListener(listener.get());
-    }
-    for (Client* client = listener->open.front(); client != nullptr;) {
-      Client* next = listener->open.Next(client);
-      client->connection.Shutdown();
-      client = next;
-    }
+void ShardClients::Retire(Listener* listener) {
+  listener->retired = true;
+  if (listener->accept.in_flight) {
+    io_->Cancel(&listener->accept);  // its completion closes the socket
+  } else {
+    CloseListener(listener);
+  }
+  for (Client* client = listener->open.front(); client != nullptr;) {
+    Client* next = listener->open.Next(client);
+    client->connection.Shutdown();
+    client = next;
   }
 }
 
+core::Status ShardClients::Prepare(const core::Config& config, bool share) {
+  CHECK(changes_.empty());
+  std::erase_if(retired_, [](const auto& listener) { return listener->gone(); });
+  for (const core::ListenerConfig& one : config.listeners) {
+    Change change;
+    change.rules = MakeRules(one);
+    for (const auto& listener : listeners_) {
+      if (listener->address == one.address) change.existing = listener.get();
+    }
+    if (change.existing == nullptr) {
+      core::Result<io::Socket> socket = io_->Listen(one.address, share);
+      if (!socket.ok()) {
+        Rollback();
+        return socket.status();
+      }
+      change.made = std::make_unique<Listener>(this, one.address, change.rules);
+      change.made->socket = *socket;
+    }
+    changes_.push_back(std::move(change));
+  }
+  return core::OkStatus();
+}
+
+void ShardClients::Rollback() {
+  for (const Change& change : changes_) {
+    if (change.made != nullptr) CloseListener(change.made.get());
+  }
+  changes_.clear();
+}
+
+void ShardClients::Commit() {
+  std::vector<std::unique_ptr<Listener>> before = std::exchange(listeners_, {});
+  for (Change& change : changes_) {
+    if (change.made != nullptr) {
+      io_->Accept(&change.made->accept, change.made->socket);
+      listeners_.push_back(std::move(change.made));
+      continue;
+    }
+    for (auto& listener : before) {
+      if (listener.get() != change.existing) continue;
+      listener->rules = std::move(change.rules);
+      listeners_.push_back(std::move(listener));
+    }
+    std::erase(before, nullptr);
+  }
+  changes_.clear();
+  for (auto& listener : before) {
+    Retire(listener.get());
+    retired_.push_back(std::move(listener));
+  }
+}
+
+void ShardClients::Close() {
+  if (closing_) return;
+  closing_ = true;
+  Rollback();
+  for (const auto& listener : listeners_) Retire(listener.get());
+}
+
 void ShardClients::Abort() {
-  for (const auto& listener : listeners_) {
-    for (Client* client = listener->open.front(); client != nullptr;) {
-      Client* next = listener->open.Next(client);
-      client->connection.Reset();
-      client = next;
+  for (const auto* all : {&listeners_, &retired_}) {
+    for (const auto& listener : *all) {
+      for (Client* client = listener->open.front(); client != nullptr;) {
+        Client* next = listener->open.Next(client);
+        client->connection.Reset();
+        client = next;
+      }
     }
   }
 }
 
 bool ShardClients::closed() const {
   if (!closing_ || connections_ > 0) return false;
-  for (const auto& listener : listeners_) {
-    if (listener->socket != io::kNoHandle || listener->accept.in_flight) return false;
+  for (const auto* all : {&listeners_, &retired_}) {
+    for (const auto& listener : *all) {
+      if (!listener->gone()) return false;
+    }
   }
   return true;
 }

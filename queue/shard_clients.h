@@ -34,6 +34,14 @@ class ShardClients {
   // Opens all listeners; `share` when other shards listen at the same addresses. The error names
   // the address; none is open then.
   core::Status Listen(bool share);
+  // A reload, in two steps so that all shards take it or none. Prepare opens the listeners at
+  // addresses that are new, without accepting; on an error nothing has changed. Then Commit: those
+  // accept, listeners that stay have their new rules for who connects from now on, those that are
+  // gone close, and their clients get 421 when their transaction is done. Or Rollback.
+  core::Status Prepare(const core::Config& config, bool share);
+  void Commit();
+  void Rollback();
+
   // No new connections; clients get 421 when their transaction is done.
   void Close();
   // Cuts what is left.
@@ -44,14 +52,23 @@ class ShardClients {
  private:
   struct Client;
   struct Listener;
+  struct Rules;
+  struct Change;
 
+  std::shared_ptr<Rules> MakeRules(const core::ListenerConfig& config) const;
   void OnAccepted(Listener* listener, const io::OpResult& result);
   void CloseListener(Listener* listener);
+  // It accepts nobody any more, and its clients go.
+  void Retire(Listener* listener);
 
   io::Io* const io_;
   core::TimerWheel* const wheel_;
   ShardLog* const log_;
+  smtp::BlockCache* const blocks_;
+  const ReceptionContext reception_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<Listener>> retired_;  // by reloads; until their last client has gone
+  std::vector<Change> changes_;                     // prepared
   uint32_t connections_ = 0;
   bool closing_ = false;
 };

@@ -116,6 +116,16 @@ void ShardLog::Notified(const HomeTicket& ticket) {
   Story(ticket, LogLevel::kInfo, "delayed", 0);
 }
 
+void ShardLog::Rerouted(const HomeTicket& ticket, std::string_view from) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  char id[kMessageIdChars];
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "rerouted",
+                 FormatMessageId(ticket.message_id, id))
+      .Field("destination", ticket.destination->key)
+      .Field("from", from)
+      .Field("recipients", ticket.recipients());
+}
+
 void ShardLog::Retried(const HomeTicket& ticket) {
   Story(ticket, LogLevel::kInfo, "retried", 0);
 }

@@ -43,6 +43,8 @@ class ShardLog : public AttemptLog {
   void Expired(const HomeTicket& ticket);
   void Notified(const HomeTicket& ticket);
 
+  // It was for the destination `from` before.
+  void Rerouted(const HomeTicket& ticket, std::string_view from);
   void Retried(const HomeTicket& ticket);  // by an operator
   // By an operator, too: the ledger and the story.
   void Removed(const HomeTicket& ticket);

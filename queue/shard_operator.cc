@@ -25,6 +25,10 @@ bool ShardOperator::Explain(uint64_t id, MessageFactsSink* sink) {
   return !Full() && Add(std::make_unique<MessageExplainer>(io_, stores_, &log_->trail(), id, sink));
 }
 
+void ShardOperator::Reroute(RouteChanges changes) {
+  Add(std::make_unique<RerouteWalk>(home_, stores_, std::move(changes)));
+}
+
 DestinationFacts ShardOperator::LookAt(std::string_view key, std::string_view domain) const {
   DestinationFacts facts;
   facts.key = std::string(key);

@@ -19,6 +19,7 @@
 #include "queue/queue_command.h"
 #include "queue/queue_filter.h"
 #include "queue/queue_lister.h"
+#include "queue/rerouter.h"
 #include "queue/shard_log.h"
 
 namespace outbox::queue {
@@ -37,6 +38,8 @@ class ShardOperator {
   bool List(const QueueFilter& filter, QueueListSink* sink);
   bool Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink);
   bool Explain(uint64_t id, MessageFactsSink* sink);
+  // Mail of routes that have changed is routed again.
+  void Reroute(RouteChanges changes);
   // At once. `domain`: whose failed attempts are meant besides the destination's; "" for none.
   DestinationFacts LookAt(std::string_view key, std::string_view domain) const;
 

@@ -17,7 +17,8 @@ namespace outbox::tools {
 class ControlConnection final : public ReplyStream,
                                 public std::enable_shared_from_this<ControlConnection> {
  public:
-  ControlConnection(int fd, ControlHandler* handler) : fd_(fd), handler_(handler) {}
+  ControlConnection(int fd, ControlHandler* handler, bool read_only = false)
+      : fd_(fd), handler_(handler), read_only_(read_only) {}
   ~ControlConnection() override;
 
   int fd() const { return fd_; }
@@ -30,6 +31,7 @@ class ControlConnection final : public ReplyStream,
   bool dead() const { return dead_; }
   bool has_output() const { return !output_.empty(); }
 
+  bool read_only() const override { return read_only_; }
   bool Send(const nlohmann::json& line) override;
   void Finish(const nlohmann::json& line) override;
   bool full() const override { return !dead_ && output_.size() > kControlReplyBytes; }
@@ -44,6 +46,7 @@ class ControlConnection final : public ReplyStream,
 
   const int fd_;
   ControlHandler* const handler_;
+  const bool read_only_;
   std::string input_;
   std::string output_;
   std::vector<std::function<void()>> resumes_;

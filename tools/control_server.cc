@@ -69,7 +69,7 @@ core::Status RemoveStale(const std::string& path, const sockaddr_un& address) {
   return core::OkStatus();
 }
 
-core::Result<int> ListenAt(const std::string& path) {
+core::Result<int> ListenAt(const std::string& path, mode_t mode) {
   const core::Result<sockaddr_un> address = UnixAddress(path);
   if (!address.ok()) return address.status();
   const core::Status stale = RemoveStale(path, *address);
@@ -78,7 +78,7 @@ core::Result<int> ListenAt(const std::string& path) {
   if (fd < 0) return core::Status::FromErrno(errno, "socket");
   // Nobody can connect before listen(), so the mode is right from the first client on.
   if (bind(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
-      chmod(path.c_str(), 0660) != 0 || listen(fd, kControlClientsMax) != 0) {
+      chmod(path.c_str(), mode) != 0 || listen(fd, kControlClientsMax) != 0) {
     const core::Status status = core::Status::FromErrno(errno, path);
     close(fd);
     return status;
@@ -86,14 +86,17 @@ core::Result<int> ListenAt(const std::string& path) {
   return fd;
 }
 
+// A socket that clients come in by.
+struct Door {
+  std::string path;
+  bool read_only = false;
+  int fd = -1;
+};
+
 class Server final : public ControlServer {
  public:
-  Server(std::string path, int listener, int event, int signals, ControlHandler* handler)
-      : path_(std::move(path)),
-        listener_(listener),
-        event_(event),
-        signals_(signals),
-        handler_(handler) {}
+  Server(std::vector<Door> doors, int event, int signals, ControlHandler* handler)
+      : doors_(std::move(doors)), event_(event), signals_(signals), handler_(handler) {}
   ~Server() override;
 
   void Run() override;
@@ -108,15 +111,14 @@ class Server final : public ControlServer {
   };
 
   void Turn(int64_t until_ns);
-  void AcceptClients();
+  void AcceptClients(const Door& door);
   void ReadSignals();
   void RunPosted();
   void RunTimers();
   int64_t NextTimer() const;
   bool AnyOutput() const;
 
-  const std::string path_;
-  const int listener_;
+  const std::vector<Door> doors_;
   const int event_;
   const int signals_;
   ControlHandler* const handler_;
@@ -129,9 +131,9 @@ class Server final : public ControlServer {
 
 Server::~Server() {
   clients_.clear();
-  if (listener_ >= 0) {
-    unlink(path_.c_str());
-    close(listener_);
+  for (const Door& door : doors_) {
+    unlink(door.path.c_str());
+    close(door.fd);
   }
   close(event_);
   close(signals_);
@@ -145,7 +147,7 @@ void Server::Run() {
 
 void Server::Turn(int64_t until_ns) {
   std::vector<pollfd> polled = {{event_, POLLIN, 0}, {signals_, POLLIN, 0}};
-  if (listener_ >= 0) polled.push_back({listener_, POLLIN, 0});
+  for (const Door& door : doors_) polled.push_back({door.fd, POLLIN, 0});
   const size_t first_client = polled.size();
   const std::vector<std::shared_ptr<ControlConnection>> clients = clients_;
   for (const auto& client : clients) polled.push_back({client->fd(), client->events(), 0});
@@ -167,7 +169,9 @@ void Server::Turn(int64_t until_ns) {
       clients[i]->OnEvents(polled[first_client + i].revents);
     clients[i]->Resume();
   }
-  if (listener_ >= 0 && polled[2].revents != 0) AcceptClients();
+  for (size_t i = 0; i < doors_.size(); ++i) {
+    if (polled[2 + i].revents != 0) AcceptClients(doors_[i]);
+  }
   // Who waits for a client to read must hear that it has gone.
   for (const auto& client : clients_) {
     if (client->dead()) client->Resume();
@@ -175,17 +179,20 @@ void Server::Turn(int64_t until_ns) {
   std::erase_if(clients_, [](const auto& client) { return client->dead(); });
 }
 
-void Server::AcceptClients() {
+void Server::AcceptClients(const Door& door) {
   for (size_t i = 0; i < kControlClientsMax; ++i) {
-    const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int fd = accept4(door.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) return;
-    if (clients_.size() >= kControlClientsMax) {
+    const auto same_door = std::count_if(
+        clients_.begin(), clients_.end(),
+        [&door](const auto& client) { return client->read_only() == door.read_only; });
+    if (static_cast<size_t>(same_door) >= kControlClientsMax) {
       static constexpr char kFull[] = "{\"error\":\"too many clients\"}\n";
       send(fd, kFull, sizeof kFull - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
       close(fd);
       continue;
     }
-    clients_.push_back(std::make_shared<ControlConnection>(fd, handler_));
+    clients_.push_back(std::make_shared<ControlConnection>(fd, handler_, door.read_only));
   }
 }
 
@@ -250,24 +257,33 @@ void ControlServer::BlockSignals() {
 }
 
 core::Result<std::unique_ptr<ControlServer>> ControlServer::Create(const std::string& path,
-                                                                   ControlHandler* handler) {
-  int listener = -1;
-  if (!path.empty()) {
-    const core::Result<int> listening = ListenAt(path);
-    if (!listening.ok()) return listening.status();
-    listener = *listening;
+                                                                   ControlHandler* handler,
+                                                                   const std::string& stats_path) {
+  std::vector<Door> doors;
+  const auto leave = [&doors](const core::Status& status) {
+    for (const Door& door : doors) {
+      unlink(door.path.c_str());
+      close(door.fd);
+    }
+    return status;
+  };
+  for (const Door& wanted : {Door{path, false, -1}, Door{stats_path, true, -1}}) {
+    if (wanted.path.empty()) continue;
+    const core::Result<int> listening = ListenAt(wanted.path, wanted.read_only ? 0666 : 0660);
+    if (!listening.ok()) return leave(listening.status());
+    doors.push_back({wanted.path, wanted.read_only, *listening});
   }
   const sigset_t mask = Signals();
   const int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
   const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (signals < 0 || event < 0) {
     const core::Status status = core::Status::FromErrno(errno, "signalfd, eventfd");
-    for (const int fd : {listener, signals, event}) {
+    for (const int fd : {signals, event}) {
       if (fd >= 0) close(fd);
     }
-    return status;
+    return leave(status);
   }
-  return std::unique_ptr<ControlServer>(new Server(path, listener, event, signals, handler));
+  return std::unique_ptr<ControlServer>(new Server(std::move(doors), event, signals, handler));
 }
 
 }  // namespace outbox::tools

@@ -24,7 +24,7 @@
 
 namespace outbox::tools {
 
-// One more client is told so and closed.
+// Of each socket; one more client is told so and closed.
 inline constexpr size_t kControlClientsMax = 32;
 // A longer request is answered by an error, and the client is closed.
 inline constexpr size_t kControlRequestBytes = size_t{64} << 10;
@@ -44,6 +44,8 @@ class ReplyStream {
   void Fail(const std::string& message) { Finish({{"error", message}}); }
   // So much waits to be written that the next Send should wait for WhenReady.
   virtual bool full() const = 0;
+  // The client came in by the read-only socket.
+  virtual bool read_only() const { return false; }
   // Calls `resume` once from the loop when the stream is not full (any more), or the client has
   // gone; not after Finish. Several may wait.
   virtual void WhenReady(std::function<void()> resume) = 0;
@@ -64,12 +66,13 @@ class ControlServer {
   // called first thing in main; a server then reads them from a descriptor.
   static void BlockSignals();
 
-  // Listens at `path`, mode 0660. With an empty path there is no socket, only signals and posts.
-  // A socket file that nobody listens at is removed. Errors: a living server is there, something
+  // Listens at `path`, mode 0660, and at `stats_path`, mode 0666, whose clients are read_only(). An
+  // empty path is no socket; signals and posts there are always. A socket file that nobody listens at is removed. Errors: a living server is there, something
   // that is not a socket is there, the system refuses; the message names the path. REQUIRES:
   // BlockSignals was called. `handler` outlives the server.
   static core::Result<std::unique_ptr<ControlServer>> Create(const std::string& path,
-                                                             ControlHandler* handler);
+                                                             ControlHandler* handler,
+                                                             const std::string& stats_path = "");
   virtual ~ControlServer() = default;
 
   // Serves until Quit, then writes what is still to be written, for a second at most.

@@ -6,14 +6,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <utility>
 
 #include "core/limits.h"
+#include "core/time.h"
+#include "core/time_format.h"
 #include "tools/daemon_seat.h"
 
 namespace outbox::tools {
@@ -56,12 +60,12 @@ uint64_t ResidentBytes() {
   return read == 2 ? resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
 }
 
-Daemon::Daemon(core::Config config)
-    : config_(std::move(config)),
-      shards_(config_.shards == 0 ? Cores() : config_.shards),
-      log_(config_.log.file) {}
-
-Daemon::~Daemon() = default;
+Daemon::Daemon(std::string config_file, std::shared_ptr<const core::Config> config)
+    : config_file_(std::move(config_file)),
+      config_(std::move(config)),
+      shards_(config_->shards == 0 ? Cores() : config_->shards),
+      log_(config_->log.file),
+      memory_limit_(config_->limits.memory) {}
 
 // --- Start
 // -----------------------------------------------------------------------------------------
@@ -69,15 +73,15 @@ Daemon::~Daemon() = default;
 core::Status Daemon::Prepare() {
   if (core::Status status = log_.Open(); !status.ok()) return status;
   std::error_code error;
-  std::filesystem::create_directories(config_.spool, error);
+  std::filesystem::create_directories(config_->spool, error);
   if (error) {
     return core::Status(core::StatusCode::kIoError,
-                        "cannot make the spool " + config_.spool + ": " + error.message());
+                        "cannot make the spool " + config_->spool + ": " + error.message());
   }
-  if (core::Status status = lock_.Take(config_.spool); !status.ok()) return status;
+  if (core::Status status = lock_.Take(config_->spool); !status.ok()) return status;
   uint64_t files = kSpareFiles;
-  for (const core::ListenerConfig& listener : config_.listeners) files += listener.max_connections;
-  for (const core::RouteConfig& route : config_.routes) {
+  for (const core::ListenerConfig& listener : config_->listeners) files += listener.max_connections;
+  for (const core::RouteConfig& route : config_->routes) {
     files += std::min<uint32_t>(route.max_connections, 100);
     if (files > 65'536) break;
   }
@@ -87,7 +91,7 @@ core::Status Daemon::Prepare() {
 core::Result<std::vector<uint32_t>> Daemon::FindLogs() const {
   std::vector<uint32_t> logs;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(config_.spool, error)) {
+  for (const auto& entry : std::filesystem::directory_iterator(config_->spool, error)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("log-") || !entry.is_directory()) continue;
     uint32_t id = 0;
@@ -97,7 +101,7 @@ core::Result<std::vector<uint32_t>> Daemon::FindLogs() const {
   }
   if (error) {
     return core::Status(core::StatusCode::kIoError,
-                        "cannot read the spool " + config_.spool + ": " + error.message());
+                        "cannot read the spool " + config_->spool + ": " + error.message());
   }
   std::sort(logs.begin(), logs.end());
   return logs;
@@ -109,7 +113,7 @@ core::Status Daemon::MakeShards() {
   exchange_ = std::make_unique<queue::Exchange>(shards_);
   sites_ = std::make_unique<queue::SiteTable>(core::kMaxSites);
   io::UringOptions options;
-  options.disable = config_.io.disable;
+  options.disable = config_->io.disable;
   std::vector<io::Io*> ios;
   for (uint32_t i = 0; i < shards_; ++i) {
     seats_.push_back(std::make_unique<Seat>());
@@ -122,7 +126,8 @@ core::Status Daemon::MakeShards() {
   for (uint32_t i = 0; i < shards_; ++i) {
     queue::ShardSetup setup;
     setup.index = i;
-    setup.config = &config_;
+    shard_configs_.push_back(queue::ShardConfig::Make(config_));
+    setup.config = shard_configs_[i];
     setup.io = ios[i];
     setup.ios = ios;
     setup.exchange = exchange_.get();
@@ -133,7 +138,7 @@ core::Status Daemon::MakeShards() {
     for (const uint32_t log : *logs) {
       if (log >= shards_ && log % shards_ == i) setup.adopted_logs.push_back(log);
     }
-    if (config_.storage.max_size > 0) setup.max_log_bytes = config_.storage.max_size / shards_;
+    if (config_->storage.max_size > 0) setup.max_log_bytes = config_->storage.max_size / shards_;
     setup.write_events = [this](std::string_view lines) { return log_.Write(lines); };
     Seat* seat = seats_[i].get();
     setup.measure = [this, seat](core::ShardMetrics* metrics) {
@@ -185,14 +190,15 @@ bool Daemon::MeasureShard(Seat* seat, core::ShardMetrics* metrics) {
     metrics->memory_bytes.Set(
         static_cast<int64_t>(resident_bytes_.load(std::memory_order_relaxed)));
   }
-  return resident_bytes_.load(std::memory_order_relaxed) > config_.limits.memory;
+  return resident_bytes_.load(std::memory_order_relaxed) >
+         memory_limit_.load(std::memory_order_relaxed);
 }
 
 int Daemon::Run() {
   core::Status status = Prepare();
   if (status.ok()) {
     core::Result<std::unique_ptr<ControlServer>> control =
-        ControlServer::Create(config_.control, this);
+        ControlServer::Create(config_->control, this, config_->stats);
     status = control.status();
     if (control.ok()) control_ = std::move(*control);
   }
@@ -217,6 +223,7 @@ void Daemon::OnShardReady(uint32_t shard, const core::Status& status) {
       return;
     }
     if (++ready_ < shards_ || stopping_) return;
+    running_ = true;
     std::printf("outboxd ready\n");
     std::fflush(stdout);
   });
@@ -225,25 +232,38 @@ void Daemon::OnShardReady(uint32_t shard, const core::Status& status) {
 // --- Stop
 // ------------------------------------------------------------------------------------------
 
+void Daemon::LogEvent(const char* event, const std::string& text) {
+  timespec now = {};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  std::array<char, core::kRfc3339Bytes> time;
+  nlohmann::ordered_json line;
+  line["time"] = core::FormatRfc3339(now.tv_sec * core::kNsPerSecond + now.tv_nsec, time);
+  line["event"] = event;
+  line["text"] = text;
+  log_.Write(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
 void Daemon::BeginStop(const char* why) {
   if (stopping_) return;
   stopping_ = true;
-  log_.Write(std::string("{\"event\":\"stopping\",\"text\":\"") + why + "\"}\n");
+  LogEvent("stopping", why);
   for (const auto& seat : seats_) {
     seat->shard->Post([](queue::Shard* shard) { shard->BeginStop(); });
   }
-  control_->After(config_.stop_timeout_ns, [this] {
+  control_->After(config_->stop_timeout_ns, [this] {
     for (const auto& seat : seats_) {
       seat->shard->Post([](queue::Shard* shard) { shard->Abort(); });
     }
   });
-  control_->After(config_.stop_timeout_ns + kHardStopNs, [] {
+  control_->After(config_->stop_timeout_ns + kHardStopNs, [] {
     std::fprintf(stderr,
                  "outboxd: the stop hangs; giving up. Nothing that was acknowledged is lost.\n");
     std::fflush(stderr);
     ::_exit(1);
   });
 }
+
+Daemon::~Daemon() = default;
 
 void Daemon::Finish() { control_->Quit(); }
 
@@ -252,6 +272,7 @@ void Daemon::OnSignal(int signal) {
     if (const core::Status status = log_.Open(); !status.ok()) {
       std::fprintf(stderr, "outboxd: %s\n", status.message().c_str());
     }
+    Reload(nullptr);
     return;
   }
   BeginStop(signal == SIGTERM ? "SIGTERM" : "SIGINT");

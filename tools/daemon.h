@@ -30,7 +30,8 @@ namespace outbox::tools {
 
 class Daemon : private ControlHandler, private queue::ShardObserver {
  public:
-  explicit Daemon(core::Config config);
+  // `config_file`: what a reload reads.
+  Daemon(std::string config_file, std::shared_ptr<const core::Config> config);
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon() override;
@@ -49,6 +50,8 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   void StartThreads();
   void RunShard(Seat* seat);
   bool MeasureShard(Seat* seat, core::ShardMetrics* metrics);
+  // The daemon's own line in the event log.
+  void LogEvent(const char* event, const std::string& text);
   void BeginStop(const char* why);
   void Finish();
 
@@ -57,12 +60,30 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   // ControlHandler, on the main thread
   void Handle(const nlohmann::json& request, std::shared_ptr<ReplyStream> reply) override;
   void OnSignal(int signal) override;
+  // Reads the file again; the answer goes to `reply` (null: nobody), and to the log.
+  void Reload(std::shared_ptr<ReplyStream> reply);
+  void FailReload(const std::vector<std::string>& errors);
+  void OnPrepared(const core::Status& status);
+  void CommitReload();
+
   void Answer(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   void AnswerStats(const std::shared_ptr<ReplyStream>& reply);
   void AnswerQueue(const queue::QueueFilter& filter, const std::shared_ptr<ReplyStream>& reply);
   std::vector<queue::Shard*> Shards() const;
 
-  const core::Config config_;
+  // One under way.
+  struct Reloading {
+    std::shared_ptr<ReplyStream> reply;
+    std::shared_ptr<const core::Config> config;
+    std::vector<queue::ShardConfig> shards;
+    std::vector<std::string> errors;
+    uint32_t left = 0;  // shards that have not answered
+  };
+
+  const std::string config_file_;
+  std::shared_ptr<const core::Config> config_;
+  std::vector<queue::ShardConfig> shard_configs_;  // of today, one a shard
+  std::unique_ptr<Reloading> reloading_;
   uint32_t shards_ = 1;
   LogFile log_;
   queue::SpoolLock lock_;
@@ -73,8 +94,10 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   std::vector<std::unique_ptr<Seat>> seats_;
   std::atomic<uint32_t> stopped_ = 0;
   std::atomic<uint64_t> resident_bytes_ = 0;
+  std::atomic<uint64_t> memory_limit_;
   uint32_t ready_ = 0;
   uint32_t joined_ = 0;  // shards whose threads are about to end
+  bool running_ = false;
   bool stopping_ = false;
   int exit_status_ = 0;
 };

@@ -22,6 +22,10 @@ void Daemon::Handle(const nlohmann::json& request, std::shared_ptr<ReplyStream> 
     reply->Fail(parsed.status().message());
     return;
   }
+  if (reply->read_only() && !IsForStatsSocket(parsed->command)) {
+    reply->Fail("not permitted here: this is the read-only socket, which answers \"stats\" alone");
+    return;
+  }
   Answer(*parsed, reply);
 }
 
@@ -56,6 +60,8 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       return;
     }
     case ControlCommand::kReload:
+      Reload(reply);
+      return;
     case ControlCommand::kLog:
       reply->Fail("not known yet");
       return;

@@ -8,19 +8,21 @@
 namespace outbox::tools {
 
 LogFile::~LogFile() {
-  if (fd_ >= 0 && !path_.empty()) ::close(fd_);
+  if (fd_ >= 0 && fd_ != STDERR_FILENO) ::close(fd_);
 }
 
-core::Status LogFile::Open() {
-  if (path_.empty()) {
-    fd_ = STDERR_FILENO;
-    return core::OkStatus();
+core::Status LogFile::Open() { return Switch(path_); }
+
+core::Status LogFile::Switch(const std::string& path) {
+  int fd = STDERR_FILENO;
+  if (!path.empty()) {
+    fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0) return core::Status::FromErrno(errno, "cannot open the log file " + path);
   }
-  const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-  if (fd < 0) return core::Status::FromErrno(errno, "cannot open the log file " + path_);
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ >= 0 && fd_ != STDERR_FILENO) ::close(fd_);
   fd_ = fd;
+  path_ = path;
   return core::OkStatus();
 }
 

@@ -24,11 +24,13 @@ class LogFile {
 
   // Opens, or opens anew; on failure the file that was open goes on. The error names the path.
   core::Status Open();
+  // Opens another file in its place, or none and says why: then the one that was open goes on.
+  core::Status Switch(const std::string& path);
   // Writes all of `lines`, waiting as long as it takes; false when the system refuses (full disk).
   bool Write(std::string_view lines);
 
  private:
-  const std::string path_;
+  std::string path_;
   std::mutex mutex_;
   int fd_ = -1;
 };

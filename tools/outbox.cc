@@ -85,6 +85,7 @@ int Run(const CLI::App& app, const Arguments& arguments) {
       return Report(ActCommand(&client, command, Filter(arguments), json));
     }
   }
+  if (app.got_subcommand("reload")) return Report(ReloadCommand(&client, json));
   return Report(StopCommand(&client, arguments.wait_seconds));
 }
 
@@ -130,6 +131,7 @@ void AddCommands(CLI::App* app, Arguments* arguments) {
       AddCommand(app, arguments, "remove", "take a message out of the queue; nobody is told");
   remove->add_option("ID", arguments->target, "of the message")->required();
   remove->add_option("--recipient", arguments->recipient, "only this one; or with *");
+  AddCommand(app, arguments, "reload", "read the configuration file again: all of it or nothing");
   CLI::App* const stop = app->add_subcommand("stop", "stop the daemon cleanly");
   stop->add_option("--wait", arguments->wait_seconds, "seconds to wait for its end; 0: do not wait")
       ->check(CLI::Range(0, 3600))

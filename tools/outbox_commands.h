@@ -26,6 +26,8 @@ core::Status WhyCommand(ControlClient* client, const nlohmann::json& what, bool 
 // empty message then means that this was said.
 core::Status ActCommand(ControlClient* client, const char* command, const nlohmann::json& filter,
                         bool json);
+// Asks the daemon to read its configuration again. kIoError: what is wrong with it.
+core::Status ReloadCommand(ControlClient* client, bool json);
 // Asks the daemon to stop and, with `wait_seconds` > 0, waits until it has.
 core::Status StopCommand(ControlClient* client, int wait_seconds);
 

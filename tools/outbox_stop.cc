@@ -1,4 +1,4 @@
-// `outbox stop`.
+// `outbox stop` and `outbox reload`.
 #include <cstdio>
 
 #include "tools/outbox_commands.h"
@@ -21,6 +21,19 @@ core::Status StopCommand(ControlClient* client, int wait_seconds) {
                                                         std::to_string(wait_seconds) + " seconds");
   }
   std::printf("stopped\n");
+  return core::OkStatus();
+}
+
+core::Status ReloadCommand(ControlClient* client, bool json) {
+  const core::Status sent = client->Send({{"command", "reload"}});
+  if (!sent.ok()) return sent;
+  const core::Result<nlohmann::json> answer = client->Receive(kAnswerSeconds);
+  if (!answer.ok()) return answer.status();
+  if (json) {
+    std::printf("%s\n", answer->dump().c_str());
+  } else {
+    std::printf("reloaded %s\n", answer->value("file", std::string()).c_str());
+  }
   return core::OkStatus();
 }
 

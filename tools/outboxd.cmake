@@ -1,8 +1,10 @@
 # outboxd, the daemon.
 add_executable(outboxd
   command_answer.cc
+  config_file.cc
   daemon.cc
   daemon_commands.cc
+  daemon_reload.cc
   log_file.cc
   outboxd.cc
   queue_answer.cc

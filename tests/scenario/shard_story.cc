@@ -136,7 +136,7 @@ void ShardStory::Start() {
   for (uint32_t i = 0; i < shards_; ++i) {
     ShardSetup setup;
     setup.index = i;
-    setup.config = &config_;
+    setup.config = ShardConfig::Make(std::make_shared<core::Config>(config_));
     setup.io = ios[i];
     setup.ios = ios;
     setup.exchange = life_->exchange.get();

@@ -81,6 +81,9 @@ class Relay {
   // `removed`: whether the recipient left the queue by this; else it was not there, or had its end
   // before.
   virtual void Remove(const std::string& /*recipient*/, std::function<void(bool removed)>) {}
+  // Another configuration: some routes have other names (so the old ones are gone), or their hosts
+  // in another order.
+  virtual void Reload() {}
   // Looks at the queue and asks why, which must change nothing.
   virtual void Look(const std::string& /*domain*/) {}
 

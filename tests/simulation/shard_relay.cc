@@ -60,6 +60,7 @@ struct ShardRelay::Life {
   std::vector<std::unique_ptr<core::ShardMetrics>> metrics;
   std::vector<std::unique_ptr<queue::Shard>> shards;
   std::unique_ptr<Listing> listing;
+  std::vector<queue::ShardConfig> configs;  // of today, one a shard
   std::vector<std::unique_ptr<Order>> orders;
   std::vector<std::unique_ptr<Listing>> looks;
   Question question;
@@ -140,7 +141,9 @@ void ShardRelay::Start() {
   for (uint32_t i = 0; i < shards; ++i) {
     queue::ShardSetup setup;
     setup.index = i;
-    setup.config = &config_;
+    life_->configs.push_back(
+        queue::ShardConfig::Make(std::make_shared<core::Config>(config_)));
+    setup.config = life_->configs[i];
     setup.io = ios[i];
     setup.ios = ios;
     setup.exchange = life_->exchange.get();
@@ -243,6 +246,23 @@ void ShardRelay::Remove(const std::string& recipient, std::function<void(bool re
   filter.recipient = recipient;
   life_->Give(queue::QueueOrder::kRemove, filter,
               [done = std::move(done)](const queue::CommandCounts& sum) { done(sum.done > 0); });
+}
+
+void ShardRelay::Reload() {
+  core::Random& random = world_->random();
+  for (core::RouteConfig& route : config_.routes) {
+    if (random.Chance(1, 2)) std::rotate(route.via.begin(), route.via.begin() + 1, route.via.end());
+    if (random.Chance(1, 3)) route.name += "'";
+  }
+  for (size_t i = 0; i < life_->shards.size(); ++i) {
+    const queue::ShardConfig next =
+        queue::ShardConfig::Make(std::make_shared<core::Config>(config_));
+    const queue::RouteChanges changes = next.router->Since(*life_->configs[i].router);
+    life_->configs[i] = next;
+    life_->shards[i]->Post([next, changes](queue::Shard* shard) {
+      if (shard->PrepareReload(next, changes).ok()) shard->CommitReload();
+    });
+  }
 }
 
 void ShardRelay::Look(const std::string& domain) {

@@ -37,6 +37,7 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   bool has_operator() const override { return true; }
   void Retry(const std::string& domain) override;
   void Remove(const std::string& recipient, std::function<void(bool removed)> done) override;
+  void Reload() override;
   void Look(const std::string& domain) override;
 
   void OnShardReady(uint32_t shard, const core::Status& status) override;

@@ -235,13 +235,16 @@ void Simulation::GiveOrder() {
   core::Random& random = world_.random();
   const uint64_t domain_number = random.Below(static_cast<uint64_t>(options_.domains));
   const std::string domain = "d" + std::to_string(domain_number) + ".example";
-  switch (random.Below(4)) {
+  switch (random.Below(6)) {
     case 0:
       ledger_.RetryOrdered(world_.now_ns());
       relay_->Retry(random.Chance(1, 3) ? "" : domain);
       return;
     case 1:
       relay_->Look(domain);
+      return;
+    case 2:
+      relay_->Reload();
       return;
     default:
       break;

@@ -1,0 +1,74 @@
+// Home's side of a reload: tickets whose route is gone get another destination (queue/rerouter.h).
+#include <bit>
+
+#include "core/check.h"
+#include "queue/home.h"
+#include "queue/router.h"
+#include "queue/shard_log.h"
+
+namespace outbox::queue {
+
+void Home::SetRouter(const Router* router) {
+  context_.router = router;
+  notifier_.SetRouter(router);
+}
+
+bool Home::HasRoute(const HomeTicket& ticket, const MetaView& meta) const {
+  return ticket.group >= meta.group_count() ||
+         context_.router->StillRoutes(meta.Group(ticket.group).route(), ticket.destination->key);
+}
+
+void Home::MaybeReroute(HomeTicket* ticket, const MetaView& meta) {
+  if (closing_ || ticket->rerouting || HasRoute(*ticket, meta)) return;
+  if (ticket->where == TicketPlace::kWaiting) {
+    CancelTimer(ticket);
+    RouteTicket(ticket, meta);
+    return;
+  }
+  ticket->rerouting = true;  // OfferOrWait sees it when the ticket is back
+  ++rerouting_;
+  if (ticket->where == TicketPlace::kOut && !ticket->recall_pending) context_.post->Recall(ticket);
+}
+
+void Home::RouteAgain(Message* message, const MetaView* meta) {
+  HomeTicket* next = nullptr;
+  for (HomeTicket* ticket = FirstTicket(message); ticket != nullptr; ticket = next) {
+    next = ticket->sibling;
+    if (!ticket->rerouting || ticket->where != TicketPlace::kWaiting) continue;
+    ticket->rerouting = false;
+    --rerouting_;
+    if (meta == nullptr || HasRoute(*ticket, *meta)) {
+      OfferOrWait(ticket);  // damaged on disk: it stays where it was
+    } else {
+      RouteTicket(ticket, *meta);
+    }
+  }
+}
+
+// The recipients that share a destination of today stay together.
+void Home::RouteTicket(HomeTicket* ticket, const MetaView& meta) {
+  CHECK(ticket->where == TicketPlace::kWaiting && ticket->mask != 0);
+  for (bool last = false; !last;) {
+    const uint32_t first = ticket->first + static_cast<uint32_t>(std::countr_zero(ticket->mask));
+    const std::string key(context_.router->Route(meta.Recipient(first)).destination);
+    uint64_t same = 0;
+    for (uint64_t left = ticket->mask; left != 0; left &= left - 1) {
+      const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(left));
+      if (context_.router->Route(meta.Recipient(index)).destination == key) {
+        same |= left & (~left + 1);
+      }
+    }
+    last = same == ticket->mask;
+    HomeTicket* part = Split(ticket, same);
+    if (part != ticket) part->next_attempt_ns = ticket->next_attempt_ns;
+    if (part->destination->key != key) {
+      DirectoryEntry* old = part->destination;
+      part->destination = directory_.Acquire(key);
+      context_.log->Rerouted(*part, old->key);
+      directory_.Release(old);
+    }
+    OfferOrWait(part);
+  }
+}
+
+}  // namespace outbox::queue

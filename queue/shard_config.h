@@ -1,0 +1,32 @@
+// ShardConfig: what a shard makes of a configuration, as one thing that a reload swaps.
+//
+// Built away from the shard's thread (a router over many routes takes its time), then given to one
+// shard alone: the router has scratch memory. What is under way keeps the parts that it began with.
+#ifndef OUTBOX_QUEUE_SHARD_CONFIG_H_
+#define OUTBOX_QUEUE_SHARD_CONFIG_H_
+
+#include <memory>
+
+#include "core/config.h"
+#include "queue/router.h"
+#include "queue/site_rules.h"
+
+namespace outbox::queue {
+
+struct ShardConfig {
+  std::shared_ptr<const core::Config> config;
+  std::shared_ptr<const Router> router;
+  std::shared_ptr<const SiteRules> sites;
+
+  static ShardConfig Make(std::shared_ptr<const core::Config> config) {
+    ShardConfig made;
+    made.router = std::make_shared<const Router>(*config);
+    made.sites = std::make_shared<const SiteRules>(*config, made.router.get());
+    made.config = std::move(config);
+    return made;
+  }
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_SHARD_CONFIG_H_

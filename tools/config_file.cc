@@ -1,0 +1,93 @@
+#include "tools/config_file.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "core/limits.h"
+#include "core/toml.h"
+
+namespace outbox::tools {
+namespace {
+
+// Why the file cannot be read; empty: it was.
+std::string ReadFile(const std::string& path, std::string* text) {
+  std::FILE* file = std::fopen(path.c_str(), "re");
+  if (file == nullptr) return std::strerror(errno);
+  text->resize(core::kConfigFileBytes + 1);
+  const size_t size = std::fread(text->data(), 1, text->size(), file);
+  const int error = std::ferror(file) != 0 ? errno : 0;
+  std::fclose(file);
+  text->resize(size);
+  if (error != 0) return std::strerror(error);
+  return size > core::kConfigFileBytes ? "larger than 16 MiB" : "";
+}
+
+// Where `table`.`key` stands, or where it would: "table" may be "", for the top level.
+core::TomlPosition Place(const core::TomlValue& root, std::string_view table,
+                         std::string_view key) {
+  const core::TomlValue* in = &root;
+  for (const core::TomlValue& member : root.items) {
+    if (member.key == table) in = &member;
+  }
+  for (const core::TomlValue& member : in->items) {
+    if (member.key == key) return member.position;
+  }
+  return in->position;
+}
+
+}  // namespace
+
+LoadedConfig LoadConfig(const std::string& path) {
+  LoadedConfig loaded;
+  if (const std::string why = ReadFile(path, &loaded.text); !why.empty()) {
+    loaded.errors.push_back(path + ":1:1: the file cannot be read: " + why +
+                            "; expected a readable configuration");
+    return loaded;
+  }
+  core::ConfigResult parsed = core::ParseConfig(loaded.text, path);
+  loaded.errors = std::move(parsed.errors);
+  if (loaded.errors.empty()) {
+    loaded.config = std::make_shared<const core::Config>(std::move(parsed.config));
+  }
+  return loaded;
+}
+
+std::vector<std::string> NeedsRestart(const core::Config& running, const LoadedConfig& loaded,
+                                      const std::string& path) {
+  const core::Config& next = *loaded.config;
+  const core::StorageConfig& storage = running.storage;
+  const struct {
+    bool changed;
+    const char* table;
+    const char* key;
+  } fixed[] = {
+      {running.hostname != next.hostname, "", "hostname"},
+      {running.spool != next.spool, "", "spool"},
+      {running.control != next.control, "", "control"},
+      {running.stats != next.stats, "", "stats"},
+      {running.shards != next.shards, "", "shards"},
+      {storage.segment_size != next.storage.segment_size, "storage", "segment_size"},
+      {storage.reserve != next.storage.reserve, "storage", "reserve"},
+      {storage.max_size != next.storage.max_size, "storage", "max_size"},
+      {storage.hot_memory != next.storage.hot_memory, "storage", "hot_memory"},
+      {storage.direct != next.storage.direct, "storage", "direct"},
+      {running.resolver.servers != next.resolver.servers, "resolver", "servers"},
+      {running.io.disable != next.io.disable, "io", "disable"},
+  };
+  std::vector<std::string> errors;
+  const core::TomlResult toml = core::ParseToml(loaded.text);
+  for (const auto& one : fixed) {
+    if (!one.changed) continue;
+    const core::TomlPosition at = Place(toml.root, one.table, one.key);
+    errors.push_back(path + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) +
+                     ": \"" + one.key +
+                     "\" cannot change while outboxd runs; expected the value that it was started "
+                     "with, or a restart");
+  }
+  return errors;
+}
+
+}  // namespace outbox::tools

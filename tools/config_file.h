@@ -1,0 +1,29 @@
+// ConfigFile: the daemon's configuration as it is read from disk, at the start and by a reload.
+#ifndef OUTBOX_TOOLS_CONFIG_FILE_H_
+#define OUTBOX_TOOLS_CONFIG_FILE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+
+namespace outbox::tools {
+
+// All of a file, or none and why.
+struct LoadedConfig {
+  std::shared_ptr<const core::Config> config;  // null with errors
+  std::vector<std::string> errors;             // "file:line:column: what, and what was expected"
+  std::string text;
+};
+
+LoadedConfig LoadConfig(const std::string& path);
+
+// What is different between the running configuration and the loaded one and cannot change while
+// the daemon runs, as errors with their place in the file.
+std::vector<std::string> NeedsRestart(const core::Config& running, const LoadedConfig& loaded,
+                                      const std::string& path);
+
+}  // namespace outbox::tools
+
+#endif  // OUTBOX_TOOLS_CONFIG_FILE_H_
