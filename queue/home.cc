@@ -367,7 +367,8 @@ void Home::Close() {
 }
 
 bool Home::idle(bool abandon_states) const {
-  return out_ == 0 && fetches_ == 0 && notifier_.idle() && rerouter_.idle() && (abandon_states || states_.idle());
+  return out_ == 0 && fetches_ == 0 && notifier_.idle() && rerouter_.idle() &&
+         (abandon_states || states_.idle());
 }
 
 }  // namespace outbox::queue

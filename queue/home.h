@@ -182,8 +182,8 @@ class Home : public HomeMail, private NoticeOwner {
   StateWriter states_;
   Notifier notifier_;
   Rerouter rerouter_;
-  uint32_t rerouting_ = 0;              // tickets
-  std::vector<HomeTicket*> recovered_;  // scratch: of one message
+  uint32_t rerouting_ = 0;                              // tickets
+  std::vector<HomeTicket*> recovered_;                  // scratch: of one message
   absl::flat_hash_map<HomeTicket*, Removal> removals_;  // of the tickets that are `ordered`
   std::vector<std::unique_ptr<FetchRequest>> fetch_pool_;
   std::vector<FetchRequest*> fetch_free_;

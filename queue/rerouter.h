@@ -1,7 +1,7 @@
 // Rerouter: gives queued mail a new route when the one it had is gone.
 //
-// A message keeps the name of the route it was accepted by, and its periods. After a reload the mail
-// of routes that vanished, or whose hosts changed, is routed again: RerouteWalk finds it (only
+// A message keeps the name of the route it was accepted by, and its periods. After a reload the
+// mail of routes that vanished, or whose hosts changed, is routed again: RerouteWalk finds it (only
 // routes that changed make it look, and only mail for their hosts is read), home recalls what is
 // out, and each message is then read once more and its tickets get the destinations of today, split
 // where its recipients part ways. When mail is tried next does not change by that.

@@ -82,7 +82,7 @@ class Router {
   std::vector<Entry> entries_;  // the implicit one is the last
   PatternIndex patterns_;
   core::StringMap<std::vector<uint32_t>> by_name_;  // routes that have this name
-  core::StringMap<uint32_t> connections_;  // by destination key, of "via:" ones
+  core::StringMap<uint32_t> connections_;           // by destination key, of "via:" ones
   uint32_t default_connections_;
   mutable std::string domain_;       // scratch: lower case
   mutable std::string destination_;  // scratch: the answer's key

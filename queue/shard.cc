@@ -86,8 +86,7 @@ Shard::Shard(const ShardSetup& setup)
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
   owner.max_messages_per_connection = config.delivery.max_messages_per_connection;
   destinations_ = std::make_unique<DestinationTable>(owner);
-  operations_ =
-      std::make_unique<ShardOperator>(io_, home_.get(), destinations_.get(), &log_);
+  operations_ = std::make_unique<ShardOperator>(io_, home_.get(), destinations_.get(), &log_);
   post_.SetHandlers(home_.get(), destinations_.get(), nullptr);
   events_op_.Bind<&Shard::OnEventsWritten>(this);
 }
@@ -148,8 +147,8 @@ void Shard::Start() {
   reception.log = &log_;
   reception.room = this;
   reception.hostname = setup_.config.config->hostname;
-  clients_ =
-      std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config.config, reception);
+  clients_ = std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config.config,
+                                            reception);
 }
 
 void Shard::OnWritable(const core::Status& status) {

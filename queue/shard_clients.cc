@@ -58,8 +58,8 @@ struct ShardClients::Listener {
 
 // What a reload does at one address.
 struct ShardClients::Change {
-  Listener* existing = nullptr;     // gets the new rules
-  std::unique_ptr<Listener> made;   // or is new
+  Listener* existing = nullptr;    // gets the new rules
+  std::unique_ptr<Listener> made;  // or is new
   std::shared_ptr<Rules> rules;
 };
 

@@ -67,9 +67,10 @@ class ControlServer {
   static void BlockSignals();
 
   // Listens at `path`, mode 0660, and at `stats_path`, mode 0666, whose clients are read_only(). An
-  // empty path is no socket; signals and posts there are always. A socket file that nobody listens at is removed. Errors: a living server is there, something
-  // that is not a socket is there, the system refuses; the message names the path. REQUIRES:
-  // BlockSignals was called. `handler` outlives the server.
+  // empty path is no socket; signals and posts there are always. A socket file that nobody listens
+  // at is removed. Errors: a living server is there, something that is not a socket is there, the
+  // system refuses; the message names the path. REQUIRES: BlockSignals was called. `handler`
+  // outlives the server.
   static core::Result<std::unique_ptr<ControlServer>> Create(const std::string& path,
                                                              ControlHandler* handler,
                                                              const std::string& stats_path = "");

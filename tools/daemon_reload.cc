@@ -101,7 +101,8 @@ void Daemon::FailReload(const std::vector<std::string>& errors) {
     return;
   }
   // Nobody waits for the answer: a service manager's log should have it.
-  for (const std::string& error : errors) std::fprintf(stderr, "outboxd: reload: %s\n", error.c_str());
+  for (const std::string& error : errors)
+    std::fprintf(stderr, "outboxd: reload: %s\n", error.c_str());
 }
 
 }  // namespace outbox::tools

@@ -2,6 +2,9 @@
 # named after what happens.
 outbox_test(scenario_test
   FILES
+    scenario/a_reload_removes_the_route_test.cc
+    scenario/an_operator_removes_mail_test.cc
+    scenario/expired_while_the_relay_was_down_test.cc
     scenario/shard_story.cc
     scenario/a_421_in_every_position_test.cc
     scenario/a_big_message_arrives_as_it_was_test.cc

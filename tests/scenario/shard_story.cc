@@ -160,6 +160,43 @@ void ShardStory::OnShardReady(uint32_t shard, const core::Status& status) {
   ++ready_;
 }
 
+void ShardStory::Reload() {
+  for (core::RouteConfig& route : config_.routes) {
+    route.periods = config_.delivery.periods;
+    route.max_connections = config_.delivery.max_connections;
+  }
+  size_t done = 0;
+  for (const auto& shard : life_->shards) {
+    const ShardConfig next = ShardConfig::Make(std::make_shared<core::Config>(config_));
+    shard->Post([next, &done](Shard* one) {
+      EXPECT_TRUE(one->PrepareReload(next, next.router->Since(one->router())).ok());
+      one->CommitReload();
+      ++done;
+    });
+  }
+  EXPECT_TRUE(RunUntil([&] { return done == shards_; }, core::kNsPerMinute));
+}
+
+CommandCounts ShardStory::Command(QueueOrder order, const QueueFilter& filter) {
+  struct Sink : CommandSink {
+    void OnCommandWaits(const CommandCounts&) override {}
+    void OnCommandDone(const CommandCounts& counts) override {
+      sum += counts;
+      ++done;
+    }
+    CommandCounts sum;
+    size_t done = 0;
+  };
+  Sink sink;
+  for (const auto& shard : life_->shards) {
+    shard->Post([order, filter, &sink](Shard* one) {
+      EXPECT_TRUE(one->operations().Command(order, filter, &sink));
+    });
+  }
+  EXPECT_TRUE(RunUntil([&] { return sink.done == shards_; }, core::kNsPerHour));
+  return sink.sum;
+}
+
 bool ShardStory::Stop() {
   for (const auto& shard : life_->shards) {
     shard->Post([](Shard* one) { one->BeginStop(); });

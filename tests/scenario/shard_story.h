@@ -46,6 +46,10 @@ class ShardStory : public ShardObserver {
   void Start();
   // An orderly stop, as the daemon does it. False: it did not come to its end.
   bool Stop();
+  // What config() says now takes the place of what runs, as a reload of the daemon does it.
+  void Reload();
+  // Gives a command to all shards and waits for its end.
+  CommandCounts Command(QueueOrder order, const QueueFilter& filter);
   bool running() const { return life_ != nullptr; }
 
   // Submits and waits for the answer.

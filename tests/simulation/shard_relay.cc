@@ -141,8 +141,7 @@ void ShardRelay::Start() {
   for (uint32_t i = 0; i < shards; ++i) {
     queue::ShardSetup setup;
     setup.index = i;
-    life_->configs.push_back(
-        queue::ShardConfig::Make(std::make_shared<core::Config>(config_)));
+    life_->configs.push_back(queue::ShardConfig::Make(std::make_shared<core::Config>(config_)));
     setup.config = life_->configs[i];
     setup.io = ios[i];
     setup.ios = ios;
