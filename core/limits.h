@@ -188,10 +188,12 @@ inline constexpr size_t kDnsDatagramBytes = 1232;
 // served.
 inline constexpr uint32_t kDnsQuestionsInFlight = 256;
 // The first wait for a server's answer; doubled with every round through the servers up to the
-// second number. A question that has had no answer after kDnsQuestionNs fails for now.
+// second number. A question that has had no answer after kDnsQuestionNs fails for now; while no
+// server answers anybody, after kDnsQuestionRestNs.
 inline constexpr int64_t kDnsTryNs = int64_t{2} * 1'000'000'000;
 inline constexpr int64_t kDnsTryMaxNs = int64_t{8} * 1'000'000'000;
 inline constexpr int64_t kDnsQuestionNs = int64_t{20} * 1'000'000'000;
+inline constexpr int64_t kDnsQuestionRestNs = int64_t{8} * 1'000'000'000;
 // A server that has missed so many answers in a row comes after the others for a while.
 inline constexpr uint32_t kDnsServerMisses = 3;
 inline constexpr int64_t kDnsServerRestNs = int64_t{30} * 1'000'000'000;

@@ -54,7 +54,9 @@ void Channel::Start(Question* question) {
   place_ = 0;
   round_ = 0;
   edns_ = true;
-  deadline_ns_ = now_ns() + core::kDnsQuestionNs;
+  // With dead servers a long queue of questions is not to wait its full time one after the other.
+  const bool all_rest = servers_->AllRest(now_ns());
+  deadline_ns_ = now_ns() + (all_rest ? core::kDnsQuestionRestNs : core::kDnsQuestionNs);
   server_ = order_[0];
   TryUdp();
 }

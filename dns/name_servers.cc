@@ -1,5 +1,7 @@
 #include "dns/name_servers.h"
 
+#include <algorithm>
+
 #include "core/limits.h"
 
 namespace outbox::dns {
@@ -27,6 +29,11 @@ std::vector<uint8_t> NameServers::Order(int64_t now_ns) const {
     }
   }
   return order;
+}
+
+bool NameServers::AllRest(int64_t now_ns) const {
+  return std::all_of(servers_.begin(), servers_.end(),
+                     [now_ns](const Server& server) { return server.rests_until_ns > now_ns; });
 }
 
 void NameServers::OnAnswer(size_t index) {

@@ -28,6 +28,8 @@ class NameServers {
 
   // The order in which to ask now: indexes, each once.
   std::vector<uint8_t> Order(int64_t now_ns) const;
+  // None of them has answered lately.
+  bool AllRest(int64_t now_ns) const;
   void OnAnswer(size_t index);
   void OnMiss(size_t index, int64_t now_ns);
 

@@ -79,6 +79,19 @@ TEST_F(FaultsTest, AllSilent) {
   EXPECT_EQ(on_.questions(), 5u);
 }
 
+// Many domains, and nobody who answers: each one fails sooner once that is known.
+TEST_F(FaultsTest, DeadServersAreNotWaitedForAtLength) {
+  on_.first.faults().silent = on_.second.faults().silent = true;
+  std::deque<Asker> askers(3);
+  for (size_t i = 0; i < askers.size(); ++i) {
+    on_.Ask(&askers[i], "d" + std::to_string(i) + ".example");
+  }
+  for (Asker& asker : askers) EXPECT_EQ(on_.Wait(&asker).kind, MxPlanKind::kTemporary);
+  const int64_t took_ns = Time([&] { ExpectTemporary(); });
+  EXPECT_GE(took_ns, core::kDnsQuestionRestNs);
+  EXPECT_LT(took_ns, core::kDnsQuestionRestNs + core::kNsPerSecond);
+}
+
 TEST_F(FaultsTest, ServersComeBack) {
   on_.first.faults().silent = on_.second.faults().silent = true;
   ExpectTemporary();

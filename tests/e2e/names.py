@@ -1,6 +1,6 @@
-"""Name servers that we did not write, as tools/setup --tests unpacks them under var/peers/: nsd with
-the zones, unbound as the recursive server in front of it; and servers that are wrong on purpose.
-All of it on loopback, on ports of its own, without privileges.
+"""Name servers that we did not write, as tools/setup --tests unpacks them under var/peers/: nsd
+with the zones, unbound as the recursive server in front of it; and servers that are wrong on
+purpose. All of it on loopback, on ports of its own, without privileges.
 
     names = Names(self)                       # in a Scenario
     names.zone("example.test", "@ MX 10 mx\\nmx A 127.0.0.2")
