@@ -49,6 +49,7 @@ bool SimDatagrams::PortIsTaken(const core::SocketAddress& local) const {
 
 int SimDatagrams::Open(SimIo* io, const core::SocketAddress& peer,
                        const core::SocketAddress* local) {
+  if (world_->Chance(world_->options().network.udp_open_error_ppm)) return -EMFILE;
   core::SocketAddress bound;
   if (local != nullptr) {
     bound = *local;

@@ -60,6 +60,7 @@ struct SimNetworkOptions {
   int64_t retransmit_timeout_ns = 924 * core::kNsPerSecond;  // unacknowledged bytes: -ETIMEDOUT
   size_t backlog = 128;
 
+  uint32_t udp_open_error_ppm = 0;  // OpenUdp gives -EMFILE
   uint32_t datagram_lost_ppm = 0;
   uint32_t datagram_twice_ppm = 0;
   uint32_t datagram_late_ppm = 0;  // takes `datagram_late` longer: others overtake it

@@ -135,6 +135,15 @@ TEST_F(FaultsTest, NobodyListensAtTheFirstServer) {
   EXPECT_LT(Time([&] { ExpectFine(); }), core::kNsPerSecond);
 }
 
+TEST_F(FaultsTest, NoFileDescriptorIsLeft) {
+  on_.world.mutable_options().network.udp_open_error_ppm = 1'000'000;
+  EXPECT_THAT(ExpectTemporary(),
+              HasSubstr("10.0.0.53 could not be asked: no file descriptor is left"));
+  on_.world.mutable_options().network.udp_open_error_ppm = 0;
+  on_.Do([&] { on_.resolver->Forget(); });
+  ExpectFine();
+}
+
 TEST_F(FaultsTest, ASlowServerIsAskedAgainWithMorePatience) {
   on_.first.faults().delay_ns = on_.second.faults().delay_ns = 3 * core::kNsPerSecond;
   ExpectFine();
@@ -237,6 +246,7 @@ TEST_F(FaultsTest, WrongIdsQuestionsAndGarbageAreNotTaken) {
 uint64_t RunSeed(uint64_t seed) {
   io::SimOptions options;
   options.seed = seed;
+  options.network.udp_open_error_ppm = 50'000;
   options.network.datagram_lost_ppm = 150'000;
   options.network.datagram_twice_ppm = 100'000;
   options.network.datagram_late_ppm = 100'000;

@@ -425,6 +425,19 @@ TEST(ResolverTest, CloseInTheMiddleOfEverything) {
   }
 }
 
+TEST(ResolverTest, AServerWithAnIpv6Address) {
+  const core::SocketAddress address = {Ip("2001:db8::53"), 5353};
+  ResolverOptions options;
+  options.servers = {address};
+  ResolverWorld on({}, options);
+  SimNameServer server(&on.world, address);
+  server.AddAddress("example.com", Ip("192.0.2.1"));
+  server.faults().truncate = true;
+  const MxPlan plan = on.Plan("example.com");
+  EXPECT_EQ(plan.kind, MxPlanKind::kHosts);
+  EXPECT_THAT(plan.reason, HasSubstr("says [2001:db8::53]:5353"));
+}
+
 TEST(ResolverTest, OtherServersAfterAReload) {
   ResolverWorld on;
   on.first.AddAddress("example.com", Ip("192.0.2.1"));

@@ -30,6 +30,7 @@ struct Asker {
   Asker() { query.Bind<&Asker::OnPlan>(this); }
   void OnPlan(const MxPlanPtr& made) {
     EXPECT_NE(made, nullptr);
+    EXPECT_FALSE(in_call);  // never inside the call that asked
     plan = made;
     ++times;
     at_once = false;
@@ -39,6 +40,7 @@ struct Asker {
   MxPlanPtr plan;
   int times = 0;         // that the query completed
   bool at_once = false;  // the call itself had the plan
+  bool in_call = false;
 };
 
 class ResolverWorld {
@@ -71,10 +73,16 @@ class ResolverWorld {
     EXPECT_TRUE(RunUntil([this] { return todo_ == nullptr; }));
   }
   void Ask(Asker* asker, const std::string& domain) {
-    Do([&] { Take(asker, resolver->ResolveMx(&asker->query, domain)); });
+    Do([&] {
+      asker->in_call = true;
+      Take(asker, resolver->ResolveMx(&asker->query, domain));
+    });
   }
   void AskHosts(Asker* asker, const std::vector<std::string>& names) {
-    Do([&] { Take(asker, resolver->ResolveHosts(&asker->query, names)); });
+    Do([&] {
+      asker->in_call = true;
+      Take(asker, resolver->ResolveHosts(&asker->query, names));
+    });
   }
   // The whole way.
   MxPlan Plan(const std::string& domain) {
@@ -119,6 +127,7 @@ class ResolverWorld {
     });
   }
   void Take(Asker* asker, const MxPlanPtr& plan) {
+    asker->in_call = false;
     EXPECT_EQ(plan == nullptr, asker->query.in_flight());
     if (plan == nullptr) return;
     asker->plan = plan;
