@@ -187,6 +187,9 @@ inline constexpr size_t kDnsDatagramBytes = 1232;
 // Questions of a shard that are at the servers at once; more wait their turn, first come first
 // served.
 inline constexpr uint32_t kDnsQuestionsInFlight = 256;
+// Questions of a shard that are at the servers or wait for their turn, some 400 bytes each; one
+// more has no answer for now.
+inline constexpr uint32_t kDnsQuestionsMax = 1u << 17;
 // The first wait for a server's answer; doubled with every round through the servers up to the
 // second number. A question that has had no answer after kDnsQuestionNs fails for now; while no
 // server answers anybody, after kDnsQuestionRestNs.

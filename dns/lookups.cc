@@ -28,6 +28,9 @@ AnswerPtr Lookups::Find(AnswerWait* wait, std::string_view name, RecordType type
     return nullptr;
   }
   if (!transport_->has_servers()) return MakeFailure("no name server is known");
+  if (lookups_.size() >= core::kDnsQuestionsMax) {
+    return MakeFailure("too many questions wait for an answer");
+  }
   auto made = std::make_unique<Lookup>();
   Lookup* const lookup = made.get();
   lookup->lookups = this;

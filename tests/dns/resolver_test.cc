@@ -385,6 +385,25 @@ TEST(ResolverTest, MoreQuestionsThanChannels) {
   for (Asker& asker : askers) EXPECT_EQ(on.Wait(&asker).kind, MxPlanKind::kHosts);
 }
 
+TEST(ResolverTest, TooManyQuestions) {
+  ResolverWorld on;
+  on.first.faults().silent = on.second.faults().silent = true;
+  std::deque<Asker> askers(core::kDnsQuestionsMax);
+  on.Do([&] {
+    int number = 0;
+    for (Asker& asker : askers) {
+      const std::string domain = "d" + std::to_string(number++) + ".example";
+      ASSERT_EQ(on.resolver->ResolveMx(&asker.query, domain), nullptr);
+    }
+  });
+  const MxPlan plan = on.Plan("one-more.example");
+  EXPECT_EQ(plan.kind, MxPlanKind::kTemporary);
+  EXPECT_THAT(plan.reason, HasSubstr("too many questions wait for an answer"));
+  on.Do([&] {
+    for (Asker& asker : askers) on.resolver->Cancel(&asker.query);
+  });
+}
+
 // --- The end -------------------------------------------------------------------------------------
 
 TEST(ResolverTest, ACancelledQueryDoesNotComplete) {
