@@ -7,6 +7,8 @@
 #include "core/check.h"
 #include "core/time.h"
 #include "core/time_format.h"
+#include "queue/dsn_words.h"
+#include "smtp/address.h"
 
 namespace outbox::queue {
 namespace {
@@ -122,52 +124,121 @@ std::string Span(int64_t ns) {
   return units == 0 ? "less than a second" : text;
 }
 
-void Explain(WireWriter* writer, const DsnFacts& facts, const DsnRecipient& recipient) {
-  writer->Line({"    ", Presentable(recipient.address)});
-  std::string why;
-  if (recipient.expired) {
-    why = "It could not be delivered in " + Span(facts.now_wall_ns - facts.arrival_wall_ns) +
-          " of trying. The last problem was: ";
+// The header section of the original: prefix and the lines of the body up to the first empty one,
+// dots un-stuffed.
+std::vector<std::string_view> HeaderLines(const DsnFacts& facts, bool* cut) {
+  std::vector<std::string_view> lines;
+  size_t octets = 0;
+  *cut = false;
+  for (std::string_view rest : {facts.original_prefix, facts.original_body}) {
+    while (!rest.empty()) {
+      const size_t end = rest.find(kCrlf);
+      std::string_view line = rest.substr(0, end);
+      rest = end == std::string_view::npos ? "" : rest.substr(end + 2);
+      if (line.empty() || line == ".") return lines;  // RFC 5322 2.1; "." ends a body of headers
+      if (line[0] == '.') line.remove_prefix(1);
+      octets += line.size() + 2;
+      if (octets > kDsnHeaderBytesMax) {
+        *cut = true;
+        return lines;
+      }
+      lines.push_back(line);
+    }
   }
+  return lines;
+}
+
+// The value of the first field with this name (lower case), unfolded; empty if there is none.
+std::string HeaderField(const DsnFacts& facts, std::string_view name) {
+  bool cut = false;
+  std::string value;
+  bool in_field = false;
+  for (const std::string_view line : HeaderLines(facts, &cut)) {
+    if (line.starts_with(' ') || line.starts_with('\t')) {
+      if (in_field) value.append(line);
+      continue;
+    }
+    if (in_field) break;
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos || !smtp::EqualsIgnoringCase(line.substr(0, colon), name))
+      continue;
+    in_field = true;
+    value = line.substr(colon + 1);
+  }
+  return value;
+}
+
+void Explain(WireWriter* writer, const DsnFacts& facts, const DsnRecipient& recipient) {
+  constexpr std::string_view kIndent = "      ";
+  writer->Line({"    ", Presentable(recipient.address)});
+  writer->Line("");
+  const PlainWords words = ExplainStatus(recipient.enhanced, recipient.code);
+  std::string what;
+  if (recipient.expired) {
+    what = "We have tried for " + Span(facts.now_wall_ns - facts.arrival_wall_ns) +
+           ". The last problem was this: ";
+  }
+  what += words.what;
+  if (facts.action == DsnAction::kFailed && !words.advice.empty()) {
+    what.append(" ").append(words.advice);
+  }
+  Paragraph(writer, what, kIndent);
   const std::string text = Presentable(recipient.text);
   if (recipient.code > 0) {
-    why += "The mail server " + Presentable(recipient.mailhost, 256) +
-           " answered: " + std::to_string(recipient.code) + " " +
-           (recipient.enhanced.empty() ? "" : Presentable(recipient.enhanced, 16) + " ") + text;
-  } else {
-    why += text.empty() ? "No mail server for this address could be reached." : text;
+    Paragraph(writer,
+              "In the words of " + Presentable(recipient.mailhost, 256) + ": " +
+                  std::to_string(recipient.code) + " " +
+                  (recipient.enhanced.empty() ? "" : Presentable(recipient.enhanced, 16) + " ") +
+                  text,
+              kIndent);
+  } else if (!text.empty()) {
+    Paragraph(writer, "In detail: " + text, kIndent);
   }
-  Paragraph(writer, why, "        ");
   writer->Line("");
+}
+
+// "Your message "hello" of Sun, 1 Mar ...": what its sender knows it by.
+std::string TheirMessage(const DsnFacts& facts) {
+  constexpr size_t kSubjectOctets = 120;
+  const std::string subject = HeaderField(facts, "subject");
+  std::string text = "Your message ";
+  // An encoded word (RFC 2047), or octets that we cannot show, would be no help to anybody.
+  const bool readable = subject.find("=?") == std::string::npos &&
+                        std::all_of(subject.begin(), subject.end(),
+                                    [](char c) { return static_cast<unsigned char>(c) < 0x7f; });
+  if (readable && subject.find_first_not_of(" \t") != std::string::npos) {
+    text += "\"" + Presentable(subject, kSubjectOctets) + "\" ";
+  }
+  return text + "of " + DateOf(facts.arrival_wall_ns);
 }
 
 void HumanPart(WireWriter* writer, const DsnFacts& facts) {
   const bool failed = facts.action == DsnAction::kFailed;
   const bool one = facts.recipients.size() == 1;
-  Paragraph(writer, "This is the mail system at " + Presentable(facts.reporting_mta, 255) + ".");
-  writer->Line("");
+  const std::string whom = one ? "this recipient:" : "these recipients:";
   if (failed) {
-    Paragraph(writer, std::string("Your message of ") + DateOf(facts.arrival_wall_ns) +
-                          " could not be delivered to the " + (one ? "recipient" : "recipients") +
-                          " below. We have stopped trying" +
-                          (one ? "." : " for these; other recipients are not affected."));
+    Paragraph(writer, TheirMessage(facts) + " could not be delivered to " + whom);
   } else {
-    Paragraph(writer,
-              std::string("Your message of ") + DateOf(facts.arrival_wall_ns) +
-                  " has not been delivered yet to the " + (one ? "recipient" : "recipients") +
-                  " below. You need not send it again: we keep trying" +
-                  (facts.retry_until_wall_ns > 0 ? " until " + DateOf(facts.retry_until_wall_ns) +
-                                                       " and tell you if we have to give up."
-                                                 : "."));
+    Paragraph(writer, TheirMessage(facts) + " has not been delivered yet to " + whom);
   }
   writer->Line("");
   for (const DsnRecipient& recipient : facts.recipients) Explain(writer, facts, recipient);
   if (failed) {
+    Paragraph(writer, std::string("We have stopped trying") + (one ? "." : " for them.") +
+                          " Recipients that are not named here are not affected. If you cannot "
+                          "solve it, please show this message to your postmaster: the technical "
+                          "details are attached.");
+  } else {
     Paragraph(writer,
-              "If the address looks right, please ask the recipient in another way, or show this "
-              "message to your postmaster: the technical details are attached.");
+              "You need not do anything, and need not send it again: we keep trying" +
+                  (facts.retry_until_wall_ns > 0 ? " until " + DateOf(facts.retry_until_wall_ns) +
+                                                       ", and tell you if we have to give up then."
+                                                 : std::string(".")));
   }
-  Paragraph(writer, "Reference: " + Presentable(facts.message_id, 64));
+  writer->Line("");
+  Paragraph(writer, "This is the mail system at " + Presentable(facts.reporting_mta, 255) +
+                        ". Its reference for your message is " + Presentable(facts.message_id, 64) +
+                        ".");
   writer->Line("");
 }
 
@@ -192,36 +263,15 @@ void MachinePart(WireWriter* writer, const DsnFacts& facts) {
     } else if (!recipient.text.empty()) {
       writer->Line({"Diagnostic-Code: X-Outbox; ", Presentable(recipient.text)});
     }
-    writer->Line({"Last-Attempt-Date: ", DateOf(facts.now_wall_ns)});
+    // A notice that a period has passed comes some time after the last attempt.
+    if (failed && !recipient.expired) {
+      writer->Line({"Last-Attempt-Date: ", DateOf(facts.now_wall_ns)});
+    }
     if (!failed && facts.retry_until_wall_ns > 0) {
       writer->Line({"Will-Retry-Until: ", DateOf(facts.retry_until_wall_ns)});
     }
   }
   writer->Line("");
-}
-
-// The header section of the original: prefix and the lines of the body up to the first empty one,
-// dots un-stuffed.
-std::vector<std::string_view> HeaderLines(const DsnFacts& facts, bool* cut) {
-  std::vector<std::string_view> lines;
-  size_t octets = 0;
-  *cut = false;
-  for (std::string_view rest : {facts.original_prefix, facts.original_body}) {
-    while (!rest.empty()) {
-      const size_t end = rest.find(kCrlf);
-      std::string_view line = rest.substr(0, end);
-      rest = end == std::string_view::npos ? "" : rest.substr(end + 2);
-      if (line.empty() || line == ".") return lines;  // RFC 5322 2.1; "." ends a body of headers
-      if (line[0] == '.') line.remove_prefix(1);
-      octets += line.size() + 2;
-      if (octets > kDsnHeaderBytesMax) {
-        *cut = true;
-        return lines;
-      }
-      lines.push_back(line);
-    }
-  }
-  return lines;
 }
 
 // RFC 2045 6.7. `line` is one line without CRLF.
@@ -290,6 +340,12 @@ void ComposeDsn(const DsnFacts& facts, std::string* out) {
                                    : "Your message is delayed, we keep trying"});
   writer.Line({"Date: ", DateOf(facts.now_wall_ns)});
   writer.Line({"Message-ID: <", dsn_id, ".dsn@", mta, ">"});
+  // Mail readers show it with the message that it is about.
+  const std::string about = Presentable(HeaderField(facts, "message-id"), 256);
+  if (about.starts_with('<') && about.ends_with('>') && about.find(' ') == std::string::npos) {
+    writer.Line({"In-Reply-To: ", about});
+    writer.Line({"References: ", about});
+  }
   writer.Line("MIME-Version: 1.0");
   writer.Line("Auto-Submitted: auto-replied");
   writer.Line("Content-Type: multipart/report; report-type=delivery-status;");

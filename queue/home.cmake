@@ -7,6 +7,7 @@ outbox_library(outbox_home
     client_limits.cc
     directory.cc
     draft.cc
+    dsn_words.cc
     explain.cc
     home.cc
     home_commands.cc

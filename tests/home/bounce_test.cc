@@ -10,6 +10,7 @@
 
 #include "core/random.h"
 #include "core/time.h"
+#include "queue/dsn_words.h"
 
 namespace outbox::queue {
 namespace {
@@ -74,11 +75,51 @@ TEST_F(DsnTest, PermanentRefusalTellsWhoSaidWhat) {
   EXPECT_THAT(dsn, HasSubstr("To: alice@example.org\r\n"));
   EXPECT_THAT(dsn, HasSubstr("Auto-Submitted: auto-replied\r\n"));
   EXPECT_THAT(dsn, HasSubstr("multipart/report; report-type=delivery-status"));
-  EXPECT_THAT(dsn, HasSubstr("The mail server 192.0.2.1:25 answered: 550 5.1.1"));
+  EXPECT_THAT(dsn, HasSubstr("In the words of 192.0.2.1:25: 550 5.1.1"));
   EXPECT_THAT(dsn, HasSubstr("Reporting-MTA: dns; relay.example.com\r\n"));
   EXPECT_THAT(dsn, HasSubstr("Final-Recipient: rfc822; bob@example.net\r\nAction: failed\r\n"
                              "Status: 5.1.1\r\nRemote-MTA: dns; [192.0.2.1]\r\n"
                              "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n"));
+}
+
+// What a layperson sees first: their own subject, and what happened in plain words.
+TEST_F(DsnTest, ItSpeaksOfTheMessageAsItsSenderKnowsIt) {
+  facts_.original_body =
+      "Received: from a by b\r\nSUBJECT: hello\r\n  and more\r\nMessage-ID: "
+      "<one@example.org>\r\n\r\n";
+  const std::string dsn = Compose();
+  ExpectWireForm(dsn);
+  EXPECT_THAT(dsn, HasSubstr("Your message \"hello and more\" of "));
+  EXPECT_THAT(dsn, HasSubstr("The mail system there does not know this address."));
+  EXPECT_THAT(dsn, HasSubstr("In-Reply-To: <one@example.org>\r\n"));
+  EXPECT_THAT(dsn, HasSubstr("References: <one@example.org>\r\n"));
+}
+
+TEST_F(DsnTest, ASubjectThatNobodyCanReadIsLeftOut) {
+  for (const char* subject : {"=?utf-8?q?gr=C3=BC=C3=9Fe?=", "gr\xc3\xbc\xc3\x9f", "", "   "}) {
+    const std::string body = "Subject: " + std::string(subject) + "\r\nMessage-ID: <a b>\r\n\r\n";
+    facts_.original_body = body;
+    const std::string dsn = Compose();
+    ExpectWireForm(dsn);
+    EXPECT_THAT(dsn, HasSubstr("Your message of ")) << subject;
+    EXPECT_THAT(dsn, Not(HasSubstr("In-Reply-To"))) << subject;
+  }
+}
+
+TEST(PlainWordsTest, EveryStatusHasASentence) {
+  EXPECT_THAT(std::string(ExplainStatus("5.1.1", 550).what), HasSubstr("does not know"));
+  EXPECT_THAT(std::string(ExplainStatus("4.2.2", 452).what), HasSubstr("full"));
+  EXPECT_THAT(std::string(ExplainStatus("5.1.10", 556).what), HasSubstr("not take mail at all"));
+  EXPECT_THAT(std::string(ExplainStatus("5.7.26", 550).what), HasSubstr("rules"));
+  EXPECT_THAT(std::string(ExplainStatus("", 0).what), HasSubstr("could be reached"));
+  EXPECT_THAT(std::string(ExplainStatus("", 550).what), HasSubstr("address"));
+  // Nonsense from a peer is judged by the reply's code.
+  for (const char* status : {"5", "5.", "5.1", "9.9.9", "5.0.0", "....."}) {
+    EXPECT_THAT(std::string(ExplainStatus(status, 554).what), HasSubstr("refused")) << status;
+  }
+  for (uint16_t code = 0; code < 700; ++code) {
+    EXPECT_FALSE(ExplainStatus("", code).what.empty());
+  }
 }
 
 TEST_F(DsnTest, OriginalHeadersComeAlongTheBodyStays) {
