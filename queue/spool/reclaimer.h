@@ -1,9 +1,10 @@
 // Reclaimer: gives space back by moving what is still needed out of segments that are mostly dead.
 //
 // Dead segments are retired by Log without its help. When the files take more than half again as
-// much as what is live would take without gaps, or segments run short, the emptiest segment is read whole, and its live messages, newest
-// states and done entries that still guard something are written again, a little with each batch. A
-// segment that failed goes first, so that the list of suspects stays short.
+// much as what is live would take without gaps, or segments run short, the emptiest segment is read
+// whole, and its live messages, newest states and done entries that still guard something are
+// written again, a little with each batch. A segment that failed goes first, so that the list of
+// suspects stays short.
 #ifndef OUTBOX_QUEUE_SPOOL_RECLAIMER_H_
 #define OUTBOX_QUEUE_SPOOL_RECLAIMER_H_
 
@@ -31,8 +32,8 @@ class Reclaimer {
   void Stop();
   void Abandon() { reading_ = false; }
   bool reading() const { return reading_; }
-  // Being moved: Log must not retire it, though it may die meanwhile. A new use of it would be taken
-  // for the one that was moved.
+  // Being moved: Log must not retire it, though it may die meanwhile. A new use of it would be
+  // taken for the one that was moved.
   bool moving(const Segment* segment) const { return segment == victim_; }
   // Tick has something to do.
   bool due() const;

@@ -47,8 +47,9 @@ class FailureDsn(Scenario):
         self.assertEqual(dsn["Auto-Submitted"], "auto-replied")
         text, status, returned = dsn.get_payload()
         self.assertEqual(text.get_content_type(), "text/plain")
+        words = " ".join(text.get_content().split())  # lines are broken anywhere
         for word in ("bad1@dest.test", "bad2@dest.test", "no such mailbox"):
-            self.assertIn(word, text.get_content())
+            self.assertIn(word, words)
         self.assertEqual(status.get_content_type(), "message/delivery-status")
         per_message, *recipients = status.get_payload()
         self.assertEqual(per_message["Reporting-MTA"], "dns; relay.outbox.test")

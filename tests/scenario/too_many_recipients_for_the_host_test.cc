@@ -1,5 +1,5 @@
-// The host takes three recipients a transaction and says 452, or 552 as of old (RFC 5321 4.5.3.1.10),
-// to more: the rest goes in the next transaction, at once.
+// The host takes three recipients a transaction and says 452, or 552 as of old (RFC 5321
+// 4.5.3.1.10), to more: the rest goes in the next transaction, at once.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
