@@ -21,10 +21,10 @@ const core::SocketAddress kHost = {core::IpAddress::V4(10, 0, 0, 53), 53};
 struct Echo {
   explicit Echo(const SimOptions& options) : world(options), io(&world) {
     SimDatagrams& datagrams = world.network().datagrams();
-    datagrams.SetHost(
-        kHost, [this, &datagrams](const core::SocketAddress& from, const std::string& bytes) {
-          datagrams.SendFrom(kHost, from, bytes);
-        });
+    datagrams.SetHost(kHost,
+                      [&datagrams](const core::SocketAddress& from, const std::string& bytes) {
+                        datagrams.SendFrom(kHost, from, bytes);
+                      });
   }
   std::vector<std::string> Run(int count) {
     const Socket socket = io.OpenUdp(kHost, nullptr);
