@@ -129,6 +129,14 @@ inline constexpr uint32_t kMaxSites = 1u << 16;
 inline constexpr uint32_t kLaneReadyTickets = 1000;
 // Addresses tried in one attempt; then the ticket is deferred.
 inline constexpr uint32_t kHostsPerAttempt = 10;
+// How long the hosts of an earlier answer are used while the DNS gives none; then new mail waits.
+inline constexpr int64_t kStaleHostsNs = int64_t{3600} * 1'000'000'000;
+// While more mail than connections waits, the DNS is asked again no more often than this, however
+// short the TTL.
+inline constexpr int64_t kHostsRefreshNs = int64_t{60} * 1'000'000'000;
+// Tickets of a destination that become ready, or are returned, in a turn when the DNS has answered;
+// the rest waits for the next tick.
+inline constexpr uint32_t kSettledTicketsPerTurn = 2'000;
 
 // --- The operator ---
 

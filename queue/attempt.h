@@ -26,6 +26,7 @@ namespace outbox::queue {
 class AttemptLog;
 class Delivery;
 class PostOffice;
+struct HostPlan;
 
 class Attempt {
  public:
@@ -57,6 +58,8 @@ class Attempt {
   void EndTransaction();
   // Recipients that go into another transaction with the same host.
   bool again() const { return again_ != 0; }
+  // That host is not to be had any more: the next transaction has all that are undecided.
+  void ForgetAgain() { again_ = 0; }
   // Recipients that no host has decided yet.
   bool undecided() const { return undecided_ != 0; }
   // The host would not even listen: what the undecided ones get if no other host does better.
@@ -76,7 +79,8 @@ class Attempt {
   Ticket* const ticket;
   const int64_t started_ns;
   Delivery* delivery = nullptr;  // that has it, if any
-  uint64_t tried = 0;            // mask of the destination's hosts that are done with
+  HostPlan* plan = nullptr;      // its hosts; null when finished
+  uint64_t tried = 0;            // mask of them that are done with
   uint32_t tried_count = 0;
   uint32_t refused_count = 0;      // of them, that refuse to talk for good
   uint32_t unreachable_count = 0;  // of them, that could not be reached or would not talk

@@ -24,6 +24,10 @@ class AttemptLog {
   // A host could not be reached, or would not talk to us; `result` holds the words.
   virtual void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                             const RecipientResult& result) = 0;
+  // The DNS does not know the hosts of its destination for now; it is asked again at
+  // until_ns (steady).
+  virtual void OnUnresolved(const Ticket& ticket, std::string_view destination,
+                            const RecipientResult& result, int64_t until_ns) = 0;
 };
 
 }  // namespace outbox::queue

@@ -1,6 +1,6 @@
 #include "queue/delivery.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "core/check.h"
 #include "core/time.h"
@@ -17,6 +17,8 @@ constexpr int64_t kLeasePatienceNs = core::kNsPerSecond;
 // What a connection may do before it makes room for a shard or destination that has none at all.
 constexpr uint32_t kTurnTransactions = 100;
 constexpr int64_t kTurnNs = core::kNsPerSecond;
+// A host that could not be reached is tried last for so long.
+constexpr int64_t kHostDownNs = core::kNsPerMinute;
 
 Attempt* AttemptOf(uint64_t cookie) {
   return reinterpret_cast<Attempt*>(static_cast<uintptr_t>(cookie));
@@ -24,17 +26,63 @@ Attempt* AttemptOf(uint64_t cookie) {
 
 }  // namespace
 
-Delivery::Delivery(Destination* destination) : destination_(destination) {
+Delivery::Delivery(Destination* destination)
+    : destination_(destination), plan_(destination->plan()) {
+  destination_->UsePlan(plan_);
   timer_.Bind<&Delivery::OnTimer>(this);
 }
 
-Delivery::~Delivery() { CHECK(link_ == nullptr && next_ == nullptr && in_hand_ == 0 && !idle_); }
+Delivery::~Delivery() {
+  CHECK(link_ == nullptr && next_ == nullptr && in_hand_ == 0 && !idle_);
+  destination_->ReleasePlan(plan_);
+}
 
 int64_t Delivery::now_ns() const { return destination_->shard()->context.io->now_ns(); }
 
 void Delivery::Start(Attempt* attempt) { Connect(attempt); }
 
+bool Delivery::IsHere(const Attempt& attempt) const {
+  return attempt.plan == plan_ && attempt.host == host_;
+}
+
+void Delivery::SetPlan(HostPlan* plan) {
+  destination_->UsePlan(plan);
+  destination_->ReleasePlan(std::exchange(plan_, plan));
+}
+
+void Delivery::OnPlan() {
+  HostPlan* const present = destination_->plan();
+  const int same = present->site == plan_->site && link_ != nullptr
+                       ? present->Find(plan_->hosts[host_].address)
+                       : -1;
+  if (same < 0) {
+    if (!dismissed_) destination_->OnDismissed(opened_);
+    dismissed_ = true;
+    if (idle_) Leave();
+    return;
+  }
+  --plan_->hosts[host_].connections;
+  SetPlan(present);
+  host_ = static_cast<uint8_t>(same);
+  ++plan_->hosts[host_].connections;
+  if (next_ != nullptr && !destination_->Rehost(next_)) {
+    next_ = nullptr;
+    if (opened_ && in_hand_ == 0) link_->Poke();  // it waits for what has just gone
+  }
+  if (dismissed_) destination_->OnReadmitted(opened_);
+  dismissed_ = false;
+}
+
+void Delivery::MaybeReadmit() {
+  HostPlan* const present = destination_->plan();
+  if (!dismissed_ || present->site != plan_->site) return;
+  SetPlan(present);
+  destination_->OnReadmitted(/*opened=*/false);
+  dismissed_ = false;
+}
+
 void Delivery::Connect(Attempt* attempt) {
+  CHECK(!dismissed_ && attempt->plan == plan_);
   OwnerShard* shard = destination_->shard();
   next_ = attempt;
   next_->delivery = this;
@@ -43,9 +91,11 @@ void Delivery::Connect(Attempt* attempt) {
   leaving_ = false;
   served_ = 0;
   connected_ns_ = now_ns();
-  attempt->ticket->host.store(host_, std::memory_order_relaxed);
+  PlannedHost& host = plan_->hosts[host_];
+  attempt->ticket->host.store(host.place, std::memory_order_relaxed);
+  ++host.connections;
   ++shard->counters.connects;
-  link_ = shard->context.links->Connect(destination_->host(host_), this);
+  link_ = shard->context.links->Connect(host.address, this);
   timer_.Set(shard->context.wheel, now_ns() + kLeasePatienceNs);
 }
 
@@ -106,7 +156,7 @@ void Delivery::BecomeIdle() {
   destination_->OnIdle(this);
   const OwnerContext& context = destination_->shard()->context;
   timer_.Set(context.wheel, now_ns() + context.idle_timeout_ns);
-  destination_->shard()->gate->SetIdle(destination_->site(), this);  // may call CloseIdle
+  destination_->shard()->gate->SetIdle(plan_->site, this);  // may call CloseIdle
 }
 
 void Delivery::BecomeBusy() {
@@ -114,22 +164,22 @@ void Delivery::BecomeBusy() {
   idle_ = false;
   timer_.Cancel();
   destination_->OnBusy(this);
-  destination_->shard()->gate->SetBusy(destination_->site(), this);
+  destination_->shard()->gate->SetBusy(plan_->site, this);
 }
 
 bool Delivery::ShouldYield() const {
-  const uint32_t most = destination_->shard()->context.max_messages_per_connection;
+  const uint32_t most = plan_->policy.max_messages_per_connection;
   if (most != 0 && served_ + in_hand_ >= most) return true;
   if (served_ < kTurnTransactions && now_ns() - connected_ns_ < kTurnNs) return false;
-  return destination_->shard()->gate->ShouldYield(destination_->site());
+  return destination_->shard()->gate->ShouldYield(plan_->site);
 }
 
 void Delivery::FindWork() {
-  if (destination_->shard()->closing) {
+  if (destination_->shard()->closing || dismissed_) {
     leaving_ = true;
     return;
   }
-  if (!destination_->HasHomeless() && (host_ != destination_->PreferredHost() || ShouldYield())) {
+  if (!destination_->HasHomeless() && (!plan_->IsBest(host_, now_ns()) || ShouldYield())) {
     leaving_ = true;
     return;
   }
@@ -148,13 +198,13 @@ smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
     opened_ = true;
     timer_.Cancel();
     last_done_ns_ = now_ns();
-    destination_->OnOpened(this);
+    if (!dismissed_) destination_->OnOpened();
   }
   BecomeBusy();
   for (;;) {
     if (next_ == nullptr && !leaving_) FindWork();
     if (next_ == nullptr && !leaving_ && in_hand_ == 0) BecomeIdle();
-    if (next_ != nullptr && next_->host != host_) leaving_ = true;
+    if (next_ != nullptr && !IsHere(*next_)) leaving_ = true;
     if (leaving_) return in_hand_ > 0 ? smtp::NextAnswer::kLater : smtp::NextAnswer::kNo;
     if (next_ == nullptr) return smtp::NextAnswer::kLater;
     if (next_->Readable()) break;
@@ -166,7 +216,7 @@ smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
   }
   if (in_hand_ == 0) last_done_ns_ = now_ns();
   ++in_hand_;
-  next_->ticket->host.store(host_, std::memory_order_relaxed);
+  next_->ticket->host.store(plan_->hosts[host_].place, std::memory_order_relaxed);
   next_->BeginTransaction(request);
   next_ = nullptr;
   ++destination_->shard()->counters.transactions;
@@ -184,7 +234,7 @@ void Delivery::ReleaseWindow(uint64_t cookie, uint64_t token) {
 }
 
 void Delivery::OnResult(uint64_t cookie, uint16_t recipient, const smtp::RecipientResult& result) {
-  AttemptOf(cookie)->OnResult(recipient, result, destination_->host_name(host_));
+  AttemptOf(cookie)->OnResult(recipient, result, plan_->hosts[host_].name);
 }
 
 void Delivery::OnTransactionDone(uint64_t cookie) {
@@ -196,10 +246,7 @@ void Delivery::OnTransactionDone(uint64_t cookie) {
   attempt->EndTransaction();
   destination_->OnTransaction(now_ns() - last_done_ns_);
   last_done_ns_ = now_ns();
-  if (attempt->replied) {
-    destination_->OnHostUp(host_);
-    destination_->shard()->gate->Succeed(destination_->site());
-  }
+  if (attempt->replied) destination_->OnAlive(plan_, host_);
   // A connection that served before and is found dead says nothing about the host: once more,
   // afresh.
   const bool stale =
@@ -222,13 +269,16 @@ void Delivery::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp:
   timer_.Cancel();
   BecomeBusy();
   const HostJudgement judgement = JudgeSession(end, stage, reply.code);
-  if (!opened_ && judgement.unreachable) destination_->OnHostDown(host_);
-  if (next_ != nullptr && next_->host == host_) {
+  PlannedHost& host = plan_->hosts[host_];
+  --host.connections;
+  if (!opened_ && judgement.unreachable) host.down_until_ns = now_ns() + kHostDownNs;
+  if (next_ != nullptr && IsHere(*next_)) {
     OnNextStranded(end, stage, reply);
   } else if (next_ == nullptr && !opened_ && judgement.unreachable) {
-    destination_->OnUnreachable(connected_ns_);
+    destination_->OnUnreachable(plan_, connected_ns_);
   }
-  destination_->OnLinkClosed(opened_);
+  if (opened_ && !dismissed_) destination_->OnLinkClosed();
+  opened_ = false;
   link_.reset();  // the reply's text was the link's
   in_call_ = false;
   GoOn();
@@ -247,7 +297,7 @@ void Delivery::OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smt
     return;
   }
   const HostJudgement judgement = JudgeSession(end, stage, reply.code);
-  attempt->OnSessionEnd(end, stage, reply, destination_->host_name(host_));
+  attempt->OnSessionEnd(end, stage, reply, plan_->hosts[host_].name);
   if (judgement.refused) ++attempt->refused_count;
   if (judgement.unreachable) ++attempt->unreachable_count;
   destination_->MoveOn(attempt);
@@ -256,9 +306,16 @@ void Delivery::OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smt
 // The session is over: another one with the same slot, or the end.
 void Delivery::GoOn() {
   SiteGate* gate = destination_->shard()->gate;
+  MaybeReadmit();
+  if (next_ != nullptr && dismissed_) {
+    destination_->Rehome(std::exchange(next_, nullptr));
+  } else if (next_ != nullptr && !destination_->Rehost(next_)) {
+    next_ = nullptr;
+  }
   const bool may_take =
-      destination_->HasHomeless() || (gate->BlockedUntil(destination_->site()) == 0 &&
-                                      !gate->ShouldYield(destination_->site()) && !told_to_close_);
+      !dismissed_ && (destination_->HasHomeless() ||
+                      (gate->BlockedUntil(plan_->site) == 0 && !gate->ShouldYield(plan_->site) &&
+                       !told_to_close_));
   if (next_ == nullptr && may_take && !destination_->shard()->closing) {
     next_ = destination_->TakeWork(this);
   }

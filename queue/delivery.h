@@ -6,6 +6,10 @@
 // destination as long as its host is the one that they would go to first. When an attempt must go
 // on at another host it ends the session and connects there with the same slot. Idle for a while,
 // told to close, or with nothing left to do it ends, and its slot goes back.
+//
+// A slot belongs to the site of a plan. When the destination gets another plan, a delivery whose
+// host is in it goes over to it; any other is *dismissed*: it ends what it has in hand, and then its
+// slot goes back, or is used on if the site is still the same.
 #ifndef OUTBOX_QUEUE_DELIVERY_H_
 #define OUTBOX_QUEUE_DELIVERY_H_
 
@@ -22,6 +26,7 @@ namespace outbox::queue {
 
 class Attempt;
 class Destination;
+struct HostPlan;
 
 class Delivery : public smtp::DeliverySource, public IdleConnection {
  public:
@@ -45,6 +50,14 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   // What goes next and has not been begun.
   Attempt* next() const { return next_; }
 
+  // The destination has another plan.
+  void OnPlan();
+  HostPlan* plan() const { return plan_; }
+  uint8_t host() const { return host_; }
+  // It has a session, and can send to its host.
+  bool opened() const { return opened_; }
+  bool dismissed() const { return dismissed_; }
+
   // IdleConnection
   void CloseIdle() override { Leave(); }
 
@@ -61,6 +74,10 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
 
  private:
   void Connect(Attempt* attempt);
+  bool IsHere(const Attempt& attempt) const;
+  void SetPlan(HostPlan* plan);
+  // When it was dismissed and its slot is still good for the present plan, it belongs to that.
+  void MaybeReadmit();
   smtp::NextAnswer Next(smtp::DeliveryRequest* request);
   // Sets next_ if there is something to do; may set leaving_.
   void FindWork();
@@ -74,12 +91,14 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   int64_t now_ns() const;
 
   Destination* const destination_;
+  HostPlan* plan_;
   std::unique_ptr<DeliveryLink> link_;
   Attempt* next_ = nullptr;  // goes next; nothing of it has been sent
   uint32_t in_hand_ = 0;     // transactions begun, not done
   uint8_t host_ = 0;
   bool opened_ = false;   // the session is ready
   bool leaving_ = false;  // no more transactions over this session
+  bool dismissed_ = false;
   bool idle_ = false;
   bool in_call_ = false;        // the link is calling us: it must not be called now
   bool told_to_close_ = false;  // somebody wants the slot, or it was idle for long

@@ -1,32 +1,34 @@
 // Destination: where mail goes, as one shard sees it: who waits for it, who is on the way.
 //
-// Keys describe themselves. "via:10.1.2.3:2525,[::1]:25" is a static route's host list in its
-// order; "mx:example.com" is a domain whose hosts the DNS must name, which is not done yet: its
-// tickets return at once, deferred, with a sentence that says so.
+// Keys describe themselves (queue/destination_key.h). Where the hosts come from, and what happens
+// when the DNS has none, is queue/destination_hosts.h; mail that comes before they are known waits
+// as `resolving`, in order, without being looked at again and again.
 //
 // Lifecycle: made by DestinationTable for the first ticket; freed by it some time after the last
 // ticket and connection have gone. Lives on one shard.
 //
 // Connections. Few and busy ones are fastest, so another one is opened only when the ready tickets
 // are more than the open ones will soon take (at their present pace), or when they take nothing at
-// all, and no more are being opened at once than are open already. The site's limit is the bound.
+// all, and no more are being opened at once than are open already. The site's limit is the bound,
+// and its rate: when that says "not yet", connections idle and a timer goes on.
 //
 // A ticket that has just come is *fresh*: it keeps its lease, since it will most likely be gone in
 // a millisecond. One that turns out to wait is *parked*: its lease goes back, its deadline gets a
 // timer.
+//
+// destination.cc has the tickets that wait, destination_send.cc those that are sent.
 #ifndef OUTBOX_QUEUE_DESTINATION_H_
 #define OUTBOX_QUEUE_DESTINATION_H_
 
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/intrusive_list.h"
-#include "core/ip_address.h"
 #include "core/timer.h"
 #include "queue/attempt.h"
 #include "queue/delivery.h"
+#include "queue/destination_hosts.h"
 #include "queue/destination_table.h"
 #include "queue/ready_list.h"
 #include "queue/site_gate.h"
@@ -41,14 +43,9 @@ struct OwnerShard {
   SenderQueuePool pool;
   OwnerCounters counters;
   bool closing = false;
+  uint64_t policies = 0;  // counts the changes of context.policy_for's answers
   DestinationTable* table = nullptr;
 };
-
-// The hosts of a "via:" key, in order. What is no IP address (the DNS would be needed) is left out.
-std::vector<core::SocketAddress> HostsOfKey(std::string_view key);
-
-// The hash of the site that hosts belong to: the same set is the same site, whatever its order.
-uint64_t SiteHash(const std::vector<core::SocketAddress>& hosts);
 
 struct DestinationView;  // queue/destination_view.h
 
@@ -76,83 +73,114 @@ class Destination : public SiteUser {
   void OnSlot() override;
   bool HasSlot() const override { return !deliveries_.empty(); }
 
+  // --- For its hosts ---
+  // The DNS has answered: what waited for that moves.
+  void OnAnswer();
+  // There is a new plan; `old` is not it any more. What is under way with hosts that are still
+  // there goes on, the rest ends.
+  void OnPlan(HostPlan* old);
+
   // --- For its deliveries ---
+  HostPlan* plan() const { return hosts_.plan(); }
+  void UsePlan(HostPlan* plan) { hosts_.Use(plan); }
+  void ReleasePlan(HostPlan* plan) { hosts_.Release(plan); }
   // What `delivery` sends next: an attempt that looks for a host, else the next ready ticket. Null:
-  // nothing.
+  // nothing, or not yet.
   Attempt* TakeWork(Delivery* delivery);
   bool HasHomeless() const { return !homeless_.empty(); }
-  // The host that a new ticket goes to first.
-  uint8_t PreferredHost() const { return NextHost(0); }
   // Another transaction with the same host, over whichever connection is free first.
   void Requeue(Attempt* attempt);
+  // Nothing was sent for it, and its connection is no more: another one.
+  void Rehome(Attempt* attempt);
+  // The attempt goes on with the present plan. False: it has been at all of its hosts, and is over.
+  bool Rehost(Attempt* attempt);
   // The attempt is done with the host that it is at: on to the next one, or home.
   void MoveOn(Attempt* attempt);
   // The attempt has its result.
   void Finish(Attempt* attempt, ReturnReason reason, Verdict verdict);
   // Something that kept a finished attempt from going home may be over.
   void MaybeReturn(Attempt* attempt);
-  void OnHostDown(uint8_t host);
-  void OnHostUp(uint8_t host) { host_down_until_ns_[host] = 0; }
-  void OnOpened(Delivery* delivery);
+  // Of its connection_count: one does not belong to the present plan any more, or does again.
+  void OnDismissed(bool opened);
+  void OnReadmitted(bool opened);
+  void OnOpened();
   void OnIdle(Delivery* delivery);
   void OnBusy(Delivery* delivery);
   void OnTransaction(int64_t took_ns);
+  // A host has answered in a transaction.
+  void OnAlive(HostPlan* plan, uint8_t host);
   // The delivery is over: gives its slot back and deletes it.
   void OnOver(Delivery* delivery);
-  // `opened`: it was counted by OnOpened.
-  void OnLinkClosed(bool opened);
+  // The session of one that OnOpened has counted is over.
+  void OnLinkClosed();
   // A connection begun at started_ns, without an attempt that could say so, found its host not
   // there.
-  void OnUnreachable(int64_t started_ns);
+  void OnUnreachable(HostPlan* plan, int64_t started_ns);
 
-  const core::SocketAddress& host(uint8_t index) const { return hosts_[index]; }
-  const std::string& host_name(uint8_t index) const { return host_names_[index]; }
-  size_t host_count() const { return hosts_.size(); }
   OwnerShard* shard() const { return shard_; }
-  LocalSite* site() const { return site_; }
+  const DestinationHosts& hosts() const { return hosts_; }
   const std::string& key() const { return key_; }
   // Nothing is left of it but what it remembers.
   bool forgettable() const;
 
   core::ListLink table_link;  // the table's
   size_t ready() const { return ready_.size(); }
+  size_t waiting() const { return waiting_; }  // for the DNS
   size_t connections() const { return connection_count_; }
 
  private:
-  // The first host not in `tried` that is not known to be down, else the first one not in `tried`.
-  // REQUIRES: there is one.
-  uint8_t NextHost(uint64_t tried) const;
-  void ReturnUnroutable(Ticket* ticket);
+  using Tickets = core::IntrusiveList<Ticket, &Ticket::link>;
+
+  // --- Tickets that wait (destination.cc) ---
+  void Wait(Ticket* ticket);
+  // Out of the list that it waits in.
+  void TakeOut(Ticket* ticket);
+  // Moves what waits for the DNS as far as its answer allows, a bounded number of tickets.
+  void Settle();
+  void PutOff(Ticket* ticket);
+  // Its recipients get the words of the hosts' standing.
+  void ReturnWithWords(Ticket* ticket);
   void ReturnWaiting(Ticket* ticket, ReturnReason reason);
+  const RecipientResult* Trouble() const;
   void Unfresh(Ticket* ticket);
   void Park(Ticket* ticket);
   void ParkAll();
-  Attempt* Start(Ticket* ticket);
-  bool WantsMore() const;
-  void MaybeGrow();
   void MaybeOpenLane();
   void MaybeCloseLane();
   void ArmTimer();
   void OnTimer();
+  void LookAfterReady();
   int64_t now_ns() const;
+
+  // --- Tickets that are sent (destination_send.cc) ---
+  Attempt* Start(Ticket* ticket, Delivery* delivery);
+  void Replan(Attempt* attempt);
+  bool Untried(const Attempt& attempt) const;
+  void EndAttempts();
+  bool WantsMore() const;
+  void MaybeGrow();
+  void StopAsking();
+  // Connections with nothing to do take what there is.
+  void PokeIdle();
 
   OwnerShard* const shard_;
   const std::string key_;
   const uint64_t hash_;
-  const std::vector<core::SocketAddress> hosts_;
-  std::vector<std::string> host_names_;
-  std::vector<int64_t> host_down_until_ns_;
-  LocalSite* site_ = nullptr;  // null: no hosts
+  uint64_t policies_seen_;  // OwnerShard::policies when it looked last
+  DestinationHosts hosts_;
 
   ReadyList ready_;
+  Tickets asked_;    // they came while the DNS is asked
+  Tickets put_off_;  // the DNS has answered that it does not know for now
+  size_t waiting_ = 0;  // in these two
   core::IntrusiveList<Ticket, &Ticket::fresh_link> fresh_;  // the oldest first
   uint32_t fresh_count_ = 0;
   core::IntrusiveList<Attempt, &Attempt::link> homeless_;  // attempts between two hosts
   core::IntrusiveList<Delivery, &Delivery::link> deliveries_;
   core::IntrusiveList<Delivery, &Delivery::idle_place> idle_;  // the last used first
   uint32_t attempts_ = 0;                                      // not returned yet
-  uint32_t connection_count_ = 0;                              // deliveries
-  uint32_t open_count_ = 0;                                    // of them, with a session
+  uint32_t connection_count_ = 0;  // deliveries that belong to the present plan
+  uint32_t open_count_ = 0;        // of them, with a session
   bool asking_ = false;                                        // waiting for a slot
   bool lane_open_ = false;
   int64_t retry_period_ns_ = core::kNsPerMinute;  // of the ticket that came last
@@ -161,6 +189,8 @@ class Destination : public SiteUser {
   int64_t pace_ns_ = 0;     // of one transaction on one connection, smoothed; 0: not known
   int64_t crowded_ns_ = 0;  // when the ready list was last long enough for lanes
   int64_t empty_since_ns_ = 0;
+  int64_t rate_until_ns_ = 0;  // nothing is sent before, by the site's rate; 0: now
+  RecipientResult trouble_;    // why the site was left alone last
   core::Timer timer_;
   int64_t timer_at_ns_ = 0;
 };

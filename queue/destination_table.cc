@@ -116,6 +116,8 @@ void DestinationTable::SetIdleTimeout(int64_t timeout_ns) {
   rep_->shard.context.idle_timeout_ns = timeout_ns;
 }
 
+void DestinationTable::OnPoliciesChanged() { ++rep_->shard.policies; }
+
 const OwnerCounters& DestinationTable::counters() const { return rep_->shard.counters; }
 
 size_t DestinationTable::size() const { return rep_->by_key.size(); }

@@ -19,6 +19,7 @@
 #include "queue/delivery_link.h"
 #include "queue/shard_mail.h"
 #include "queue/site.h"
+#include "queue/site_policy.h"
 #include "queue/ticket.h"
 
 namespace outbox::core {
@@ -35,6 +36,7 @@ namespace outbox::queue {
 class AttemptLog;
 struct DestinationView;  // queue/destination_view.h
 class Destination;
+class HostFinder;
 
 // What a destination works with. Everything outlives the table.
 struct OwnerContext {
@@ -45,11 +47,11 @@ struct OwnerContext {
   SiteTable* sites = nullptr;
   LinkFactory* links = nullptr;
   AttemptLog* log = nullptr;  // may be null
-  // Connections that the site of the destination with this key may have, over all shards. Unset:
-  // the default.
-  std::function<uint32_t(std::string_view key)> connections_for;
+  HostFinder* finder = nullptr;  // null: only lists of addresses can be sent to
+  // The site of the destination with this key, whose hosts these are. Unset: every set of hosts is
+  // a site with the default limits.
+  std::function<SitePolicy(std::string_view key, const SiteHosts& hosts)> policy_for;
   int64_t idle_timeout_ns = 5 * core::kNsPerSecond;  // an open connection without mail
-  uint32_t max_messages_per_connection = 0;          // then QUIT; 0: no limit
 };
 
 // Counters of a shard; only ever grow, but for the first three.
@@ -88,6 +90,8 @@ class DestinationTable : public OwnerMail {
 
   // From now on, for connections that become idle.
   void SetIdleTimeout(int64_t timeout_ns);
+  // What policy_for answers has changed: every destination looks anew when its next mail comes.
+  void OnPoliciesChanged();
 
   const OwnerCounters& counters() const;
 

@@ -10,10 +10,11 @@
 namespace outbox::queue {
 namespace {
 
+// Of a destination whose hosts are known.
 DestinationLimit LimitOf(const DestinationView& view) {
-  if (view.hosts.empty()) return DestinationLimit::kUnresolved;
   if (view.blocked_until_wall_ns > 0) return DestinationLimit::kBackoff;
   if (view.ready == 0) return DestinationLimit::kNone;
+  if (view.rate_until_wall_ns > 0) return DestinationLimit::kRate;
   const bool window_full = view.site_window > 0 && view.site_connections >= view.site_window;
   if (window_full && view.site_failures > 0) return DestinationLimit::kCanary;
   if (window_full) return DestinationLimit::kSlowStart;
@@ -39,6 +40,12 @@ const char* DestinationLimitName(DestinationLimit limit) {
       return "connections";
     case DestinationLimit::kPace:
       return "pace";
+    case DestinationLimit::kRate:
+      return "rate";
+    case DestinationLimit::kResolving:
+      return "resolving";
+    case DestinationLimit::kUnrouted:
+      return "unrouted";
     case DestinationLimit::kUnresolved:
       return "unresolved";
   }
@@ -55,11 +62,19 @@ void Destination::Describe(DestinationView* view) const {
   view->lanes = lane_open_;
   view->ready = ready_.size();
   view->sending = attempts_;
+  view->resolving = waiting_;
   view->connections = connection_count_;
-  for (size_t i = 0; i < host_names_.size(); ++i) {
-    view->hosts.push_back({host_names_[i], wall(host_down_until_ns_[i])});
+  if (const RecipientResult* trouble = Trouble()) view->trouble = trouble->text;
+  const HostPlan* const hosts = plan();
+  if (hosts != nullptr) {
+    for (const PlannedHost& host : hosts->hosts) {
+      view->hosts.push_back({host.name, wall(host.down_until_ns)});
+    }
+    view->site = hosts->policy.name;
+    if (hosts->policy.rate.limited()) view->site_rate = core::FormatRate(hosts->policy.rate);
+    view->rate_until_wall_ns = wall(rate_until_ns_);
   }
-  const Site* site = site_ == nullptr ? nullptr : shard_->gate->Look(site_);
+  const Site* site = hosts == nullptr ? nullptr : shard_->gate->Look(hosts->site);
   if (site != nullptr) {
     const SiteHealth health = site->slots.health();
     view->has_site = true;
@@ -69,7 +84,26 @@ void Destination::Describe(DestinationView* view) const {
     view->site_failures = health.failures;
     view->blocked_until_wall_ns = wall(site->slots.BlockedUntil(io.now_ns()));
   }
-  view->limit = LimitOf(*view);
+  switch (hosts_.standing()) {
+    case HostsStanding::kUnrouted:
+      view->limit = DestinationLimit::kUnrouted;
+      break;
+    case HostsStanding::kPutOff:
+    case HostsStanding::kUndeliverable:
+      view->limit = DestinationLimit::kUnresolved;
+      view->asked_again_wall_ns = wall(hosts_.good_until_ns());
+      view->trouble = hosts_.words().text;
+      break;
+    case HostsStanding::kUnknown:
+      view->limit = DestinationLimit::kResolving;
+      break;
+    case HostsStanding::kKnown:
+      view->limit = LimitOf(*view);
+      if (waiting_ > 0 && view->limit == DestinationLimit::kNone) {
+        view->limit = DestinationLimit::kResolving;
+      }
+      break;
+  }
 }
 
 }  // namespace outbox::queue

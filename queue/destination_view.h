@@ -19,7 +19,10 @@ enum class DestinationLimit : uint8_t {
   kSlowStart,    // it was not well: the connections grow one by one
   kConnections,  // all connections that the site may have are in use
   kPace,         // its connections are at work on what came before
-  kUnresolved,   // no host is known
+  kRate,         // its site takes no more messages for now, until rate_until_wall_ns
+  kResolving,    // its hosts are being looked up
+  kUnresolved,   // they cannot be found out for now; asked again at asked_again_wall_ns
+  kUnrouted,     // its key names no place to go to
 };
 const char* DestinationLimitName(DestinationLimit limit);
 
@@ -35,10 +38,16 @@ struct DestinationView {
   bool lanes = false;        // so busy that every shard sends its own part
   uint64_t ready = 0;        // tickets that wait for a delivery
   uint64_t sending = 0;      // tickets in an attempt
+  uint64_t resolving = 0;    // tickets that wait for the DNS
   uint32_t connections = 0;  // of this shard, open or being opened
   std::vector<HostView> hosts;
+  std::string trouble;  // why its hosts are not known, or are left alone: a sentence; or empty
+  int64_t asked_again_wall_ns = 0;  // the DNS, with kUnresolved
   // The site, over all shards.
   bool has_site = false;
+  std::string site;  // its name
+  std::string site_rate;  // "100/min"; empty: no limit
+  int64_t rate_until_wall_ns = 0;
   uint32_t site_connections = 0;
   uint32_t site_limit = 0;
   uint32_t site_window = 0;    // connections that the slow start allows; 0: the limit

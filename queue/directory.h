@@ -22,8 +22,8 @@ struct DirectoryEntry {
   uint64_t hash = 0;  // stable over runs; hash % shards is the owner
   // Home's alone.
   uint32_t tickets = 0;    // that name this entry
-  // Hosts are known: a domain that no static route matches has none.
-  bool routed() const { return key.starts_with("via:"); }
+  // It says where to go (queue/destination_key.h).
+  bool routed() const { return key.starts_with("via:") || key.starts_with("mx:"); }
   bool lane_open = false;  // offer to ourselves instead of the owner
 };
 

@@ -146,6 +146,9 @@ void Home::OnReturn(Ticket* returned) {
       HandleAttempt(ticket, *result);
       return;
     case ReturnReason::kDeadline:
+      // Why it was not even tried, for the sender who is about to be told.
+      if (!result->failed.empty()) SetReply(ticket, result->failed[0], result->mailhost);
+      [[fallthrough]];
     case ReturnReason::kRecalled:
       ticket->next_attempt_ns = 0;
       OfferOrWait(ticket);

@@ -82,9 +82,10 @@ Shard::Shard(const ShardSetup& setup)
   owner.sites = setup_.sites;
   owner.links = &links_;
   owner.log = &log_;
-  owner.connections_for = [this](std::string_view key) { return router().ConnectionsFor(key); };
+  owner.policy_for = [this](std::string_view key, const SiteHosts& hosts) {
+    return setup_.config.sites->For(key, hosts);
+  };
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
-  owner.max_messages_per_connection = config.delivery.max_messages_per_connection;
   destinations_ = std::make_unique<DestinationTable>(owner);
   operations_ = std::make_unique<ShardOperator>(io_, home_.get(), destinations_.get(), &log_);
   post_.SetHandlers(home_.get(), destinations_.get(), nullptr);

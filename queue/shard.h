@@ -38,6 +38,7 @@
 #include "queue/shard_mail.h"
 #include "queue/shard_operator.h"
 #include "queue/site.h"
+#include "queue/site_rules.h"
 #include "queue/smtp_link.h"
 #include "queue/store.h"
 #include "smtp/block_cache.h"

@@ -188,6 +188,20 @@ void ShardLog::OnHostFailed(const Ticket& ticket, std::string_view mailhost,
   Words(result, &line);
 }
 
+void ShardLog::OnUnresolved(const Ticket& ticket, std::string_view destination,
+                            const RecipientResult& result, int64_t until_ns) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  char id[kMessageIdChars];
+  core::EventLog::Event line = events_->Write(LogLevel::kInfo, io_->wall_ns(), "unresolved",
+                                              FormatMessageId(ticket.message_id, id));
+  line.Field("destination", destination);
+  Words(result, &line);
+  if (until_ns == core::kNever) return;
+  std::array<char, core::kRfc3339Bytes> buffer;
+  const int64_t wall_ns = io_->wall_ns() + (until_ns - io_->now_ns());
+  line.Field("asked_again", core::FormatRfc3339(wall_ns, buffer));
+}
+
 void ShardLog::Damage(std::string_view what) {
   metrics_->spool_damages_total.Add();
   Notice(LogLevel::kError, "spool_damage", what);

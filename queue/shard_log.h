@@ -58,6 +58,8 @@ class ShardLog : public AttemptLog {
                    const RecipientResult& result) override;
   void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                     const RecipientResult& result) override;
+  void OnUnresolved(const Ticket& ticket, std::string_view destination,
+                    const RecipientResult& result, int64_t until_ns) override;
 
   // --- The spool ---
   void Damage(std::string_view what);

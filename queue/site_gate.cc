@@ -30,16 +30,24 @@ SiteGate::~SiteGate() {
   }
 }
 
-LocalSite* SiteGate::Join(uint64_t hash, uint32_t limit) {
-  if (hash == 0) hash = 1;  // 0 means "never used" in the table
-  std::unique_ptr<LocalSite>& entry = by_hash_[hash];
+LocalSite* SiteGate::Join(const SitePolicy& policy) {
+  std::unique_ptr<LocalSite>& entry = by_hash_[policy.hash];
   if (entry == nullptr) {
     entry = std::make_unique<LocalSite>();
-    entry->hash = hash;
-    entry->limit = limit;
+    entry->hash = policy.hash;
+    entry->limit = policy.max_connections;
+    entry->rate = policy.rate;
     entry->gate = this;
     entry->timer.Bind<&LocalSite::OnTimer>(entry.get());
     FindRoom(entry.get());
+  } else if (entry->limit != policy.max_connections || entry->rate != policy.rate) {
+    entry->limit = policy.max_connections;
+    entry->rate = policy.rate;
+    if (entry->index != SiteTable::kNoSite) {
+      shared(entry.get()).slots.SetLimit(entry->limit);
+      shared(entry.get()).rate.SetRate(entry->rate);
+      GrantMore(entry.get());
+    }
   }
   ++entry->users;
   return entry.get();
@@ -52,7 +60,13 @@ void SiteGate::FindRoom(LocalSite* site) {
     return;
   }
   by_index_[site->index] = site;
-  for (;;) {  // the limit may have been raised
+  shared(site).rate.SetRate(site->rate);
+  GrantMore(site);
+}
+
+// The limit may have been raised.
+void SiteGate::GrantMore(LocalSite* site) {
+  for (;;) {
     const int shard = shared(site).slots.GrantFree();
     if (shard < 0) break;
     Hand(site, shard);
@@ -190,6 +204,7 @@ void SiteGate::SetBusy(LocalSite* site, IdleConnection* connection) {
 
 bool SiteGate::Fail(LocalSite* site, int64_t started_ns, int64_t retry_period_ns) {
   bool counted = false;
+  if (site->index == SiteTable::kNoSite) return counted;  // has just changed; nothing to set back
   uint64_t mask = shared(site).slots.Fail(started_ns, io_->now_ns(), [&](uint32_t failures) {
     counted = true;
     return BackoffDelay(failures, retry_period_ns, random_);
@@ -200,7 +215,16 @@ bool SiteGate::Fail(LocalSite* site, int64_t started_ns, int64_t retry_period_ns
   return counted;
 }
 
+int64_t SiteGate::TakeRate(LocalSite* site) {
+  return site->index == SiteTable::kNoSite ? 0 : shared(site).rate.Take(io_->now_ns());
+}
+
+int64_t SiteGate::LookRate(const LocalSite* site) const {
+  return site->index == SiteTable::kNoSite ? 0 : shared(site).rate.Look(io_->now_ns());
+}
+
 void SiteGate::Succeed(LocalSite* site) {
+  if (site->index == SiteTable::kNoSite) return;
   auto& slots = shared(site).slots;
   if (!slots.Succeed()) return;
   for (;;) {

@@ -15,6 +15,7 @@
 #include "core/timer.h"
 #include "core/timer_wheel.h"
 #include "queue/site.h"
+#include "queue/site_policy.h"
 
 namespace outbox::core {
 class Random;
@@ -57,6 +58,7 @@ struct LocalSite {
   uint64_t hash = 0;
   uint32_t index = SiteTable::kNoSite;  // in the table; kNoSite: no room there yet, tried again
   uint32_t limit = 0;
+  core::Rate rate;
   uint32_t users = 0;      // destinations that refer to it
   uint32_t slots = 0;      // that this shard holds
   bool expecting = false;  // our waiter bit is set, or a grant or news is on its way
@@ -76,8 +78,8 @@ class SiteGate {
   SiteGate(const SiteGate&) = delete;
   SiteGate& operator=(const SiteGate&) = delete;
 
-  // A destination begins and ceases to refer to a site. `hash` is that of the site's key.
-  LocalSite* Join(uint64_t hash, uint32_t limit);
+  // A destination begins and ceases to refer to a site. The limits are those of who came last.
+  LocalSite* Join(const SitePolicy& policy);
   // REQUIRES: the user does not wait and has given its slots back.
   void Leave(LocalSite* site);
 
@@ -101,6 +103,10 @@ class SiteGate {
   const Site* Look(const LocalSite* site) const {
     return site->index == SiteTable::kNoSite ? nullptr : &shared(site);
   }
+  // One message more within the site's rate: 0, or when it may be sent, steady. LookRate takes
+  // nothing.
+  int64_t TakeRate(LocalSite* site);
+  int64_t LookRate(const LocalSite* site) const;
   // Somebody without any slot waits: a busy connection should end when it has had its share.
   bool ShouldYield(LocalSite* site) const;
 
@@ -118,6 +124,7 @@ class SiteGate {
   void Pump(LocalSite* site);
   bool PumpOne(LocalSite* site);
   void FindRoom(LocalSite* site);
+  void GrantMore(LocalSite* site);
   void OnTimer(LocalSite* site);
   void Hand(const LocalSite* site, int shard);
   void CloseOneIdle(LocalSite* site);

@@ -20,6 +20,8 @@ struct SitePolicy {
   uint32_t max_connections = core::kDefaultConnectionsPerSite;
   uint32_t max_messages_per_connection = 0;  // 0: no limit
   core::Rate rate;
+
+  bool operator==(const SitePolicy&) const = default;
 };
 
 // What decides about a site: where mail goes, as the destination knows it.

@@ -69,6 +69,7 @@ json TrailJson(std::vector<queue::AttemptFact> trail) {
 json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& parts) {
   uint64_t tickets = 0;
   uint64_t ready = 0;
+  uint64_t resolving = 0;
   uint64_t sending = 0;
   uint64_t connections = 0;
   bool lanes = false;
@@ -78,6 +79,7 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
     if (!part.view.has_value()) continue;
     const queue::DestinationView& view = *part.view;
     ready += view.ready;
+    resolving += view.resolving;
     sending += view.sending;
     connections += view.connections;
     lanes = lanes || view.lanes;
@@ -85,18 +87,25 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
   }
   json out = {{"destination", key}, {"queued", tickets},          {"ready", ready},
               {"sending", sending}, {"connections", connections}, {"lanes", lanes},
-              {"limit", "none"},    {"blocked_until", nullptr},   {"hosts", json::array()}};
+              {"limit", "none"},    {"blocked_until", nullptr},   {"hosts", json::array()},
+              {"resolving", resolving}};
   if (main == nullptr) return out;
   out["limit"] = queue::DestinationLimitName(main->limit);
-  out["blocked_until"] = Seconds(main->blocked_until_wall_ns);
+  out["blocked_until"] = Seconds(main->limit == queue::DestinationLimit::kRate
+                                     ? main->rate_until_wall_ns
+                                     : std::max(main->blocked_until_wall_ns,
+                                                main->asked_again_wall_ns));
+  if (!main->trouble.empty()) out["trouble"] = main->trouble;
   for (const queue::HostView& host : main->hosts) {
     out["hosts"].push_back({{"host", host.name}, {"down_until", Seconds(host.down_until_wall_ns)}});
   }
   if (main->has_site) {
-    out["site"] = {{"connections", main->site_connections},
+    out["site"] = {{"name", main->site},
+                   {"connections", main->site_connections},
                    {"limit", main->site_limit},
                    {"window", main->site_window},
                    {"failures", main->site_failures}};
+    if (!main->site_rate.empty()) out["site"]["rate"] = main->site_rate;
   }
   return out;
 }

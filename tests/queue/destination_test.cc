@@ -112,9 +112,9 @@ TEST(DestinationTest, AFullTransactionGoesOnInTheNext) {
   world.Stop();
 }
 
-TEST(DestinationTest, ADomainWithoutRouteIsDeferredWithASentence) {
+TEST(DestinationTest, AKeyThatNamesNoPlaceIsDeferredWithASentence) {
   ShardWorld world({});
-  TestMail* mail = world.Send(0, "mx:example.com", {.recipients = 2});
+  TestMail* mail = world.Send(0, "nowhere:example.com", {.recipients = 2});
   ASSERT_TRUE(world.RunUntilHome(kNsPerSecond));
   ASSERT_EQ(mail->ticket.result->failed.size(), 2u);
   EXPECT_EQ(mail->ticket.result->failed[0].code, 0);

@@ -1,8 +1,17 @@
 outbox_test(destination_test
-  FILES queue/destination_test.cc queue/shard_world.cc queue/scripted_link.cc
+  FILES
+    queue/destination_mx_test.cc
+    queue/destination_test.cc
+    queue/scripted_finder.cc
+    queue/scripted_link.cc
+    queue/shard_world.cc
   LINK outbox_queue)
 outbox_test(queue_simulation_test
-  FILES queue/queue_simulation_test.cc queue/shard_world.cc queue/scripted_link.cc
+  FILES
+    queue/queue_simulation_test.cc
+    queue/scripted_finder.cc
+    queue/scripted_link.cc
+    queue/shard_world.cc
   LINK outbox_queue LABEL simulation)
 outbox_test(site_interleaving_test
   FILES queue/site_interleaving_test.cc LINK outbox_queue)

@@ -1,5 +1,5 @@
 // The destination's side under seeds: four shards, hosts with faults, recalls, tiny mailboxes,
-// stops.
+// a DNS that changes its mind, stops.
 //
 // For every seed: each ticket that was offered comes back exactly once per offer; what came home is
 // what the peers have taken, nobody gets a message twice; all windows are back when a ticket is;
@@ -34,14 +34,16 @@ void DrawScript(core::Random* random, Script* script) {
 class SeedRun {
  public:
   explicit SeedRun(uint64_t seed) : world_(Draw(seed)), random_(world_.random().Next()) {
-    for (int i = 1; i <= 6; ++i) {
+    for (int i = 1; i <= 10; ++i) {
       hosts_.push_back("10.0.0." + std::to_string(i) + ":25");
       DrawScript(&random_, &world_.host(hosts_.back()));
     }
     // Lists of one to three hosts; none shares a host with another site.
     keys_ = {"via:" + hosts_[0], "via:" + hosts_[1] + "," + hosts_[2],
              "via:" + hosts_[2] + "," + hosts_[1],
-             "via:" + hosts_[3] + "," + hosts_[4] + "," + hosts_[5], "mx:example.com"};
+             "via:" + hosts_[3] + "," + hosts_[4] + "," + hosts_[5], "via:named.example:25",
+             "mx:moves.example", "mx:grows.example", "mx:grows-too.example"};
+    for (size_t i = 0; i < std::size(kNames); ++i) ChangeTheDns(i);
   }
 
   void Go() {
@@ -50,6 +52,7 @@ class SeedRun {
       Send();
       if (random_.Chance(1, 4)) world_.RunFor(random_.Between(0, 20 * kNsPerMs));
       if (random_.Chance(1, 10)) Recall();
+      if (random_.Chance(1, 20)) ChangeTheDns(random_.Below(std::size(kNames)));
       if (random_.Chance(1, 50)) {
         Script& script = world_.host(hosts_[random_.Below(hosts_.size())]);
         script.up = !script.up;
@@ -60,6 +63,10 @@ class SeedRun {
     } else {
       // The world heals, and everything that is out comes home by itself.
       for (const std::string& host : hosts_) world_.host(host) = Script{};
+      for (const char* name : kNames) {
+        world_.dns()[name].kind = dns::MxPlanKind::kHosts;
+        world_.dns()[name].delay_ns = kNsPerMs;
+      }
       EXPECT_TRUE(world_.RunUntilHome(24 * kNsPerHour));
     }
     world_.Stop();
@@ -96,6 +103,30 @@ class SeedRun {
     world_.Send(home, keys_[random_.Below(keys_.size())], mail);
   }
 
+  // A name gets another answer: other hosts, none at all, another TTL, a slower server.
+  void ChangeTheDns(uint64_t which) {
+    ScriptedAnswer& answer = world_.dns()[kNames[which]];
+    constexpr dns::MxPlanKind kKinds[] = {dns::MxPlanKind::kTemporary, dns::MxPlanKind::kInvalid,
+                                          dns::MxPlanKind::kNoSuchDomain, dns::MxPlanKind::kNullMx};
+    answer.kind = random_.Chance(2, 3) ? dns::MxPlanKind::kHosts : kKinds[random_.Below(4)];
+    const bool other = random_.Chance(1, 2);
+    switch (which) {
+      case 0:
+        answer.hosts = {ScriptedAnswer::Host(0, "", {"10.0.0.7"})};
+        break;
+      case 1:  // from one site to the other
+        answer.hosts = {ScriptedAnswer::Host(10, other ? "a" : "b", {other ? "10.0.0.8"
+                                                                           : "10.0.0.9"})};
+        break;
+      default:  // another address of the same host
+        answer.hosts = {ScriptedAnswer::Host(10, "c", {"10.0.0.10"})};
+        if (other) answer.hosts[0].addresses.insert(answer.hosts[0].addresses.begin(), extra_);
+        break;
+    }
+    answer.ttl_ns = random_.Chance(1, 3) ? 0 : random_.Between(0, 10 * kNsPerSecond);
+    answer.delay_ns = random_.Chance(1, 3) ? 0 : random_.Between(0, 500 * kNsPerMs);
+  }
+
   void Recall() {
     const auto& mails = world_.mails();
     world_.Recall(mails[random_.Below(mails.size())].get());
@@ -115,6 +146,10 @@ class SeedRun {
       EXPECT_EQ(world_.sites()[i].slots.in_use(), 0u);
     }
   }
+
+  static constexpr const char* kNames[] = {"named.example", "moves.example", "grows.example",
+                                           "grows-too.example"};
+  const core::IpAddress extra_ = core::IpAddress::V4(10, 0, 0, 11);
 
   ShardWorld world_;
   core::Random random_;

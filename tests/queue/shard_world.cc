@@ -14,6 +14,10 @@ namespace outbox::queue {
 ShardWorld::ShardWorld(const Options& options)
     : options_(options),
       random_(options.seed),
+      finder_(&now_ns_,
+              [this](int64_t time_ns, std::function<void()> event) {
+                At(time_ns, std::move(event));
+              }),
       exchange_(options.shards, options.tiny_mailboxes),
       sites_(64) {
   for (uint32_t i = 0; i < options.shards; ++i) {
@@ -31,7 +35,13 @@ ShardWorld::ShardWorld(const Options& options)
     context.post = shard->post.get();
     context.sites = &sites_;
     context.links = shard.get();
-    context.connections_for = [this](std::string_view) { return options_.limit; };
+    context.finder = &finder_;
+    context.policy_for = [this](std::string_view, const SiteHosts& hosts) {
+      SitePolicy policy = SiteOfHosts(hosts);
+      policy.max_connections = options_.limit;
+      policy.rate = options_.rate;
+      return policy;
+    };
     shard->table = std::make_unique<DestinationTable>(context);
     shard->post->SetHandlers(shard.get(), shard->table.get(), shard.get());
     shards_.push_back(std::move(shard));

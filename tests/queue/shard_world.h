@@ -24,6 +24,7 @@
 #include "queue/shard_mail.h"
 #include "queue/site.h"
 #include "tests/queue/clock_io.h"
+#include "tests/queue/scripted_finder.h"
 
 namespace outbox::queue {
 
@@ -69,6 +70,7 @@ class ShardWorld {
     uint32_t shards = 4;
     bool tiny_mailboxes = false;
     uint32_t limit = 20;                      // connections per site
+    core::Rate rate = {};                     // messages per site
     int64_t fetch_ns = 100 * core::kNsPerUs;  // home's disk
     int64_t offer_again_ns = 0;               // > 0: home offers deferred tickets again after this
   };
@@ -76,6 +78,7 @@ class ShardWorld {
   explicit ShardWorld(const Options& options);
 
   Script& host(const std::string& address) { return scripts_[address]; }
+  ScriptedFinder& dns() { return finder_; }
 
   struct MailOptions {
     uint32_t recipients = 1;
@@ -169,6 +172,7 @@ class ShardWorld {
   uint64_t trace_ = 0;
   size_t home_so_far_ = 0;  // mails before this one are home for good
   std::priority_queue<Event> events_;
+  ScriptedFinder finder_;
   Exchange exchange_;
   SiteTable sites_;
   std::vector<std::unique_ptr<Shard>> shards_;

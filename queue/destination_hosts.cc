@@ -1,0 +1,180 @@
+#include "queue/destination_hosts.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/check.h"
+#include "core/limits.h"
+#include "io/io.h"
+#include "queue/destination.h"
+#include "queue/site_gate.h"
+
+namespace outbox::queue {
+namespace {
+
+// What a sender reads. RFC 3463 3.5, 3.6; RFC 7505 3.
+struct Meaning {
+  bool permanent;
+  const char* enhanced;
+};
+
+Meaning MeaningOf(dns::MxPlanKind kind, bool via_mx) {
+  switch (kind) {
+    case dns::MxPlanKind::kNoSuchDomain:
+      return via_mx ? Meaning{true, "5.1.2"} : Meaning{false, "4.4.4"};
+    case dns::MxPlanKind::kNullMx:
+      return {true, "5.1.10"};
+    case dns::MxPlanKind::kNoAddress:
+      return via_mx ? Meaning{true, "5.4.4"} : Meaning{false, "4.4.4"};
+    case dns::MxPlanKind::kSelf:
+      return {true, "5.4.6"};
+    case dns::MxPlanKind::kInvalid:
+      return {false, "4.4.4"};
+    case dns::MxPlanKind::kHosts:
+    case dns::MxPlanKind::kTemporary:
+      break;
+  }
+  return {false, "4.4.3"};
+}
+
+}  // namespace
+
+DestinationHosts::DestinationHosts(OwnerShard* shard, std::string_view key,
+                                   Destination* destination)
+    : shard_(shard), destination_(destination), key_(key), parsed_(ParseDestinationKey(key)) {
+  query_.Bind<&DestinationHosts::OnAnswer>(this);
+  since_ns_ = now_ns();
+  if (!parsed_.valid()) {
+    standing_ = HostsStanding::kUnrouted;
+    good_until_ns_ = core::kNever;
+    words_.enhanced = "4.4.4";
+    words_.text = "no route is known for \"" + key_ + "\"";
+  } else if (parsed_.all_addresses()) {
+    TakeHosts(PlanOfAddresses(parsed_));
+    good_until_ns_ = core::kNever;
+  } else if (shard_->context.finder == nullptr) {
+    standing_ = HostsStanding::kPutOff;
+    good_until_ns_ = core::kNever;
+    words_.enhanced = "4.4.3";
+    words_.text = "there is nobody to ask for the hosts of \"" + key_ + "\"";
+  }
+}
+
+DestinationHosts::~DestinationHosts() {
+  Stop();
+  CHECK(old_.empty());
+  if (plan_ == nullptr) return;
+  CHECK(plan_->users == 0);
+  shard_->gate->Leave(plan_->site);
+}
+
+int64_t DestinationHosts::now_ns() const { return shard_->context.io->now_ns(); }
+
+void DestinationHosts::Stop() {
+  if (query_.in_flight) shard_->context.finder->Cancel(&query_);
+}
+
+bool DestinationHosts::Current() const { return good_until_ns_ > now_ns(); }
+
+int64_t DestinationHosts::refresh_ns() const {
+  if (good_until_ns_ == core::kNever) return core::kNever;
+  return std::max(good_until_ns_, answered_ns_ + core::kHostsRefreshNs);
+}
+
+void DestinationHosts::Ask() {
+  if (!Current() && !asking()) AskNow();
+}
+
+void DestinationHosts::AskNow() {
+  if (asking() || shard_->closing || shard_->context.finder == nullptr) return;
+  if (!parsed_.valid() || parsed_.all_addresses()) return;
+  if (const dns::MxPlanPtr answer = shard_->context.finder->Find(parsed_, &query_)) {
+    OnAnswer(answer);
+  }
+}
+
+void DestinationHosts::OnAnswer(const dns::MxPlanPtr& answer) {
+  TakeAnswer(*answer);
+  destination_->OnAnswer();
+}
+
+void DestinationHosts::TakeAnswer(const dns::MxPlan& answer) {
+  answered_ns_ = now_ns();
+  // An answer that is too old already serves at least what waits for it.
+  good_until_ns_ = std::max(answer.valid_until_ns, now_ns() + core::kNsPerMs);
+  if (answer.kind == dns::MxPlanKind::kHosts) {
+    TakeHosts(PlanOfAnswer(parsed_, answer, shard_->context.random));
+    stale_until_ns_ = good_until_ns_ + core::kStaleHostsNs;
+    return;
+  }
+  const Meaning meaning = MeaningOf(answer.kind, parsed_.via_mx());
+  words_ = RecipientResult{};
+  words_.verdict = meaning.permanent ? Verdict::kBounced : Verdict::kDeferred;
+  words_.enhanced = meaning.enhanced;
+  words_.text = answer.reason;
+  if (meaning.permanent) {
+    Enter(HostsStanding::kUndeliverable);
+  } else if (standing_ != HostsStanding::kKnown || now_ns() >= stale_until_ns_) {
+    Enter(HostsStanding::kPutOff);
+  }
+}
+
+void DestinationHosts::Enter(HostsStanding standing) {
+  if (standing_ == standing) return;
+  standing_ = standing;
+  since_ns_ = now_ns();
+}
+
+SitePolicy DestinationHosts::PolicyFor(const SiteHosts& hosts) const {
+  const auto& policy_for = shard_->context.policy_for;
+  return policy_for ? policy_for(key_, hosts) : SiteOfHosts(hosts);
+}
+
+void DestinationHosts::TakeHosts(HostPlan plan) {
+  CHECK(!plan.hosts.empty());
+  Enter(HostsStanding::kKnown);
+  if (plan_ != nullptr && plan_->SameHosts(plan)) return;
+  plan.policy = PolicyFor(plan.site_hosts);
+  Replace(std::make_unique<HostPlan>(std::move(plan)));
+}
+
+void DestinationHosts::Reconsider() {
+  if (plan_ == nullptr) return;
+  SitePolicy policy = PolicyFor(plan_->site_hosts);
+  if (policy == plan_->policy) return;
+  auto plan = std::make_unique<HostPlan>();
+  plan->hosts = plan_->hosts;
+  for (PlannedHost& host : plan->hosts) host.connections = 0;
+  plan->site_hosts = plan_->site_hosts;
+  plan->policy = std::move(policy);
+  Replace(std::move(plan));
+}
+
+void DestinationHosts::Replace(std::unique_ptr<HostPlan> plan) {
+  plan->site = shard_->gate->Join(plan->policy);
+  if (plan_ != nullptr) {
+    for (PlannedHost& host : plan->hosts) {
+      const int before = plan_->Find(host.address);
+      if (before >= 0) host.down_until_ns = plan_->hosts[static_cast<size_t>(before)].down_until_ns;
+    }
+  }
+  std::swap(plan, plan_);
+  if (plan == nullptr) return;
+  HostPlan* const old = plan.get();
+  Use(old);  // it stays while the destination lets go of it
+  old_.push_back(std::move(plan));
+  destination_->OnPlan(old);
+  Release(old);
+}
+
+void DestinationHosts::Release(HostPlan* plan) {
+  CHECK(plan->users > 0);
+  if (--plan->users > 0 || plan == plan_.get()) return;
+  const auto it = std::find_if(old_.begin(), old_.end(),
+                               [plan](const auto& one) { return one.get() == plan; });
+  CHECK(it != old_.end());
+  shard_->gate->Leave(plan->site);
+  old_.erase(it);
+}
+
+}  // namespace outbox::queue

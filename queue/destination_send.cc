@@ -1,0 +1,318 @@
+// The tickets of a destination that are sent: attempts, and the connections that they go over.
+#include <algorithm>
+#include <bit>
+
+#include "core/check.h"
+#include "core/limits.h"
+#include "core/random.h"
+#include "core/time.h"
+#include "io/io.h"
+#include "queue/destination.h"
+#include "queue/shard_mail.h"
+
+namespace outbox::queue {
+namespace {
+
+// Another connection is opened when the last ready ticket would wait longer than this.
+constexpr int64_t kGrowNs = 5 * core::kNsPerMs;
+
+}  // namespace
+
+// --- Attempts -----------------------------------------------------------------------------------
+
+Attempt* Destination::TakeWork(Delivery* delivery) {
+  Attempt* attempt = homeless_.PopFront();
+  if (attempt == nullptr) {
+    if (ready_.empty() || rate_until_ns_ > now_ns()) return nullptr;
+    rate_until_ns_ = shard_->gate->TakeRate(plan()->site);
+    if (rate_until_ns_ != 0) {
+      ArmTimer();
+      return nullptr;
+    }
+    attempt = Start(ready_.Pop(), delivery);
+  }
+  attempt->delivery = delivery;
+  if (ready_.empty() && homeless_.empty()) StopAsking();
+  return attempt;
+}
+
+Attempt* Destination::Start(Ticket* ticket, Delivery* delivery) {
+  Unfresh(ticket);
+  if (ticket->timer != core::TimerWheel::kNone) {
+    shard_->context.wheel->Cancel(ticket->timer);
+    ticket->timer = core::TimerWheel::kNone;
+  }
+  ++taken_;
+  ++attempts_;
+  ++shard_->counters.attempts;
+  shard_->counters.recipients_sending += static_cast<uint64_t>(std::popcount(ticket->mask));
+  Attempt* attempt = new Attempt(ticket, shard_->context.post, shard_->context.log, now_ns());
+  attempt->plan = plan();
+  hosts_.Use(attempt->plan);
+  attempt->host = delivery->opened() ? delivery->host()
+                                     : attempt->plan->Next(0, now_ns(), shard_->context.random);
+  return attempt;
+}
+
+void Destination::Requeue(Attempt* attempt) {
+  attempt->delivery = nullptr;
+  if (shard_->closing) return Finish(attempt, ReturnReason::kAttempted, Verdict::kDeferred);
+  if (!Rehost(attempt)) return;
+  homeless_.PushBack(attempt);  // the delivery that we are called from looks here next
+}
+
+void Destination::Rehome(Attempt* attempt) {
+  attempt->delivery = nullptr;
+  if (Rehost(attempt)) homeless_.PushBack(attempt);
+}
+
+// The hosts that it has been at are those of the present plan from here on.
+void Destination::Replan(Attempt* attempt) {
+  HostPlan* const before = attempt->plan;
+  if (before == plan()) return;
+  uint64_t tried = 0;
+  for (size_t i = 0; i < plan()->hosts.size(); ++i) {
+    const int at = before->Find(plan()->hosts[i].address);
+    if (at >= 0 && (attempt->tried >> at & 1) != 0) tried |= uint64_t{1} << i;
+  }
+  attempt->tried = tried;
+  attempt->plan = plan();
+  hosts_.Use(plan());
+  hosts_.Release(before);
+}
+
+bool Destination::Untried(const Attempt& attempt) const {
+  const size_t count = attempt.plan->hosts.size();
+  return static_cast<size_t>(std::popcount(attempt.tried)) < count &&
+         attempt.tried_count < core::kHostsPerAttempt;
+}
+
+bool Destination::Rehost(Attempt* attempt) {
+  if (attempt->plan == plan()) return true;
+  const core::SocketAddress address = attempt->plan->hosts[attempt->host].address;
+  Replan(attempt);
+  const int same = plan()->Find(address);
+  if (same >= 0) {
+    attempt->host = static_cast<uint8_t>(same);
+    return true;
+  }
+  attempt->ForgetAgain();  // that was about a host that has gone
+  if (Untried(*attempt)) {
+    attempt->host = plan()->Next(attempt->tried, now_ns(), shard_->context.random);
+    return true;
+  }
+  Finish(attempt, ReturnReason::kAttempted, Verdict::kDeferred);
+  return false;
+}
+
+void Destination::MoveOn(Attempt* attempt) {
+  attempt->delivery = nullptr;
+  attempt->tried |= uint64_t{1} << attempt->host;
+  ++attempt->tried_count;
+  Replan(attempt);
+  const bool more = Untried(*attempt);
+  if (more && !attempt->ticket->recalled && !shard_->closing) {
+    attempt->host = plan()->Next(attempt->tried, now_ns(), shard_->context.random);
+    attempt->forgiven = false;
+    homeless_.PushBack(attempt);
+    return;
+  }
+  if (attempt->unreachable_count == attempt->tried_count &&
+      shard_->gate->Fail(attempt->plan->site, attempt->started_ns, retry_period_ns_)) {
+    ++shard_->counters.backoffs;
+    const std::vector<RecipientResult>& failed = attempt->ticket->result->failed;
+    if (!failed.empty()) trouble_ = failed.back();
+  }
+  Finish(attempt, ReturnReason::kAttempted,
+         more ? Verdict::kDeferred : JudgeLeftOver(attempt->tried_count, attempt->refused_count));
+}
+
+void Destination::OnUnreachable(HostPlan* at, int64_t started_ns) {
+  if (at->hosts.size() > 1) return;  // the others have not been asked
+  if (shard_->gate->Fail(at->site, started_ns, retry_period_ns_)) ++shard_->counters.backoffs;
+}
+
+void Destination::Finish(Attempt* attempt, ReturnReason reason, Verdict verdict) {
+  attempt->delivery = nullptr;
+  hosts_.Release(attempt->plan);
+  attempt->plan = nullptr;
+  attempt->Finish(reason, verdict);
+  shard_->counters.recipients_sending -=
+      static_cast<uint64_t>(std::popcount(attempt->ticket->mask));
+  MaybeReturn(attempt);
+}
+
+void Destination::MaybeReturn(Attempt* attempt) {
+  if (!attempt->finished() || !attempt->Quiet()) return;
+  attempt->Return();
+  delete attempt;
+  CHECK(attempts_ > 0);
+  --attempts_;
+  --shard_->counters.tickets;
+  ArmTimer();
+}
+
+void Destination::Recall(Ticket* ticket) {
+  if (ticket->state.load(std::memory_order_relaxed) != RecipientState::kSending) {
+    TakeOut(ticket);
+    ReturnWaiting(ticket, ReturnReason::kRecalled);
+    ArmTimer();
+    return;
+  }
+  Attempt* attempt = static_cast<Attempt*>(ticket->place);
+  if (attempt->finished()) return;
+  if (attempt->delivery != nullptr) {
+    if (!attempt->delivery->Drop(attempt)) return;  // it returns after its transaction
+  } else if (attempt->link.linked()) {
+    homeless_.Remove(attempt);
+  } else {
+    return;
+  }
+  Finish(attempt, attempt->tried_count > 0 ? ReturnReason::kAttempted : ReturnReason::kRecalled,
+         Verdict::kDeferred);
+}
+
+void Destination::Lift() {
+  if (plan() != nullptr) {
+    for (PlannedHost& host : plan()->hosts) host.down_until_ns = 0;
+    shard_->gate->Lift(plan()->site);
+  }
+  // What the DNS has said is not believed for longer, either, unless it can be acted on.
+  if (hosts_.standing() != HostsStanding::kKnown) hosts_.AskNow();
+  ArmTimer();
+}
+
+void Destination::EndAttempts() {
+  while (Attempt* attempt = homeless_.PopFront()) {
+    Finish(attempt, ReturnReason::kAttempted, Verdict::kDeferred);
+  }
+  Delivery* next = nullptr;
+  for (Delivery* delivery = deliveries_.front(); delivery != nullptr; delivery = next) {
+    next = deliveries_.Next(delivery);
+    if (Attempt* attempt = delivery->next()) {
+      delivery->Drop(attempt);
+      Finish(attempt, attempt->tried_count > 0 ? ReturnReason::kAttempted : ReturnReason::kShutdown,
+             Verdict::kDeferred);
+    }
+    delivery->Leave();
+  }
+}
+
+void Destination::Abort() {
+  Delivery* next = nullptr;
+  for (Delivery* delivery = deliveries_.front(); delivery != nullptr; delivery = next) {
+    next = deliveries_.Next(delivery);
+    delivery->Abort();
+  }
+}
+
+// --- Connections --------------------------------------------------------------------------------
+
+bool Destination::WantsMore() const {
+  if (plan() == nullptr || !idle_.empty()) return false;
+  // With connections that can take them, attempts between two hosts are taken up at once.
+  if (!homeless_.empty() && connection_count_ == 0) return true;
+  if (ready_.empty() || rate_until_ns_ > now_ns()) return false;
+  if (connection_count_ == 0) return true;
+  if (connection_count_ - open_count_ >= std::max(open_count_, 1u)) return false;
+  if (open_count_ == 0 || ready_.size() <= connection_count_) return false;
+  // The open ones can keep up with the site's rate.
+  const core::Rate& rate = plan()->policy.rate;
+  if (rate.limited() && pace_ns_ / open_count_ <= rate.per_ns / rate.events) return false;
+  return static_cast<int64_t>(ready_.size()) * pace_ns_ / open_count_ > kGrowNs;
+}
+
+void Destination::MaybeGrow() {
+  if (asking_ || shard_->closing || !WantsMore()) return;
+  asking_ = true;
+  shard_->gate->Ask(plan()->site, this);
+}
+
+void Destination::StopAsking() {
+  if (!asking_) return;
+  shard_->gate->StopAsking(this);
+  asking_ = false;
+}
+
+void Destination::OnSlot() {
+  asking_ = false;
+  if (!shard_->closing) {
+    Delivery* delivery = new Delivery(this);
+    if (Attempt* attempt = TakeWork(delivery)) {
+      deliveries_.PushBack(delivery);
+      ++connection_count_;
+      ++shard_->counters.connections;
+      delivery->Start(attempt);
+      return;
+    }
+    delete delivery;
+  }
+  shard_->gate->GiveBack(plan()->site);
+}
+
+void Destination::PokeIdle() {
+  while (!idle_.empty() && (!homeless_.empty() || (!ready_.empty() && rate_until_ns_ == 0))) {
+    idle_.front()->Poke();
+  }
+}
+
+void Destination::OnPlan(HostPlan* old) {
+  if (old->site != plan()->site) StopAsking();
+  rate_until_ns_ = 0;
+  core::IntrusiveList<Attempt, &Attempt::link> homeless;
+  while (Attempt* attempt = homeless_.PopFront()) homeless.PushBack(attempt);
+  while (Attempt* attempt = homeless.PopFront()) Rehome(attempt);
+  Delivery* next = nullptr;
+  for (Delivery* delivery = deliveries_.front(); delivery != nullptr; delivery = next) {
+    next = deliveries_.Next(delivery);
+    delivery->OnPlan();
+  }
+  PokeIdle();
+  MaybeGrow();
+}
+
+void Destination::OnDismissed(bool opened) {
+  --connection_count_;
+  if (opened) --open_count_;
+}
+
+void Destination::OnReadmitted(bool opened) {
+  ++connection_count_;
+  if (opened) ++open_count_;
+}
+
+void Destination::OnOpened() {
+  ++open_count_;
+  MaybeGrow();
+}
+
+void Destination::OnIdle(Delivery* delivery) { idle_.PushFront(delivery); }
+
+void Destination::OnBusy(Delivery* delivery) { idle_.Remove(delivery); }
+
+void Destination::OnTransaction(int64_t took_ns) {
+  pace_ns_ = pace_ns_ == 0 ? took_ns : (pace_ns_ * 7 + took_ns) / 8;
+  MaybeGrow();
+}
+
+void Destination::OnAlive(HostPlan* at, uint8_t host) {
+  at->hosts[host].down_until_ns = 0;
+  shard_->gate->Succeed(at->site);
+}
+
+void Destination::OnLinkClosed() { --open_count_; }
+
+void Destination::OnOver(Delivery* delivery) {
+  HostPlan* const at = delivery->plan();
+  hosts_.Use(at);
+  deliveries_.Remove(delivery);
+  if (!delivery->dismissed()) --connection_count_;
+  delete delivery;
+  --shard_->counters.connections;
+  shard_->gate->GiveBack(at->site);
+  hosts_.Release(at);
+  MaybeGrow();
+  ArmTimer();
+}
+
+}  // namespace outbox::queue
