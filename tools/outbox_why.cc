@@ -100,14 +100,23 @@ std::string Limit(const json& destination, int64_t now) {
     return "all " + std::to_string(Number(site, "limit")) + " connections of the site are in use";
   }
   if (limit == "pace") return "its connections are at work on what came before";
-  if (limit == "unresolved") return "no host is known to send to";
+  const int64_t until = Number(destination, "blocked_until");
+  if (limit == "rate") {
+    return "the rate of the site, " + Text(site, "rate") + ": the next one " + Until(until, now);
+  }
+  if (limit == "resolving") return "the DNS: it is being asked for the hosts";
+  if (limit == "unresolved") {
+    return "the DNS: the hosts cannot be found out for now" +
+           (until > 0 ? ", asked again " + Until(until, now) : "");
+  }
+  if (limit == "unrouted") return "no route: it names no host to send to";
   return Number(destination, "ready") > 0 ? "about to go" : "nothing";
 }
 
 void AddDestination(const json& destination, int64_t now, std::string* out) {
   out->append("destination " + Text(destination, "destination") + "\n");
   const int64_t queued = Number(destination, "queued");
-  const int64_t ready = Number(destination, "ready");
+  const int64_t ready = Number(destination, "ready") + Number(destination, "resolving");
   const int64_t sending = Number(destination, "sending");
   AddLine("transactions",
           std::to_string(ready) + " ready, " + std::to_string(sending) + " sending, " +
@@ -119,7 +128,9 @@ void AddDestination(const json& destination, int64_t now, std::string* out) {
           std::to_string(Number(site, "connections")) + " open, of at most " +
               std::to_string(Number(site, "limit")),
           out);
+  AddLine("site", Text(site, "name"), out);
   AddLine("held up by", Limit(destination, now), out);
+  AddLine("because", Text(destination, "trouble"), out);
   for (const json& host : destination.value("hosts", json::array())) {
     const int64_t down = Number(host, "down_until");
     AddLine("host",
