@@ -60,6 +60,9 @@ Shard::Shard(const ShardSetup& setup)
       wheel_(setup.io->now_ns(), core::kMaxTimersPerShard),
       events_(setup.config.config->log.level),
       log_(setup.io, setup.metrics, &events_),
+      resolver_(setup.io, &wheel_,
+                ResolverOptionsOf(*setup.config.config, setup.own_addresses)),
+      finder_(&resolver_),
       post_(setup.exchange, static_cast<uint8_t>(setup.index)),
       links_(&client_context_) {
   const core::Config& config = *setup_.config.config;
@@ -82,6 +85,7 @@ Shard::Shard(const ShardSetup& setup)
   owner.sites = setup_.sites;
   owner.links = &links_;
   owner.log = &log_;
+  owner.finder = &finder_;
   owner.policy_for = [this](std::string_view key, const SiteHosts& hosts) {
     return setup_.config.sites->For(key, hosts);
   };
@@ -345,7 +349,8 @@ void Shard::AdvanceStop() {
     if (!clients_->closed() || drafts_->in_use() > 0 || !destinations_->closed()) return;
     if (!home_->idle(/*abandon_states=*/aborted_) || post_.HasMail() || post_.waiting() > 0) return;
     operations_->Stop();
-    if (!operations_->idle()) return;
+    resolver_.Close();
+    if (!operations_->idle() || !resolver_.closed()) return;
     step_ = Step::kClosingStores;
     for (const auto& store : stores_) {
       store->Close([this](const core::Status& status) {

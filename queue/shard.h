@@ -26,9 +26,11 @@
 #include "core/metrics.h"
 #include "core/random.h"
 #include "core/timer_wheel.h"
+#include "dns/resolver.h"
 #include "io/io.h"
 #include "queue/client_limits.h"
 #include "queue/destination_table.h"
+#include "queue/dns_host_finder.h"
 #include "queue/draft.h"
 #include "queue/home.h"
 #include "queue/reception.h"
@@ -64,8 +66,9 @@ struct ShardSetup {
   ClientLimits* clients = nullptr;
   ShardObserver* observer = nullptr;
   core::ShardMetrics* metrics = nullptr;
-  std::vector<uint32_t> adopted_logs;   // left over by an earlier number of shards
-  uint64_t max_log_bytes = UINT64_MAX;  // this shard's part of [storage] max_size
+  std::vector<core::IpAddress> own_addresses;  // of this machine, for ResolverOptionsOf
+  std::vector<uint32_t> adopted_logs;          // left over by an earlier number of shards
+  uint64_t max_log_bytes = UINT64_MAX;         // this shard's part of [storage] max_size
   // Writes whole lines of events somewhere, waiting if it must (it runs on the helper thread).
   // Unset: events are dropped.
   std::function<bool(std::string_view)> write_events;
@@ -141,6 +144,8 @@ class Shard : public DraftSink, public RoomGauge {
   core::TimerWheel wheel_;
   core::EventLog events_;
   ShardLog log_;
+  dns::Resolver resolver_;
+  DnsHostFinder finder_;
   PostOffice post_;
   smtp::BlockCache blocks_;
   smtp::ClientContext client_context_;

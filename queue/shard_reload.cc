@@ -52,6 +52,8 @@ void Shard::CommitReload() {
   SetTimeouts();
   events_.SetMinimum(config.log.level);
   destinations_->SetIdleTimeout(config.delivery.idle_timeout_ns);
+  destinations_->OnPoliciesChanged();
+  resolver_.SetOptions(ResolverOptionsOf(config, setup_.own_addresses));
   clients_->Commit();
   if (!route_changes_.empty()) operations_->Reroute(std::exchange(route_changes_, {}));
 }

@@ -8,6 +8,7 @@
 
 #include "core/limits.h"
 #include "core/toml.h"
+#include "tools/machine.h"
 
 namespace outbox::tools {
 namespace {
@@ -50,6 +51,7 @@ LoadedConfig LoadConfig(const std::string& path) {
   core::ConfigResult parsed = core::ParseConfig(loaded.text, path);
   loaded.errors = std::move(parsed.errors);
   if (loaded.errors.empty()) {
+    AddMachineDefaults(&parsed.config);
     loaded.config = std::make_shared<const core::Config>(std::move(parsed.config));
   }
   return loaded;
@@ -74,7 +76,6 @@ std::vector<std::string> NeedsRestart(const core::Config& running, const LoadedC
       {storage.max_size != next.storage.max_size, "storage", "max_size"},
       {storage.hot_memory != next.storage.hot_memory, "storage", "hot_memory"},
       {storage.direct != next.storage.direct, "storage", "direct"},
-      {running.resolver.servers != next.resolver.servers, "resolver", "servers"},
       {running.io.disable != next.io.disable, "io", "disable"},
   };
   std::vector<std::string> errors;

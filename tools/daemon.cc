@@ -19,6 +19,7 @@
 #include "core/time.h"
 #include "core/time_format.h"
 #include "tools/daemon_seat.h"
+#include "tools/machine.h"
 
 namespace outbox::tools {
 namespace {
@@ -128,6 +129,7 @@ core::Status Daemon::MakeShards() {
     setup.index = i;
     shard_configs_.push_back(queue::ShardConfig::Make(config_));
     setup.config = shard_configs_[i];
+    setup.own_addresses = OwnAddresses();
     setup.io = ios[i];
     setup.ios = ios;
     setup.exchange = exchange_.get();
