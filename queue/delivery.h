@@ -8,7 +8,7 @@
 // told to close, or with nothing left to do it ends, and its slot goes back.
 //
 // A slot belongs to the site of a plan. When the destination gets another plan, a delivery whose
-// host is in it goes over to it; any other is *dismissed*: it ends what it has in hand, and then its
+// host is in it goes over to it; any other is *dismissed*: it ends what it has in hand, then its
 // slot goes back, or is used on if the site is still the same.
 #ifndef OUTBOX_QUEUE_DELIVERY_H_
 #define OUTBOX_QUEUE_DELIVERY_H_

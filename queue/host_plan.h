@@ -2,7 +2,7 @@
 //
 // Made from a route's addresses or from what the DNS has answered. When an answer differs from the
 // last one a new plan takes the place of the old one; what is under way ends with the plan that it
-// began with, so deliveries and attempts count as users of theirs. Lives on its destination's shard.
+// began with, so deliveries and attempts count as its users. Lives on its destination's shard.
 #ifndef OUTBOX_QUEUE_HOST_PLAN_H_
 #define OUTBOX_QUEUE_HOST_PLAN_H_
 
