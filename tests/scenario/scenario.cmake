@@ -33,7 +33,11 @@ outbox_test(scenario_test
     scenario/the_listing_shows_every_state_test.cc
     scenario/the_null_sender_is_not_told_test.cc
     scenario/the_wall_clock_jumps_test.cc
+    scenario/mx_hosts_take_turns_test.cc
+    scenario/the_dns_changes_its_answer_test.cc
+    scenario/the_dns_fails_for_a_while_test.cc
+    scenario/the_domain_takes_no_mail_test.cc
     scenario/too_many_recipients_for_the_host_test.cc
-  LINK outbox_home simulation_harness
+  LINK outbox_home simulation_harness outbox_sim_names
   LABEL scenario
 )

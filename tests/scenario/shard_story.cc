@@ -114,6 +114,30 @@ void ShardStory::AddDeadRoute(const std::string& domain) {
   config_.routes.push_back(route);
 }
 
+dns::SimNameServer& ShardStory::names() {
+  if (names_ == nullptr) {
+    const core::SocketAddress address = {core::IpAddress::V4(10, 0, 0, 53), 53};
+    names_ = std::make_unique<dns::SimNameServer>(&world_, address);
+    config_.resolver.servers = {address};
+  }
+  return *names_;
+}
+
+simulation::ScriptedServer* ShardStory::AddMx(const std::string& domain, uint16_t preference,
+                                              const std::string& host,
+                                              std::vector<simulation::ScriptRule> rules) {
+  const core::SocketAddress address = NextHost().address;
+  names().AddMx(domain, preference, host);
+  names().AddAddress(host, address.ip);
+  return AddServerAt(address, std::move(rules));
+}
+
+void ShardStory::AddDeadMx(const std::string& domain, uint16_t preference,
+                           const std::string& host) {
+  names().AddMx(domain, preference, host);
+  names().AddAddress(host, NextHost().address.ip);
+}
+
 simulation::ScriptedServer* ShardStory::Revive(const std::string& domain) {
   return AddServerAt(RouteOf(domain).via.back().address, {});
 }

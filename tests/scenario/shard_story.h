@@ -18,6 +18,7 @@
 #include "io/sim_world.h"
 #include "queue/queue_lister.h"
 #include "queue/shard.h"
+#include "tests/dns/sim_name_server.h"
 #include "tests/simulation/relay.h"
 #include "tests/simulation/scripted_client.h"
 #include "tests/simulation/scripted_server.h"
@@ -42,6 +43,15 @@ class ShardStory : public ShardObserver {
   void AddDeadRoute(const std::string& domain);
   // A server at the address of the domain's last host, where nobody listened.
   simulation::ScriptedServer* Revive(const std::string& domain);
+
+  // The DNS, which the relay asks from the start if this was called before.
+  dns::SimNameServer& names();
+  // A server that the MX records of the domain name, with this preference.
+  simulation::ScriptedServer* AddMx(const std::string& domain, uint16_t preference,
+                                    const std::string& host,
+                                    std::vector<simulation::ScriptRule> rules = {});
+  // The same, at an address at which nobody listens.
+  void AddDeadMx(const std::string& domain, uint16_t preference, const std::string& host);
 
   void Start();
   // An orderly stop, as the daemon does it. False: it did not come to its end.
@@ -88,6 +98,7 @@ class ShardStory : public ShardObserver {
   io::SimWorld world_{io::SimOptions{}};
   io::SimIo peers_{&world_, 1};
   io::SimIo client_io_{&world_, 2};
+  std::unique_ptr<dns::SimNameServer> names_;
   simulation::ScriptedServer* AddServerAt(const core::SocketAddress& address,
                                           std::vector<simulation::ScriptRule> rules);
   core::ViaHost NextHost();
