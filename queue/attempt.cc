@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <string>
+#include <utility>
 
 #include "core/check.h"
 #include "queue/attempt_log.h"
+#include "queue/delivery_link.h"
 #include "queue/shard_mail.h"
 
 namespace outbox::queue {
@@ -14,7 +17,7 @@ Attempt::Attempt(Ticket* t, PostOffice* post, AttemptLog* log, int64_t now_ns)
   part0_ = ticket->window;
   ticket->window = {};
   ticket->place = this;
-  ticket->state.store(RecipientState::kSending, std::memory_order_relaxed);
+  EnterState(ticket, RecipientState::kSending);
   if (ticket->result == nullptr) ticket->result = std::make_unique<TicketResult>();
   ticket->result->delivered = 0;
   ticket->result->failed.clear();
@@ -220,9 +223,17 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
   failed->verdict = action == Action::kBounce ? Verdict::kBounced : Verdict::kDeferred;
   DescribeRecipient(result, at, failed);
   ticket->result->mailhost.assign(at);
+  if (action != Action::kNextTransaction) talk_due_ = true;
   if (log_ != nullptr) {
     log_->OnRecipient(*ticket, meta_->reverse_path(), recipients_[index], at, failed->verdict,
                       *failed);
+  }
+}
+
+void Attempt::TellTalk(const DeliveryLink& session) {
+  if (!std::exchange(talk_due_, false) || log_ == nullptr) return;
+  if (const std::string talk = session.Talk(); !talk.empty()) {
+    log_->OnTalk(*ticket, ticket->result->mailhost, talk);
   }
 }
 
@@ -237,6 +248,7 @@ void Attempt::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp::
     *failed = words;
   }
   ticket->result->mailhost.assign(at);
+  talk_due_ = true;
 }
 
 void Attempt::OnUnreadable() {

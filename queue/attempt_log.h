@@ -21,6 +21,9 @@ class AttemptLog {
   virtual void OnRecipient(const Ticket& ticket, std::string_view sender,
                            std::string_view recipient, std::string_view mailhost, Verdict verdict,
                            const RecipientResult& result) = 0;
+  // Some of that was a failure: what was said at the host, the newest lines (smtp/talk.h).
+  virtual void OnTalk(const Ticket& /*ticket*/, std::string_view /*mailhost*/,
+                      std::string_view /*talk*/) {}
   // A host could not be reached, or would not talk to us; `result` holds the words.
   virtual void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                             const RecipientResult& result) = 0;

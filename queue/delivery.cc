@@ -243,6 +243,7 @@ void Delivery::OnTransactionDone(uint64_t cookie) {
   CHECK(in_hand_ > 0);
   --in_hand_;
   ++served_;
+  attempt->TellTalk(*link_);
   attempt->EndTransaction();
   destination_->OnTransaction(now_ns() - last_done_ns_);
   last_done_ns_ = now_ns();
@@ -298,6 +299,7 @@ void Delivery::OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smt
   }
   const HostJudgement judgement = JudgeSession(end, stage, reply.code);
   attempt->OnSessionEnd(end, stage, reply, plan_->hosts[host_].name);
+  attempt->TellTalk(*link_);
   if (judgement.refused) ++attempt->refused_count;
   if (judgement.unreachable) ++attempt->unreachable_count;
   destination_->MoveOn(attempt);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "core/ip_address.h"
 #include "smtp/delivery_source.h"
@@ -28,6 +29,8 @@ class DeliveryLink {
   virtual void Quit() = 0;
   // At once, whatever is in hand; OnSessionEnd follows, from the loop.
   virtual void Abandon(smtp::SessionEnd why) = 0;
+  // The newest lines of the dialogue (smtp/talk.h); empty when nothing was said.
+  virtual std::string Talk() const { return {}; }
 };
 
 class LinkFactory {

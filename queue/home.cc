@@ -301,8 +301,8 @@ void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) {
 
 void Home::OnNoticeEndedMessage(uint64_t id) { context_.log->Finished(id); }
 
-void Home::OnNoticeMessage(Store* store, Message* message, const MetaView& meta) {
-  context_.log->Generated(message->id, meta);
+void Home::OnNoticeMessage(Store* store, Message* message, const MetaView& meta, uint64_t about) {
+  context_.log->Generated(message->id, meta, about);
   OnAccepted(store, message, meta);
 }
 

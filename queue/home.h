@@ -169,7 +169,8 @@ class Home : public HomeMail, private NoticeOwner {
   // NoticeOwner
   void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) override;
   void OnNoticeEndedMessage(uint64_t id) override;
-  void OnNoticeMessage(Store* store, Message* message, const MetaView& meta) override;
+  void OnNoticeMessage(Store* store, Message* message, const MetaView& meta,
+                       uint64_t about) override;
 
   void OnFetched(FetchRequest* request, const core::Status& status, Window window);
   FetchRequest* NewFetchRequest();

@@ -260,7 +260,7 @@ void Notifier::OnCommitted(Notice* notice, const core::Status& status) {
     CHECK(notice->dsn.message != nullptr);
     const std::optional<MetaView> meta = MetaView::Parse(notice->dsn.meta);
     CHECK(meta.has_value());
-    owner_->OnNoticeMessage(notice->store, notice->dsn.message, *meta);
+    owner_->OnNoticeMessage(notice->store, notice->dsn.message, *meta, notice->id);
   }
   End(notice);
 }

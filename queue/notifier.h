@@ -40,8 +40,9 @@ class NoticeOwner {
   // message, whose last tickets these are: the store has freed it, OnNoticeEndedMessage follows.
   virtual void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) = 0;
   virtual void OnNoticeEndedMessage(uint64_t id) = 0;
-  // The DSN is a message of ours now.
-  virtual void OnNoticeMessage(Store* store, Message* message, const MetaView& meta) = 0;
+  // The DSN about the message `about` is a message of ours now.
+  virtual void OnNoticeMessage(Store* store, Message* message, const MetaView& meta,
+                               uint64_t about) = 0;
 };
 
 class Notifier {

@@ -30,6 +30,13 @@ void Words(const RecipientResult& result, core::EventLog::Event* line) {
   line->Field("reply", result.text);
 }
 
+// The usual message has one destination, and one line says all.
+void AddRoute(const MetaView& meta, core::EventLog::Event* line) {
+  GroupView group;
+  if (meta.group_count() != 1 || !meta.FirstGroup(&group)) return;
+  line->Field("route", group.route()).Field("destination", group.destination());
+}
+
 }  // namespace
 
 void ShardLog::Accepted(uint64_t id, const MetaView& meta) {
@@ -39,24 +46,43 @@ void ShardLog::Accepted(uint64_t id, const MetaView& meta) {
   metrics_->messages_accepted_total.Add();
   metrics_->messages_queued.Add();
   if (!events_->Wants(LogLevel::kInfo)) return;
-  char text[kMessageIdChars];
-  events_->Write(LogLevel::kInfo, io_->wall_ns(), "accepted", FormatMessageId(id, text))
-      .Field("client", meta.client())
-      .Field("sender", meta.reverse_path())
-      .Field("recipients", recipients)
-      .Field("size", meta.smtp_size());
+  {
+    char text[kMessageIdChars];
+    core::EventLog::Event line =
+        events_->Write(LogLevel::kInfo, io_->wall_ns(), "accepted", FormatMessageId(id, text));
+    line.Field("client", meta.client())
+        .Field("sender", meta.reverse_path())
+        .Field("recipients", recipients)
+        .Field("size", meta.smtp_size());
+    AddRoute(meta, &line);
+  }
+  if (meta.group_count() > 1) Routed(id, meta);
 }
 
-void ShardLog::Generated(uint64_t id, const MetaView& meta) {
+void ShardLog::Generated(uint64_t id, const MetaView& meta, uint64_t about) {
   const int64_t recipients = meta.recipient_count();
   metrics_->generated_total.Add(recipients);
   metrics_->queued.Add(recipients);
   metrics_->messages_queued.Add();
   if (!events_->Wants(LogLevel::kInfo)) return;
   char text[kMessageIdChars];
-  events_->Write(LogLevel::kInfo, io_->wall_ns(), "generated", FormatMessageId(id, text))
+  core::EventLog::Event line =
+      events_->Write(LogLevel::kInfo, io_->wall_ns(), "generated", FormatMessageId(id, text));
+  line.Field("about", FormatMessageId(about))
       .Field("recipient", meta.Recipient(0))
       .Field("size", meta.smtp_size());
+  AddRoute(meta, &line);
+}
+
+void ShardLog::Routed(uint64_t id, const MetaView& meta) {
+  GroupView group;
+  for (bool more = meta.FirstGroup(&group); more; more = meta.NextGroup(&group)) {
+    char text[kMessageIdChars];
+    events_->Write(LogLevel::kInfo, io_->wall_ns(), "routed", FormatMessageId(id, text))
+        .Field("route", group.route())
+        .Field("destination", group.destination())
+        .Field("recipients", group.count());
+  }
 }
 
 void ShardLog::Recovered(int recipients) {
@@ -119,16 +145,14 @@ void ShardLog::Notified(const HomeTicket& ticket) {
 void ShardLog::Rerouted(const HomeTicket& ticket, std::string_view from) {
   if (!events_->Wants(LogLevel::kInfo)) return;
   char id[kMessageIdChars];
-  events_->Write(LogLevel::kInfo, io_->wall_ns(), "rerouted",
-                 FormatMessageId(ticket.message_id, id))
+  events_
+      ->Write(LogLevel::kInfo, io_->wall_ns(), "rerouted", FormatMessageId(ticket.message_id, id))
       .Field("destination", ticket.destination->key)
       .Field("from", from)
       .Field("recipients", ticket.recipients());
 }
 
-void ShardLog::Retried(const HomeTicket& ticket) {
-  Story(ticket, LogLevel::kInfo, "retried", 0);
-}
+void ShardLog::Retried(const HomeTicket& ticket) { Story(ticket, LogLevel::kInfo, "retried", 0); }
 
 void ShardLog::Removed(const HomeTicket& ticket) {
   metrics_->removed_total.Add(ticket.recipients());
@@ -144,9 +168,8 @@ void ShardLog::Refused(const core::IpAddress& client, std::string_view what, std
       .Field("why", why);
 }
 
-void ShardLog::Remember(const Ticket& ticket, std::string_view recipient,
-                        std::string_view mailhost, Verdict verdict,
-                        const RecipientResult& result) {
+void ShardLog::Remember(const Ticket& ticket, std::string_view recipient, std::string_view mailhost,
+                        Verdict verdict, const RecipientResult& result) {
   AttemptFact fact;
   fact.wall_ns = io_->wall_ns();
   fact.message_id = ticket.message_id;
@@ -174,6 +197,14 @@ void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
                                               FormatMessageId(ticket.message_id, id));
   line.Field("sender", sender).Field("recipient", recipient).Field("mailhost", mailhost);
   Words(result, &line);
+}
+
+void ShardLog::OnTalk(const Ticket& ticket, std::string_view mailhost, std::string_view talk) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  char id[kMessageIdChars];
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "talk", FormatMessageId(ticket.message_id, id))
+      .Field("mailhost", mailhost)
+      .Field("talk", talk);
 }
 
 void ShardLog::OnHostFailed(const Ticket& ticket, std::string_view mailhost,

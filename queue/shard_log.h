@@ -30,7 +30,8 @@ class ShardLog : public AttemptLog {
 
   // --- Home: the ledger ---
   void Accepted(uint64_t id, const MetaView& meta);
-  void Generated(uint64_t id, const MetaView& meta);  // a DSN of ours
+  // A DSN of ours about the message `about`.
+  void Generated(uint64_t id, const MetaView& meta, uint64_t about);
   void Recovered(int recipients);
   void CountDelivered(int recipients);
   // Final without delivery: bounced, or expired.
@@ -56,6 +57,7 @@ class ShardLog : public AttemptLog {
   void OnRecipient(const Ticket& ticket, std::string_view sender, std::string_view recipient,
                    std::string_view mailhost, Verdict verdict,
                    const RecipientResult& result) override;
+  void OnTalk(const Ticket& ticket, std::string_view mailhost, std::string_view talk) override;
   void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                     const RecipientResult& result) override;
   void OnUnresolved(const Ticket& ticket, std::string_view destination,
@@ -68,6 +70,8 @@ class ShardLog : public AttemptLog {
  private:
   void Remember(const Ticket& ticket, std::string_view recipient, std::string_view mailhost,
                 Verdict verdict, const RecipientResult& result);
+  // Where the groups of a new message go.
+  void Routed(uint64_t id, const MetaView& meta);
   void Story(const HomeTicket& ticket, core::LogLevel level, const char* event,
              int64_t next_attempt_wall_ns);
 

@@ -15,6 +15,7 @@ class SmtpLink : public DeliveryLink {
   void OfferWindow(uint64_t) override { connection_.OfferWindow(); }
   void Quit() override { connection_.Quit(); }
   void Abandon(smtp::SessionEnd why) override { connection_.Abandon(why); }
+  std::string Talk() const override { return connection_.talk().Text(); }
 
  private:
   smtp::ClientConnection connection_;

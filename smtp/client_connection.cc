@@ -27,6 +27,7 @@ void ClientConnection::Start(const core::SocketAddress& host, const core::Socket
   timed_replies_ = 0;
   body_ = Body();
   session_ = ClientSession(&context_->session);
+  talk_ = Talk();
   host_ = host;
   has_local_ = local != nullptr;
   if (has_local_) local_ = *local;
@@ -110,6 +111,7 @@ void ClientConnection::ReleaseWindows() {
 // ----------------------------------------------------------------------
 
 void ClientConnection::OnBytes(std::span<char> bytes) {
+  talk_.Received({bytes.data(), bytes.size()});
   TellEvents({bytes.data(), bytes.size()});
   Pump();
 }
@@ -189,6 +191,7 @@ void ClientConnection::SendOnce() {
   part_count_ = 0;
   AskForTransaction();
   const bool more = session_.Write(&out);
+  talk_.Sent(out.written());
   AddPart(out.written().data(), out.written().size());
   if (body_.slot >= 0 && !more && AskForWindow()) AddBody(&out);
   if (part_count_ == 0 || !connection_.open() || ended_) {
@@ -219,13 +222,16 @@ void ClientConnection::AddBody(OutputBuffer* out) {
   window_cookie_ = request.cookie;
   window_token_ = body_.window.token;
   if (!body_.window.last) return;
+  talk_.SentMessage(request.envelope.size);
   session_.BodyQueued(body_.slot);
   body_.slot = -1;
   AskForTransaction();
   if (out->room() < core::kClientCommandMax) return;
   const size_t before = out->written().size();
   session_.Write(out);
-  AddPart(out->written().data() + before, out->written().size() - before);
+  const std::string_view commands = out->written().substr(before);
+  talk_.Sent(commands);
+  AddPart(commands.data(), commands.size());
 }
 
 // Adjacent pieces become one.

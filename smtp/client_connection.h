@@ -26,6 +26,7 @@
 #include "smtp/block_cache.h"
 #include "smtp/client_session.h"
 #include "smtp/delivery_source.h"
+#include "smtp/talk.h"
 
 namespace outbox::smtp {
 
@@ -76,6 +77,8 @@ class ClientConnection final : private io::Connection::Handler {
   void Abandon(SessionEnd why);
 
   const core::SocketAddress& host() const { return host_; }
+  // What has been said, for when it comes to nothing.
+  const Talk& talk() const { return talk_; }
   const ClientSession& session() const { return session_; }
   // Nothing is in hand and the session is ready: a transaction would start at once.
   bool idle() const { return connection_.open() && session_.ready() && !session_.busy(); }
@@ -143,6 +146,7 @@ class ClientConnection final : private io::Connection::Handler {
   BlockCache::Block sending_;
   iovec parts_[4] = {};
   size_t part_count_ = 0;
+  Talk talk_;
   ClientSession session_;
 };
 

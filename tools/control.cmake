@@ -15,6 +15,7 @@ add_library(outbox_commands STATIC
   outbox_queue.cc
   outbox_stats.cc
   outbox_act.cc
+  outbox_log.cc
   outbox_stop.cc
   outbox_table.cc
   outbox_why.cc

@@ -31,6 +31,7 @@ class ControlConnection final : public ReplyStream,
   bool dead() const { return dead_; }
   bool has_output() const { return !output_.empty(); }
 
+  bool gone() const override { return dead_; }
   bool read_only() const override { return read_only_; }
   bool Send(const nlohmann::json& line) override;
   void Finish(const nlohmann::json& line) override;

@@ -44,6 +44,8 @@ class ReplyStream {
   void Fail(const std::string& message) { Finish({{"error", message}}); }
   // So much waits to be written that the next Send should wait for WhenReady.
   virtual bool full() const = 0;
+  // The client has gone: everything is a no-op from now on.
+  virtual bool gone() const { return false; }
   // The client came in by the read-only socket.
   virtual bool read_only() const { return false; }
   // Calls `resume` once from the loop when the stream is not full (any more), or the client has

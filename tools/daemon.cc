@@ -204,7 +204,11 @@ int Daemon::Run() {
     status = control.status();
     if (control.ok()) control_ = std::move(*control);
   }
-  if (status.ok()) status = MakeShards();
+  if (status.ok()) {
+    log_tail_.SetServer(control_.get());
+    log_.SetTee([this](std::string_view lines) { log_tail_.Publish(lines); });
+    status = MakeShards();
+  }
   if (!status.ok()) {
     std::fprintf(stderr, "outboxd: %s\n", status.message().c_str());
     return 1;
@@ -267,7 +271,10 @@ void Daemon::BeginStop(const char* why) {
 
 Daemon::~Daemon() = default;
 
-void Daemon::Finish() { control_->Quit(); }
+void Daemon::Finish() {
+  log_tail_.End();
+  control_->Quit();
+}
 
 void Daemon::OnSignal(int signal) {
   if (signal == SIGHUP) {

@@ -25,6 +25,7 @@
 #include "tools/control_request.h"
 #include "tools/control_server.h"
 #include "tools/log_file.h"
+#include "tools/log_tail.h"
 
 namespace outbox::tools {
 
@@ -86,6 +87,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   std::unique_ptr<Reloading> reloading_;
   uint32_t shards_ = 1;
   LogFile log_;
+  LogTail log_tail_;
   queue::SpoolLock lock_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<queue::Exchange> exchange_;

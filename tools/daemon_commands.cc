@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 
+#include "queue/message_id.h"
 #include "tools/command_answer.h"
 #include "tools/daemon.h"
 #include "tools/daemon_seat.h"
@@ -62,9 +63,13 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
     case ControlCommand::kReload:
       Reload(reply);
       return;
-    case ControlCommand::kLog:
-      reply->Fail("not known yet");
+    case ControlCommand::kLog: {
+      LogFilter filter;
+      if (request.filter.id != 0) filter.id = queue::FormatMessageId(request.filter.id);
+      filter.domain = request.domain;
+      log_tail_.Follow(filter, reply);
       return;
+    }
     case ControlCommand::kStop:
       reply->Finish({{"stopping", true}});
       BeginStop("outbox stop");

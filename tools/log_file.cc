@@ -27,6 +27,7 @@ core::Status LogFile::Switch(const std::string& path) {
 }
 
 bool LogFile::Write(std::string_view lines) {
+  if (tee_) tee_(lines);
   const std::lock_guard<std::mutex> lock(mutex_);
   while (!lines.empty()) {
     const ssize_t written = ::write(fd_, lines.data(), lines.size());

@@ -6,9 +6,11 @@
 #ifndef OUTBOX_TOOLS_LOG_FILE_H_
 #define OUTBOX_TOOLS_LOG_FILE_H_
 
+#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/status.h"
 
@@ -26,6 +28,8 @@ class LogFile {
   core::Status Open();
   // Opens another file in its place, or none and says why: then the one that was open goes on.
   core::Status Switch(const std::string& path);
+  // Called with what was written, on the thread that did. Before the first Write.
+  void SetTee(std::function<void(std::string_view)> tee) { tee_ = std::move(tee); }
   // Writes all of `lines`, waiting as long as it takes; false when the system refuses (full disk).
   bool Write(std::string_view lines);
 
@@ -33,6 +37,7 @@ class LogFile {
   std::string path_;
   std::mutex mutex_;
   int fd_ = -1;
+  std::function<void(std::string_view)> tee_;
 };
 
 }  // namespace outbox::tools

@@ -23,6 +23,7 @@ struct Arguments {
   // What mail is meant.
   std::string target;  // a message's id, or a domain where one is allowed
   bool all = false;
+  bool follow = false;
   std::vector<std::string> states;
   std::string domain;
   std::string sender;
@@ -85,6 +86,7 @@ int Run(const CLI::App& app, const Arguments& arguments) {
       return Report(ActCommand(&client, command, Filter(arguments), json));
     }
   }
+  if (app.got_subcommand("log")) return Report(LogCommand(&client, Filter(arguments), json));
   if (app.got_subcommand("reload")) return Report(ReloadCommand(&client, json));
   return Report(StopCommand(&client, arguments.wait_seconds));
 }
@@ -131,6 +133,10 @@ void AddCommands(CLI::App* app, Arguments* arguments) {
       AddCommand(app, arguments, "remove", "take a message out of the queue; nobody is told");
   remove->add_option("ID", arguments->target, "of the message")->required();
   remove->add_option("--recipient", arguments->recipient, "only this one; or with *");
+  CLI::App* const log = AddCommand(app, arguments, "log", "events as they happen");
+  log->add_flag("--follow", arguments->follow, "print events from now on")->required();
+  log->add_option("--id", arguments->target, "of one message");
+  log->add_option("--domain", arguments->domain, "about recipients of this domain");
   AddCommand(app, arguments, "reload", "read the configuration file again: all of it or nothing");
   CLI::App* const stop = app->add_subcommand("stop", "stop the daemon cleanly");
   stop->add_option("--wait", arguments->wait_seconds, "seconds to wait for its end; 0: do not wait")

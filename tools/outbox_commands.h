@@ -26,6 +26,8 @@ core::Status WhyCommand(ControlClient* client, const nlohmann::json& what, bool 
 // empty message then means that this was said.
 core::Status ActCommand(ControlClient* client, const char* command, const nlohmann::json& filter,
                         bool json);
+// Prints events as they happen, of `filter` ("id", "domain"), until the daemon ends.
+core::Status LogCommand(ControlClient* client, const nlohmann::json& filter, bool json);
 // Asks the daemon to read its configuration again. kIoError: what is wrong with it.
 core::Status ReloadCommand(ControlClient* client, bool json);
 // Asks the daemon to stop and, with `wait_seconds` > 0, waits until it has.
@@ -33,6 +35,7 @@ core::Status StopCommand(ControlClient* client, int wait_seconds);
 
 // What the commands print, apart from any socket. `now`: Unix time.
 std::string FormatStats(const nlohmann::json& stats);
+std::string FormatEvent(const nlohmann::json& event);
 std::string FormatWhy(const nlohmann::json& why, int64_t now);
 std::string FormatDuration(double seconds);
 

@@ -6,6 +6,7 @@ add_executable(outboxd
   daemon_commands.cc
   daemon_reload.cc
   log_file.cc
+  log_tail.cc
   machine.cc
   outboxd.cc
   queue_answer.cc

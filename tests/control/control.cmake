@@ -6,3 +6,8 @@ outbox_test(outbox_commands_test
   FILES control/outbox_commands_test.cc
   LINK outbox_commands
 )
+outbox_test(control_request_test
+  FILES control/control_request_test.cc
+  LINK outbox_request
+)
+outbox_fuzzer(control_request_fuzz FILES fuzz/control_request_fuzz.cc LINK outbox_request)

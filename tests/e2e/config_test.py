@@ -57,6 +57,43 @@ class Configuration(Scenario):
         relay = self.outbox('[[route]]\nmatch = "*"\nvia = ["127.0.0.1:{port}"]\n', start=False)
         self.assert_refused(relay, f"127.0.0.1:{relay.port}", "our own listener")
 
+    def test_each_kind_of_mistake_has_its_place_and_what_was_expected(self):
+        """One each: what an operator gets wrong, and the line that says so."""
+        for name, text, (line, column), what, expected in (
+                ("unknown key", '[delivery]\nretri = "5m"\n', (2, 1), 'unknown key "retri"',
+                 'did you mean "retry"?'),
+                ("wrong type", "[delivery]\nretry = 5\n", (2, 9), "an integer", "expected"),
+                ("bad address", '[[route]]\nmatch = "*"\nvia = ["300.0.0.1:25:1"]\n', (3, 8),
+                 "300.0.0.1:25:1", 'expected "mx", '),
+                ("bad duration", '[delivery]\nretry_until = "soon"\n', (2, 15), "soon",
+                 "expected"),
+                ("duplicate listener", LISTENER, (2, 14), "is the address of the listener in line",
+                 "expected a different address for each"),
+                ("route loop", '[[route]]\nmatch = "*"\nvia = ["127.0.0.1:{port}"]\n', (3, 8),
+                 "is our own listener, and mail would go round in a circle",
+                 "expected another host")):
+            with self.subTest(name):
+                relay = self.outbox("#MISTAKE\n" + text.lstrip("\n"), start=False)
+                first = relay.config.read_text().split("#MISTAKE")[0].count("\n") + 1
+                done = self.check(relay)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                lines = done.stderr.splitlines()
+                self.assertEqual(len(lines), 1, done.stderr)
+                place = f"{relay.config}:{first + line}:{column}: "
+                self.assertTrue(lines[0].startswith(place),
+                                lines[0])
+                self.assertIn(what, lines[0])
+                self.assertIn(expected, lines[0])
+
+    def test_an_unreadable_file_is_named(self):
+        relay = self.outbox(route(2600), start=False)
+        relay.config.unlink()
+        relay.config.mkdir()
+        done = self.check(relay)
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"outbox\.toml:1:1: the file cannot be read: Is a directory; "
+                                      r"expected a readable configuration")
+
     def test_an_open_relay_does_not_start(self):
         self.assert_refused(self.outbox(route(2600), listener=OPEN_RELAY, start=False),
                             "open relay")

@@ -4,7 +4,10 @@ outbox_test(router_test FILES home/router_test.cc LINK outbox_home)
 outbox_test(home_tables_test
   FILES
     home/added_headers_test.cc
+    home/attempt_trail_test.cc
     home/message_id_test.cc
+    home/queue_filter_test.cc
+    home/recipient_state_test.cc
     home/site_rules_test.cc
     home/tables_test.cc
   LINK outbox_home

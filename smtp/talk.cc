@@ -1,0 +1,70 @@
+#include "smtp/talk.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace outbox::smtp {
+
+void Talk::Put(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t at = written_ % ring_.size();
+    const size_t size = std::min(bytes.size(), ring_.size() - at);
+    std::memcpy(ring_.data() + at, bytes.data(), size);
+    written_ += size;
+    bytes.remove_prefix(size);
+  }
+}
+
+void Talk::Close(Line* line) {
+  if (line->open) Put("\n");
+  *line = Line();
+}
+
+void Talk::Add(std::string_view prefix, std::string_view bytes, Line* line) {
+  Close(line == &sent_line_ ? &received_line_ : &sent_line_);
+  while (!bytes.empty()) {
+    const size_t newline = bytes.find('\n');
+    std::string_view piece = bytes.substr(0, newline);
+    bytes.remove_prefix(newline == std::string_view::npos ? bytes.size() : newline + 1);
+    if (piece.ends_with('\r')) piece.remove_suffix(1);
+    if (!line->open) Put(prefix);
+    line->open = true;
+    const std::string_view kept = piece.substr(0, core::kTalkLineBytes - line->octets);
+    Put(kept);
+    line->octets += kept.size();
+    if (newline != std::string_view::npos) Close(line);
+  }
+}
+
+void Talk::SentMessage(uint64_t bytes) {
+  Close(&received_line_);
+  Close(&sent_line_);
+  Put("C: (a message of ");
+  Put(std::to_string(bytes));
+  Put(" bytes)\n");
+}
+
+std::string Talk::Text() const {
+  std::string text;
+  if (written_ <= ring_.size()) {
+    text.assign(ring_.data(), static_cast<size_t>(written_));
+  } else {
+    const size_t at = written_ % ring_.size();
+    text.assign(ring_.data() + at, ring_.size() - at);
+    text.append(ring_.data(), at);
+    text.erase(0, std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+  while (text.ends_with('\n')) text.pop_back();
+  // Of a session that has served others before: the transaction in hand and the one before it,
+  // which with PIPELINING may be the one that it is about.
+  static constexpr std::string_view kMail = "\nC: MAIL FROM:";
+  const size_t last = text.rfind(kMail);
+  const size_t before = last == std::string::npos || last == 0 ? last : text.rfind(kMail, last - 1);
+  if (last != before && before != std::string::npos && before > 0 &&
+      text.rfind(kMail, before - 1) != std::string::npos) {
+    text.erase(0, before + 1);
+  }
+  return text;
+}
+
+}  // namespace outbox::smtp

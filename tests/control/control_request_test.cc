@@ -1,0 +1,94 @@
+// Requests of the control protocol: strict, and every mistake a sentence.
+#include "tools/control_request.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "core/time.h"
+
+namespace outbox::tools {
+namespace {
+
+using nlohmann::json;
+
+ControlRequest Good(const json& request) {
+  const core::Result<ControlRequest> parsed = ParseControlRequest(request);
+  EXPECT_TRUE(parsed.ok()) << parsed.status().message();
+  return parsed.ok() ? *parsed : ControlRequest();
+}
+
+std::string Bad(const json& request) {
+  const core::Result<ControlRequest> parsed = ParseControlRequest(request);
+  EXPECT_FALSE(parsed.ok()) << request;
+  return parsed.status().message();
+}
+
+TEST(ControlRequest, AFilterInFull) {
+  const queue::QueueFilter filter = Good({{"command", "queue"},
+                                          {"state", {"deferred", "delayed"}},
+                                          {"domain", "*.example.net"},
+                                          {"sender", "<>"},
+                                          {"recipient", "bob@*"},
+                                          {"mailhost", "192.0.2.1:25"},
+                                          {"older_than", 60},
+                                          {"younger_than", 0.5}})
+                                        .filter;
+  EXPECT_EQ(filter.states, queue::StateBit(queue::RecipientState::kDeferred) |
+                               queue::StateBit(queue::RecipientState::kDelayed));
+  EXPECT_EQ(filter.domain, "*.example.net");
+  EXPECT_EQ(filter.sender, "<>");
+  EXPECT_EQ(filter.recipient, "bob@*");
+  EXPECT_EQ(filter.mailhost, "192.0.2.1:25");
+  EXPECT_EQ(filter.age_min_ns, core::kNsPerMinute);
+  EXPECT_EQ(filter.age_max_ns, core::kNsPerSecond / 2);
+  EXPECT_TRUE(Good({{"command", "queue"}}).filter.empty());
+}
+
+TEST(ControlRequest, WhatChangesMailSaysWhichMail) {
+  for (const char* const command : {"retry", "remove"}) {
+    EXPECT_EQ(Bad({{"command", command}}), "expected either a filter or \"all\": true");
+    EXPECT_EQ(Bad({{"command", command}, {"all", true}, {"domain", "x"}}),
+              "expected either a filter or \"all\": true");
+    EXPECT_EQ(Bad({{"command", command}, {"all", 1}}), "\"all\": expected true");
+    EXPECT_EQ(Bad({{"command", command}, {"domian", "x"}}), "unknown member \"domian\"");
+    EXPECT_TRUE(Good({{"command", command}, {"all", true}}).filter.empty());
+    EXPECT_EQ(Good({{"command", command}, {"domain", "x"}}).filter.domain, "x");
+  }
+}
+
+TEST(ControlRequest, WhyIsAboutOneThing) {
+  EXPECT_EQ(Good({{"command", "why"}, {"domain", "Example.NET"}}).domain, "example.net");
+  EXPECT_NE(Good({{"command", "why"}, {"id", "1k0wcjndqsz00"}}).filter.id, 0u);
+  EXPECT_EQ(Bad({{"command", "why"}}), "expected either \"id\" or \"domain\"");
+  EXPECT_EQ(Bad({{"command", "why"}, {"id", "1K0WCJNDQSZ00"}, {"domain", "a.b"}}),
+            "expected either \"id\" or \"domain\"");
+  EXPECT_EQ(Bad({{"command", "why"}, {"id", "0000000000000"}}),
+            "\"id\": expected a message id of 13 characters");
+  EXPECT_EQ(Bad({{"command", "why"}, {"domain", "a b"}}),
+            "\"domain\": expected a domain, for example \"example.net\"");
+}
+
+TEST(ControlRequest, Mistakes) {
+  EXPECT_EQ(Bad({{"command", "purge"}}),
+            "unknown command \"purge\"; known are stats queue why retry remove reload log stop");
+  EXPECT_EQ(Bad({{"command", "stats"}, {"id", "1K0WCJNDQSZ00"}}), "unknown member \"id\"");
+  EXPECT_EQ(Bad({{"command", "queue"}, {"state", "lost"}}),
+            "\"state\": expected one of unrouted resolving ready sending deferred delayed held");
+  EXPECT_EQ(Bad({{"command", "queue"}, {"state", json::array()}}),
+            "\"state\": expected at least one");
+  EXPECT_EQ(Bad({{"command", "queue"}, {"older_than", -1}}),
+            "\"older_than\": expected seconds, a number from 0 on");
+  EXPECT_EQ(Bad({{"command", "queue"}, {"sender", ""}}),
+            "\"sender\": expected a pattern of 1 to 1024 bytes");
+}
+
+TEST(ControlRequest, TheStatsSocketAnswersStatsAlone) {
+  for (const char* const command : {"queue", "reload", "log", "stop"}) {
+    EXPECT_FALSE(IsForStatsSocket(Good({{"command", command}}).command)) << command;
+  }
+  EXPECT_TRUE(IsForStatsSocket(Good({{"command", "stats"}}).command));
+}
+
+}  // namespace
+}  // namespace outbox::tools

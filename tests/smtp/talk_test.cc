@@ -1,0 +1,73 @@
+// What is kept of a dialogue.
+#include "smtp/talk.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace outbox::smtp {
+namespace {
+
+TEST(Talk, KeepsTheLinesOfBothSides) {
+  Talk talk;
+  EXPECT_TRUE(talk.empty());
+  talk.Received("220 mx.example");
+  talk.Received(" ESMTP\r\n");
+  talk.Sent("EHLO relay.example\r\n");
+  talk.Received("250-mx.example\r\n250 PIPELINING\r\n");
+  talk.Sent("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n");
+  talk.Received("250 ok\r\n250 ok\r\n354 go\r\n");
+  talk.SentMessage(1234);
+  talk.Received("451 later");
+  EXPECT_EQ(talk.Text(),
+            "S: 220 mx.example ESMTP\n"
+            "C: EHLO relay.example\n"
+            "S: 250-mx.example\n"
+            "S: 250 PIPELINING\n"
+            "C: MAIL FROM:<a@b.example>\n"
+            "C: RCPT TO:<c@d.example>\n"
+            "C: DATA\n"
+            "S: 250 ok\n"
+            "S: 250 ok\n"
+            "S: 354 go\n"
+            "C: (a message of 1234 bytes)\n"
+            "S: 451 later");
+}
+
+TEST(Talk, CutsLongLinesAndForgetsTheOldest) {
+  Talk talk;
+  talk.Received("250-" + std::string(5000, 'x') + "\r\n");
+  EXPECT_EQ(talk.Text(), "S: 250-" + std::string(core::kTalkLineBytes - 4, 'x'));
+  for (int i = 0; i < 1000; ++i) talk.Sent("NOOP " + std::to_string(i) + "\r\n");
+  const std::string text = talk.Text();
+  EXPECT_LE(text.size(), core::kTalkBytes);
+  EXPECT_GT(text.size(), core::kTalkBytes - 20);
+  EXPECT_TRUE(text.starts_with("C: NOOP ")) << text.substr(0, 20);
+  EXPECT_TRUE(text.ends_with("C: NOOP 999"));
+}
+
+TEST(Talk, EarlierTransactionsAreLeftOut) {
+  Talk talk;
+  talk.Received("220 mx.example\r\n");
+  for (const char* const who : {"one", "two", "three"}) {
+    talk.Sent("MAIL FROM:<" + std::string(who) + "@b.example>\r\n");
+    if (std::string_view(who) == "two") {
+      EXPECT_TRUE(talk.Text().starts_with("S: 220 mx.example\nC: MAIL FROM:<one@"));
+    }
+    talk.Received("250 ok\r\n");
+  }
+  EXPECT_EQ(talk.Text(),
+            "C: MAIL FROM:<two@b.example>\nS: 250 ok\nC: MAIL FROM:<three@b.example>\nS: 250 ok");
+}
+
+TEST(Talk, ByteByByteIsTheSame) {
+  const std::string bytes = "250-one\r\n250 two\r\n354 go\r\n";
+  Talk whole;
+  whole.Received(bytes);
+  Talk cut;
+  for (const char c : bytes) cut.Received({&c, 1});
+  EXPECT_EQ(cut.Text(), whole.Text());
+}
+
+}  // namespace
+}  // namespace outbox::smtp
