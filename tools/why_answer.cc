@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "core/limits.h"
@@ -55,8 +56,10 @@ json ToJson(const queue::AttemptFact& fact) {
 }
 
 json TrailJson(std::vector<queue::AttemptFact> trail) {
-  std::stable_sort(trail.begin(), trail.end(),
-                   [](const auto& a, const auto& b) { return a.wall_ns < b.wall_ns; });
+  std::sort(trail.begin(), trail.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.wall_ns, a.message_id, a.recipient) <
+           std::tie(b.wall_ns, b.message_id, b.recipient);
+  });
   if (trail.size() > core::kAttemptTrailShown) {
     trail.erase(trail.begin(), trail.end() - core::kAttemptTrailShown);
   }
@@ -124,7 +127,7 @@ void WhyAnswer::AskMessage(uint64_t id) {
   for (queue::Shard* const to : shards_) {
     parts_.push_back(std::make_unique<Part>());
     parts_.back()->answer = this;
-    to->Post([this, id, part = parts_.back().get()](queue::Shard* shard) {
+    to->Post([id, part = parts_.back().get()](queue::Shard* shard) {
       // A shard with too much to do for others answers nothing of its own.
       if (!shard->operations().Explain(id, part)) part->OnMessageFacts({});
     });
