@@ -43,6 +43,7 @@ struct OwnerShard {
   SenderQueuePool pool;
   OwnerCounters counters;
   bool closing = false;
+  int64_t forgot_ns = 0;  // when a command made the finder forget last
   uint64_t policies = 0;  // counts the changes of context.policy_for's answers
   DestinationTable* table = nullptr;
 };
@@ -170,8 +171,8 @@ class Destination : public SiteUser {
   DestinationHosts hosts_;
 
   ReadyList ready_;
-  Tickets asked_;    // they came while the DNS is asked
-  Tickets put_off_;  // the DNS has answered that it does not know for now
+  Tickets asked_;       // they came while the DNS is asked
+  Tickets put_off_;     // the DNS has answered that it does not know for now
   size_t waiting_ = 0;  // in these two
   core::IntrusiveList<Ticket, &Ticket::fresh_link> fresh_;  // the oldest first
   uint32_t fresh_count_ = 0;
@@ -181,7 +182,7 @@ class Destination : public SiteUser {
   uint32_t attempts_ = 0;                                      // not returned yet
   uint32_t connection_count_ = 0;  // deliveries that belong to the present plan
   uint32_t open_count_ = 0;        // of them, with a session
-  bool asking_ = false;                                        // waiting for a slot
+  bool asking_ = false;            // waiting for a slot
   bool lane_open_ = false;
   int64_t retry_period_ns_ = core::kNsPerMinute;  // of the ticket that came last
   uint64_t taken_ = 0;                            // tickets taken out of the ready list, ever

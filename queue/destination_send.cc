@@ -177,8 +177,15 @@ void Destination::Lift() {
     for (PlannedHost& host : plan()->hosts) host.down_until_ns = 0;
     shard_->gate->Lift(plan()->site);
   }
-  // What the DNS has said is not believed for longer, either, unless it can be acted on.
-  if (hosts_.standing() != HostsStanding::kKnown) hosts_.AskNow();
+  // What the DNS has said is not believed any longer, either, unless it can be acted on. A command
+  // for many destinations makes it forget once.
+  if (hosts_.standing() == HostsStanding::kPutOff && shard_->context.finder != nullptr) {
+    if (now_ns() - shard_->forgot_ns >= core::kNsPerSecond) {
+      shard_->forgot_ns = now_ns();
+      shard_->context.finder->Forget();
+    }
+    hosts_.AskNow();
+  }
   ArmTimer();
 }
 

@@ -22,6 +22,7 @@ class DnsHostFinder : public HostFinder {
 
   dns::MxPlanPtr Find(const DestinationKey& key, HostQuery* query) override;
   void Cancel(HostQuery* query) override;
+  void Forget() override { resolver_->Forget(); }
 
  private:
   dns::Resolver* const resolver_;

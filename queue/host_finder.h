@@ -51,6 +51,8 @@ class HostFinder {
   virtual dns::MxPlanPtr Find(const DestinationKey& key, HostQuery* query) = 0;
   // The query does not complete. No effect on one that is not in flight.
   virtual void Cancel(HostQuery* query) = 0;
+  // What was answered before does not count for the next question.
+  virtual void Forget() {}
 };
 
 }  // namespace outbox::queue

@@ -360,7 +360,8 @@ class Receiver:
     for 250. on_connect() returns a greeting or None for 220.
     """
 
-    def __init__(self, on_rcpt=None, on_message=None, on_connect=None, port=None):
+    def __init__(self, on_rcpt=None, on_message=None, on_connect=None, port=None,
+                 address="127.0.0.1"):
         self.on_rcpt = on_rcpt or (lambda address: None)
         self.on_message = on_message or (lambda message: None)
         self.on_connect = on_connect or (lambda: None)
@@ -378,7 +379,7 @@ class Receiver:
             daemon_threads = True
             request_queue_size = 128
 
-        self.server = Server(("127.0.0.1", port or 0), Handler)
+        self.server = Server((address, port or 0), Handler)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
