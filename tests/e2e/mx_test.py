@@ -1,5 +1,5 @@
-"""Mail by MX, with nsd and unbound: every shape of answer, hundreds of domains, answers that change,
-a resolver that dies and returns. The hosts are loopback addresses that share the relay's port."""
+"""Mail by MX, with nsd and unbound: every shape of answer, hundreds of domains, answers that
+change, a resolver that dies and returns. The hosts are loopback addresses with the relay's port."""
 
 import time
 

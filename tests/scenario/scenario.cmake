@@ -33,6 +33,7 @@ outbox_test(scenario_test
     scenario/the_listing_shows_every_state_test.cc
     scenario/the_null_sender_is_not_told_test.cc
     scenario/the_wall_clock_jumps_test.cc
+    scenario/eight_bit_mail_for_a_seven_bit_host_test.cc
     scenario/mx_hosts_take_turns_test.cc
     scenario/the_dns_changes_its_answer_test.cc
     scenario/the_dns_fails_for_a_while_test.cc

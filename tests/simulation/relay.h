@@ -87,6 +87,9 @@ class Relay {
   // Looks at the queue and asks why, which must change nothing.
   virtual void Look(const std::string& /*domain*/) {}
 
+  // What the relay has brought along to be wrong at times (a name server) is well from now on.
+  virtual void Heal() {}
+
   // Recipients that are queued, by address. May let the world go on for a while.
   virtual std::set<std::string> Queued() = 0;
 };

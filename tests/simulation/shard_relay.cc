@@ -82,10 +82,17 @@ struct ShardRelay::Life {
 
 ShardRelay::ShardRelay(io::SimWorld* world, const RelayOptions& options)
     : world_(world), shards_max_(options.shards) {
+  if (world_->random().Chance(1, 2)) {
+    const core::SocketAddress address = {core::IpAddress::V4(10, 2, 0, 53), 53};
+    names_ = std::make_unique<dns::SimNameServer>(world_, address);
+    config_.resolver.servers = {address};
+  }
   MakeConfig(options);
+  if (names_ != nullptr) ChangeNames();
 }
 
 ShardRelay::~ShardRelay() {
+  *alive_ = false;
   if (life_ == nullptr) return;
   if (stopped()) {
     life_->shards.clear();
@@ -115,13 +122,79 @@ void ShardRelay::MakeConfig(const RelayOptions& options) {
     core::RouteConfig made;
     made.name = route.domain;
     made.match = {route.domain};
-    for (const core::SocketAddress& host : route.hosts) {
-      made.via.push_back({host.ToString(), host.port, true, host});
+    if (names_ != nullptr) {
+      NameHosts(route, &made);
+    } else {
+      for (const core::SocketAddress& host : route.hosts) {
+        made.via.push_back({host.ToString(), host.port, true, host});
+      }
     }
     made.periods = periods;
     made.max_connections = options.connections_max;
     config_.routes.push_back(made);
   }
+}
+
+void ShardRelay::NameHosts(const RelayRoute& route, core::RouteConfig* made) {
+  core::Random& random = world_->random();
+  made->via_mx = random.Chance(1, 2);
+  uint16_t preference = 10;
+  for (const core::SocketAddress& host : route.hosts) {
+    const std::string name = "h" + std::to_string(host.ip.octets()[15]) + ".hosts.example";
+    const uint32_t ttl_s = static_cast<uint32_t>(random.Between(0, 600));
+    if (named_.insert(name).second) names_->AddAddress(name, host.ip, ttl_s);
+    if (made->via_mx) {
+      names_->AddMx(route.domain, preference, name, ttl_s);
+    } else {
+      made->via.push_back({name, host.port, false, {}});
+    }
+    if (random.Chance(1, 2)) ++preference;
+  }
+}
+
+void ShardRelay::ChangeNames() {
+  core::Random& random = world_->random();
+  dns::SimNameFaults& faults = names_->faults();
+  faults = dns::SimNameFaults{};
+  int64_t until_ns = random.Between(1, 300) * core::kNsPerSecond;
+  if (random.Chance(1, 2)) {
+    until_ns = random.Between(1, 60) * core::kNsPerSecond;
+    switch (random.Below(8)) {
+      case 0:
+        faults.silent = true;
+        break;
+      case 1:
+        faults.silent_ppm = 300'000;
+        break;
+      case 2:
+        faults.code = random.Chance(1, 2) ? 2 : 5;
+        break;
+      case 3:
+        faults.truncate = true;
+        faults.no_tcp = random.Chance(1, 3);
+        break;
+      case 4:
+        faults.garbage = true;
+        break;
+      case 5:
+        faults.wrong_id = true;
+        break;
+      case 6:
+        faults.zero_ttl = true;
+        break;
+      default:
+        faults.delay_ns = random.Between(0, 4 * core::kNsPerSecond);
+        break;
+    }
+  }
+  world_->Schedule(until_ns, [this, alive = alive_] {
+    if (*alive && !healed_) ChangeNames();
+  });
+}
+
+void ShardRelay::Heal() {
+  healed_ = true;
+  if (names_ != nullptr) names_->Heal();
 }
 
 void ShardRelay::Start() {
@@ -250,7 +323,9 @@ void ShardRelay::Remove(const std::string& recipient, std::function<void(bool re
 void ShardRelay::Reload() {
   core::Random& random = world_->random();
   for (core::RouteConfig& route : config_.routes) {
-    if (random.Chance(1, 2)) std::rotate(route.via.begin(), route.via.begin() + 1, route.via.end());
+    if (random.Chance(1, 2) && !route.via.empty()) {
+      std::rotate(route.via.begin(), route.via.begin() + 1, route.via.end());
+    }
     if (random.Chance(1, 3)) route.name += "'";
   }
   for (size_t i = 0; i < life_->shards.size(); ++i) {

@@ -1,6 +1,10 @@
 // ShardRelay: the product in the simulation: its shards, on one thread, as the daemon puts them
 // together.
 //
+// In half of the seeds every route is a list of addresses; in the others the hosts have names, and
+// the routes go by MX or by names, with a name server that fails now and then (never with an answer
+// that would be permanent: what may bounce is the ledger's to say).
+//
 // Every life may have another number of shards, so that left-over logs are adopted. A process that
 // dies runs no destructors: what belonged to its shards is left where it lies (a seed runs in a
 // process of its own).
@@ -15,6 +19,7 @@
 #include "core/config.h"
 #include "core/status.h"
 #include "queue/shard.h"
+#include "tests/dns/sim_name_server.h"
 #include "tests/simulation/relay.h"
 
 namespace outbox::simulation {
@@ -39,6 +44,7 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   void Remove(const std::string& recipient, std::function<void(bool removed)> done) override;
   void Reload() override;
   void Look(const std::string& domain) override;
+  void Heal() override;
 
   void OnShardReady(uint32_t shard, const core::Status& status) override;
 
@@ -46,10 +52,18 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   struct Life;
 
   void MakeConfig(const RelayOptions& options);
+  // The route by names instead of addresses.
+  void NameHosts(const RelayRoute& route, core::RouteConfig* made);
+  // Something goes wrong with the name server, or is well again; and so on.
+  void ChangeNames();
 
   io::SimWorld* world_;
   int shards_max_;
   core::Config config_;
+  std::unique_ptr<dns::SimNameServer> names_;  // null: nobody needs it
+  std::set<std::string> named_;                // hosts that it knows
+  bool healed_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<Life> life_;
 };
 

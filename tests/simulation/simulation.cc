@@ -326,6 +326,7 @@ void Simulation::Heal() {
   now.receive_buffers = options_.world.receive_buffers;
   world_.disk(kRelayNode).CrashAt(0, io::SimCrashMode::kBefore);
   for (const auto& host : hosts_) host->script().rules.clear();
+  relay_->Heal();
 }
 
 bool Simulation::Settled() const {
