@@ -314,10 +314,9 @@ void Delivery::GoOn() {
   } else if (next_ != nullptr && !destination_->Rehost(next_)) {
     next_ = nullptr;
   }
-  const bool may_take =
-      !dismissed_ && (destination_->HasHomeless() ||
-                      (gate->BlockedUntil(plan_->site) == 0 && !gate->ShouldYield(plan_->site) &&
-                       !told_to_close_));
+  const bool may_take = !dismissed_ && (destination_->HasHomeless() ||
+                                        (gate->BlockedUntil(plan_->site) == 0 &&
+                                         !gate->ShouldYield(plan_->site) && !told_to_close_));
   if (next_ == nullptr && may_take && !destination_->shard()->closing) {
     next_ = destination_->TakeWork(this);
   }

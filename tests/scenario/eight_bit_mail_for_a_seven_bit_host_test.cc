@@ -15,7 +15,9 @@ TEST_P(ScenarioTest, EightBitMailIsNotForcedUponASevenBitHost) {
   ScriptedServer* server =
       story_.AddServer("b.example", {{.at = "EHLO", .reply = "250 b.example"}});
   story_.Start();
-  const std::string greeting = "Subject: x\r\n\r\nGr\xc3\xbc\xc3\x9f" "e\r\n";
+  const std::string greeting =
+      "Subject: x\r\n\r\nGr\xc3\xbc\xc3\x9f"
+      "e\r\n";
   EXPECT_TRUE(story_.Send(kSender, {"bob@b.example"}, greeting).acknowledged);
   EXPECT_TRUE(story_.Send(kSender, {"bob@b.example"}).acknowledged);  // plain text goes through
   ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
