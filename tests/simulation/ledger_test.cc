@@ -81,6 +81,38 @@ TEST_F(LedgerTest, QueuedIsNotLost) {
   EXPECT_THAT(ledger_.Check({"a@y", "b@y"}), ElementsAre(HasSubstr("delivered and still queued")));
 }
 
+TEST_F(LedgerTest, WhatAnOperatorRemovesIsFinal) {
+  Acknowledge(1, 2);
+  ledger_.Taken(Copy(1, {"a@y"}));
+  ledger_.RemovalOrdered("b@y");
+  EXPECT_THAT(ledger_.Check({}), IsEmpty());
+  EXPECT_THAT(ledger_.Check({"b@y"}), IsEmpty());  // nobody has said that it was done
+  ledger_.Removed("b@y", kStart);
+  EXPECT_THAT(ledger_.Check({}), IsEmpty());
+  EXPECT_THAT(ledger_.Check({"b@y"}), ElementsAre(HasSubstr("removed and still queued")));
+  ledger_.Taken(Copy(1, {"b@y"}, kStart + 1));
+  EXPECT_THAT(ledger_.Check({}), ElementsAre(HasSubstr("delivered after it had been removed")));
+}
+
+TEST_F(LedgerTest, ARemovalMayBeForgottenByDying) {
+  Acknowledge(1, 2);
+  ledger_.Taken(Copy(1, {"a@y"}));
+  ledger_.RemovalOrdered("b@y");
+  ledger_.Removed("b@y", kStart);
+  ledger_.RelayDied(kStart + core::kNsPerSecond);
+  ledger_.Taken(Copy(1, {"b@y"}, kStart + 2 * core::kNsPerSecond));
+  EXPECT_THAT(ledger_.Check({}), IsEmpty());
+}
+
+TEST_F(LedgerTest, AnOperatorMayHurryAnAttempt) {
+  Acknowledge(1, 2);
+  ledger_.Taken(Copy(1, {"a@y", "b@y"}));
+  Answer("h", "a@y", "450 later", kStart);
+  ledger_.RetryOrdered(kStart + core::kNsPerSecond);
+  Answer("h", "a@y", "250 ok", kStart + 2 * core::kNsPerSecond);
+  EXPECT_THAT(ledger_.Check({}), IsEmpty());
+}
+
 TEST_F(LedgerTest, WhatWasNotAcknowledgedMayComeWhole) {
   ClientResult result;
   result.recipient_replies = {"250 OK", "550 no"};
