@@ -244,9 +244,17 @@ void ShardRelay::Start() {
 void ShardRelay::OnShardReady(uint32_t shard, const core::Status& status) {
   if (status.ok()) {
     ++life_->ready;
-  } else if (world_->trace() != nullptr) {
+    return;
+  }
+  if (world_->trace() != nullptr) {
     fprintf(world_->trace(), "shard %u does not start: %s\n", shard, status.ToString().c_str());
   }
+  // The daemon ends then, and the service manager starts it again.
+  world_->Schedule(core::kNsPerMs, [this, alive = alive_, life = life_.get()] {
+    if (!*alive || life_.get() != life) return;
+    Vanish();
+    Start();
+  });
 }
 
 bool ShardRelay::ready() const { return life_ != nullptr && life_->ready == life_->shards.size(); }
