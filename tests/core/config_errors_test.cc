@@ -77,7 +77,7 @@ TEST(ConfigErrors, TopLevel) {
         "f:1:1: unknown key \"hostnmae\"; did you mean \"hostname\"?"}},
       {"unlike anything",
        "colour = \"red\"\n" + kFine,
-       {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, shards, "
+       {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, stats, shards, "
         "stop_timeout, listener, storage, resolver, delivery, route, site, log, limits, io"}},
       {"short host name",
        "hostname = \"relay\"\n" + kFine.substr(kFine.find("[[")),
