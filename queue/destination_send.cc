@@ -117,14 +117,18 @@ void Destination::MoveOn(Attempt* attempt) {
     homeless_.PushBack(attempt);
     return;
   }
-  if (attempt->unreachable_count == attempt->tried_count &&
+  // An attempt that ends early, recalled say, has not asked them all: the site may be well.
+  if (!more && attempt->unreachable_count == attempt->tried_count &&
       shard_->gate->Fail(attempt->plan->site, attempt->started_ns, retry_period_ns_)) {
     ++shard_->counters.backoffs;
     const std::vector<RecipientResult>& failed = attempt->ticket->result->failed;
     if (!failed.empty()) trouble_ = failed.back();
   }
+  // Hosts beyond the bound of an attempt have not refused anything.
+  const uint32_t hosts =
+      std::max(uint32_t{attempt->tried_count}, static_cast<uint32_t>(plan()->hosts.size()));
   Finish(attempt, ReturnReason::kAttempted,
-         more ? Verdict::kDeferred : JudgeLeftOver(attempt->tried_count, attempt->refused_count));
+         more ? Verdict::kDeferred : JudgeLeftOver(hosts, attempt->refused_count));
 }
 
 void Destination::OnUnreachable(HostPlan* at, int64_t started_ns) {

@@ -28,6 +28,7 @@ outbox_test(scenario_test
     scenario/scenario_test.cc
     scenario/stopped_before_the_refusal_test.cc
     scenario/stopped_in_the_middle_test.cc
+    scenario/ten_of_twelve_hosts_refuse_test.cc
     scenario/ten_thousand_for_a_domain_that_is_down_test.cc
     scenario/the_disk_fails_behind_the_final_dot_test.cc
     scenario/the_listing_shows_every_state_test.cc
