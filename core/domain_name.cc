@@ -41,9 +41,7 @@ bool IsQualifiedDomainName(std::string_view text) {
 
 std::string ToLower(std::string_view text) {
   std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  for (char& c : lower) c = ToLower(c);
   return lower;
 }
 

@@ -15,6 +15,7 @@ bool IsDomainName(std::string_view text);
 bool IsQualifiedDomainName(std::string_view text);
 
 // ASCII letters in lower case, everything else as it is.
+inline char ToLower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 std::string ToLower(std::string_view text);
 
 // "[192.0.2.1]" or "[IPv6:2001:db8::1]", RFC 5321 4.1.3.

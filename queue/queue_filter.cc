@@ -1,15 +1,11 @@
 #include "queue/queue_filter.h"
 
+#include "core/domain_name.h"
 #include "queue/destination_key.h"
 #include "queue/directory.h"
 #include "queue/ticket_view.h"
 
 namespace outbox::queue {
-namespace {
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-}  // namespace
 
 // The usual way with one mark to come back to: linear but for patterns that nobody types.
 bool MatchesPattern(std::string_view pattern, std::string_view text) {
@@ -21,7 +17,7 @@ bool MatchesPattern(std::string_view pattern, std::string_view text) {
     if (p < pattern.size() && pattern[p] == '*') {
       star = p++;
       mark = t;
-    } else if (p < pattern.size() && Lower(pattern[p]) == Lower(text[t])) {
+    } else if (p < pattern.size() && core::ToLower(pattern[p]) == core::ToLower(text[t])) {
       ++p;
       ++t;
     } else if (star != std::string_view::npos) {

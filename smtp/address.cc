@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "core/domain_name.h"
 
 namespace outbox::smtp {
 namespace {
@@ -16,8 +17,6 @@ bool IsAlphanumeric(char c) {
 }
 
 bool IsAscii(char c) { return static_cast<unsigned char>(c) < 0x80; }
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
 // RFC 5322 atext.
 constexpr std::array<bool, 256> MakeAtext() {
@@ -272,14 +271,14 @@ AddressError CheckAddressLiteral(std::string_view literal) {
 
 std::string_view LowerCaseInto(std::string_view text, std::span<char> into) {
   CHECK(into.size() >= text.size());
-  for (size_t i = 0; i < text.size(); ++i) into[i] = Lower(text[i]);
+  for (size_t i = 0; i < text.size(); ++i) into[i] = core::ToLower(text[i]);
   return {into.data(), text.size()};
 }
 
 bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
-    if (Lower(a[i]) != Lower(b[i])) return false;
+    if (core::ToLower(a[i]) != core::ToLower(b[i])) return false;
   }
   return true;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/domain_name.h"
+
 namespace outbox::tools {
 namespace {
 
@@ -11,18 +13,12 @@ std::string TextOf(const nlohmann::json& event, const char* member) {
   return found != event.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return text;
-}
-
 }  // namespace
 
 bool LogFilter::Wants(const nlohmann::json& event) const {
   if (!id.empty() && TextOf(event, "id") != id && TextOf(event, "about") != id) return false;
   if (domain.empty()) return true;
-  if (Lower(TextOf(event, "recipient")).ends_with("@" + domain)) return true;
+  if (core::ToLower(TextOf(event, "recipient")).ends_with("@" + domain)) return true;
   const std::string destination = TextOf(event, "destination");
   return destination == "mx:" + domain || destination.starts_with("mx:" + domain + ":");
 }
