@@ -8,13 +8,13 @@
 namespace outbox::core {
 namespace {
 
-struct Unit {
+struct DurationUnit {
   std::string_view name;
   int64_t ns;
 };
 
 // From the largest to the smallest.
-constexpr Unit kUnits[] = {
+constexpr DurationUnit kDurationUnits[] = {
     {"d", kNsPerDay}, {"h", kNsPerHour}, {"m", kNsPerMinute}, {"s", kNsPerSecond}, {"ms", kNsPerMs},
 };
 constexpr int64_t kMaxNs = 10 * 365 * kNsPerDay;
@@ -44,10 +44,10 @@ Result<int64_t> ParseDuration(std::string_view text) {
     while (letters < rest.size() && rest[letters] >= 'a' && rest[letters] <= 'z') ++letters;
     if (letters == 0) return Malformed(text, " with a unit");
     size_t unit = first_allowed;
-    while (unit < std::size(kUnits) && kUnits[unit].name != rest.substr(0, letters)) ++unit;
-    if (unit == std::size(kUnits)) return Malformed(text, "");
-    if (number > kMaxNs / kUnits[unit].ns) return Malformed(text, " of at most 10 years");
-    total += number * kUnits[unit].ns;
+    while (unit < std::size(kDurationUnits) && kDurationUnits[unit].name != rest.substr(0, letters)) ++unit;
+    if (unit == std::size(kDurationUnits)) return Malformed(text, "");
+    if (number > kMaxNs / kDurationUnits[unit].ns) return Malformed(text, " of at most 10 years");
+    total += number * kDurationUnits[unit].ns;
     if (total > kMaxNs) return Malformed(text, " of at most 10 years");
     first_allowed = unit + 1;
     rest.remove_prefix(letters);
@@ -59,7 +59,7 @@ std::string FormatDuration(int64_t ns) {
   CHECK(ns >= 0);
   if (ns == kNever) return "never";
   std::string text;
-  for (const Unit& unit : kUnits) {
+  for (const DurationUnit& unit : kDurationUnits) {
     const int64_t number = ns / unit.ns;
     ns %= unit.ns;
     if (number > 0) text.append(std::to_string(number)).append(unit.name);

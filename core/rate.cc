@@ -7,12 +7,12 @@
 namespace outbox::core {
 namespace {
 
-struct Unit {
+struct RateUnit {
   std::string_view name;
   int64_t ns;
 };
 
-constexpr Unit kUnits[] = {
+constexpr RateUnit kRateUnits[] = {
     {"s", kNsPerSecond}, {"min", kNsPerMinute}, {"h", kNsPerHour}, {"d", kNsPerDay}};
 constexpr uint32_t kEventsMax = 1'000'000;
 
@@ -25,7 +25,7 @@ Result<Rate> ParseRate(std::string_view text) {
   if (error == std::errc() && rate.events >= 1 && rate.events <= kEventsMax && after != end &&
       *after == '/') {
     const std::string_view unit(after + 1, static_cast<size_t>(end - after - 1));
-    for (const Unit& known : kUnits) {
+    for (const RateUnit& known : kRateUnits) {
       if (unit != known.name) continue;
       rate.per_ns = known.ns;
       return rate;
@@ -40,7 +40,7 @@ Result<Rate> ParseRate(std::string_view text) {
 std::string FormatRate(const Rate& rate) {
   if (!rate.limited()) return "none";
   std::string text = std::to_string(rate.events) + "/";
-  for (const Unit& unit : kUnits) {
+  for (const RateUnit& unit : kRateUnits) {
     if (unit.ns == rate.per_ns) return text.append(unit.name);
   }
   return text + std::to_string(rate.per_ns) + "ns";

@@ -5,12 +5,6 @@
 #include "core/limits.h"
 
 namespace outbox::dns {
-namespace {
-
-constexpr uint16_t kDnsPort = 53;
-
-}  // namespace
-
 NameServers::NameServers(const std::vector<core::SocketAddress>& addresses) {
   for (const core::SocketAddress& address : addresses) {
     if (servers_.size() == core::kConfigResolvers) break;

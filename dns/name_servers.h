@@ -17,6 +17,8 @@
 
 namespace outbox::dns {
 
+inline constexpr uint16_t kDnsPort = 53;  // RFC 1035 section 4.2
+
 class NameServers {
  public:
   explicit NameServers(const std::vector<core::SocketAddress>& addresses);

@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "core/limits.h"
+#include "dns/name_servers.h"
 
 namespace outbox::dns {
 namespace {
 
-constexpr uint16_t kDnsPort = 53;
 constexpr std::string_view kBlanks = " \t\r";
 
 // Takes the next word off the line; "" at its end.

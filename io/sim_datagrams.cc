@@ -15,9 +15,9 @@ namespace outbox::io {
 namespace {
 
 constexpr size_t kSocketDatagramsMax = 64;                 // a socket's buffer; more are dropped
-constexpr SimRange kSendDelay = {0, 20 * core::kNsPerUs};  // until the kernel has taken it
-constexpr int64_t kFirstPort = 1024;                       // of those that the kernel draws
-constexpr int64_t kLastPort = 65535;
+constexpr SimRange kDatagramSendDelay = {0, 20 * core::kNsPerUs};  // until the kernel has taken it
+constexpr int64_t kFirstUdpPort = 1024;                       // of those that the kernel draws
+constexpr int64_t kLastUdpPort = 65535;
 
 core::IpAddress LoopbackLike(const core::IpAddress& peer) {
   if (peer.is_v4()) return core::IpAddress::V4(127, 0, 0, 1);
@@ -58,7 +58,7 @@ int SimDatagrams::Open(SimIo* io, const core::SocketAddress& peer,
   }
   if (bound.port != 0 && PortIsTaken(bound)) return -EADDRINUSE;
   while (bound.port == 0 || PortIsTaken(bound)) {
-    bound.port = static_cast<uint16_t>(world_->random().Between(kFirstPort, kLastPort));
+    bound.port = static_cast<uint16_t>(world_->random().Between(kFirstUdpPort, kLastUdpPort));
   }
   const Socket socket = world_->NextHandle();
   End& end = sockets_[socket];
@@ -132,7 +132,7 @@ void SimDatagrams::Send(uint64_t op_id, Socket socket, std::span<const iovec> pa
   } else {
     SendFrom(end.local, end.peer, std::move(bytes));
   }
-  world_->Schedule(world_->Draw(kSendDelay), [this, socket, op_id] { FinishSend(socket, op_id); });
+  world_->Schedule(world_->Draw(kDatagramSendDelay), [this, socket, op_id] { FinishSend(socket, op_id); });
 }
 
 void SimDatagrams::FinishSend(Socket socket, uint64_t op_id) {

@@ -9,7 +9,7 @@ namespace outbox::queue {
 namespace {
 
 constexpr uint16_t kStateVersion = 1;
-constexpr uint32_t kFixedBytes = 8;
+constexpr uint32_t kStateFixedBytes = 8;
 constexpr uint32_t kPartHeadBytes = 40;
 
 std::string_view Cut(std::string_view text) { return text.substr(0, UINT16_MAX); }
@@ -17,12 +17,12 @@ std::string_view Cut(std::string_view text) { return text.substr(0, UINT16_MAX);
 }  // namespace
 
 std::optional<StateView> StateView::Parse(std::span<const char> bytes) {
-  if (bytes.size() < kFixedBytes || Get<uint16_t>(bytes.data()) == 0) return std::nullopt;
+  if (bytes.size() < kStateFixedBytes || Get<uint16_t>(bytes.data()) == 0) return std::nullopt;
   StateView view;
   view.bytes_ = bytes;
   view.part_count_ = Get<uint32_t>(bytes.data() + 4);
   uint64_t at = Get<uint16_t>(bytes.data() + 2);
-  if (at < kFixedBytes || at > bytes.size()) return std::nullopt;
+  if (at < kStateFixedBytes || at > bytes.size()) return std::nullopt;
   for (uint32_t i = 0; i < view.part_count_; ++i) {
     if (at + kPartHeadBytes > bytes.size()) return std::nullopt;
     const char* p = bytes.data() + at;
@@ -62,7 +62,7 @@ void StateBuilder::Start() {
   out_.clear();
   part_count_ = 0;
   queue::Add<uint16_t>(&out_, kStateVersion);
-  queue::Add<uint16_t>(&out_, kFixedBytes);
+  queue::Add<uint16_t>(&out_, kStateFixedBytes);
   queue::Add<uint32_t>(&out_, 0);
 }
 
@@ -89,7 +89,7 @@ void StateBuilder::Add(const StatePart& part) {
 }
 
 std::span<const char> StateBuilder::Finish() {
-  CHECK(out_.size() >= kFixedBytes);
+  CHECK(out_.size() >= kStateFixedBytes);
   Put<uint32_t>(&out_[4], part_count_);
   return out_;
 }

@@ -9,14 +9,14 @@
 namespace outbox::queue {
 namespace {
 
-constexpr int kMessagesPerTurn = 32;
+constexpr int kReroutesPerTurn = 32;
 
 }  // namespace
 
 Rerouter::Rerouter(Home* home) : home_(home) { fetch_.Bind<&Rerouter::OnFetched>(this); }
 
 void Rerouter::Tick() {
-  for (int done = 0; done < kMessagesPerTurn && wants_turn(); ++done) {
+  for (int done = 0; done < kReroutesPerTurn && wants_turn(); ++done) {
     reading_ = waiting_.front();
     waiting_.pop_front();
     Message* message = reading_.store->Find(reading_.id);

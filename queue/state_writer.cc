@@ -12,7 +12,7 @@ namespace {
 // committed.
 constexpr int64_t kGatherNs = 20 * core::kNsPerMs;
 // After a failed commit.
-constexpr int64_t kRetryNs = core::kNsPerSecond;
+constexpr int64_t kRoundAgainNs = core::kNsPerSecond;
 // Snapshots in flight; marks beyond wait for one to complete.
 constexpr size_t kCommitsMax = 256;
 
@@ -153,7 +153,7 @@ void StateWriter::OnCommitted(Commit* commit, const core::Status& status) {
   Message* message = commit->store->Find(commit->id);
   if (closing_ || message == nullptr || message->home == nullptr) return;
   Mark(commit->store, message);
-  due_ns_ = io_->now_ns() + kRetryNs;
+  due_ns_ = io_->now_ns() + kRoundAgainNs;
 }
 
 }  // namespace outbox::queue

@@ -10,11 +10,11 @@ namespace outbox::smtp {
 namespace {
 
 constexpr EnhancedCode kBadSequence{5, 5, 1};
-constexpr EnhancedCode kSyntax{5, 5, 2};
+constexpr EnhancedCode kSyntaxError{5, 5, 2};
 
-constexpr Reply kBareLineEnd{521, kSyntax,
+constexpr Reply kBareLineEnd{521, kSyntaxError,
                              "Lines end in CR LF; a bare CR or LF is not taken. Closing"};
-constexpr Reply kLineTooLong{500, kSyntax, "The command line is too long"};
+constexpr Reply kLineTooLong{500, kSyntaxError, "The command line is too long"};
 constexpr Reply kEarlyTalker{554, {5, 5, 0}, "You spoke before the greeting. Closing"};
 
 }  // namespace

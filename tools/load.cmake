@@ -9,6 +9,7 @@ add_library(outbox_load STATIC
   source_work.cc
 )
 target_link_libraries(outbox_load PUBLIC outbox_io outbox_core nlohmann_json::nlohmann_json)
+set_target_properties(outbox_load PROPERTIES UNITY_BUILD ON)
 
 add_executable(smtp_source smtp_source.cc)
 target_link_libraries(smtp_source PRIVATE outbox_load CLI11::CLI11)

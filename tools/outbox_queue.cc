@@ -10,7 +10,7 @@
 namespace outbox::tools {
 namespace {
 
-std::string Text(const nlohmann::json& line, const char* name) {
+std::string Cell(const nlohmann::json& line, const char* name) {
   const auto found = line.find(name);
   if (found == line.end() || found->is_null()) return "-";
   if (found->is_string()) {
@@ -22,7 +22,7 @@ std::string Text(const nlohmann::json& line, const char* name) {
 
 std::string NextTry(const nlohmann::json& line) {
   const auto found = line.find("next_attempt");
-  if (found == line.end() || !found->is_number()) return Text(line, "next_attempt");
+  if (found == line.end() || !found->is_number()) return Cell(line, "next_attempt");
   const double wait = found->get<double>() - static_cast<double>(std::time(nullptr));
   return wait <= 0 ? "now" : "in " + FormatDuration(wait);
 }
@@ -30,16 +30,16 @@ std::string NextTry(const nlohmann::json& line) {
 TextTable::Row MakeRow(const nlohmann::json& line) {
   const auto age = line.find("age_seconds");
   const bool has_age = age != line.end() && age->is_number();
-  std::string sender = Text(line, "sender");
+  std::string sender = Cell(line, "sender");
   if (sender == "-") sender = "<>";
-  return {Text(line, "id"),
-          Text(line, "state"),
+  return {Cell(line, "id"),
+          Cell(line, "state"),
           has_age ? FormatDuration(age->get<double>()) : "-",
-          Text(line, "attempts"),
+          Cell(line, "attempts"),
           NextTry(line),
-          sender + " -> " + Text(line, "recipient"),
-          Text(line, "mailhost"),
-          Text(line, "last_reply")};
+          sender + " -> " + Cell(line, "recipient"),
+          Cell(line, "mailhost"),
+          Cell(line, "last_reply")};
 }
 
 }  // namespace

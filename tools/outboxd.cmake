@@ -14,6 +14,7 @@ add_executable(outboxd
 )
 target_link_libraries(outboxd PRIVATE
   outbox_request outbox_control outbox_home outbox_io CLI11::CLI11)
+outbox_tool_options(outboxd)
 if(NOT OUTBOX_SANITIZE)  # sanitizers bring an allocator of their own
   target_link_libraries(outboxd PRIVATE PkgConfig::JEMALLOC)
 endif()

@@ -11,7 +11,7 @@ namespace outbox::queue {
 namespace {
 
 // One read of the segment being moved.
-constexpr size_t kReadBytes = 1u << 20;
+constexpr size_t kReclaimReadBytes = 1u << 20;
 // What a done entry takes when it is moved, at most: with it a list of a few generations.
 constexpr uint64_t kGuardRoom = 128;
 // Passes over a segment that still has live entries (commits of these are under way, writes failed)
@@ -97,7 +97,7 @@ Segment* Reclaimer::Pick() const {
 void Reclaimer::Read() {
   reading_ = true;
   ++victim_->pins;
-  const size_t bytes = std::min(kReadBytes, size_t{victim_->bytes} - read_);
+  const size_t bytes = std::min(kReclaimReadBytes, size_t{victim_->bytes} - read_);
   log_->io->Read(&op_, victim_->file, bytes_.span().subspan(read_, bytes), read_);
 }
 

@@ -13,14 +13,14 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-struct Case {
+struct BadFile {
   std::string what;
   std::string text;
   std::vector<std::string> errors;
 };
 
-void Check(const std::vector<Case>& cases) {
-  for (const Case& c : cases) {
+void Check(const std::vector<BadFile>& cases) {
+  for (const BadFile& c : cases) {
     EXPECT_EQ(ParseConfig(c.text, "f").errors, c.errors) << c.what;
   }
 }

@@ -47,18 +47,18 @@ TEST(Mailbox, AConsumerMayAnswerIntoAnotherMailbox) {
 
 // What the producer wrote before it pushed must be there for the consumer, in order, once each.
 TEST(Mailbox, TwoThreads) {
-  constexpr uint64_t kItems = 300'000;
+  constexpr uint64_t kManyItems = 300'000;
   auto mailbox = std::make_unique<Mailbox<Item, 64>>();
-  std::vector<uint64_t> payloads(kItems);  // plain memory: the mailbox orders it
+  std::vector<uint64_t> payloads(kManyItems);  // plain memory: the mailbox orders it
   std::thread producer([&] {
-    for (uint64_t i = 0; i < kItems; ++i) {
+    for (uint64_t i = 0; i < kManyItems; ++i) {
       payloads[i] = i * 3;
       while (!mailbox->TryPush({i, &payloads[i]})) std::this_thread::yield();
     }
   });
   uint64_t received = 0;
   uint64_t wrong = 0;
-  while (received < kItems) {
+  while (received < kManyItems) {
     const size_t count = mailbox->Drain(
         [&](const Item& item) {
           if (item.number != received || *item.payload != received * 3) ++wrong;

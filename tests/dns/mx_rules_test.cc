@@ -72,14 +72,14 @@ MxPlan Finish(MxDraft draft) {
   return FinishPlan(std::move(draft), answers, Us(), kNowNs);
 }
 
-struct Case {
+struct PlanCase {
   const char* name;
   std::vector<MxRecord> mx;
   MxPlanKind kind;
   std::string hosts;  // "10 a.example, 20 b.example"
 };
 
-class MxRulesTest : public testing::TestWithParam<Case> {};
+class MxRulesTest : public testing::TestWithParam<PlanCase> {};
 
 TEST_P(MxRulesTest, RecordsToPlan) {
   Answer mx;
@@ -98,12 +98,12 @@ TEST_P(MxRulesTest, RecordsToPlan) {
   EXPECT_GT(plan.valid_until_ns, kNowNs);
 }
 
-std::string CaseName(const testing::TestParamInfo<Case>& which) { return which.param.name; }
+std::string CaseName(const testing::TestParamInfo<PlanCase>& which) { return which.param.name; }
 
 using K = MxPlanKind;
 INSTANTIATE_TEST_SUITE_P(
     Table, MxRulesTest,
-    testing::ValuesIn(std::vector<Case>{
+    testing::ValuesIn(std::vector<PlanCase>{
         {"OneHost", {{10, "a.example"}}, K::kHosts, "10 a.example"},
         {"ByPreference",
          {{20, "a.example"}, {10, "b.example"}},

@@ -17,12 +17,6 @@ namespace {
 
 const core::SocketAddress kServer = {core::IpAddress::V4(10, 0, 0, 1), 25};
 
-SimOptions Seeded(uint64_t seed) {
-  SimOptions options;
-  options.seed = seed;
-  return options;
-}
-
 class SimNetworkTest : public testing::Test {
  protected:
   void Make(const SimOptions& options) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/io.h"
+#include "io/sim_world.h"
 
 namespace outbox::io {
 
@@ -28,6 +29,13 @@ struct Waiter {
   std::string data;
   uint32_t buffer = 0;
 };
+
+// A world as it is without wishes, but for its seed.
+inline SimOptions Seeded(uint64_t seed) {
+  SimOptions options;
+  options.seed = seed;
+  return options;
+}
 
 }  // namespace outbox::io
 

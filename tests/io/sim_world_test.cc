@@ -14,12 +14,6 @@
 namespace outbox::io {
 namespace {
 
-SimOptions Seeded(uint64_t seed) {
-  SimOptions options;
-  options.seed = seed;
-  return options;
-}
-
 TEST(SimWorldTest, ClockIsFrozenForATurnAndSleepEndsAtItsTime) {
   SimWorld world({});
   SimIo io(&world);

@@ -16,8 +16,6 @@ using core::kNsPerMs;
 using core::kNsPerSecond;
 using dns::MxPlanKind;
 
-constexpr char kHostA[] = "10.0.0.1:25";
-constexpr char kHostB[] = "10.0.0.2:25";
 const std::string kKey = "mx:example.com";
 
 dns::MxHost HostA(uint16_t preference = 10) {

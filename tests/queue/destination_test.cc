@@ -13,8 +13,6 @@ using core::kNsPerMinute;
 using core::kNsPerMs;
 using core::kNsPerSecond;
 
-constexpr char kHostA[] = "10.0.0.1:25";
-constexpr char kHostB[] = "10.0.0.2:25";
 const std::string kOne = std::string("via:") + kHostA;
 const std::string kTwo = std::string("via:") + kHostA + "," + kHostB;
 

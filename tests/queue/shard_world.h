@@ -28,6 +28,9 @@
 
 namespace outbox::queue {
 
+inline constexpr char kHostA[] = "10.0.0.1:25";
+inline constexpr char kHostB[] = "10.0.0.2:25";
+
 class ScriptedLink;
 
 // How a host behaves. Chances are percentages.

@@ -6,8 +6,6 @@
 namespace outbox::queue {
 namespace {
 
-constexpr char kSender[] = "alice@sender.example";
-
 class AReloadRemovesTheRoute : public testing::TestWithParam<uint32_t> {
  protected:
   // The routes of both domains go, and one that takes everything comes.

@@ -7,8 +7,6 @@
 namespace outbox::queue {
 namespace {
 
-constexpr char kSender[] = "alice@sender.example";
-
 class AnOperatorRemovesMail : public testing::TestWithParam<uint32_t> {
  protected:
   AnOperatorRemovesMail() : sender_(story_.AddServer("sender.example")) {}

@@ -12,8 +12,6 @@
 
 namespace outbox::queue {
 
-inline constexpr char kSender[] = "alice@sender.example";
-
 class ScenarioTest : public ::testing::TestWithParam<uint32_t> {
  protected:
   // Every story needs somebody to tell; `sender_` gets the notifications.

@@ -25,6 +25,9 @@
 
 namespace outbox::queue {
 
+// Who writes, unless the story says otherwise.
+inline constexpr char kSender[] = "alice@sender.example";
+
 class ShardStory : public ShardObserver {
  public:
   explicit ShardStory(uint32_t shards);

@@ -153,7 +153,7 @@ void MiniRelay::Store(const Item& item, bool sync, std::function<void(bool)> don
                               [done = std::move(done)](Steps*, bool ok) { done(ok); }));
 }
 
-void MiniRelay::Remove(uint64_t number) {
+void MiniRelay::Forget(uint64_t number) {
   items_.erase(number);
   if (fault_ == MiniRelayFault::kForgetDone) return;
   Run(std::make_unique<Steps>(
@@ -212,7 +212,7 @@ void MiniRelay::OnResult(uint64_t number, const ClientResult& result) {
   Item& item = items_.at(number);
   if (result.acknowledged) {
     ++counters_.delivered;
-    return Remove(number);
+    return Forget(number);
   }
   // The reply to RCPT counts for the recipient, whatever DATA was answered then.
   const std::string& rcpt = result.recipient_replies[0];
@@ -224,7 +224,7 @@ void MiniRelay::OnResult(uint64_t number, const ClientResult& result) {
   if (io_->wall_ns() - item.accepted_wall_ns > options_.expire_ns) {
     return Bounce(number, "450 4.4.7 expired");
   }
-  if (fault_ == MiniRelayFault::kForgetDeferred && said.starts_with("4")) return Remove(number);
+  if (fault_ == MiniRelayFault::kForgetDeferred && said.starts_with("4")) return Forget(number);
   if (fault_ == MiniRelayFault::kRetryAtOnce) item.host = 0;
   Later(number);
 }
@@ -242,7 +242,7 @@ void MiniRelay::Later(uint64_t number) {
 void MiniRelay::Bounce(uint64_t number, const std::string& reply) {
   Item item = items_.at(number);
   ++counters_.bounced;
-  if (item.sender.empty()) return Remove(number);
+  if (item.sender.empty()) return Forget(number);
   // The DSN takes the place of the message in one rename: both or neither.
   Item dsn = item;
   dsn.content = Dsn(item, reply);

@@ -63,7 +63,7 @@ class MiniRelay : public Relay {
   void Listen();
   void OnMessage(const TakenMessage& message, ScriptedServer::Verdict verdict);
   void Store(const Item& item, bool sync, std::function<void(bool)> done);
-  void Remove(uint64_t number);
+  void Forget(uint64_t number);
   void Attempt(uint64_t number);
   void OnResult(uint64_t number, const ClientResult& result);
   void Later(uint64_t number);

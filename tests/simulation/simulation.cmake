@@ -9,6 +9,7 @@ add_library(simulation_harness STATIC
   simulation/simulation.cc
 )
 target_link_libraries(simulation_harness PUBLIC outbox_flags outbox_sim)
+set_target_properties(simulation_harness PROPERTIES UNITY_BUILD ON)
 
 outbox_test(simulation_harness_test
   FILES

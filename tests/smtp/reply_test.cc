@@ -32,13 +32,13 @@ std::string Read(std::string_view bytes, size_t piece) {
   return out + (parser.idle() ? "" : "unfinished");
 }
 
-struct Case {
+struct ReplyCase {
   const char* bytes;
   const char* expected;
 };
 
 TEST(ReplyTest, RepliesAsServersSendThem) {
-  const std::vector<Case> cases = {
+  const std::vector<ReplyCase> cases = {
       {"250 Ok\r\n", "250 Ok|"},
       {"250 2.1.0 Sender ok\r\n", "250 2.1.0 Sender ok|"},
       {"250\r\n", "250 |"},
@@ -67,7 +67,7 @@ TEST(ReplyTest, RepliesAsServersSendThem) {
       {"2500 x\r\n", "error: neither space nor hyphen behind the reply code"},
       {"250-a\r\n251 b\r\n", "error: a reply does not begin with a valid code"},
   };
-  for (const Case& c : cases) {
+  for (const ReplyCase& c : cases) {
     for (size_t piece = 1; piece <= std::string_view(c.bytes).size(); ++piece) {
       EXPECT_EQ(Read(c.bytes, piece), c.expected) << c.bytes << " in pieces of " << piece;
     }

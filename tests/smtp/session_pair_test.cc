@@ -34,7 +34,7 @@ std::vector<TestMessage> SomeMessages(core::Random* random) {
 }
 
 // Hands what each has to say to the other, in random pieces, until nobody has anything.
-void Talk(ClientRun* client, ServerRun* server, core::Random* random) {
+void Converse(ClientRun* client, ServerRun* server, core::Random* random) {
   std::string to_client;
   std::string to_server;
   while (true) {
@@ -66,9 +66,9 @@ TEST(SessionPairTest, MailArrivesIntact) {
     client.options.pipelining = random.Chance(1, 2);
     client.messages = SomeMessages(&random);
     server.Start();
-    Talk(&client, &server, &random);
+    Converse(&client, &server, &random);
     client.Quit();
-    Talk(&client, &server, &random);
+    Converse(&client, &server, &random);
     EXPECT_TRUE(client.ended && server.closed);
     EXPECT_EQ(client.events.back(), "end quit");
     std::vector<std::string> expected;
