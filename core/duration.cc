@@ -44,7 +44,8 @@ Result<int64_t> ParseDuration(std::string_view text) {
     while (letters < rest.size() && rest[letters] >= 'a' && rest[letters] <= 'z') ++letters;
     if (letters == 0) return Malformed(text, " with a unit");
     size_t unit = first_allowed;
-    while (unit < std::size(kDurationUnits) && kDurationUnits[unit].name != rest.substr(0, letters)) ++unit;
+    while (unit < std::size(kDurationUnits) && kDurationUnits[unit].name != rest.substr(0, letters))
+      ++unit;
     if (unit == std::size(kDurationUnits)) return Malformed(text, "");
     if (number > kMaxNs / kDurationUnits[unit].ns) return Malformed(text, " of at most 10 years");
     total += number * kDurationUnits[unit].ns;

@@ -14,9 +14,9 @@
 namespace outbox::io {
 namespace {
 
-constexpr size_t kSocketDatagramsMax = 64;                 // a socket's buffer; more are dropped
+constexpr size_t kSocketDatagramsMax = 64;  // a socket's buffer; more are dropped
 constexpr SimRange kDatagramSendDelay = {0, 20 * core::kNsPerUs};  // until the kernel has taken it
-constexpr int64_t kFirstUdpPort = 1024;                       // of those that the kernel draws
+constexpr int64_t kFirstUdpPort = 1024;                            // of those that the kernel draws
 constexpr int64_t kLastUdpPort = 65535;
 
 core::IpAddress LoopbackLike(const core::IpAddress& peer) {
@@ -132,7 +132,8 @@ void SimDatagrams::Send(uint64_t op_id, Socket socket, std::span<const iovec> pa
   } else {
     SendFrom(end.local, end.peer, std::move(bytes));
   }
-  world_->Schedule(world_->Draw(kDatagramSendDelay), [this, socket, op_id] { FinishSend(socket, op_id); });
+  world_->Schedule(world_->Draw(kDatagramSendDelay),
+                   [this, socket, op_id] { FinishSend(socket, op_id); });
 }
 
 void SimDatagrams::FinishSend(Socket socket, uint64_t op_id) {
