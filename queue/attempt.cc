@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -26,44 +28,44 @@ Attempt::Attempt(Ticket* t, PostOffice* post, AttemptLog* log, int64_t now_ns)
 
 Attempt::~Attempt() { CHECK(lent_ == 0 && !part0_ && !ahead_); }
 
+// What home lends comes from a disk: it is checked here, and a message that cannot be read is
+// deferred, so that an operator has time to look.
 bool Attempt::Readable() {
   if (broken_) return false;
-  if (part0_ || !own_meta_.empty()) {
-    Parse();
-    return !broken_;
+  if (mail_.known()) return true;
+  if (!part0_) {
+    if (!ticket->fetching) FetchPart(0);
+    return false;
   }
-  if (!ticket->fetching) FetchPart(0);
-  return false;
+  ReadMail();
+  return !broken_;
+}
+
+void Attempt::ReadMail() {
+  broken_ = !mail_.Take(*ticket, part0_.bytes());
+  // The body comes in windows of its own.
+  if (!broken_ && mail_.extent_count() > 0) GiveUpLease();
 }
 
 void Attempt::FetchPart(uint32_t part) {
-  if (part > 0) wanted_ = meta_->extent(part - 1);
+  if (part > 0) wanted_ = mail_.extent(part - 1);
   post_->Fetch(ticket, part, part > 0 ? &wanted_ : nullptr);
 }
 
-// What home lends comes from a disk: it is checked here, and a message that cannot be read is
-// deferred, so that an operator has time to look.
-void Attempt::Parse() {
-  if (meta_.has_value()) return;
-  meta_ = MetaView::Parse(part0_.bytes());
-  broken_ = !meta_.has_value() || ticket->group >= meta_->group_count() ||
-            ticket->first + static_cast<uint32_t>(std::bit_width(ticket->mask)) >
-                meta_->recipient_count();
-  if (broken_ || meta_->extent_count() == 0) return;
-  // The body comes in windows of its own. If every attempt kept a window for the meta as well, many
-  // large messages could hold all windows of their home and wait for more.
-  own_meta_.assign(meta_->bytes().begin(), meta_->bytes().end());
-  meta_ = MetaView::Parse(own_meta_);
-  CHECK(meta_.has_value());
-  post_->Release(ticket, part0_);
-  part0_ = {};
+void Attempt::GiveUpLease() {
+  for (Window* window : {&part0_, &ahead_}) {
+    if (*window) post_->Release(ticket, *window);
+    *window = {};
+  }
 }
 
-void Attempt::GiveUpLease() {
-  if (!part0_ || in_transaction || lent_ > 0) return;
-  meta_.reset();
-  post_->Release(ticket, part0_);
-  part0_ = {};
+// What the peer has asked for stays: it is about to be sent.
+void Attempt::OnPatience() {
+  if (!std::exchange(waited_, true)) return;
+  if (!asked_) return GiveUpLease();
+  if (lent_ == 0 || !ahead_) return;
+  slow_ = true;
+  GiveUpLease();
 }
 
 void Attempt::OnFetched(uint32_t part, const Window& window) {
@@ -71,9 +73,10 @@ void Attempt::OnFetched(uint32_t part, const Window& window) {
     broken_ = true;
     return;
   }
-  if (part == 0) {
+  if (part == 0 && (!mail_.known() || (!finished_ && in_transaction && next_part_ == 0))) {
     CHECK(!part0_);
     part0_ = window;
+    if (!mail_.known()) ReadMail();  // at once: the window may be given up before it is needed
     return;
   }
   if (finished_ || !in_transaction || part != next_part_ || ahead_) {
@@ -85,82 +88,101 @@ void Attempt::OnFetched(uint32_t part, const Window& window) {
 }
 
 void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
-  CHECK(meta_.has_value() && !in_transaction && undecided_ != 0);
+  CHECK(mail_.known() && !in_transaction && undecided_ != 0);
   in_transaction = true;
   replied = false;
   lost_early = false;
   window_wanted_ = false;
+  waited_ = asked_ = slow_ = false;
   const uint64_t due = again_ != 0 ? again_ : undecided_;
   again_ = 0;
   recipients_.clear();
   bits_.clear();
-  meta_->ForEachRecipient(meta_->Group(ticket->group), [&](uint32_t index, std::string_view to) {
-    if (index < ticket->first || index - ticket->first >= 64) return;
-    const uint32_t bit = index - ticket->first;
+  mail_.ForEachRecipient([&](uint8_t bit, std::string_view to) {
     if ((due >> bit & 1) == 0) return;
     recipients_.push_back(to);
-    bits_.push_back(static_cast<uint8_t>(bit));
+    bits_.push_back(bit);
   });
-  next_part_ = meta_->extent_count() > 0 ? 1 : 0;
-  request->envelope.reverse_path = meta_->reverse_path();
+  next_part_ = mail_.extent_count() > 0 ? 1 : 0;
+  request->envelope.reverse_path = mail_.reverse_path();
   request->envelope.recipients = recipients_;
-  request->envelope.size = meta_->smtp_size();
-  request->envelope.eight_bit = meta_->eight_bit();
-  request->prefix = meta_->prefix();
+  request->envelope.size = mail_.smtp_size();
+  request->envelope.eight_bit = mail_.eight_bit();
+  request->prefix = mail_.prefix();
   request->cookie = reinterpret_cast<uintptr_t>(this);
 }
 
 smtp::NextAnswer Attempt::NextWindow(smtp::BodyWindow* window) {
+  asked_ = true;
   const smtp::NextAnswer answer = Lend(window);
   window_wanted_ = answer == smtp::NextAnswer::kLater;
   return answer;
 }
 
 bool Attempt::TakeWindowDue() {
-  if (!window_wanted_ || (!broken_ && !ahead_ && ticket->fetching)) return false;
+  if (!window_wanted_ || (!broken_ && !ahead_ && !part0_ && ticket->fetching)) return false;
   window_wanted_ = false;
   return true;
 }
 
 smtp::NextAnswer Attempt::Lend(smtp::BodyWindow* window) {
   if (broken_) return smtp::NextAnswer::kNo;
-  const uint32_t parts = meta_->extent_count();
   Lent* lent = nullptr;
   for (Lent& entry : lent_windows_) {
     if (!entry.out) lent = &entry;
   }
   if (lent == nullptr) return smtp::NextAnswer::kLater;  // ReleaseWindow comes first
-  if (parts == 0) {
-    window->bytes = meta_->body();
-    window->last = true;
-    *lent = {.window = part0_, .out = true, .part0 = true};
-  } else {
-    if (ahead_ && ahead_part_ != next_part_) {  // of an earlier host
-      post_->Release(ticket, ahead_);
-      ahead_ = {};
-    }
-    if (!ahead_) {
-      if (!ticket->fetching) FetchPart(next_part_);
-      return smtp::NextAnswer::kLater;
-    }
-    window->bytes = ahead_.bytes();
-    window->last = next_part_ == parts;
-    *lent = {.window = ahead_, .out = true};
-    ahead_ = {};
-    ++next_part_;
-    if (!window->last && !ticket->fetching) FetchPart(next_part_);
-  }
+  const smtp::NextAnswer answer = mail_.extent_count() == 0 ? LendInline(window, &lent->window)
+                                                            : LendExtent(window, &lent->window);
+  if (answer != smtp::NextAnswer::kYes) return answer;
+  lent->out = true;
   ++lent_;
+  waited_ = false;
   window->token = static_cast<uint64_t>(lent - lent_windows_.data());
+  return answer;
+}
+
+smtp::NextAnswer Attempt::LendInline(smtp::BodyWindow* window, Window* lent) {
+  if (!part0_) {
+    if (!ticket->fetching) FetchPart(0);
+    return smtp::NextAnswer::kLater;
+  }
+  const std::optional<std::span<const char>> body = MetaView::Body(part0_.bytes());
+  broken_ = !body.has_value();
+  if (broken_) return smtp::NextAnswer::kNo;
+  window->bytes = *body;
+  window->last = true;
+  *lent = std::exchange(part0_, Window());
+  return smtp::NextAnswer::kYes;
+}
+
+smtp::NextAnswer Attempt::LendExtent(smtp::BodyWindow* window, Window* lent) {
+  if (ahead_ && ahead_part_ != next_part_) {  // of an earlier host
+    post_->Release(ticket, ahead_);
+    ahead_ = {};
+  }
+  if (!ahead_) {
+    if (!ticket->fetching && (!slow_ || lent_ == 0)) FetchPart(next_part_);
+    return smtp::NextAnswer::kLater;
+  }
+  window->bytes = ahead_.bytes();
+  window->last = next_part_ == mail_.extent_count();
+  *lent = std::exchange(ahead_, Window());
+  ++next_part_;
+  if (!window->last && !slow_ && !ticket->fetching) FetchPart(next_part_);
   return smtp::NextAnswer::kYes;
 }
 
 void Attempt::ReleaseWindow(uint64_t token) {
   CHECK(token < lent_windows_.size() && lent_windows_[token].out);
   Lent& lent = lent_windows_[token];
-  if (!lent.part0) post_->Release(ticket, lent.window);
+  post_->Release(ticket, lent.window);
   lent = {};
   --lent_;
+  // Not fetched before, since the peer takes its time.
+  if (slow_ && window_wanted_ && !ahead_ && in_transaction && !ticket->fetching) {
+    FetchPart(next_part_);
+  }
 }
 
 // What this host has taken is committed now, however long the others take.
@@ -206,7 +228,7 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
       if (log_ != nullptr) {
         RecipientResult said;
         DescribeRecipient(result, at, &said);
-        log_->OnRecipient(*ticket, meta_->reverse_path(), recipients_[index], at,
+        log_->OnRecipient(*ticket, mail_.reverse_path(), recipients_[index], at,
                           Verdict::kDelivered, said);
       }
       return;
@@ -225,7 +247,7 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
   ticket->result->mailhost.assign(at);
   if (action != Action::kNextTransaction) talk_due_ = true;
   if (log_ != nullptr) {
-    log_->OnRecipient(*ticket, meta_->reverse_path(), recipients_[index], at, failed->verdict,
+    log_->OnRecipient(*ticket, mail_.reverse_path(), recipients_[index], at, failed->verdict,
                       *failed);
   }
 }
@@ -272,10 +294,7 @@ void Attempt::Finish(ReturnReason reason, Verdict verdict) {
 
 void Attempt::Return() {
   CHECK(finished_ && Quiet());
-  if (ahead_) post_->Release(ticket, ahead_);
-  if (part0_) post_->Release(ticket, part0_);
-  ahead_ = {};
-  part0_ = {};
+  GiveUpLease();
   ticket->host.store(Ticket::kNoHost, std::memory_order_relaxed);
   post_->Return(ticket);
 }

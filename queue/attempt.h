@@ -2,21 +2,23 @@
 // far.
 //
 // Made when a destination takes a ticket out of its ready list, ends when the ticket goes home. It
-// wanders from delivery to delivery when it has to go on at another host. It borrows home's memory
-// piece by piece: part 0 (envelope, added header fields, inline body) is kept to the end, since
-// every host needs it again; extents are fetched one ahead and go back as soon as they are sent.
+// wanders from delivery to delivery when it has to go on at another host.
+//
+// It borrows home's memory piece by piece, and for no longer than it takes to send it. What it says
+// of the envelope is copied (queue/attempt_mail.h). Part 0, with an inline body inside, is in hand
+// when a transaction begins, so that a quick peer gets it at once; a peer that lets us wait for its
+// replies gets it when it wants it, fetched again (OnPatience). Extents are fetched one ahead.
 #ifndef OUTBOX_QUEUE_ATTEMPT_H_
 #define OUTBOX_QUEUE_ATTEMPT_H_
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/intrusive_list.h"
-#include "queue/message_meta.h"
+#include "queue/attempt_mail.h"
 #include "queue/outcome.h"
 #include "queue/ticket.h"
 #include "smtp/delivery_source.h"
@@ -40,12 +42,16 @@ class Attempt {
   Attempt& operator=(const Attempt&) = delete;
 
   // --- The message's bytes ---
-  // Part 0 is here and can be read. Otherwise asks home for it; OnFetched follows.
+  // The envelope is known: a transaction can begin. Otherwise asks home for part 0; OnFetched
+  // follows.
   bool Readable();
   // It can be had no more (damaged, or not readable): the attempt must end.
   bool broken() const { return broken_; }
-  // Part 0 goes back if no transaction uses it; it is fetched again when it is needed.
+  // Windows that are not being sent go back; what is needed is fetched again.
   void GiveUpLease();
+  // Called now and then while it is at a host: the second time without anything sent in between
+  // the windows that it keeps for later are given up.
+  void OnPatience();
   void OnFetched(uint32_t part, const Window& window);
   smtp::NextAnswer NextWindow(smtp::BodyWindow* window);
   // NextWindow has said kLater and has something now. True once.
@@ -98,27 +104,30 @@ class Attempt {
   struct Lent {
     Window window;
     bool out = false;
-    bool part0 = false;
   };
 
   RecipientResult* Failed(uint64_t bit);
   void Forget(uint64_t bit);
-  void Parse();
+  void ReadMail();
   void FetchPart(uint32_t part);
   smtp::NextAnswer Lend(smtp::BodyWindow* window);
+  smtp::NextAnswer LendInline(smtp::BodyWindow* window, Window* lent);
+  smtp::NextAnswer LendExtent(smtp::BodyWindow* window, Window* lent);
 
   PostOffice* const post_;
   AttemptLog* const log_;
-  std::optional<MetaView> meta_;
+  AttemptMail mail_;
   Window part0_;
-  std::vector<char> own_meta_;  // of a message whose body lies in extents, instead of part 0
-  Window ahead_;                // the next extent, fetched before it is needed
-  uint32_t ahead_part_ = 0;     // 0: none
-  uint32_t next_part_ = 0;      // that the link asks for next
-  Extent wanted_;               // of the fetch that is on its way
+  Window ahead_;             // the next extent, fetched before it is needed
+  uint32_t ahead_part_ = 0;  // 0: none
+  uint32_t next_part_ = 0;   // that the link asks for next
+  Extent wanted_;            // of the fetch that is on its way
   std::array<Lent, 4> lent_windows_;
   uint32_t lent_ = 0;
   bool window_wanted_ = false;  // NextWindow has said kLater
+  bool waited_ = false;  // OnPatience has been called since something moved
+  bool asked_ = false;   // the peer wants the body of this transaction
+  bool slow_ = false;    // and takes so long that nothing is fetched ahead
   bool broken_ = false;
   bool finished_ = false;
   bool talk_due_ = false;   // something has failed, and what was said is not written down

@@ -1,5 +1,6 @@
 #include "queue/delivery.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/check.h"
@@ -14,6 +15,9 @@ namespace {
 
 // While a connection is being opened the first attempt keeps its lease so long.
 constexpr int64_t kLeasePatienceNs = core::kNsPerSecond;
+// How often the attempts in hand are asked whether they keep a window that their peer does not want
+// yet: such a one goes back after one to two of these.
+constexpr int64_t kWindowPatienceNs = 250 * core::kNsPerMs;
 // What a connection may do before it makes room for a shard or destination that has none at all.
 constexpr uint32_t kTurnTransactions = 100;
 constexpr int64_t kTurnNs = core::kNsPerSecond;
@@ -102,9 +106,21 @@ void Delivery::Connect(Attempt* attempt) {
 void Delivery::OnTimer() {
   if (idle_) {
     Leave();
-  } else if (!opened_ && next_ != nullptr) {
-    next_->GiveUpLease();
+  } else if (!opened_) {
+    if (next_ != nullptr) next_->GiveUpLease();
+  } else {
+    if (next_ != nullptr) next_->OnPatience();
+    for (Attempt* attempt : hand_) {
+      if (attempt != nullptr) attempt->OnPatience();
+    }
+    if (in_hand_ > 0 || next_ != nullptr) WatchWindows();
   }
+}
+
+// One timer while the connection is busy, however many messages go over it.
+void Delivery::WatchWindows() {
+  if (timer_.set()) return;
+  timer_.Set(destination_->shard()->context.wheel, now_ns() + kWindowPatienceNs);
 }
 
 void Delivery::Poke() {
@@ -208,6 +224,7 @@ smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
     if (leaving_) return in_hand_ > 0 ? smtp::NextAnswer::kLater : smtp::NextAnswer::kNo;
     if (next_ == nullptr) return smtp::NextAnswer::kLater;
     if (next_->Readable()) break;
+    if (!next_->broken()) WatchWindows();
     if (!next_->broken()) return smtp::NextAnswer::kLater;  // OnFetched pokes the link
     Attempt* attempt = next_;
     next_ = nullptr;
@@ -215,7 +232,10 @@ smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
     destination_->Finish(attempt, ReturnReason::kAttempted, Verdict::kDeferred);
   }
   if (in_hand_ == 0) last_done_ns_ = now_ns();
+  CHECK(in_hand_ < hand_.size());
+  hand_[hand_[0] == nullptr ? 0 : 1] = next_;
   ++in_hand_;
+  WatchWindows();
   next_->ticket->host.store(plan_->hosts[host_].place, std::memory_order_relaxed);
   next_->BeginTransaction(request);
   next_ = nullptr;
@@ -242,6 +262,7 @@ void Delivery::OnTransactionDone(uint64_t cookie) {
   in_call_ = true;
   CHECK(in_hand_ > 0);
   --in_hand_;
+  *std::find(hand_.begin(), hand_.end(), attempt) = nullptr;
   ++served_;
   attempt->TellTalk(*link_);
   attempt->EndTransaction();

@@ -13,6 +13,7 @@
 #ifndef OUTBOX_QUEUE_DELIVERY_H_
 #define OUTBOX_QUEUE_DELIVERY_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -88,6 +89,7 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   void OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply);
   void GoOn();
   void OnTimer();
+  void WatchWindows();
   int64_t now_ns() const;
 
   Destination* const destination_;
@@ -95,6 +97,7 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   std::unique_ptr<DeliveryLink> link_;
   Attempt* next_ = nullptr;  // goes next; nothing of it has been sent
   uint32_t in_hand_ = 0;     // transactions begun, not done
+  std::array<Attempt*, smtp::ClientSession::kSlots> hand_ = {};  // theirs; null: none
   uint8_t host_ = 0;
   bool opened_ = false;   // the session is ready
   bool leaving_ = false;  // no more transactions over this session
@@ -106,7 +109,7 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   uint32_t served_ = 0;       // transactions of this session
   int64_t connected_ns_ = 0;  // when the connection was begun
   int64_t last_done_ns_ = 0;  // when the last transaction began or ended
-  core::Timer timer_;         // idle, or connecting for too long to keep a lease
+  core::Timer timer_;         // idle; or looks after the windows of who waits for the host
 };
 
 }  // namespace outbox::queue

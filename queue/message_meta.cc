@@ -76,6 +76,13 @@ std::optional<MetaView> MetaView::Parse(std::span<const char> bytes) {
   return view;
 }
 
+std::optional<std::span<const char>> MetaView::Body(std::span<const char> bytes) {
+  if (bytes.size() < kFixedBytes) return std::nullopt;
+  const uint32_t total = Get<uint32_t>(bytes.data());
+  if (total > bytes.size()) return std::nullopt;
+  return bytes.subspan(total);
+}
+
 // Bounds: the head lies inside the meta (checked by the caller); everything else is checked here.
 bool MetaView::ReadGroup(uint32_t offset, uint32_t first, GroupView* group) const {
   const char* p = bytes_.data() + offset;

@@ -79,6 +79,10 @@ class MetaView {
   // whole structure once, O(size). Nothing if it is damaged. The view lives as long as the bytes.
   static std::optional<MetaView> Parse(std::span<const char> bytes);
 
+  // The inline body behind a meta that was read before, without reading it again. Nothing if the
+  // bytes end before it.
+  static std::optional<std::span<const char>> Body(std::span<const char> bytes);
+
   uint64_t id() const { return id_; }
   int64_t accepted_wall_ns() const { return accepted_wall_ns_; }
   uint8_t flags() const { return flags_; }

@@ -130,6 +130,24 @@ TEST(DestinationTest, LargeMessagesComeWindowByWindow) {
   world.Stop();
 }
 
+// Memory of home's is few. A peer that takes its time gets the bytes when it wants them.
+TEST(DestinationTest, WhoWaitsForAPeerHoldsNoWindow) {
+  for (const bool lease : {true, false}) {
+    for (const uint32_t extents : {0u, 3u}) {
+      ShardWorld world({});
+      world.host(kHostA).step_ns = 10 * kNsPerSecond;
+      TestMail* mail = world.Send(0, kOne, {.recipients = 3, .extents = extents, .lease = lease});
+      world.RunFor(17 * kNsPerSecond);  // the envelope has gone out, and is not answered yet
+      EXPECT_EQ(mail->ticket.state.load(), RecipientState::kSending);
+      EXPECT_EQ(world.connects(kHostA), 1u);
+      EXPECT_EQ(mail->leases, 0u);
+      ASSERT_TRUE(world.RunUntilHome(5 * kNsPerMinute));
+      EXPECT_EQ(mail->delivered, 7u);
+      world.Stop();
+    }
+  }
+}
+
 TEST(DestinationTest, TheDeadlineOfAWaitingTicketBringsItHome) {
   ShardWorld world({});
   world.host(kHostA).up = false;

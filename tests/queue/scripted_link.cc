@@ -140,6 +140,7 @@ void ScriptedLink::SendBody() {
     const smtp::NextAnswer answer = source_->NextWindow(t->request.cookie, &window);
     if (answer == smtp::NextAnswer::kLater) {
       wants_window_ = true;
+      Later(&ScriptedLink::SentSoFar);
       return;
     }
     if (answer == smtp::NextAnswer::kNo) {
@@ -156,6 +157,15 @@ void ScriptedLink::SendBody() {
   t->body_sent = true;
   Later(&ScriptedLink::FinalDot);
   Ask();
+}
+
+// The peer has read what we had for it.
+void ScriptedLink::SentSoFar() {
+  if (in_hand_.empty() || in_hand_.front()->body_sent) return;
+  Transaction* t = in_hand_.front().get();
+  std::vector<uint64_t> sent;
+  sent.swap(t->windows);
+  for (uint64_t token : sent) source_->ReleaseWindow(t->request.cookie, token);
 }
 
 void ScriptedLink::FinalDot() {

@@ -47,6 +47,7 @@ class ScriptedLink : public DeliveryLink {
   void Ask();
   void Envelope();
   void SendBody();
+  void SentSoFar();
   void FinalDot();
   void Result(Transaction* t, size_t index, smtp::ResultKind kind, uint16_t code,
               smtp::Stage stage);

@@ -26,6 +26,7 @@ outbox_test(scenario_test
     scenario/refused_at_data_test.cc
     scenario/restart_between_notification_and_expiry_test.cc
     scenario/scenario_test.cc
+    scenario/slow_hosts_hold_up_nobody_test.cc
     scenario/stopped_before_the_refusal_test.cc
     scenario/stopped_in_the_middle_test.cc
     scenario/ten_of_twelve_hosts_refuse_test.cc

@@ -1,0 +1,43 @@
+#include "queue/attempt_mail.h"
+
+#include <bit>
+#include <optional>
+
+#include "core/check.h"
+#include "queue/ticket.h"
+
+namespace outbox::queue {
+
+bool AttemptMail::Take(const Ticket& ticket, std::span<const char> part0) {
+  CHECK(!known_);
+  const std::optional<MetaView> meta = MetaView::Parse(part0);
+  if (!meta.has_value() || ticket.group >= meta->group_count() ||
+      ticket.first + static_cast<uint32_t>(std::bit_width(ticket.mask)) >
+          meta->recipient_count()) {
+    return false;
+  }
+  reverse_path_bytes_ = meta->reverse_path().size();
+  prefix_bytes_ = meta->prefix().size();
+  Append(meta->reverse_path());
+  Append(meta->prefix());
+  uint64_t found = 0;
+  meta->ForEachRecipient(meta->Group(ticket.group), [&](uint32_t index, std::string_view to) {
+    if (index < ticket.first || index - ticket.first >= 64) return;
+    const uint32_t bit = index - ticket.first;
+    if ((ticket.mask >> bit & 1) == 0) return;
+    found |= uint64_t{1} << bit;
+    text_.push_back(static_cast<char>(bit));
+    text_.push_back(static_cast<char>(to.size() & 0xff));
+    text_.push_back(static_cast<char>(to.size() >> 8));
+    Append(to);
+  });
+  if (found != ticket.mask) return false;
+  smtp_size_ = meta->smtp_size();
+  eight_bit_ = meta->eight_bit();
+  extents_.reserve(meta->extent_count());
+  for (uint32_t i = 0; i < meta->extent_count(); ++i) extents_.push_back(meta->extent(i));
+  known_ = true;
+  return true;
+}
+
+}  // namespace outbox::queue
