@@ -9,10 +9,10 @@
 namespace outbox::queue {
 namespace {
 
-// Entries that a hash can lie in: its home and those behind. When all are taken by others the site
-// waits until one ages.
+// Entries that a hash can lie in: its home and those behind. When others refer to all of them the
+// site waits until one is left.
 constexpr size_t kProbes = 16;
-// How long an entry keeps its backoff after the last reference has gone.
+// How long an entry that nobody refers to keeps its backoff, if there is room for others.
 constexpr int64_t kSiteAgeNs = 10 * core::kNsPerMinute;
 // Looks at the `making_` flag before Acquire gives up for this time. Making an entry takes well
 // under a microsecond; the bound matters only when the other thread was descheduled in the middle.
@@ -20,11 +20,18 @@ constexpr int kMakingSpins = 1000;
 
 }  // namespace
 
-void RateCell::SetRate(const core::Rate& rate) {
+void RateCell::SetRate(const core::Rate& rate, int64_t now_ns) {
   const int64_t interval_ns = rate.limited() ? std::max<int64_t>(1, rate.per_ns / rate.events) : 0;
-  interval_.store(interval_ns);
+  if (interval_.exchange(interval_ns) == interval_ns) return;
   // The events of a second fit into it when the last one is this early.
-  tolerance_.store(std::max<int64_t>(0, core::kNsPerSecond - interval_ns));
+  const int64_t tolerance_ns = std::max<int64_t>(0, core::kNsPerSecond - interval_ns);
+  tolerance_.store(tolerance_ns);
+  // However much was taken at the old pace: now the burst is used up, and the next event is due
+  // after one interval.
+  const int64_t latest_ns = now_ns + tolerance_ns + interval_ns;
+  int64_t arrival_ns = arrival_.load();
+  while (arrival_ns > latest_ns && !arrival_.compare_exchange_weak(arrival_ns, latest_ns)) {
+  }
 }
 
 int64_t RateCell::Look(int64_t now_ns) const {
@@ -78,25 +85,38 @@ uint32_t SiteTable::Acquire(uint64_t hash, uint32_t limit, int64_t now_ns) {
   return index;
 }
 
+// A free entry; else one that has nothing to remember; else, since mail that can go is worth more
+// than a backoff, the one that was left the longest ago.
 uint32_t SiteTable::Make(uint64_t hash, uint32_t limit, int64_t now_ns) {
+  uint32_t oldest = kNoSite;
   for (size_t i = 0; i < kProbes; ++i) {
-    const size_t index = (hash + i) & mask_;
+    const uint32_t index = static_cast<uint32_t>((hash + i) & mask_);
     Site& site = sites_[index];
-    const uint64_t old = site.key.load();
-    if (old != 0 && now_ns - site.left_ns.load() < kSiteAgeNs) continue;
-    // Take it away from its old key first, then see whether somebody refers to it.
-    site.key.store(0);
-    if (site.references.load() != 0) {
-      site.key.store(old);
-      continue;
+    if (site.references.load() != 0) continue;
+    const bool remembers = site.key.load() != 0 && site.Remembers(now_ns) &&
+                           now_ns - site.left_ns.load() < kSiteAgeNs;
+    if (!remembers) {
+      if (Claim(index, hash, limit)) return index;
+    } else if (oldest == kNoSite || site.left_ns.load() < sites_[oldest].left_ns.load()) {
+      oldest = index;
     }
-    site.slots.Reset(limit);
-    site.rate.Reset();
-    site.references.fetch_add(1);  // not a store: a late Find may be counted for a moment
-    site.key.store(hash);
-    return static_cast<uint32_t>(index);
   }
-  return kNoSite;
+  return oldest != kNoSite && Claim(oldest, hash, limit) ? oldest : kNoSite;
+}
+
+bool SiteTable::Claim(uint32_t index, uint64_t hash, uint32_t limit) {
+  Site& site = sites_[index];
+  // Take it away from its old key first, then see whether somebody refers to it.
+  const uint64_t old = site.key.exchange(0);
+  if (site.references.load() != 0) {
+    site.key.store(old);
+    return false;
+  }
+  site.slots.Reset(limit);
+  site.rate.Reset();
+  site.references.fetch_add(1);  // not a store: a late Find may be counted for a moment
+  site.key.store(hash);
+  return true;
 }
 
 void SiteTable::Release(uint32_t index, int64_t now_ns) {

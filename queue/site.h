@@ -2,8 +2,9 @@
 //
 // A site is what limits belong to: the set of hosts that mail goes to. The table is the one thing
 // that shards share: a fixed array whose entries are atomics. An entry is claimed for a 64-bit hash
-// of the site's key, lives while a shard refers to it, and is reused some time after that, so that
-// its backoff is not forgotten with its last ticket.
+// of the site's key and lives while a shard refers to it. After that it is free if it has nothing
+// to remember; its backoff, or what it owes to its rate, keeps it for some minutes more, as long as
+// nobody needs the room.
 //
 // Two keys with one hash would share an entry, and so their limits: harmless, and not to be met.
 #ifndef OUTBOX_QUEUE_SITE_H_
@@ -25,8 +26,9 @@ using StdAtomic = std::atomic<T>;
 // A rate limit: GCRA (the virtual scheduling form of the leaky bucket). One word, one CAS.
 class RateCell {
  public:
-  // Evenly spread, but for one second's worth that may come at once.
-  void SetRate(const core::Rate& rate);
+  // Evenly spread, but for one second's worth that may come at once. Another rate than before
+  // counts from now on.
+  void SetRate(const core::Rate& rate, int64_t now_ns);
   // Takes one event if it conforms; returns 0, or the steady time when it would.
   int64_t Take(int64_t now_ns);
   // What Take would return, taking nothing.
@@ -44,7 +46,12 @@ struct alignas(128) Site {
   RateCell rate;
   std::atomic<uint64_t> key{0};  // 0: never used
   std::atomic<uint32_t> references{0};
-  std::atomic<int64_t> left_ns{0};  // when the last reference went; reused kSiteAgeNs later
+  std::atomic<int64_t> left_ns{0};  // when the last reference went
+
+  // Something would be lost with it: a backoff, failures in a row, a rate that is used up.
+  bool Remembers(int64_t now_ns) const {
+    return slots.Remembers(now_ns) || rate.Look(now_ns) != 0;
+  }
 };
 
 class SiteTable {
@@ -71,6 +78,8 @@ class SiteTable {
  private:
   uint32_t Find(uint64_t hash);
   uint32_t Make(uint64_t hash, uint32_t limit, int64_t now_ns);
+  // False: somebody has just come to refer to it.
+  bool Claim(uint32_t index, uint64_t hash, uint32_t limit);
 
   const size_t mask_;
   std::unique_ptr<Site[]> sites_;

@@ -45,7 +45,7 @@ LocalSite* SiteGate::Join(const SitePolicy& policy) {
     entry->rate = policy.rate;
     if (entry->index != SiteTable::kNoSite) {
       shared(entry.get()).slots.SetLimit(entry->limit);
-      shared(entry.get()).rate.SetRate(entry->rate);
+      shared(entry.get()).rate.SetRate(entry->rate, io_->now_ns());
       GrantMore(entry.get());
     }
   }
@@ -60,7 +60,7 @@ void SiteGate::FindRoom(LocalSite* site) {
     return;
   }
   by_index_[site->index] = site;
-  shared(site).rate.SetRate(site->rate);
+  shared(site).rate.SetRate(site->rate, io_->now_ns());
   GrantMore(site);
 }
 

@@ -225,6 +225,9 @@ class SiteSlots {
     return mask == 0 ? kNobody : std::countr_zero(mask);
   }
 
+  // Something would be lost by Reset: what failed, until when it is left alone.
+  bool Remembers(int64_t now_ns) const { return health_.load() != 0 || suspended_.load() > now_ns; }
+
   // Back to new. REQUIRES: nobody uses it.
   void Reset(uint32_t limit) {
     CHECK(in_use_.load() == 0);

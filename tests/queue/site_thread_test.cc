@@ -97,16 +97,66 @@ TEST(SiteThreadTest, OneEntryForOneKey) {
   }
 }
 
-TEST(SiteTableTest, AFullWindowWaitsUntilAnEntryAges) {
-  SiteTable table(16);
+// Sixteen sites, all referred to: key k lies at index k, 16 at 0.
+void Fill(SiteTable* table, int64_t now_ns) {
   for (uint64_t key = 1; key <= 16; ++key) {
-    ASSERT_NE(table.Acquire(key, 1, 1), SiteTable::kNoSite);
+    ASSERT_NE(table->Acquire(key, 1, now_ns), SiteTable::kNoSite);
   }
+}
+
+void FailAt(SiteTable* table, uint32_t index, int64_t now_ns) {
+  (*table)[index].slots.Fail(now_ns, now_ns, [](uint32_t) { return core::kNsPerHour; });
+}
+
+TEST(SiteTableTest, AFullWindowWaitsUntilAnEntryIsLeft) {
+  SiteTable table(16);
+  Fill(&table, 1);
   EXPECT_EQ(table.Acquire(17, 1, 1), SiteTable::kNoSite);
+  EXPECT_EQ(table.Acquire(17, 1, core::kNsPerHour), SiteTable::kNoSite);
   table.Release(table.Acquire(3, 1, 1), 1);  // the second reference
-  table.Release(3, 1);                       // the first: key k lies at index k
-  EXPECT_EQ(table.Acquire(17, 1, 2), SiteTable::kNoSite);
-  EXPECT_EQ(table.Acquire(17, 1, core::kNsPerHour), 3u);
+  EXPECT_EQ(table.Acquire(17, 1, 1), SiteTable::kNoSite);
+  table.Release(3, 1);  // the first; there is nothing to remember of it
+  EXPECT_EQ(table.Acquire(17, 1, 1), 3u);
+}
+
+TEST(SiteTableTest, ABackoffIsKeptWhileThereIsOtherRoom) {
+  SiteTable table(16);
+  Fill(&table, 1);
+  FailAt(&table, 3, 1);
+  table.Release(3, 1);
+  table.Release(9, 2);
+  EXPECT_EQ(table.Acquire(17, 1, 3), 9u);  // though 3 was left first and comes first
+  EXPECT_EQ(table.Acquire(3, 1, 4), 3u);
+  EXPECT_NE(table[3].slots.BlockedUntil(5), 0);
+  // What was taken of a rate is not forgotten, either.
+  table[5].rate.SetRate({1, core::kNsPerMinute}, 1);
+  EXPECT_EQ(table[5].rate.Take(1), 0);
+  table.Release(5, 5);
+  table.Release(11, 6);
+  EXPECT_EQ(table.Acquire(33, 1, 7), 11u);
+  EXPECT_EQ(table.Acquire(5, 1, 8), 5u);
+  EXPECT_NE(table[5].rate.Look(8), 0);
+}
+
+TEST(SiteTableTest, AtTheBoundTheBackoffThatWasLeftFirstGivesWay) {
+  SiteTable table(16);
+  Fill(&table, 1);
+  for (uint32_t index = 0; index < 16; ++index) FailAt(&table, index, 1);
+  table.Release(7, 2);
+  table.Release(4, 3);
+  EXPECT_EQ(table.Acquire(17, 1, 4), 7u);
+  EXPECT_EQ(table[7].slots.BlockedUntil(5), 0);
+  EXPECT_EQ(table.Acquire(33, 1, 4), 4u);
+  EXPECT_EQ(table.Acquire(49, 1, 4), SiteTable::kNoSite);
+}
+
+TEST(SiteTableTest, AfterAWhileABackoffIsForgotten) {
+  SiteTable table(16);
+  Fill(&table, 1);
+  FailAt(&table, 3, 1);
+  table.Release(3, 1);
+  table.Release(5, core::kNsPerHour);
+  EXPECT_EQ(table.Acquire(19, 1, core::kNsPerHour), 3u);
 }
 
 TEST(RateCellTest, EventsConformToTheRate) {
@@ -114,7 +164,7 @@ TEST(RateCellTest, EventsConformToTheRate) {
   EXPECT_EQ(cell.Take(1), 0);  // no limit
   EXPECT_EQ(cell.Look(1), 0);
   // Evenly: one second's worth at once, then one each half a second.
-  cell.SetRate({120, core::kNsPerMinute});
+  cell.SetRate({120, core::kNsPerMinute}, 1);
   EXPECT_EQ(cell.Take(0), 0);
   EXPECT_EQ(cell.Look(0), 0);
   EXPECT_EQ(cell.Take(0), 0);
@@ -124,13 +174,29 @@ TEST(RateCellTest, EventsConformToTheRate) {
   EXPECT_EQ(cell.Take(core::kNsPerSecond / 2), core::kNsPerSecond);
   // Slower than one a second: never two at once.
   cell.Reset();
-  cell.SetRate({30, core::kNsPerMinute});
+  cell.SetRate({30, core::kNsPerMinute}, 0);
   EXPECT_EQ(cell.Take(0), 0);
   EXPECT_EQ(cell.Take(0), 2 * core::kNsPerSecond);
   EXPECT_EQ(cell.Take(2 * core::kNsPerSecond), 0);
   // The limit is lifted.
-  cell.SetRate({});
+  cell.SetRate({}, 2 * core::kNsPerSecond);
   EXPECT_EQ(cell.Take(2 * core::kNsPerSecond), 0);
+}
+
+// What was taken at a slow pace is not held against a quicker one.
+TEST(RateCellTest, ANewRateCountsAtOnce) {
+  RateCell cell;
+  cell.SetRate({1, core::kNsPerHour}, 0);
+  EXPECT_EQ(cell.Take(0), 0);
+  EXPECT_EQ(cell.Look(0), core::kNsPerHour);
+  cell.SetRate({1, core::kNsPerHour}, 0);  // another shard says the same
+  EXPECT_EQ(cell.Look(0), core::kNsPerHour);
+  cell.SetRate({120, core::kNsPerMinute}, 0);
+  // The burst is used up, and no more than that.
+  EXPECT_EQ(cell.Look(0), core::kNsPerSecond / 2);
+  EXPECT_EQ(cell.Take(core::kNsPerSecond / 2), 0);
+  cell.SetRate({}, core::kNsPerSecond);
+  EXPECT_EQ(cell.Look(core::kNsPerSecond), 0);
 }
 
 }  // namespace
