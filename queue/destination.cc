@@ -59,10 +59,7 @@ void Destination::Add(Ticket* ticket) {
   if (shard_->closing) return ReturnWaiting(ticket, ReturnReason::kShutdown);
   if (ticket->deadline_ns <= now_ns()) return ReturnWaiting(ticket, ReturnReason::kDeadline);
   retry_period_ns_ = std::max<int64_t>(ticket->retry_s, 1) * core::kNsPerSecond;
-  if (policies_seen_ != shard_->policies) {
-    policies_seen_ = shard_->policies;
-    hosts_.Reconsider();
-  }
+  Reconsider();
   if (!hosts_.Current()) hosts_.Ask();
   if (!hosts_.Current() || hosts_.standing() != HostsStanding::kKnown) return Wait(ticket);
   EnterState(ticket, RecipientState::kReady);
@@ -80,6 +77,12 @@ void Destination::Add(Ticket* ticket) {
   }
   MaybeOpenLane();
   ArmTimer();
+}
+
+void Destination::Reconsider() {
+  if (policies_seen_ == shard_->policies) return;
+  policies_seen_ = shard_->policies;
+  hosts_.Reconsider();
 }
 
 // The hosts are not known, or not any more.

@@ -63,6 +63,8 @@ class Destination : public SiteUser {
   void OnDeadline(Ticket* ticket);
   // An operator wants it tried now, whatever its hosts have done to us.
   void Lift();
+  // The configuration may have changed: its site and the limits of that are looked up anew.
+  void Reconsider();
   // What an operator sees of it (destination_view.cc).
   void Describe(DestinationView* view) const;
   // All waiting tickets return with kShutdown; idle connections close.

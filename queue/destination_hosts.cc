@@ -141,7 +141,7 @@ void DestinationHosts::TakeHosts(HostPlan plan) {
 void DestinationHosts::Reconsider() {
   if (plan_ == nullptr) return;
   SitePolicy policy = PolicyFor(plan_->site_hosts);
-  if (policy == plan_->policy) return;
+  if (policy == plan_->policy) return shard_->gate->Offer(plan_->site, policy);
   auto plan = std::make_unique<HostPlan>();
   plan->hosts = plan_->hosts;
   for (PlannedHost& host : plan->hosts) host.connections = 0;

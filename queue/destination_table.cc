@@ -5,6 +5,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "core/check.h"
+#include "core/time.h"
+#include "core/timer.h"
 #include "io/io.h"
 #include "queue/destination.h"
 #include "queue/destination_view.h"
@@ -12,6 +14,14 @@
 #include "queue/site_gate.h"
 
 namespace outbox::queue {
+
+namespace {
+
+// Destinations that look at a new configuration in one tick: well under a millisecond.
+constexpr int kReconsideredPerTick = 500;
+constexpr int64_t kReconsiderNs = 100 * core::kNsPerMs;
+
+}  // namespace
 
 struct DestinationTable::Rep {
   explicit Rep(const OwnerContext& context)
@@ -22,6 +32,10 @@ struct DestinationTable::Rep {
   // All of them in the order in which they were made: what is done to all is done in this order.
   core::IntrusiveList<Destination, &Destination::table_link> all;
   absl::flat_hash_map<std::string, std::unique_ptr<Destination>> by_key;
+  Destination* reconsidered_next = nullptr;  // in `all`; null: all have been
+  core::Timer reconsider;
+
+  void OnReconsider();
 };
 
 DestinationTable::DestinationTable(const OwnerContext& context)
@@ -29,9 +43,11 @@ DestinationTable::DestinationTable(const OwnerContext& context)
   rep_->shard.context = context;
   rep_->shard.gate = &rep_->gate;
   rep_->shard.table = this;
+  rep_->reconsider.Bind<&Rep::OnReconsider>(rep_.get());
 }
 
 DestinationTable::~DestinationTable() {
+  rep_->reconsider.Cancel();
   while (Destination* destination = rep_->all.front()) Forget(destination);
 }
 
@@ -116,13 +132,33 @@ void DestinationTable::SetIdleTimeout(int64_t timeout_ns) {
   rep_->shard.context.idle_timeout_ns = timeout_ns;
 }
 
-void DestinationTable::OnPoliciesChanged() { ++rep_->shard.policies; }
+void DestinationTable::OnPoliciesChanged() {
+  ++rep_->shard.policies;
+  rep_->gate.BeginGeneration();
+  rep_->reconsidered_next = rep_->all.front();
+  rep_->reconsider.Set(rep_->shard.context.wheel, rep_->shard.context.io->now_ns() + kReconsiderNs);
+}
+
+// A backlog gets no new mail to be told by.
+void DestinationTable::Rep::OnReconsider() {
+  if (shard.closing) return;
+  for (int left = kReconsideredPerTick; left > 0 && reconsidered_next != nullptr; --left) {
+    Destination* const destination = reconsidered_next;
+    reconsidered_next = all.Next(destination);
+    destination->Reconsider();
+  }
+  if (reconsidered_next == nullptr) return;
+  reconsider.Set(shard.context.wheel, shard.context.io->now_ns() + kReconsiderNs);
+}
 
 const OwnerCounters& DestinationTable::counters() const { return rep_->shard.counters; }
 
 size_t DestinationTable::size() const { return rep_->by_key.size(); }
 
 void DestinationTable::Forget(Destination* destination) {
+  if (rep_->reconsidered_next == destination) {
+    rep_->reconsidered_next = rep_->all.Next(destination);
+  }
   rep_->all.Remove(destination);
   rep_->by_key.erase(destination->key());
 }

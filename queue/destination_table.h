@@ -90,7 +90,8 @@ class DestinationTable : public OwnerMail {
 
   // From now on, for connections that become idle.
   void SetIdleTimeout(int64_t timeout_ns);
-  // What policy_for answers has changed: every destination looks anew when its next mail comes.
+  // What policy_for answers has changed: every destination looks anew, when its next mail comes or
+  // when its turn in a walk through all of them does, a bounded number a tick.
   void OnPoliciesChanged();
 
   const OwnerCounters& counters() const;

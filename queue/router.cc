@@ -45,7 +45,9 @@ Router::Router(const core::Config& config)
     Entry entry = MakeEntry(route.name, route.periods, route.port, route.max_connections);
     if (!route.via_mx) {
       entry.destination = ViaKey(route.via);
-      connections_.try_emplace(entry.destination, route.max_connections);
+      uint32_t& most =
+          connections_.try_emplace(entry.destination, route.max_connections).first->second;
+      most = std::min(most, route.max_connections);
     }
     entries_.push_back(std::move(entry));
     for (const std::string& pattern : route.match) patterns_.Add(pattern, index);

@@ -60,7 +60,8 @@ class Router {
   // What queued mail must be looked at when this router follows `old`.
   RouteChanges Since(const Router& old) const;
 
-  // Connections that the routes allow to the destination with this key, over all shards.
+  // Connections that the routes allow to the destination with this key, over all shards; the
+  // smallest number when several routes go there.
   uint32_t ConnectionsFor(std::string_view destination) const;
 
  private:

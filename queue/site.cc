@@ -71,23 +71,23 @@ uint32_t SiteTable::Find(uint64_t hash) {
   return kNoSite;
 }
 
-uint32_t SiteTable::Acquire(uint64_t hash, uint32_t limit, int64_t now_ns) {
+uint32_t SiteTable::Acquire(uint64_t hash, uint32_t limit, int64_t now_ns, uint32_t generation) {
   CHECK(hash != 0 && limit > 0);
   uint32_t index = Find(hash);
   for (int spin = 0; index == kNoSite && spin < kMakingSpins; ++spin) {
     if (making_.exchange(true)) continue;
     index = Find(hash);  // somebody may have made it before we had the flag
-    if (index == kNoSite) index = Make(hash, limit, now_ns);
+    if (index == kNoSite) index = Make(hash, limit, now_ns, generation);
     making_.store(false);
     break;
   }
-  if (index != kNoSite && sites_[index].slots.limit() != limit) sites_[index].slots.SetLimit(limit);
+  if (index != kNoSite) sites_[index].slots.OfferLimit(limit, generation);
   return index;
 }
 
 // A free entry; else one that has nothing to remember; else, since mail that can go is worth more
 // than a backoff, the one that was left the longest ago.
-uint32_t SiteTable::Make(uint64_t hash, uint32_t limit, int64_t now_ns) {
+uint32_t SiteTable::Make(uint64_t hash, uint32_t limit, int64_t now_ns, uint32_t generation) {
   uint32_t oldest = kNoSite;
   for (size_t i = 0; i < kProbes; ++i) {
     const uint32_t index = static_cast<uint32_t>((hash + i) & mask_);
@@ -96,15 +96,15 @@ uint32_t SiteTable::Make(uint64_t hash, uint32_t limit, int64_t now_ns) {
     const bool remembers = site.key.load() != 0 && site.Remembers(now_ns) &&
                            now_ns - site.left_ns.load() < kSiteAgeNs;
     if (!remembers) {
-      if (Claim(index, hash, limit)) return index;
+      if (Claim(index, hash, limit, generation)) return index;
     } else if (oldest == kNoSite || site.left_ns.load() < sites_[oldest].left_ns.load()) {
       oldest = index;
     }
   }
-  return oldest != kNoSite && Claim(oldest, hash, limit) ? oldest : kNoSite;
+  return oldest != kNoSite && Claim(oldest, hash, limit, generation) ? oldest : kNoSite;
 }
 
-bool SiteTable::Claim(uint32_t index, uint64_t hash, uint32_t limit) {
+bool SiteTable::Claim(uint32_t index, uint64_t hash, uint32_t limit, uint32_t generation) {
   Site& site = sites_[index];
   // Take it away from its old key first, then see whether somebody refers to it.
   const uint64_t old = site.key.exchange(0);
@@ -112,7 +112,7 @@ bool SiteTable::Claim(uint32_t index, uint64_t hash, uint32_t limit) {
     site.key.store(old);
     return false;
   }
-  site.slots.Reset(limit);
+  site.slots.Reset(limit, generation);
   site.rate.Reset();
   site.references.fetch_add(1);  // not a store: a late Find may be counted for a moment
   site.key.store(hash);

@@ -64,9 +64,9 @@ class SiteTable {
   SiteTable& operator=(const SiteTable&) = delete;
 
   // The index of the site with this hash (not 0), made with `limit` if missing, with one reference
-  // more. kNoSite when there is no room, or another shard is just making one: try again later. A
-  // limit that differs from the present one is set.
-  uint32_t Acquire(uint64_t hash, uint32_t limit, int64_t now_ns);
+  // more. kNoSite when there is no room, or another shard is just making one: try again later. The
+  // limit is offered (SiteSlots::OfferLimit).
+  uint32_t Acquire(uint64_t hash, uint32_t limit, int64_t now_ns, uint32_t generation = 0);
   // One reference less. REQUIRES: the shard has no slot, no waiter bit and no grant of it
   // outstanding.
   void Release(uint32_t index, int64_t now_ns);
@@ -77,9 +77,9 @@ class SiteTable {
 
  private:
   uint32_t Find(uint64_t hash);
-  uint32_t Make(uint64_t hash, uint32_t limit, int64_t now_ns);
+  uint32_t Make(uint64_t hash, uint32_t limit, int64_t now_ns, uint32_t generation);
   // False: somebody has just come to refer to it.
-  bool Claim(uint32_t index, uint64_t hash, uint32_t limit);
+  bool Claim(uint32_t index, uint64_t hash, uint32_t limit, uint32_t generation);
 
   const size_t mask_;
   std::unique_ptr<Site[]> sites_;

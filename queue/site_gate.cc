@@ -1,5 +1,6 @@
 #include "queue/site_gate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/check.h"
@@ -36,25 +37,33 @@ LocalSite* SiteGate::Join(const SitePolicy& policy) {
     entry = std::make_unique<LocalSite>();
     entry->hash = policy.hash;
     entry->limit = policy.max_connections;
+    entry->generation = generation_;
     entry->rate = policy.rate;
     entry->gate = this;
     entry->timer.Bind<&LocalSite::OnTimer>(entry.get());
     FindRoom(entry.get());
-  } else if (entry->limit != policy.max_connections || entry->rate != policy.rate) {
-    entry->limit = policy.max_connections;
-    entry->rate = policy.rate;
-    if (entry->index != SiteTable::kNoSite) {
-      shared(entry.get()).slots.SetLimit(entry->limit);
-      shared(entry.get()).rate.SetRate(entry->rate, io_->now_ns());
-      GrantMore(entry.get());
-    }
+  } else {
+    Offer(entry.get(), policy);
   }
   ++entry->users;
   return entry.get();
 }
 
+void SiteGate::Offer(LocalSite* site, const SitePolicy& policy) {
+  const bool anew = site->generation != generation_;
+  const uint32_t limit =
+      anew ? policy.max_connections : std::min(site->limit, policy.max_connections);
+  if (!anew && limit == site->limit && site->rate == policy.rate) return;
+  site->generation = generation_;
+  site->limit = limit;
+  site->rate = policy.rate;
+  if (site->index == SiteTable::kNoSite) return;
+  shared(site).rate.SetRate(site->rate, io_->now_ns());
+  if (shared(site).slots.OfferLimit(limit, generation_)) GrantMore(site);
+}
+
 void SiteGate::FindRoom(LocalSite* site) {
-  site->index = table_->Acquire(site->hash, site->limit, io_->now_ns());
+  site->index = table_->Acquire(site->hash, site->limit, io_->now_ns(), site->generation);
   if (site->index == SiteTable::kNoSite) {
     site->timer.Set(wheel_, io_->now_ns() + kRoomRetryNs);
     return;

@@ -57,7 +57,8 @@ class SiteGate;
 struct LocalSite {
   uint64_t hash = 0;
   uint32_t index = SiteTable::kNoSite;  // in the table; kNoSite: no room there yet, tried again
-  uint32_t limit = 0;
+  uint32_t limit = 0;       // the smallest that destinations of this shard have said
+  uint32_t generation = 0;  // of the configuration, in which they did
   core::Rate rate;
   uint32_t users = 0;      // destinations that refer to it
   uint32_t slots = 0;      // that this shard holds
@@ -78,8 +79,14 @@ class SiteGate {
   SiteGate(const SiteGate&) = delete;
   SiteGate& operator=(const SiteGate&) = delete;
 
-  // A destination begins and ceases to refer to a site. The limits are those of who came last.
+  // A destination begins and ceases to refer to a site. Its limits are offered: of several numbers
+  // of connections for one site the smallest counts, of several rates the last.
   LocalSite* Join(const SitePolicy& policy);
+  // What a destination that refers to the site says of its limits now.
+  void Offer(LocalSite* site, const SitePolicy& policy);
+  // The configuration has changed: what was said before does not count as soon as somebody says
+  // something else.
+  void BeginGeneration() { ++generation_; }
   // REQUIRES: the user does not wait and has given its slots back.
   void Leave(LocalSite* site);
 
@@ -135,6 +142,7 @@ class SiteGate {
   core::Random* const random_;
   PostOffice* const post_;
   SiteTable* const table_;
+  uint32_t generation_ = 0;  // counts the configurations, on every shard alike
   absl::flat_hash_map<uint64_t, std::unique_ptr<LocalSite>> by_hash_;
   absl::flat_hash_map<uint32_t, LocalSite*> by_index_;
 };

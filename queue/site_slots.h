@@ -63,10 +63,24 @@ class SiteSlots {
  public:
   static constexpr int kNobody = -1;
 
-  // The most connections at once, over all shards. A lowered limit takes nothing away from who has
-  // a slot; it binds as slots are released.
-  void SetLimit(uint32_t limit) { limit_.store(limit); }
-  uint32_t limit() const { return limit_.load(); }
+  // The most connections at once, over all shards. When several are said for one site, by routes to
+  // the same hosts, the smallest counts; a later `generation` (of the configuration) begins anew,
+  // and what an earlier one says does not count any more. True when there may be more slots now:
+  // call GrantFree. A lowered limit takes nothing away from who has a slot; it binds as slots are
+  // released.
+  bool OfferLimit(uint32_t limit, uint32_t generation) {
+    uint64_t word = limit_.load();
+    for (;;) {
+      const uint32_t present = static_cast<uint32_t>(word >> 32);
+      const uint32_t present_limit = static_cast<uint32_t>(word);
+      const bool later = static_cast<int32_t>(generation - present) > 0;
+      if (!later && (generation != present || limit >= present_limit)) return false;
+      if (limit_.compare_exchange_weak(word, LimitWord(limit, generation))) {
+        return limit > present_limit;
+      }
+    }
+  }
+  uint32_t limit() const { return static_cast<uint32_t>(limit_.load()); }
   uint32_t in_use() const { return in_use_.load(); }
   SiteHealth health() const { return SiteHealth::Unpack(health_.load()); }
   bool HasWaiters() const { return waiters_.load() != 0; }
@@ -178,7 +192,7 @@ class SiteSlots {
       health.failures = 0;
       health.not_before_ms = 0;
       health.window = std::max(health.window, 1u) + 1;
-      if (health.window >= limit_.load()) health.window = 0;
+      if (health.window >= limit()) health.window = 0;
       if (health_.compare_exchange_weak(word, health.Pack())) return true;
     }
   }
@@ -229,9 +243,9 @@ class SiteSlots {
   bool Remembers(int64_t now_ns) const { return health_.load() != 0 || suspended_.load() > now_ns; }
 
   // Back to new. REQUIRES: nobody uses it.
-  void Reset(uint32_t limit) {
+  void Reset(uint32_t limit, uint32_t generation) {
     CHECK(in_use_.load() == 0);
-    limit_.store(limit);
+    limit_.store(LimitWord(limit, generation));
     waiters_.store(0);
     starving_.store(0);
     idle_.store(0);
@@ -240,11 +254,14 @@ class SiteSlots {
   }
 
  private:
+  static uint64_t LimitWord(uint32_t limit, uint32_t generation) {
+    return uint64_t{generation} << 32 | limit;
+  }
+
   // Slots that there are by limit and window.
   uint32_t Cap() const {
     const uint32_t window = SiteHealth::Unpack(health_.load()).window;
-    const uint32_t limit = limit_.load();
-    return window == 0 ? limit : std::min(limit, window);
+    return window == 0 ? limit() : std::min(limit(), window);
   }
 
   bool TakeBelow(uint32_t cap) {
@@ -268,7 +285,7 @@ class SiteSlots {
   }
 
   Atomic<uint32_t> in_use_{0};
-  Atomic<uint32_t> limit_{1};
+  Atomic<uint64_t> limit_{1};     // below its generation
   Atomic<uint64_t> waiters_{0};   // bit: shard
   Atomic<uint64_t> starving_{0};  // of them, who has no slot at all; a hint
   Atomic<uint64_t> idle_{0};      // shards with idle connections; a hint

@@ -146,9 +146,11 @@ TEST(RouterTest, ConnectionsAreByDestination) {
   core::Config config = ConfigOf({one, same, mx});
   config.delivery.max_connections = 17;
   const Router router(config);
-  // Two routes to the same hosts are one destination: the first one's number counts.
+  // Two routes to the same hosts are one destination: the smaller number counts.
   EXPECT_EQ(router.ConnectionsFor(router.Route("u@one.example").destination), 3u);
   EXPECT_EQ(router.ConnectionsFor(router.Route("u@same.example").destination), 3u);
+  std::swap(config.routes[0], config.routes[1]);
+  EXPECT_EQ(Router(config).ConnectionsFor("via:10.0.0.1:25"), 3u);
   EXPECT_EQ(router.ConnectionsFor("mx:elsewhere.example"), 17u);
   EXPECT_EQ(router.ConnectionsFor("mx:mx.example"), 4u);
   // A route that has gone, or is another one today.

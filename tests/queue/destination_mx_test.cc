@@ -347,5 +347,60 @@ TEST(DestinationMxTest, TheSitesRateHoldsOverAllShards) {
   world.Stop();
 }
 
+// Two routes for mail that goes to the same hosts say different numbers: the smaller one counts,
+// whoever comes first, on every shard.
+TEST(DestinationMxTest, OfTwoLimitsTheSmallerCounts) {
+  for (const bool small_first : {true, false}) {
+    ShardWorld world({.limits = {{"mx:small.example", 2}, {"mx:large.example", 12}}});
+    world.host(kHostA).step_ns = 20 * kNsPerMs;
+    world.dns()["small.example"] = {.hosts = {HostA()}};
+    world.dns()["large.example"] = {.hosts = {HostA()}};
+    world.Send(0, small_first ? "mx:small.example" : "mx:large.example");
+    ASSERT_TRUE(world.RunUntilHome(kNsPerMinute));
+    world.Send(1, small_first ? "mx:large.example" : "mx:small.example");
+    ASSERT_TRUE(world.RunUntilHome(kNsPerMinute));
+    for (uint32_t i = 0; i < 400; ++i) world.Send(i % 4, "mx:large.example");
+    ASSERT_TRUE(world.RunUntilHome(kNsPerHour));
+    EXPECT_EQ(world.peak_connections(kHostA), 2u);
+    world.Stop();
+  }
+}
+
+// A backlog gets the limits of a new configuration without new mail.
+TEST(DestinationMxTest, AReloadReachesABacklog) {
+  ShardWorld world({.limit = 1});
+  world.host(kHostA).step_ns = 50 * kNsPerMs;
+  world.dns()["example.com"] = {.hosts = {HostA()}, .ttl_ns = 24 * kNsPerHour};
+  for (uint32_t i = 0; i < 900; ++i) world.Send(i % 4, kKey);
+  world.RunFor(10 * kNsPerSecond);
+  EXPECT_EQ(world.peak_connections(kHostA), 1u);
+  world.Reload({}, {{kKey, 6}});
+  world.RunFor(10 * kNsPerSecond);
+  EXPECT_EQ(world.peak_connections(kHostA), 6u);
+  // Fewer again: those that are too many end.
+  world.Reload({1, kNsPerHour}, {{kKey, 2}});
+  world.RunFor(kNsPerMinute);
+  const uint64_t taken = world.order.size();
+  world.RunFor(10 * kNsPerMinute);
+  EXPECT_LE(world.order.size(), taken + 1);
+  // What was taken of the slow rate does not count for the quick one.
+  world.Reload({}, {{kKey, 2}});
+  ASSERT_TRUE(world.RunUntilHome(10 * kNsPerMinute));
+  for (const auto& mail : world.mails()) EXPECT_EQ(mail->delivered, 1u);
+  world.Stop();
+}
+
+TEST(DestinationMxTest, AQuickerRateReachesABacklog) {
+  ShardWorld world({.rate = {1, kNsPerHour}});
+  world.dns()["example.com"] = {.hosts = {HostA()}, .ttl_ns = 24 * kNsPerHour};
+  for (uint32_t i = 0; i < 100; ++i) world.Send(i % 4, kKey);
+  world.RunFor(10 * kNsPerMinute);
+  EXPECT_EQ(world.order.size(), 1u);
+  world.Reload({600, kNsPerMinute}, {});
+  ASSERT_TRUE(world.RunUntilHome(kNsPerMinute));
+  for (const auto& mail : world.mails()) EXPECT_EQ(mail->delivered, 1u);
+  world.Stop();
+}
+
 }  // namespace
 }  // namespace outbox::queue

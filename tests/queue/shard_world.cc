@@ -13,6 +13,8 @@ namespace outbox::queue {
 
 ShardWorld::ShardWorld(const Options& options)
     : options_(options),
+      rate_(options.rate),
+      limits_(options.limits),
       random_(options.seed),
       finder_(&now_ns_,
               [this](int64_t time_ns, std::function<void()> event) {
@@ -36,10 +38,11 @@ ShardWorld::ShardWorld(const Options& options)
     context.sites = &sites_;
     context.links = shard.get();
     context.finder = &finder_;
-    context.policy_for = [this](std::string_view, const SiteHosts& hosts) {
+    context.policy_for = [this](std::string_view key, const SiteHosts& hosts) {
       SitePolicy policy = SiteOfHosts(hosts);
-      policy.max_connections = options_.limit;
-      policy.rate = options_.rate;
+      const auto limit = limits_.find(std::string(key));
+      policy.max_connections = limit == limits_.end() ? options_.limit : limit->second;
+      policy.rate = rate_;
       return policy;
     };
     shard->table = std::make_unique<DestinationTable>(context);
@@ -260,6 +263,12 @@ bool ShardWorld::RunUntilHome(int64_t limit_ns) {
         return true;
       },
       limit_ns);
+}
+
+void ShardWorld::Reload(core::Rate rate, std::map<std::string, uint32_t> limits) {
+  rate_ = rate;
+  limits_ = std::move(limits);
+  for (const auto& shard : shards_) shard->table->OnPoliciesChanged();
 }
 
 void ShardWorld::RunFor(int64_t ns) {

@@ -73,6 +73,7 @@ class ShardWorld {
     uint32_t shards = 4;
     bool tiny_mailboxes = false;
     uint32_t limit = 20;                      // connections per site
+    std::map<std::string, uint32_t> limits = {};  // the same, by destination key
     core::Rate rate = {};                     // messages per site
     int64_t fetch_ns = 100 * core::kNsPerUs;  // home's disk
     int64_t offer_again_ns = 0;               // > 0: home offers deferred tickets again after this
@@ -100,6 +101,8 @@ class ShardWorld {
   bool RunUntil(const std::function<bool()>& done, int64_t limit_ns);
   bool RunUntilHome(int64_t limit_ns);  // until no ticket is out
   void RunFor(int64_t ns);
+  // A reload says this of every site from now on; `limit`: by destination key, else options.limit.
+  void Reload(core::Rate rate, std::map<std::string, uint32_t> limits);
   // Closes all tables, runs until they are closed and every window is back.
   void Stop();
   void At(int64_t time_ns, std::function<void()> event);
@@ -169,6 +172,8 @@ class ShardWorld {
   void BuildBytes(TestMail* mail, const std::string& key, const MailOptions& options);
 
   const Options options_;
+  core::Rate rate_;
+  std::map<std::string, uint32_t> limits_;  // by destination key
   core::Random random_;
   int64_t now_ns_ = core::kNsPerSecond;
   uint64_t events_made_ = 0;
