@@ -286,6 +286,7 @@ void Destination::ArmTimer() {
     at_ns = empty_since_ns_ + kForgetNs;
   }
   if (!forgettable()) empty_since_ns_ = 0;
+  if (!homeless_.empty()) at_ns = std::min(at_ns, now + kPatienceNs);
   if (waiting_ > 0) {
     // More to settle, a DNS to ask again, leases to give up.
     const bool more = hosts_.standing() != HostsStanding::kPutOff || !asked_.empty();
@@ -321,7 +322,9 @@ void Destination::OnTimer() {
     PokeIdle();
     MaybeGrow();
   }
+  if (!homeless_.empty()) LookAfterHomeless();
   taken_at_timer_ = taken_;
+  placed_at_timer_ = placed_;
   ArmTimer();
 }
 
@@ -332,11 +335,7 @@ void Destination::LookAfterReady() {
       static_cast<int64_t>(ready_.size()) * pace_ns_ / std::max(open_count_, 1u);
   if (stuck || wait_ns > kParkNs) ParkAll();
   // The open connections take nothing, whatever their pace was: another one.
-  if (stuck && !ready_.empty() && !asking_ && idle_.empty() && rate_until_ns_ == 0 &&
-      connection_count_ - open_count_ < std::max(open_count_, 1u)) {
-    asking_ = true;
-    shard_->gate->Ask(plan()->site, this);
-  }
+  if (stuck && !ready_.empty() && rate_until_ns_ == 0) AskForOneMore();
   if (ready_.size() >= kLaneShort) crowded_ns_ = now_ns();
 }
 

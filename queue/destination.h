@@ -159,9 +159,13 @@ class Destination : public SiteUser {
   Attempt* Start(Ticket* ticket, Delivery* delivery);
   void Replan(Attempt* attempt);
   bool Untried(const Attempt& attempt) const;
+  void LookAfterHomeless();
+  void EndHomeless();
   void EndAttempts();
   bool WantsMore() const;
   void MaybeGrow();
+  // Another connection, whatever the pace of the open ones, if none is being opened.
+  void AskForOneMore();
   void StopAsking();
   // Connections with nothing to do take what there is.
   void PokeIdle();
@@ -189,6 +193,9 @@ class Destination : public SiteUser {
   int64_t retry_period_ns_ = core::kNsPerMinute;  // of the ticket that came last
   uint64_t taken_ = 0;                            // tickets taken out of the ready list, ever
   uint64_t taken_at_timer_ = 0;                   // the same when the timer fired last
+  uint64_t placed_ = 0;                           // attempts taken out of homeless_, ever
+  uint64_t placed_at_timer_ = 0;
+  uint32_t homeless_looks_ = 0;  // times that the timer has found the same ones there
   int64_t pace_ns_ = 0;     // of one transaction on one connection, smoothed; 0: not known
   int64_t crowded_ns_ = 0;  // when the ready list was last long enough for lanes
   int64_t empty_since_ns_ = 0;

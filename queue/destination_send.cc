@@ -15,6 +15,9 @@ namespace {
 
 // Another connection is opened when the last ready ticket would wait longer than this.
 constexpr int64_t kGrowNs = 5 * core::kNsPerMs;
+// Looks at attempts that wait for a connection, and find none at all, before their tickets wait like
+// any others: some five seconds.
+constexpr uint32_t kHomelessLooksMax = 25;
 
 }  // namespace
 
@@ -22,7 +25,9 @@ constexpr int64_t kGrowNs = 5 * core::kNsPerMs;
 
 Attempt* Destination::TakeWork(Delivery* delivery) {
   Attempt* attempt = homeless_.PopFront();
-  if (attempt == nullptr) {
+  if (attempt != nullptr) {
+    ++placed_;
+  } else {
     if (ready_.empty() || rate_until_ns_ > now_ns()) return nullptr;
     rate_until_ns_ = shard_->gate->TakeRate(plan()->site);
     if (rate_until_ns_ != 0) {
@@ -59,11 +64,13 @@ void Destination::Requeue(Attempt* attempt) {
   if (shard_->closing) return Finish(attempt, ReturnReason::kAttempted, Verdict::kDeferred);
   if (!Rehost(attempt)) return;
   homeless_.PushBack(attempt);  // the delivery that we are called from looks here next
+  ArmTimer();
 }
 
 void Destination::Rehome(Attempt* attempt) {
   attempt->delivery = nullptr;
   if (Rehost(attempt)) homeless_.PushBack(attempt);
+  ArmTimer();
 }
 
 // The hosts that it has been at are those of the present plan from here on.
@@ -115,6 +122,7 @@ void Destination::MoveOn(Attempt* attempt) {
     attempt->host = plan()->Next(attempt->tried, now_ns(), shard_->context.random);
     attempt->forgiven = false;
     homeless_.PushBack(attempt);
+    ArmTimer();
     return;
   }
   // An attempt that ends early, recalled say, has not asked them all: the site may be well.
@@ -193,6 +201,36 @@ void Destination::Lift() {
   ArmTimer();
 }
 
+// Nearly always an attempt between two hosts is taken up at once, by the connection that it comes
+// from. When that is of no more use (the hosts have changed) it may find that all others are busy
+// for long, or that it cannot have one: then it must not keep home's memory, nor its ticket, which
+// has a deadline.
+void Destination::LookAfterHomeless() {
+  const bool poked = !idle_.empty();
+  PokeIdle();
+  if (poked || homeless_.empty() || placed_ != placed_at_timer_) {
+    homeless_looks_ = 0;
+    return;
+  }
+  for (Attempt* each = homeless_.front(); each != nullptr; each = homeless_.Next(each)) {
+    each->GiveUpLease();
+  }
+  if (++homeless_looks_ > kHomelessLooksMax) {
+    homeless_looks_ = 0;
+    EndHomeless();
+  } else {
+    AskForOneMore();
+  }
+}
+
+// Those who have not been at any host go back as if nothing had happened.
+void Destination::EndHomeless() {
+  while (Attempt* attempt = homeless_.PopFront()) {
+    Finish(attempt, attempt->tried_count > 0 ? ReturnReason::kAttempted : ReturnReason::kRecalled,
+           Verdict::kDeferred);
+  }
+}
+
 void Destination::EndAttempts() {
   while (Attempt* attempt = homeless_.PopFront()) {
     Finish(attempt, ReturnReason::kAttempted, Verdict::kDeferred);
@@ -239,6 +277,13 @@ void Destination::MaybeGrow() {
   shard_->gate->Ask(plan()->site, this);
 }
 
+void Destination::AskForOneMore() {
+  if (asking_ || shard_->closing || !idle_.empty() || plan() == nullptr) return;
+  if (connection_count_ - open_count_ >= std::max(open_count_, 1u)) return;
+  asking_ = true;
+  shard_->gate->Ask(plan()->site, this);
+}
+
 void Destination::StopAsking() {
   if (!asking_) return;
   shard_->gate->StopAsking(this);
@@ -280,6 +325,7 @@ void Destination::OnPlan(HostPlan* old) {
   }
   PokeIdle();
   MaybeGrow();
+  ArmTimer();
 }
 
 void Destination::OnDismissed(bool opened) {
@@ -322,6 +368,8 @@ void Destination::OnOver(Delivery* delivery) {
   --shard_->counters.connections;
   shard_->gate->GiveBack(at->site);
   hosts_.Release(at);
+  // Attempts that it has left behind: with connections that wait for work nothing new is opened.
+  if (!homeless_.empty() && !shard_->closing) PokeIdle();
   MaybeGrow();
   ArmTimer();
 }

@@ -2,6 +2,7 @@ outbox_test(destination_test
   FILES
     queue/destination_mx_test.cc
     queue/destination_test.cc
+    queue/plan_change_test.cc
     queue/scripted_finder.cc
     queue/scripted_link.cc
     queue/shard_world.cc
