@@ -44,6 +44,9 @@ class Channel final : public io::Connection::Handler {
   // The question is forgotten. No effect when idle.
   void Abort();
 
+  // The transport's: it has a question of that kind.
+  bool patient = false;
+
   // io::Connection::Handler
   void OnBytes(std::span<char> bytes) override;
   void OnReceived(size_t size) override;

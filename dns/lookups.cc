@@ -15,7 +15,7 @@ Lookups::Lookups(io::Io* io, Transport* transport, ResolverCounters* counters)
 
 Lookups::~Lookups() { CHECK(lookups_.empty()); }
 
-AnswerPtr Lookups::Find(AnswerWait* wait, std::string_view name, RecordType type) {
+AnswerPtr Lookups::Find(AnswerWait* wait, std::string_view name, RecordType type, bool patient) {
   CHECK(!wait->waiting() && wait->done != nullptr && CanAskFor(name));
   std::string key = AnswerCache::KeyOf(name, type);
   if (AnswerPtr known = cache_.Find(key, io_->now_ns())) {
@@ -25,6 +25,7 @@ AnswerPtr Lookups::Find(AnswerWait* wait, std::string_view name, RecordType type
   if (const auto found = lookups_.find(key); found != lookups_.end()) {
     ++counters_->coalesced;
     found->second->waits.PushBack(wait);
+    if (!patient) transport_->Hurry(&found->second->question);
     return nullptr;
   }
   if (!transport_->has_servers()) return MakeFailure("no name server is known");
@@ -38,6 +39,7 @@ AnswerPtr Lookups::Find(AnswerWait* wait, std::string_view name, RecordType type
   lookup->question.Bind<&Lookup::OnDone>(lookup);
   lookup->question.name = name;
   lookup->question.type = type;
+  lookup->question.patient = patient;
   lookup->waits.PushBack(wait);
   lookups_.emplace(std::move(key), std::move(made));
   transport_->Ask(&lookup->question);

@@ -49,8 +49,8 @@ class Lookups {
   ~Lookups();
 
   // The answer, if it is known; else null, and `wait` is called when it is. `name` in lower case,
-  // CanAskFor(name).
-  AnswerPtr Find(AnswerWait* wait, std::string_view name, RecordType type);
+  // CanAskFor(name). `patient`: as in Question (dns/transport.h).
+  AnswerPtr Find(AnswerWait* wait, std::string_view name, RecordType type, bool patient = false);
   // No effect when it does not wait. The lookup itself goes on.
   void Cancel(AnswerWait* wait) {
     if (wait->waiting()) wait->link.Unlink();

@@ -27,6 +27,9 @@ class Query {
     };
   }
 
+  // What is asked had no answer the last time: those that ask for the first time go first.
+  bool patient = false;
+
   bool bound() const { return done_ != nullptr; }
   bool in_flight() const { return link.linked(); }
 

@@ -14,7 +14,8 @@ bool HasAddress(const AnswerPtr& answer) { return answer != nullptr && !answer->
 
 }  // namespace
 
-Resolution::Resolution(ResolutionContext* context) : context_(context) {
+Resolution::Resolution(ResolutionContext* context, bool patient)
+    : context_(context), patient_(patient) {
   mx_wait_.Bind<&Resolution::OnMx>(this);
   patience_.Bind<&Resolution::OnPatience>(this);
 }
@@ -30,7 +31,7 @@ Resolution::~Resolution() {
 
 MxPlanPtr Resolution::StartMx(std::string_view domain) {
   domain_ = domain;
-  const AnswerPtr answer = context_->lookups->Find(&mx_wait_, domain_, RecordType::kMx);
+  const AnswerPtr answer = context_->lookups->Find(&mx_wait_, domain_, RecordType::kMx, patient_);
   return answer == nullptr ? nullptr : GoOn(*answer);
 }
 
@@ -67,7 +68,7 @@ void Resolution::AskHost(std::string_view name, Host* host) {
 }
 
 AnswerPtr Resolution::Ask(AnswerWait* wait, std::string_view name, RecordType type) {
-  AnswerPtr answer = context_->lookups->Find(wait, name, type);
+  AnswerPtr answer = context_->lookups->Find(wait, name, type, patient_);
   if (answer == nullptr) ++pending_;
   return answer;
 }

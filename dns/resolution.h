@@ -45,7 +45,7 @@ struct ResolutionContext {
 
 class Resolution {
  public:
-  explicit Resolution(ResolutionContext* context);
+  Resolution(ResolutionContext* context, bool patient);
   Resolution(const Resolution&) = delete;
   Resolution& operator=(const Resolution&) = delete;
   // REQUIRES: nobody waits in `queries`.
@@ -81,6 +81,7 @@ class Resolution {
   int64_t now_ns() const { return context_->io->now_ns(); }
 
   ResolutionContext* const context_;
+  const bool patient_;  // Query::patient of the first one
   std::string domain_;
   MxDraft draft_;
   AnswerWait mx_wait_;

@@ -87,7 +87,7 @@ class Resolver::Impl {
       found->second->queries.PushBack(query);
       return nullptr;
     }
-    auto made = std::make_unique<Resolution>(&context_);
+    auto made = std::make_unique<Resolution>(&context_, query->patient);
     MxPlanPtr plan = made->StartMx(domain);
     if (plan != nullptr) return plan;
     by_domain_.emplace(domain, made.get());
@@ -101,7 +101,7 @@ class Resolver::Impl {
     if (closing_) return Closing("");
     std::vector<std::string> normalized;
     for (const std::string& name : names) normalized.push_back(Normalized(name));
-    auto made = std::make_unique<Resolution>(&context_);
+    auto made = std::make_unique<Resolution>(&context_, query->patient);
     MxPlanPtr plan = made->StartHosts(normalized);
     if (plan == nullptr) Keep(std::move(made), query);
     return plan;

@@ -3,6 +3,10 @@
 // At most limits.h kDnsQuestionsInFlight questions are on the way at once, each on a channel of its
 // own (dns/channel.h); the others wait their turn. Here is no cache: every question is asked.
 //
+// Questions about what had no answer before are *patient*: most of them will have none again, and
+// keep their channel for long. They have three quarters of the channels at most, and while others
+// wait as well only every fourth that becomes free.
+//
 // Lives on one shard. Close() forgets all questions at once; closed() when the last operation is
 // over.
 #ifndef OUTBOX_DNS_TRANSPORT_H_
@@ -43,6 +47,7 @@ struct Question {
 
   std::string name;  // lower case; CanAskFor(name)
   RecordType type = RecordType::kMx;
+  bool patient = false;
   void* owner = nullptr;
   void (*done)(void* owner, QuestionResult* result) = nullptr;
   core::ListLink link;  // while it waits for a channel
@@ -62,10 +67,12 @@ class Transport {
 
   // Asks; `done` is called once, never from inside of this. REQUIRES: has_servers(), not closing.
   void Ask(Question* question);
+  // Somebody who is not patient wants the answer, too. REQUIRES: asked, not done.
+  void Hurry(Question* question);
 
   // Forgets all questions: none of them will be done.
   void Close();
-  bool closed() const { return busy_ == 0 && waiting_.empty(); }
+  bool closed() const { return busy_ == 0 && waiting_.empty() && patient_.empty(); }
 
   // --- For its channels ---
   void OnIdle(Channel* channel);
@@ -75,11 +82,20 @@ class Transport {
   const std::shared_ptr<NameServers>& servers() const { return servers_; }
 
  private:
+  using Questions = core::IntrusiveList<Question, &Question::link>;
+
+  bool MayStart(const Question& question) const;
+  void Start(Channel* channel, Question* question);
+  Question* Next();
+
   io::Io* const io_;
   core::TimerWheel* const wheel_;
   ResolverCounters* const counters_;
   std::shared_ptr<NameServers> servers_;
-  core::IntrusiveList<Question, &Question::link> waiting_;
+  Questions waiting_;  // that are not patient
+  Questions patient_;
+  uint32_t patient_busy_ = 0;  // channels
+  uint32_t turns_ = 0;         // taken while both kinds waited
   std::vector<std::unique_ptr<Channel>> channels_;
   std::vector<Channel*> idle_;
   uint32_t busy_ = 0;

@@ -109,7 +109,7 @@ void Destination::Wait(Ticket* ticket) {
 void Destination::PutOff(Ticket* ticket) {
   put_off_.PushBack(ticket);
   if (AttemptLog* log = shard_->context.log; log != nullptr) {
-    log->OnUnresolved(*ticket, key_, hosts_.words(), hosts_.good_until_ns());
+    log->OnUnresolved(*ticket, key_, hosts_.words(), hosts_.ask_again_ns());
   }
   Park(ticket);
 }
@@ -290,7 +290,7 @@ void Destination::ArmTimer() {
   if (waiting_ > 0) {
     // More to settle, a DNS to ask again, leases to give up.
     const bool more = hosts_.standing() != HostsStanding::kPutOff || !asked_.empty();
-    const int64_t settle_ns = hosts_.Current() && !more ? hosts_.good_until_ns() : now;
+    const int64_t settle_ns = hosts_.Current() && more ? now : hosts_.ask_again_ns();
     at_ns = std::min(at_ns, hosts_.asking() ? now + kPatienceNs : settle_ns);
   }
   if (!ready_.empty()) {
@@ -310,7 +310,7 @@ void Destination::OnTimer() {
     return;
   }
   if (shard_->closing) return;
-  if (waiting_ > 0) hosts_.Ask();
+  if (waiting_ > 0 && hosts_.ask_again_ns() <= now_ns()) hosts_.Ask();
   Settle();
   if (!ready_.empty()) {
     LookAfterReady();

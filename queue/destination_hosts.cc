@@ -12,6 +12,11 @@
 namespace outbox::queue {
 namespace {
 
+// While the DNS does not know it is asked again after a part of the time that this has lasted, and
+// up to a part of that later, so that domains that died together do not come back together.
+constexpr int64_t kAskAgainShare = 20;
+constexpr int64_t kAskAgainSpread = 16;
+
 // What a sender reads. RFC 3463 3.5, 3.6; RFC 7505 3.
 struct Meaning {
   bool permanent;
@@ -46,15 +51,15 @@ DestinationHosts::DestinationHosts(OwnerShard* shard, std::string_view key,
   since_ns_ = now_ns();
   if (!parsed_.valid()) {
     standing_ = HostsStanding::kUnrouted;
-    good_until_ns_ = core::kNever;
+    good_until_ns_ = ask_again_ns_ = core::kNever;
     words_.enhanced = "4.4.4";
     words_.text = "no route is known for \"" + key_ + "\"";
   } else if (parsed_.all_addresses()) {
     TakeHosts(PlanOfAddresses(parsed_));
-    good_until_ns_ = core::kNever;
+    good_until_ns_ = ask_again_ns_ = core::kNever;
   } else if (shard_->context.finder == nullptr) {
     standing_ = HostsStanding::kPutOff;
-    good_until_ns_ = core::kNever;
+    good_until_ns_ = ask_again_ns_ = core::kNever;
     words_.enhanced = "4.4.3";
     words_.text = "there is nobody to ask for the hosts of \"" + key_ + "\"";
   }
@@ -88,6 +93,7 @@ void DestinationHosts::Ask() {
 void DestinationHosts::AskNow() {
   if (asking() || shard_->closing || shard_->context.finder == nullptr) return;
   if (!parsed_.valid() || parsed_.all_addresses()) return;
+  query_.dns.patient = standing_ == HostsStanding::kPutOff;
   if (const dns::MxPlanPtr answer = shard_->context.finder->Find(parsed_, &query_)) {
     OnAnswer(answer);
   }
@@ -95,7 +101,19 @@ void DestinationHosts::AskNow() {
 
 void DestinationHosts::OnAnswer(const dns::MxPlanPtr& answer) {
   TakeAnswer(*answer);
+  ask_again_ns_ = AskAgainNs();
   destination_->OnAnswer();
+}
+
+// Domains that are dead for days would otherwise ask as often as on their first day, and there can
+// be thousands.
+int64_t DestinationHosts::AskAgainNs() const {
+  if (standing_ != HostsStanding::kPutOff) return good_until_ns_;
+  const int64_t lasted_ns = (now_ns() - since_ns_) / kAskAgainShare;
+  const int64_t wait_ns =
+      std::max(good_until_ns_ - now_ns(), std::min(lasted_ns, core::kDnsRetryMaxNs));
+  const uint64_t spread_ns = static_cast<uint64_t>(wait_ns / kAskAgainSpread) + 1;
+  return now_ns() + wait_ns + static_cast<int64_t>(shard_->context.random->Below(spread_ns));
 }
 
 void DestinationHosts::TakeAnswer(const dns::MxPlan& answer) {

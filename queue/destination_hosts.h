@@ -73,6 +73,9 @@ class DestinationHosts {
   int64_t good_until_ns() const { return good_until_ns_; }
   // When the DNS is asked again though no new mail comes, since some is waiting.
   int64_t refresh_ns() const;
+  // When the DNS is asked again for the mail that waits for it. While it does not know, that is by
+  // its TTL or after the nominal minutes for the first hour, then less and less often.
+  int64_t ask_again_ns() const { return ask_again_ns_; }
   // Since when the standing is as it is.
   int64_t since_ns() const { return since_ns_; }
   // What every recipient gets to read; with kUnrouted, kPutOff and kUndeliverable.
@@ -84,6 +87,7 @@ class DestinationHosts {
   void TakeAnswer(const dns::MxPlan& answer);
   void TakeHosts(HostPlan plan);
   void Enter(HostsStanding standing);
+  int64_t AskAgainNs() const;
   SitePolicy PolicyFor(const SiteHosts& hosts) const;
   void Replace(std::unique_ptr<HostPlan> plan);
   int64_t now_ns() const;
@@ -95,6 +99,7 @@ class DestinationHosts {
   HostsStanding standing_ = HostsStanding::kUnknown;
   int64_t since_ns_ = 0;
   int64_t good_until_ns_ = 0;
+  int64_t ask_again_ns_ = 0;
   int64_t answered_ns_ = 0;
   int64_t stale_until_ns_ = 0;  // hosts of an older answer may be used until then
   RecipientResult words_;

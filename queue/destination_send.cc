@@ -15,8 +15,8 @@ namespace {
 
 // Another connection is opened when the last ready ticket would wait longer than this.
 constexpr int64_t kGrowNs = 5 * core::kNsPerMs;
-// Looks at attempts that wait for a connection, and find none at all, before their tickets wait like
-// any others: some five seconds.
+// Looks at attempts that wait for a connection, and find none, before their tickets wait like any
+// others: some five seconds.
 constexpr uint32_t kHomelessLooksMax = 25;
 
 }  // namespace

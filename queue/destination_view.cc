@@ -91,7 +91,7 @@ void Destination::Describe(DestinationView* view) const {
     case HostsStanding::kPutOff:
     case HostsStanding::kUndeliverable:
       view->limit = DestinationLimit::kUnresolved;
-      view->asked_again_wall_ns = wall(hosts_.good_until_ns());
+      view->asked_again_wall_ns = wall(hosts_.ask_again_ns());
       view->trouble = hosts_.words().text;
       break;
     case HostsStanding::kUnknown:

@@ -133,6 +133,30 @@ TEST(DestinationMxTest, NotResolvableForNowThenItWorks) {
   }
 }
 
+// A domain that cannot be resolved for days is asked about less and less, down to once an hour; new
+// mail asks at once.
+TEST(DestinationMxTest, WhatIsDeadForDaysIsAskedAboutLessOften) {
+  ShardWorld world({});
+  world.dns()["example.com"] = {
+      .kind = MxPlanKind::kTemporary, .hosts = {HostA()}, .ttl_ns = 3 * kNsPerMinute};
+  TestMail* old = world.Send(0, kKey);
+  world.RunFor(10 * kNsPerHour);
+  const uint64_t first_day = world.dns().asked("example.com");
+  EXPECT_LE(first_day, 90u);
+  EXPECT_GE(first_day, 50u);
+  world.RunFor(86 * kNsPerHour);
+  const uint64_t before = world.dns().asked("example.com");
+  world.RunFor(10 * kNsPerHour);
+  EXPECT_LE(world.dns().asked("example.com") - before, 11u);
+  EXPECT_GE(world.dns().asked("example.com") - before, 9u);
+  world.dns()["example.com"].kind = MxPlanKind::kHosts;
+  world.RunFor(4 * kNsPerMinute);
+  TestMail* fresh = world.Send(0, kKey);
+  ASSERT_TRUE(world.RunUntilHome(kNsPerSecond));
+  EXPECT_EQ(old->delivered + fresh->delivered, 2u);
+  world.Stop();
+}
+
 TEST(DestinationMxTest, TheDomainIsGoneWhileItsMailWaits) {
   ShardWorld world({});
   world.dns()["example.com"] = {.kind = MxPlanKind::kTemporary, .ttl_ns = kNsPerMinute};
