@@ -292,8 +292,22 @@ void Attempt::Finish(ReturnReason reason, Verdict verdict) {
   }
 }
 
+void Attempt::Undo() {
+  CHECK(!finished_ && !in_transaction && Undoable());
+  finished_ = undone_ = true;
+}
+
+void Attempt::GiveUpTicket() {
+  CHECK(undone_ && Quiet());
+  GiveUpLease();
+  ticket->result->failed.clear();
+  ticket->result->mailhost.clear();
+  ticket->host.store(Ticket::kNoHost, std::memory_order_relaxed);
+  ticket->place = nullptr;
+}
+
 void Attempt::Return() {
-  CHECK(finished_ && Quiet());
+  CHECK(finished_ && !undone_ && Quiet());
   GiveUpLease();
   ticket->host.store(Ticket::kNoHost, std::memory_order_relaxed);
   post_->Return(ticket);

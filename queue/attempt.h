@@ -83,6 +83,14 @@ class Attempt {
   bool Quiet() const { return lent_ == 0 && !ticket->fetching; }
   // Gives back all windows and returns the ticket. REQUIRES: finished() and Quiet().
   void Return();
+  // Nothing was sent and nothing is decided: it can be as if it had never been, no host tried.
+  bool Undoable() const { return tried_count == 0 && undecided_ == ticket->mask; }
+  // Instead of Finish and Return: the ticket waits once more. REQUIRES: Undoable(), outside of a
+  // transaction.
+  void Undo();
+  bool undone() const { return undone_; }
+  // REQUIRES: undone() and Quiet().
+  void GiveUpTicket();
 
   // --- For the deliveries, which alone set these ---
   Ticket* const ticket;
@@ -130,6 +138,7 @@ class Attempt {
   bool slow_ = false;    // and takes so long that nothing is fetched ahead
   bool broken_ = false;
   bool finished_ = false;
+  bool undone_ = false;
   bool talk_due_ = false;   // something has failed, and what was said is not written down
   uint64_t told_ = 0;       // delivered recipients that home knows of already
   uint64_t undecided_ = 0;  // masks as Ticket::mask

@@ -27,6 +27,8 @@ class AttemptLog {
   // A host could not be reached, or would not talk to us; `result` holds the words.
   virtual void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                             const RecipientResult& result) = 0;
+  // A connection was not made because this machine is short of something; the host was not asked.
+  virtual void OnShortage(std::string_view /*text*/) {}
   // The DNS does not know the hosts of its destination for now; it is asked again at
   // until_ns (steady).
   virtual void OnUnresolved(const Ticket& ticket, std::string_view destination,

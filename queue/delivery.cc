@@ -7,6 +7,7 @@
 #include "core/time.h"
 #include "io/io.h"
 #include "queue/attempt.h"
+#include "queue/attempt_log.h"
 #include "queue/destination.h"
 #include "queue/outcome.h"
 
@@ -294,7 +295,15 @@ void Delivery::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp:
   PlannedHost& host = plan_->hosts[host_];
   --host.connections;
   if (!opened_ && judgement.unreachable) host.down_until_ns = now_ns() + kHostDownNs;
-  if (next_ != nullptr && IsHere(*next_)) {
+  short_ = judgement.ours;
+  if (short_) {
+    ++destination_->shard()->counters.shortages;
+    if (AttemptLog* log = destination_->shard()->context.log; log != nullptr) {
+      log->OnShortage(reply.text);
+    }
+    destination_->shard()->gate->OnShortage(plan_->site, end == smtp::SessionEnd::kNoPort);
+  }
+  if (next_ != nullptr && (short_ || IsHere(*next_))) {
     OnNextStranded(end, stage, reply);
   } else if (next_ == nullptr && !opened_ && judgement.unreachable) {
     destination_->OnUnreachable(plan_, connected_ns_);
@@ -319,6 +328,10 @@ void Delivery::OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smt
     return;
   }
   const HostJudgement judgement = JudgeSession(end, stage, reply.code);
+  if (judgement.ours) {
+    destination_->PutBack(attempt);
+    return;
+  }
   attempt->OnSessionEnd(end, stage, reply, plan_->hosts[host_].name);
   attempt->TellTalk(*link_);
   if (judgement.refused) ++attempt->refused_count;
@@ -335,13 +348,14 @@ void Delivery::GoOn() {
   } else if (next_ != nullptr && !destination_->Rehost(next_)) {
     next_ = nullptr;
   }
-  const bool may_take = !dismissed_ && (destination_->HasHomeless() ||
+  const bool may_take = !dismissed_ && !short_ && (destination_->HasHomeless() ||
                                         (gate->BlockedUntil(plan_->site) == 0 &&
                                          !gate->ShouldYield(plan_->site) && !told_to_close_));
   if (next_ == nullptr && may_take && !destination_->shard()->closing) {
     next_ = destination_->TakeWork(this);
   }
   if (next_ != nullptr && !destination_->shard()->closing) {
+    CHECK(!short_);
     Connect(next_);
     return;
   }

@@ -97,6 +97,9 @@ class Destination : public SiteUser {
   void Rehome(Attempt* attempt);
   // The attempt goes on with the present plan. False: it has been at all of its hosts, and is over.
   bool Rehost(Attempt* attempt);
+  // The host was not asked, for want of something of our own: its ticket waits again, and this
+  // attempt has never been; unless others have been asked, then it is over.
+  void PutBack(Attempt* attempt);
   // The attempt is done with the host that it is at: on to the next one, or home.
   void MoveOn(Attempt* attempt);
   // The attempt has its result.
@@ -158,6 +161,8 @@ class Destination : public SiteUser {
   // --- Tickets that are sent (destination_send.cc) ---
   Attempt* Start(Ticket* ticket, Delivery* delivery);
   void Replan(Attempt* attempt);
+  // It is finished, or undone.
+  void Conclude(Attempt* attempt);
   bool Untried(const Attempt& attempt) const;
   void LookAfterHomeless();
   void EndHomeless();

@@ -145,22 +145,42 @@ void Destination::OnUnreachable(HostPlan* at, int64_t started_ns) {
 }
 
 void Destination::Finish(Attempt* attempt, ReturnReason reason, Verdict verdict) {
+  attempt->Finish(reason, verdict);
+  Conclude(attempt);
+}
+
+void Destination::Conclude(Attempt* attempt) {
   attempt->delivery = nullptr;
   hosts_.Release(attempt->plan);
   attempt->plan = nullptr;
-  attempt->Finish(reason, verdict);
   shard_->counters.recipients_sending -=
       static_cast<uint64_t>(std::popcount(attempt->ticket->mask));
   MaybeReturn(attempt);
 }
 
+void Destination::PutBack(Attempt* attempt) {
+  if (!attempt->Undoable()) return Finish(attempt, ReturnReason::kAttempted, Verdict::kDeferred);
+  attempt->Undo();
+  Conclude(attempt);
+}
+
 void Destination::MaybeReturn(Attempt* attempt) {
   if (!attempt->finished() || !attempt->Quiet()) return;
-  attempt->Return();
+  Ticket* const again = attempt->undone() ? attempt->ticket : nullptr;
+  if (again != nullptr) {
+    attempt->GiveUpTicket();
+  } else {
+    attempt->Return();
+  }
   delete attempt;
   CHECK(attempts_ > 0);
   --attempts_;
-  --shard_->counters.tickets;
+  if (again != nullptr && again->recalled) {
+    ReturnWaiting(again, ReturnReason::kRecalled);
+  } else {
+    --shard_->counters.tickets;
+    if (again != nullptr) Add(again);
+  }
   ArmTimer();
 }
 

@@ -25,7 +25,8 @@ constexpr int64_t kReconsiderNs = 100 * core::kNsPerMs;
 
 struct DestinationTable::Rep {
   explicit Rep(const OwnerContext& context)
-      : gate(context.io, context.wheel, context.random, context.post, context.sites) {}
+      : gate(context.io, context.wheel, context.random, context.post, context.sites,
+             context.max_connections) {}
 
   SiteGate gate;
   OwnerShard shard;

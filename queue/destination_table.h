@@ -51,6 +51,7 @@ struct OwnerContext {
   // The site of the destination with this key, whose hosts these are. Unset: every set of hosts is
   // a site with the default limits.
   std::function<SitePolicy(std::string_view key, const SiteHosts& hosts)> policy_for;
+  uint32_t max_connections = UINT32_MAX;             // of this shard, to all sites together
   int64_t idle_timeout_ns = 5 * core::kNsPerSecond;  // an open connection without mail
 };
 
@@ -64,6 +65,7 @@ struct OwnerCounters {
   uint64_t transactions = 0;
   uint64_t lanes_opened = 0;
   uint64_t backoffs = 0;
+  uint64_t shortages = 0;  // connections that were not made for want of something of our own
 };
 
 class DestinationTable : public OwnerMail {

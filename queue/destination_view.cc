@@ -15,6 +15,8 @@ DestinationLimit LimitOf(const DestinationView& view) {
   if (view.blocked_until_wall_ns > 0) return DestinationLimit::kBackoff;
   if (view.ready == 0) return DestinationLimit::kNone;
   if (view.rate_until_wall_ns > 0) return DestinationLimit::kRate;
+  if (view.machine_short) return DestinationLimit::kShortage;
+  if (view.in_line) return DestinationLimit::kOutbound;
   const bool window_full = view.site_window > 0 && view.site_connections >= view.site_window;
   if (window_full && view.site_failures > 0) return DestinationLimit::kCanary;
   if (window_full) return DestinationLimit::kSlowStart;
@@ -38,6 +40,10 @@ const char* DestinationLimitName(DestinationLimit limit) {
       return "slow_start";
     case DestinationLimit::kConnections:
       return "connections";
+    case DestinationLimit::kOutbound:
+      return "outbound";
+    case DestinationLimit::kShortage:
+      return "shortage";
     case DestinationLimit::kPace:
       return "pace";
     case DestinationLimit::kRate:
@@ -73,6 +79,9 @@ void Destination::Describe(DestinationView* view) const {
     view->site = hosts->policy.name;
     if (hosts->policy.rate.limited()) view->site_rate = core::FormatRate(hosts->policy.rate);
     view->rate_until_wall_ns = wall(rate_until_ns_);
+    view->shard_connections_max = shard_->gate->max_connections();
+    view->in_line = asking_ && shard_->gate->InLine(hosts->site);
+    view->machine_short = asking_ && shard_->gate->Short(hosts->site);
   }
   const Site* site = hosts == nullptr ? nullptr : shard_->gate->Look(hosts->site);
   if (site != nullptr) {

@@ -18,6 +18,8 @@ enum class DestinationLimit : uint8_t {
   kCanary,       // one message goes first, to see whether the site is well again
   kSlowStart,    // it was not well: the connections grow one by one
   kConnections,  // all connections that the site may have are in use
+  kOutbound,     // all connections that this shard may have in all are in use
+  kShortage,     // the machine has no descriptor, memory or port for us; tried again in a second
   kPace,         // its connections are at work on what came before
   kRate,         // its site takes no more messages for now, until rate_until_wall_ns
   kResolving,    // its hosts are being looked up
@@ -53,6 +55,9 @@ struct DestinationView {
   uint32_t site_window = 0;    // connections that the slow start allows; 0: the limit
   uint32_t site_failures = 0;  // in a row
   int64_t blocked_until_wall_ns = 0;
+  uint32_t shard_connections_max = 0;  // what kOutbound is about
+  bool in_line = false;                // for one of them
+  bool machine_short = false;
   DestinationLimit limit = DestinationLimit::kNone;
 };
 

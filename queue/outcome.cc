@@ -55,6 +55,9 @@ Words WordsOf(smtp::SessionEnd end) {
       return {"waited in vain: the message could not be read from the spool", "4.3.0"};
     case smtp::SessionEnd::kCancelled:
       return {"was left because we are stopping", "4.3.2"};
+    case smtp::SessionEnd::kShortage:
+    case smtp::SessionEnd::kNoPort:
+      return {"was not asked: we are short of connections of our own", "4.3.1"};
     case smtp::SessionEnd::kRefused:
     case smtp::SessionEnd::kShutdown:
     case smtp::SessionEnd::kQuit:
@@ -101,6 +104,9 @@ HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t cod
     case smtp::SessionEnd::kTimeout:
     case smtp::SessionEnd::kNetworkError:
       return {.unreachable = early};
+    case smtp::SessionEnd::kShortage:
+    case smtp::SessionEnd::kNoPort:
+      return {.ours = true};
     case smtp::SessionEnd::kQuit:
     case smtp::SessionEnd::kCancelled:
     case smtp::SessionEnd::kSourceFailed:

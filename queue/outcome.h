@@ -12,6 +12,8 @@
 //     every host has said so, and is deferred when one of them failed otherwise.
 //   - 452 or 552 at RCPT behind an accepted one is a full transaction: the rest goes into the next.
 //   - When the hosts are used up, what is left is deferred.
+//   - Without a descriptor, memory or a port of our own no host was asked: nobody is blamed, and the
+//     mail waits until we have one again.
 #ifndef OUTBOX_QUEUE_OUTCOME_H_
 #define OUTBOX_QUEUE_OUTCOME_H_
 
@@ -41,6 +43,8 @@ struct HostJudgement {
   // It could not be reached, or ended the session before it answered anything about a message. When
   // all hosts of a destination are like that, the site backs off.
   bool unreachable = false;
+  // It was never asked: the trouble is our own, and has nothing to do with the host or the mail.
+  bool ours = false;
 };
 HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t code);
 

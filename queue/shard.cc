@@ -89,6 +89,7 @@ Shard::Shard(const ShardSetup& setup)
   owner.policy_for = [this](std::string_view key, const SiteHosts& hosts) {
     return setup_.config.sites->For(key, hosts);
   };
+  owner.max_connections = setup_.max_connections_out;
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
   destinations_ = std::make_unique<DestinationTable>(owner);
   operations_ = std::make_unique<ShardOperator>(io_, home_.get(), destinations_.get(), &log_);
@@ -270,6 +271,7 @@ void Shard::Measure() {
   metrics.sending.Set(static_cast<int64_t>(owner.recipients_sending));
   metrics.connections_out.Set(static_cast<int64_t>(owner.connections));
   metrics.connections_out_total.Set(static_cast<int64_t>(owner.connects));
+  metrics.shortages_total.Set(static_cast<int64_t>(owner.shortages));
   metrics.attempts_total.Set(static_cast<int64_t>(owner.attempts));
   metrics.lanes_opened_total.Set(static_cast<int64_t>(owner.lanes_opened));
   metrics.tickets.Set(home_->tickets());

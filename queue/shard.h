@@ -68,6 +68,7 @@ struct ShardSetup {
   core::ShardMetrics* metrics = nullptr;
   std::vector<core::IpAddress> own_addresses;  // of this machine, for ResolverOptionsOf
   std::vector<uint32_t> adopted_logs;          // left over by an earlier number of shards
+  uint32_t max_connections_out = UINT32_MAX;   // of this shard
   uint64_t max_log_bytes = UINT64_MAX;         // this shard's part of [storage] max_size
   // Writes whole lines of events somewhere, waiting if it must (it runs on the helper thread).
   // Unset: events are dropped.

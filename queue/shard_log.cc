@@ -11,6 +11,9 @@ namespace {
 
 using core::LogLevel;
 
+// How often the log is told that this machine is short of something.
+constexpr int64_t kShortageLineNs = 10 * core::kNsPerSecond;
+
 const char* VerdictName(Verdict verdict) {
   switch (verdict) {
     case Verdict::kDelivered:
@@ -217,6 +220,16 @@ void ShardLog::OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                                               FormatMessageId(ticket.message_id, id));
   line.Field("mailhost", mailhost);
   Words(result, &line);
+}
+
+// Thousands of connections may be refused in a second: one line tells of it, and the counter how
+// many there were.
+void ShardLog::OnShortage(std::string_view text) {
+  if (shortage_told_ns_ != 0 && io_->now_ns() - shortage_told_ns_ < kShortageLineNs) return;
+  shortage_told_ns_ = io_->now_ns();
+  Notice(LogLevel::kWarning, "shortage",
+         std::string(text) + ". This machine, not the host, is to blame: mail waits until there are "
+                             "connections again");
 }
 
 void ShardLog::OnUnresolved(const Ticket& ticket, std::string_view destination,

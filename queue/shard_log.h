@@ -60,6 +60,7 @@ class ShardLog : public AttemptLog {
   void OnTalk(const Ticket& ticket, std::string_view mailhost, std::string_view talk) override;
   void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                     const RecipientResult& result) override;
+  void OnShortage(std::string_view text) override;
   void OnUnresolved(const Ticket& ticket, std::string_view destination,
                     const RecipientResult& result, int64_t until_ns) override;
 
@@ -79,6 +80,7 @@ class ShardLog : public AttemptLog {
   core::ShardMetrics* const metrics_;
   core::EventLog* const events_;
   AttemptTrail trail_;
+  int64_t shortage_told_ns_ = 0;  // when the log heard of one last; 0: never
 };
 
 }  // namespace outbox::queue

@@ -14,12 +14,21 @@ namespace {
 
 // When the site table had no room: how long until it is asked again.
 constexpr int64_t kRoomRetryNs = 200 * core::kNsPerMs;
+// How long we let the machine recover when it has no descriptor, memory or port for us.
+constexpr int64_t kShortageRestNs = core::kNsPerSecond;
 
 }  // namespace
 
 SiteGate::SiteGate(io::Io* io, core::TimerWheel* wheel, core::Random* random, PostOffice* post,
-                   SiteTable* table)
-    : io_(io), wheel_(wheel), random_(random), post_(post), table_(table) {}
+                   SiteTable* table, uint32_t max_connections)
+    : io_(io),
+      wheel_(wheel),
+      random_(random),
+      post_(post),
+      table_(table),
+      budget_(max_connections) {
+  rest_.Bind<&SiteGate::OnRested>(this);
+}
 
 void LocalSite::OnTimer() { gate->OnTimer(this); }
 
@@ -28,7 +37,9 @@ SiteGate::~SiteGate() {
   for (auto& [hash, site] : by_hash_) {
     CHECK(site->users == 0);
     site->timer.Cancel();
+    budget_.Leave(site.get());
   }
+  rest_.Cancel();
 }
 
 LocalSite* SiteGate::Join(const SitePolicy& policy) {
@@ -92,12 +103,13 @@ void SiteGate::MaybeForget(LocalSite* site) {
   if (site->users > 0 || site->pumping) return;
   CHECK(site->waiting.empty() && site->idle.empty() && site->slots == 0);
   if (site->index != SiteTable::kNoSite) {
-    if (site->expecting && shared(site).slots.StopWaiting(post_->self())) site->expecting = false;
+    if (site->expecting && !site->called && shared(site).slots.StopWaiting(post_->self())) site->expecting = false;
     if (site->expecting) return;  // a grant is on its way: OnSlotGrant comes back here
     table_->Release(site->index, io_->now_ns());
     by_index_.erase(site->index);
   }
   site->timer.Cancel();
+  budget_.Leave(site);
   by_hash_.erase(site->hash);
 }
 
@@ -112,6 +124,10 @@ void SiteGate::StopAsking(SiteUser* user) {
 
 void SiteGate::Pump(LocalSite* site) {
   if (site->pumping || site->index == SiteTable::kNoSite) return;
+  if (Held(site)) {
+    site->timer.Set(wheel_, site->held_until_ns);
+    return;
+  }
   site->pumping = true;
   while (!site->waiting.empty() && !site->expecting && PumpOne(site)) {
   }
@@ -121,6 +137,11 @@ void SiteGate::Pump(LocalSite* site) {
 
 // Asks the table once for the first in line. False: nothing more to be had now.
 bool SiteGate::PumpOne(LocalSite* site) {
+  const bool in_line = site->line.linked();
+  if (!budget_.Admit(site)) {
+    if (!in_line) CloseAnyIdle();
+    return false;
+  }
   auto& slots = shared(site).slots;
   const int64_t now_ns = io_->now_ns();
   bool granted = false;
@@ -128,7 +149,7 @@ bool SiteGate::PumpOne(LocalSite* site) {
   site->expecting = granted || answer == SlotAnswer::kWait;
   switch (answer) {
     case SlotAnswer::kGot:
-      ++site->slots;
+      budget_.Take(site);
       site->waiting.PopFront()->OnSlot();
       return true;
     case SlotAnswer::kLater: {
@@ -160,31 +181,71 @@ void SiteGate::Hand(const LocalSite* site, int shard) {
 
 void SiteGate::GiveBack(LocalSite* site) {
   CHECK(site->slots > 0);
-  --site->slots;
-  if (site->slots == 0 && site->expecting) shared(site).slots.SetStarving(post_->self(), true);
+  budget_.GiveBack(site);
+  if (site->slots == 0 && site->expecting && !site->called) {
+    shared(site).slots.SetStarving(post_->self(), true);
+  }
+  PassOn(site);
+  Serve();
+}
+
+void SiteGate::PassOn(LocalSite* site) {
   const int shard = shared(site).slots.Release();
   if (shard >= 0) Hand(site, shard);
+}
+
+// By mail to ourselves: nobody gets a slot from within giving another one back.
+void SiteGate::Serve() {
+  while (BudgetPlace* place = budget_.Next()) {
+    LocalSite* site = static_cast<LocalSite*>(place);
+    if (site->waiting.empty()) {
+      budget_.Answer(site);
+      continue;
+    }
+    site->expecting = true;
+    post_->SlotGrant(static_cast<uint8_t>(post_->self()), site->index, false);
+  }
+}
+
+bool SiteGate::Held(const LocalSite* site) const { return site->held_until_ns > io_->now_ns(); }
+
+void SiteGate::OnShortage(LocalSite* site, bool port_only) {
+  const int64_t until_ns = io_->now_ns() + kShortageRestNs;
+  if (port_only) {
+    site->held_until_ns = until_ns;
+    return;
+  }
+  budget_.Shrink();
+  if (!rest_.set()) rest_.Set(wheel_, until_ns);
+}
+
+void SiteGate::OnRested() {
+  const bool below = budget_.Recover();
+  Serve();
+  if (below) rest_.Set(wheel_, io_->now_ns() + kShortageRestNs);
 }
 
 void SiteGate::OnSlotGrant(uint32_t index, bool slot) {
   LocalSite* site = by_index_.at(index);
   CHECK(site->expecting);
   site->expecting = false;
+  budget_.Answer(site);
   if (slot) {
-    ++site->slots;
-    if (site->waiting.empty() || BlockedUntil(site) != 0) {
-      GiveBack(site);  // to the next shard, if one waits
+    if (site->waiting.empty() || BlockedUntil(site) != 0 || Held(site) || !budget_.Admit(site)) {
+      PassOn(site);  // to the next shard, if one waits
     } else {
       site->pumping = true;
+      budget_.Take(site);
       site->waiting.PopFront()->OnSlot();
       site->pumping = false;
     }
   }
   if (site->users == 0) {
     MaybeForget(site);
-    return;
+  } else {
+    Pump(site);
   }
-  Pump(site);
+  Serve();  // what was reserved for it and is not needed
 }
 
 void SiteGate::OnSlotWanted(uint32_t index) {
@@ -198,16 +259,27 @@ void SiteGate::CloseOneIdle(LocalSite* site) {
   connection->CloseIdle();
 }
 
+void SiteGate::CloseAnyIdle() {
+  IdleConnection* connection = idle_.front();
+  if (connection != nullptr) connection->CloseIdle();  // calls SetBusy
+}
+
 void SiteGate::SetIdle(LocalSite* site, IdleConnection* connection) {
   const bool first = site->idle.empty();
   site->idle.PushBack(connection);
+  idle_.PushBack(connection);
   if (first) shared(site).slots.SetIdle(post_->self(), true);
-  if (shared(site).slots.HasWaiters() || !site->waiting.empty()) CloseOneIdle(site);
+  if (shared(site).slots.HasWaiters() || !site->waiting.empty()) {
+    CloseOneIdle(site);
+  } else if (budget_.SomebodyWaits()) {
+    CloseAnyIdle();
+  }
 }
 
 void SiteGate::SetBusy(LocalSite* site, IdleConnection* connection) {
   if (!connection->idle_link.linked()) return;
   connection->idle_link.Unlink();
+  connection->any_link.Unlink();
   if (site->idle.empty()) shared(site).slots.SetIdle(post_->self(), false);
 }
 
@@ -257,6 +329,7 @@ int64_t SiteGate::BlockedUntil(const LocalSite* site) const {
 }
 
 bool SiteGate::ShouldYield(LocalSite* site) const {
+  if (budget_.SomebodyHungry()) return true;
   SiteUser* first = site->waiting.front();
   return (first != nullptr && !first->HasSlot()) ||
          shared(site).slots.SomebodyStarves(post_->self());

@@ -4,6 +4,10 @@
 // served; the gate talks to the shared table (queue/site.h), to other shards' gates by mail, and
 // has one timer per site for the end of its backoff, however many destinations and tickets wait
 // behind it.
+//
+// A slot comes with one of the connections that the shard may have in all
+// (queue/connection_budget.h): who finds none is in line for one first, by site, and asks for the
+// slot when it has it. No slot is ever held in vain.
 #ifndef OUTBOX_QUEUE_SITE_GATE_H_
 #define OUTBOX_QUEUE_SITE_GATE_H_
 
@@ -14,6 +18,7 @@
 #include "core/intrusive_list.h"
 #include "core/timer.h"
 #include "core/timer_wheel.h"
+#include "queue/connection_budget.h"
 #include "queue/site.h"
 #include "queue/site_policy.h"
 
@@ -48,22 +53,24 @@ class IdleConnection {
   // Somebody waits for its slot: close it. Not idle any more when this is called.
   virtual void CloseIdle() = 0;
 
-  core::ListLink idle_link;  // the gate's
+  core::ListLink idle_link;  // the gate's, by site
+  core::ListLink any_link;   // of all sites
 };
 
 class SiteGate;
 
 // A site as this shard sees it.
-struct LocalSite {
+struct LocalSite : BudgetPlace {
   uint64_t hash = 0;
   uint32_t index = SiteTable::kNoSite;  // in the table; kNoSite: no room there yet, tried again
   uint32_t limit = 0;       // the smallest that destinations of this shard have said
   uint32_t generation = 0;  // of the configuration, in which they did
   core::Rate rate;
   uint32_t users = 0;      // destinations that refer to it
-  uint32_t slots = 0;      // that this shard holds
-  bool expecting = false;  // our waiter bit is set, or a grant or news is on its way
+  // Our waiter bit is set, or a grant or news is on its way (with `called`: news from ourselves).
+  bool expecting = false;
   bool pumping = false;
+  int64_t held_until_ns = 0;  // we have no port for it before
   core::Timer timer;  // the end of the backoff, or the next try for room in the table
   SiteGate* gate = nullptr;
   void OnTimer();
@@ -74,7 +81,7 @@ struct LocalSite {
 class SiteGate {
  public:
   SiteGate(io::Io* io, core::TimerWheel* wheel, core::Random* random, PostOffice* post,
-           SiteTable* table);
+           SiteTable* table, uint32_t max_connections);
   ~SiteGate();
   SiteGate(const SiteGate&) = delete;
   SiteGate& operator=(const SiteGate&) = delete;
@@ -99,6 +106,9 @@ class SiteGate {
   // An attempt that began at started_ns found no host of the site that would talk.
   // Returns true when it counted (queue/site_slots.h).
   bool Fail(LocalSite* site, int64_t started_ns, int64_t retry_period_ns);
+  // This machine, not the site, is to blame for a connection that was not made. For a second there
+  // are no new ones: to this site when only a port was missing, else to any.
+  void OnShortage(LocalSite* site, bool port_only);
   // A host of the site answered in a transaction.
   void Succeed(LocalSite* site);
   // An operator wants the site tried now. Those of this shard who wait for the end of its backoff
@@ -110,6 +120,12 @@ class SiteGate {
   const Site* Look(const LocalSite* site) const {
     return site->index == SiteTable::kNoSite ? nullptr : &shared(site);
   }
+  // Who wants a connection to it waits for one of the shard's; or for the machine to have one.
+  bool InLine(const LocalSite* site) const { return site->line.linked() || site->called; }
+  bool Short(const LocalSite* site) const {
+    return (InLine(site) && budget_.resting()) || Held(site);
+  }
+  uint32_t max_connections() const { return budget_.max(); }
   // One message more within the site's rate: 0, or when it may be sent, steady. LookRate takes
   // nothing.
   int64_t TakeRate(LocalSite* site);
@@ -135,6 +151,14 @@ class SiteGate {
   void OnTimer(LocalSite* site);
   void Hand(const LocalSite* site, int shard);
   void CloseOneIdle(LocalSite* site);
+  // Makes room for those in line.
+  void CloseAnyIdle();
+  bool Held(const LocalSite* site) const;
+  // Connections that have become free go to those in line.
+  void Serve();
+  void OnRested();
+  // A slot that is not to be used.
+  void PassOn(LocalSite* site);
   void MaybeForget(LocalSite* site);
 
   io::Io* const io_;
@@ -143,6 +167,9 @@ class SiteGate {
   PostOffice* const post_;
   SiteTable* const table_;
   uint32_t generation_ = 0;  // counts the configurations, on every shard alike
+  ConnectionBudget budget_;
+  core::Timer rest_;  // while the budget rests or grows
+  core::IntrusiveList<IdleConnection, &IdleConnection::any_link> idle_;  // the longest first
   absl::flat_hash_map<uint64_t, std::unique_ptr<LocalSite>> by_hash_;
   absl::flat_hash_map<uint32_t, LocalSite*> by_index_;
 };

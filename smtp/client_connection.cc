@@ -1,5 +1,6 @@
 #include "smtp/client_connection.h"
 
+#include <cerrno>
 #include <utility>
 
 #include "core/check.h"
@@ -22,7 +23,7 @@ ClientConnection::~ClientConnection() { CHECK(!running_ && connection_.closed())
 void ClientConnection::Start(const core::SocketAddress& host, const core::SocketAddress* local) {
   CHECK(!running_);
   running_ = true;
-  no_transaction_ = abandoned_ = ended_ = progress_ = false;
+  no_transaction_ = abandoned_ = ended_ = progress_ = no_timer_ = false;
   error_text_.clear();
   timed_replies_ = 0;
   body_ = Body();
@@ -39,20 +40,46 @@ void ClientConnection::OnConnected(const io::OpResult& result) {
   if (abandoned_ || !error_text_.empty()) {
     // Given up meanwhile; it may have succeeded all the same.
     if (result.result >= 0) context_->io->CloseSocket(result.result, true);
-    return EndWithoutSession(abandoned_ ? SessionEndName(end_) : std::move(error_text_));
+    return EndWithoutSession(no_timer_ ? SessionEnd::kShortage : SessionEnd::kConnectFailed,
+                             abandoned_ ? SessionEndName(end_) : std::move(error_text_));
   }
   if (result.result < 0) {
     const std::string what = "connect to " + host_.ToString();
-    return EndWithoutSession(core::Status::FromErrno(-result.result, what).message());
+    return EndWithoutSession(EndOfConnect(-result.result),
+                             core::Status::FromErrno(-result.result, what).message());
   }
   connection_.Start(context_->io, result.result, this);
   progress_ = true;
   Pump();
 }
 
-void ClientConnection::EndWithoutSession(std::string text) {
+// Whose fault it is. EADDRNOTAVAIL has two meanings: all ports towards this server are taken; or no
+// address of ours goes with it (IPv6 without an address, a source address that is gone), which no
+// waiting mends, and another host may do. A datagram socket, which shares only the second trouble,
+// tells them apart.
+SessionEnd ClientConnection::EndOfConnect(int error) const {
+  switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      return SessionEnd::kShortage;
+    case EADDRNOTAVAIL: {
+      core::SocketAddress from = local_;
+      from.port = 0;
+      const int probe = context_->io->OpenUdp(host_, has_local_ ? &from : nullptr);
+      if (probe < 0) return SessionEnd::kConnectFailed;
+      context_->io->CloseSocket(probe, false);
+      return SessionEnd::kNoPort;
+    }
+    default:
+      return SessionEnd::kConnectFailed;
+  }
+}
+
+void ClientConnection::EndWithoutSession(SessionEnd end, std::string text) {
   error_text_ = std::move(text);
-  if (!abandoned_) end_ = SessionEnd::kConnectFailed;
+  if (!abandoned_) end_ = end;
   end_result_ = {ResultKind::kLost, Stage::kConnect, {0, {}, error_text_}};
   ReportEnd();
 }
@@ -349,6 +376,7 @@ void ClientConnection::UpdateTimer() {
   if (timer_.Set(context_->wheel, context_->io->now_ns() + TimeoutNs())) return;
   // Without a timer a dead host would hold us for ever.
   if (connect_.in_flight) {
+    no_timer_ = true;
     error_text_ = "no timer is free";
     context_->io->Cancel(&connect_);
   } else {

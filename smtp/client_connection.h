@@ -112,7 +112,9 @@ class ClientConnection final : private io::Connection::Handler {
   void AddBody(OutputBuffer* out);
   void AddPart(const void* data, size_t size);
   void Fail(SessionEnd end, std::string text);
-  void EndWithoutSession(std::string text);
+  // `end`: unless the source has abandoned it.
+  void EndWithoutSession(SessionEnd end, std::string text);
+  SessionEnd EndOfConnect(int error) const;
   void ReleaseWindows();
   void ReportEnd();
   void UpdateTimer();
@@ -128,6 +130,7 @@ class ClientConnection final : private io::Connection::Handler {
   bool has_local_ = false;
   bool running_ = false;         // from Start to OnSessionEnd
   bool no_transaction_ = false;  // the source said kLater
+  bool no_timer_ = false;        // there was none to watch the connect with
   bool abandoned_ = false;       // by the source: `end_` says why
   bool busy_ = false;            // inside of a loop over events or sends
   bool pump_again_ = false;

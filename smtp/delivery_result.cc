@@ -52,6 +52,10 @@ const char* SessionEndName(SessionEnd end) {
       return "cancelled";
     case SessionEnd::kSourceFailed:
       return "the message could not be read";
+    case SessionEnd::kShortage:
+      return "we are short of descriptors or memory";
+    case SessionEnd::kNoPort:
+      return "we have no port left";
   }
   return "unknown";
 }

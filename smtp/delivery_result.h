@@ -54,6 +54,10 @@ enum class SessionEnd : uint8_t {
   kNetworkError,
   kCancelled,
   kSourceFailed,  // the message's bytes could not be had
+  // No connection, and the server has nothing to do with it: this machine is short of descriptors
+  // or memory; it has no port left towards this server.
+  kShortage,
+  kNoPort,
 };
 const char* SessionEndName(SessionEnd end);
 

@@ -99,6 +99,13 @@ std::string Limit(const json& destination, int64_t now) {
   if (limit == "connections") {
     return "all " + std::to_string(Number(site, "limit")) + " connections of the site are in use";
   }
+  if (limit == "outbound") {
+    return "our own bound: all outbound connections that this relay may have are in use, and it is "
+           "in line for one";
+  }
+  if (limit == "shortage") {
+    return "this machine: it is short of descriptors, memory or ports; tried again every second";
+  }
   if (limit == "pace") return "its connections are at work on what came before";
   const int64_t until = Number(destination, "blocked_until");
   if (limit == "rate") {

@@ -3,6 +3,7 @@ outbox_test(destination_test
     queue/destination_mx_test.cc
     queue/destination_test.cc
     queue/plan_change_test.cc
+    queue/own_shortage_test.cc
     queue/scripted_finder.cc
     queue/scripted_link.cc
     queue/shard_world.cc

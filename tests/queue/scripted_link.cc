@@ -53,6 +53,10 @@ void ScriptedLink::EndNow() { End(end_, end_stage_, end_code_); }
 void ScriptedLink::OnConnected() {
   ++world_->connects_[host_];
   const Script& s = script();
+  if (s.shortages > 0) {
+    --world_->scripts_[host_].shortages;
+    return End(s.shortage, smtp::Stage::kConnect, 0);
+  }
   if (!s.up || s.accepts_connections == 0) {
     return End(smtp::SessionEnd::kConnectFailed, smtp::Stage::kConnect, 0);
   }
@@ -61,6 +65,7 @@ void ScriptedLink::OnConnected() {
   uint32_t& connected = world_->connected_[host_];
   ++connected;
   world_->peak_[host_] = std::max(world_->peak_[host_], connected);
+  world_->peak_of_all_ = std::max(world_->peak_of_all_, ++world_->connected_to_all_);
   if (s.greeting != 220) {
     return End(smtp::SessionEnd::kRefused, smtp::Stage::kGreeting, s.greeting);
   }
@@ -217,7 +222,10 @@ void ScriptedLink::End(smtp::SessionEnd end, smtp::Stage stage, uint16_t code) {
     source_->OnTransactionDone(t->request.cookie);
     in_source_ = false;
   }
-  if (connected_) --world_->connected_[host_];
+  if (connected_) {
+    --world_->connected_[host_];
+    --world_->connected_to_all_;
+  }
   smtp::Reply reply;
   reply.code = code;
   reply.text = code != 0 ? "scripted" : "";

@@ -38,6 +38,7 @@ ShardWorld::ShardWorld(const Options& options)
     context.sites = &sites_;
     context.links = shard.get();
     context.finder = &finder_;
+    context.max_connections = options_.max_connections;
     context.policy_for = [this](std::string_view key, const SiteHosts& hosts) {
       SitePolicy policy = SiteOfHosts(hosts);
       const auto limit = limits_.find(std::string(key));

@@ -23,6 +23,7 @@
 #include "queue/directory.h"
 #include "queue/shard_mail.h"
 #include "queue/site.h"
+#include "smtp/delivery_result.h"
 #include "tests/queue/clock_io.h"
 #include "tests/queue/scripted_finder.h"
 
@@ -44,6 +45,9 @@ struct Script {
   uint32_t defer_data = 0;                    // 451 after the final dot
   uint32_t break_session = 0;                 // the connection dies in a transaction
   uint32_t accepts_connections = UINT32_MAX;  // then it goes down
+  // So many connections to it are not made for want of something of our own.
+  uint32_t shortages = 0;
+  smtp::SessionEnd shortage = smtp::SessionEnd::kShortage;
 };
 
 // One message with its ticket, as its home sees it.
@@ -74,6 +78,7 @@ class ShardWorld {
     bool tiny_mailboxes = false;
     uint32_t limit = 20;                      // connections per site
     std::map<std::string, uint32_t> limits = {};  // the same, by destination key
+    uint32_t max_connections = UINT32_MAX;    // per shard
     core::Rate rate = {};                     // messages per site
     int64_t fetch_ns = 100 * core::kNsPerUs;  // home's disk
     int64_t offer_again_ns = 0;               // > 0: home offers deferred tickets again after this
@@ -119,6 +124,7 @@ class ShardWorld {
 
   // Of all time.
   uint32_t peak_connections(const std::string& host) { return peak_[host]; }
+  uint32_t peak_connections() const { return peak_of_all_; }
   uint64_t connects(const std::string& host) { return connects_[host]; }
   uint32_t lanes_open(uint32_t shard) const { return shards_[shard]->lanes_open; }
   // Transactions that `shard` has finished with any host.
@@ -190,6 +196,8 @@ class ShardWorld {
   std::map<std::string, uint32_t> connected_;
   std::map<std::string, uint32_t> peak_;
   std::map<std::string, uint64_t> connects_;
+  uint32_t connected_to_all_ = 0;
+  uint32_t peak_of_all_ = 0;
 };
 
 }  // namespace outbox::queue
