@@ -115,6 +115,8 @@ struct LogConfig {
 struct LimitsConfig {
   // Of the process. Above it new mail is answered with 452 4.3.1.
   uint64_t memory = uint64_t{1} << 30;
+  // Outbound connections in all; 0: as many as the descriptors of the process allow.
+  uint32_t connections_out = 0;
 };
 
 // [io]

@@ -413,6 +413,7 @@ class Parser {
   void ReadLimits(const TomlValue& table) {
     ConfigReader reader(table, "[limits]", problems_);
     reader.Size("memory", uint64_t{64} << 20, uint64_t{1} << 50, &config_.limits.memory);
+    reader.Integer("connections_out", 1, kMaxConnectionsOut, &config_.limits.connections_out);
     reader.Finish();
   }
 

@@ -103,6 +103,10 @@ inline constexpr uint32_t kMaxConnectionsIn = 100'000;
 // [delivery] max_connections.
 inline constexpr uint32_t kDefaultConnectionsPerSite = 20;
 inline constexpr uint32_t kMaxConnectionsPerSite = 10'000;
+// Outbound connections in all, where the descriptors allow that many; destinations stand in line
+// beyond. Default and maximum of [limits] connections_out.
+inline constexpr uint32_t kDefaultConnectionsOut = 20'000;
+inline constexpr uint32_t kMaxConnectionsOut = 200'000;
 
 // --- The queue ---
 

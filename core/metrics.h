@@ -40,6 +40,7 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   /* Receiving. */                                                                                 \
   X(kGauge, connections_in, "inbound connections now")                                             \
   X(kCounter, connections_in_total, "inbound connections accepted")                                \
+  X(kCounter, accept_failures_total, "times that a connection could not be accepted")              \
   X(kCounter, connections_refused_total, "inbound connections refused by a connection limit")      \
   X(kCounter, messages_accepted_total, "messages acknowledged with 250 after DATA")                \
   X(kCounter, messages_refused_total, "messages refused after DATA")                               \

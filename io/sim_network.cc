@@ -139,6 +139,8 @@ void SimNetwork::CloseListener(Socket socket) {
 
 void SimNetwork::Connect(SimIo* io, uint64_t op_id, const core::SocketAddress& peer,
                          const core::SocketAddress* local) {
+  const SimNetworkOptions& options = world_->options().network;
+  if (world_->Chance(options.connect_error_ppm)) return io->Complete(op_id, -options.connect_error);
   Attempt& attempt = attempts_[op_id];
   attempt.io = io;
   attempt.peer = peer;

@@ -6,6 +6,7 @@
 #ifndef OUTBOX_IO_SIM_OPTIONS_H_
 #define OUTBOX_IO_SIM_OPTIONS_H_
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -49,6 +50,9 @@ struct SimNetworkOptions {
   uint32_t byte_by_byte_ppm = 0;  // connections whose bytes arrive one by one
 
   uint32_t connect_refused_ppm = 0;
+  // A Connect fails at once with connect_error: for want of something of our own.
+  uint32_t connect_error_ppm = 0;
+  int connect_error = EMFILE;
   uint32_t connect_lost_ppm = 0;  // nobody answers; -ETIMEDOUT after connect_timeout_ns
   uint32_t accept_error_ppm =
       0;                    // an Accept ends with -EMFILE; the connection stays in the backlog

@@ -73,6 +73,13 @@ core::Result<std::unique_ptr<UringIo>> UringIo::Create(const UringOptions& optio
       new UringIo(std::move(*ring), std::move(*buffers), features, event));
 }
 
+uint64_t UringIo::RaiseOpenFiles() {
+  rlimit limit = {};
+  CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  const rlim_t soft = std::exchange(limit.rlim_cur, limit.rlim_max);
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : soft;
+}
+
 core::Status UringIo::ReserveOpenFiles(uint64_t files) {
   rlimit limit = {};
   CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);

@@ -69,6 +69,8 @@ class UringIo final : public Io {
   // Makes sure that this process may hold `files` sockets and files, raising its own soft limit
   // where the hard limit allows it; the error says what to raise.
   static core::Status ReserveOpenFiles(uint64_t files);
+  // Raises the limit as far as the process may; returns what it is.
+  static uint64_t RaiseOpenFiles();
 
   // REQUIRES: nothing in flight (Drain), no Wake to this object on its way.
   ~UringIo() override;

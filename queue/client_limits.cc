@@ -24,7 +24,7 @@ ClientLimits::ClientLimits() : table_(std::make_unique<Table>()) {}
 // by what the second holds, until both are empty. Release takes from whichever it finds.
 ClientLimits::Admission ClientLimits::Admit(const core::IpAddress& client, uint32_t total_max,
                                             uint32_t client_max) {
-  if (total_.fetch_add(1, std::memory_order_relaxed) >= total_max) {
+  if (total_.fetch_add(1, std::memory_order_relaxed) >= std::min(total_max, bound_)) {
     total_.fetch_sub(1, std::memory_order_relaxed);
     return Admission::kTooManyInAll;
   }

@@ -26,6 +26,8 @@ class ClientLimits {
 
   ClientLimits();
 
+  // Whatever a listener allows, no more than this in all. Before the first Admit.
+  void SetBound(uint32_t bound) { bound_ = bound; }
   // Counts one more connection of `client`, or says why not. Every admitted one is released once.
   Admission Admit(const core::IpAddress& client, uint32_t total_max, uint32_t client_max);
   void Release(const core::IpAddress& client);
@@ -45,6 +47,7 @@ class ClientLimits {
   };
 
   std::unique_ptr<Table> table_;
+  uint32_t bound_ = UINT32_MAX;
   alignas(64) std::atomic<uint32_t> total_ = 0;
 };
 

@@ -12,6 +12,8 @@ namespace {
 
 // How long a listener rests after an accept that failed for want of something.
 constexpr int64_t kAcceptPauseNs = 100 * core::kNsPerMs;
+// How often the log is told of that.
+constexpr int64_t kAcceptLineNs = 10 * core::kNsPerSecond;
 
 }  // namespace
 
@@ -51,6 +53,7 @@ struct ShardClients::Listener {
   std::shared_ptr<Rules> rules;
   io::Socket socket = io::kNoHandle;
   bool retired = false;
+  int64_t failed_ns = 0;  // when the log was told last
   io::Op accept;
   core::Timer pause;
   core::IntrusiveList<Client, &Client::link> open;
@@ -121,8 +124,12 @@ void ShardClients::OnAccepted(Listener* listener, const io::OpResult& result) {
       client->connection.Start(result.result);
     }
   } else if (!closing_ && !listener->retired && result.result != -ECANCELED) {
-    log_->Notice(core::LogLevel::kWarning, "accept_failed",
-                 listener->address.ToString() + ": " + std::strerror(-result.result));
+    log_->metrics().accept_failures_total.Add();
+    if (listener->failed_ns == 0 || io_->now_ns() - listener->failed_ns >= kAcceptLineNs) {
+      listener->failed_ns = io_->now_ns();
+      log_->Notice(core::LogLevel::kWarning, "accept_failed",
+                   listener->address.ToString() + ": " + std::strerror(-result.result));
+    }
   }
   if (result.more) return;
   if (closing_ || listener->retired) {

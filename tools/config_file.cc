@@ -76,6 +76,7 @@ std::vector<std::string> NeedsRestart(const core::Config& running, const LoadedC
       {storage.max_size != next.storage.max_size, "storage", "max_size"},
       {storage.hot_memory != next.storage.hot_memory, "storage", "hot_memory"},
       {storage.direct != next.storage.direct, "storage", "direct"},
+      {running.limits.connections_out != next.limits.connections_out, "limits", "connections_out"},
       {running.io.disable != next.io.disable, "io", "disable"},
   };
   std::vector<std::string> errors;

@@ -21,6 +21,7 @@
 namespace outbox::tools {
 namespace {
 
+constexpr int64_t kDoorRestNs = 100'000'000;
 constexpr int64_t kFarewellNs = 1'000'000'000;
 
 int64_t SteadyNs() {
@@ -123,6 +124,7 @@ class Server final : public ControlServer {
   const int signals_;
   ControlHandler* const handler_;
   bool quit_ = false;
+  int64_t doors_rest_until_ns_ = 0;  // nobody could be let in; 0: they are open
   std::vector<std::shared_ptr<ControlConnection>> clients_;
   std::vector<Timer> timers_;
   std::mutex posted_mutex_;
@@ -147,7 +149,10 @@ void Server::Run() {
 
 void Server::Turn(int64_t until_ns) {
   std::vector<pollfd> polled = {{event_, POLLIN, 0}, {signals_, POLLIN, 0}};
-  for (const Door& door : doors_) polled.push_back({door.fd, POLLIN, 0});
+  if (doors_rest_until_ns_ <= SteadyNs()) doors_rest_until_ns_ = 0;
+  const bool open = doors_rest_until_ns_ == 0;
+  for (const Door& door : doors_) polled.push_back({open ? door.fd : -1, POLLIN, 0});
+  if (!open) until_ns = std::min(until_ns, doors_rest_until_ns_);
   const size_t first_client = polled.size();
   const std::vector<std::shared_ptr<ControlConnection>> clients = clients_;
   for (const auto& client : clients) polled.push_back({client->fd(), client->events(), 0});
@@ -182,7 +187,12 @@ void Server::Turn(int64_t until_ns) {
 void Server::AcceptClients(const Door& door) {
   for (size_t i = 0; i < kControlClientsMax; ++i) {
     const int fd = accept4(door.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0) return;
+    if (fd < 0) {
+      // Without a descriptor for them, who knocks waits outside: poll(2) would report it for ever.
+      const bool short_of = errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
+      if (short_of) doors_rest_until_ns_ = SteadyNs() + kDoorRestNs;
+      return;
+    }
     const auto same_door = std::count_if(
         clients_.begin(), clients_.end(),
         [&door](const auto& client) { return client->read_only() == door.read_only; });

@@ -19,13 +19,12 @@
 #include "core/time.h"
 #include "core/time_format.h"
 #include "tools/daemon_seat.h"
+#include "tools/descriptor_plan.h"
 #include "tools/machine.h"
 
 namespace outbox::tools {
 namespace {
 
-// Descriptors besides the sockets: rings, segments, log, control socket.
-constexpr uint64_t kSpareFiles = 1024;
 // After the connections have been cut, the stores still write what they hold.
 constexpr int64_t kHardStopNs = 20 * core::kNsPerSecond;
 
@@ -80,13 +79,38 @@ core::Status Daemon::Prepare() {
                         "cannot make the spool " + config_->spool + ": " + error.message());
   }
   if (core::Status status = lock_.Take(config_->spool); !status.ok()) return status;
-  uint64_t files = kSpareFiles;
-  for (const core::ListenerConfig& listener : config_->listeners) files += listener.max_connections;
-  for (const core::RouteConfig& route : config_->routes) {
-    files += std::min<uint32_t>(route.max_connections, 100);
-    if (files > 65'536) break;
+  return PlanOpenFiles();
+}
+
+core::Status Daemon::PlanOpenFiles() {
+  DescriptorNeeds needs;
+  needs.limit = io::UringIo::RaiseOpenFiles();
+  needs.shards = shards_;
+  needs.listeners = static_cast<uint32_t>(config_->listeners.size());
+  needs.connections_out = config_->limits.connections_out;
+  for (const core::ListenerConfig& listener : config_->listeners) {
+    needs.connections_in = std::max(needs.connections_in, listener.max_connections);
   }
-  return io::UringIo::ReserveOpenFiles(std::min<uint64_t>(files, 65'536));
+  std::error_code error;
+  for (const auto& log : std::filesystem::directory_iterator(config_->spool, error)) {
+    std::error_code no_directory;
+    for ([[maybe_unused]] const auto& segment :
+         std::filesystem::directory_iterator(log.path(), no_directory)) {
+      ++needs.spool_files;
+    }
+  }
+  const core::Result<DescriptorPlan> plan = PlanDescriptors(needs);
+  if (!plan.ok()) return plan.status();
+  connections_out_ = plan->connections_out;
+  clients_.SetBound(plan->connections_in);
+  std::string text = std::to_string(needs.limit) + " file descriptors: " +
+                     std::to_string(plan->connections_in) + " connections in and " +
+                     std::to_string(plan->connections_out) + " out at most";
+  if (plan->connections_in < needs.connections_in || plan->connections_out < needs.connections_out) {
+    text += ", which is less than configured; raise LimitNOFILE= of the service (ulimit -n)";
+  }
+  LogEvent("open_files", text);
+  return core::OkStatus();
 }
 
 core::Result<std::vector<uint32_t>> Daemon::FindLogs() const {
@@ -127,6 +151,7 @@ core::Status Daemon::MakeShards() {
   for (uint32_t i = 0; i < shards_; ++i) {
     queue::ShardSetup setup;
     setup.index = i;
+    setup.max_connections_out = connections_out_ / shards_;
     shard_configs_.push_back(queue::ShardConfig::Make(config_));
     setup.config = shard_configs_[i];
     setup.own_addresses = OwnAddresses();

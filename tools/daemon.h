@@ -45,6 +45,8 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   struct Seat;  // a shard, its Io and its thread
 
   core::Status Prepare();
+  // Divides the descriptors of the process (tools/descriptor_plan.h) and tells the log.
+  core::Status PlanOpenFiles();
   // The log ids below the spool, from earlier runs.
   core::Result<std::vector<uint32_t>> FindLogs() const;
   core::Status MakeShards();
@@ -86,6 +88,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   std::vector<queue::ShardConfig> shard_configs_;  // of today, one a shard
   std::unique_ptr<Reloading> reloading_;
   uint32_t shards_ = 1;
+  uint32_t connections_out_ = 1;  // in all
   LogFile log_;
   LogTail log_tail_;
   queue::SpoolLock lock_;

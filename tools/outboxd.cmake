@@ -1,4 +1,9 @@
 # outboxd, the daemon.
+# What the tests try without a daemon.
+add_library(outbox_daemon_parts STATIC descriptor_plan.cc)
+target_link_libraries(outbox_daemon_parts PUBLIC outbox_core)
+outbox_tool_options(outbox_daemon_parts)
+
 add_executable(outboxd
   command_answer.cc
   config_file.cc
@@ -13,7 +18,7 @@ add_executable(outboxd
   why_answer.cc
 )
 target_link_libraries(outboxd PRIVATE
-  outbox_request outbox_control outbox_home outbox_io CLI11::CLI11)
+  outbox_daemon_parts outbox_request outbox_control outbox_home outbox_io CLI11::CLI11)
 outbox_tool_options(outboxd)
 if(NOT OUTBOX_SANITIZE)  # sanitizers bring an allocator of their own
   target_link_libraries(outboxd PRIVATE PkgConfig::JEMALLOC)

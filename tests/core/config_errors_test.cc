@@ -365,8 +365,9 @@ TEST(ConfigErrors, TheOtherTables) {
        kFine + "[log]\nlevel = \"loud\"\n",
        {"f:8:9: \"loud\" is not a level; expected \"debug\", \"info\", \"warning\" or \"error\""}},
       {"limits",
-       kFine + "[limits]\nmemory = \"1MiB\"\n",
-       {"f:8:10: \"memory\" is 1MiB; expected a size from 64MiB to 1024TiB"}},
+       kFine + "[limits]\nmemory = \"1MiB\"\nconnections_out = 0\n",
+       {"f:8:10: \"memory\" is 1MiB; expected a size from 64MiB to 1024TiB",
+        "f:9:19: \"connections_out\" is 0; expected an integer from 1 to 200000"}},
       {"io",
        kFine + "[io]\ndisable = [\"warp\"]\n",
        {"f:8:12: \"warp\" is not a feature that can be disabled; expected one of defer_taskrun, "

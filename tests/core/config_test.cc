@@ -125,6 +125,7 @@ level = "warning"
 
 [limits]
 memory = "2GiB"
+connections_out = 5000
 
 [io]
 disable = ["msg_ring", "poll_first"]
@@ -212,6 +213,7 @@ TEST(Config, EverythingSetForDelivery) {
   EXPECT_EQ(config.log.file, "/var/log/outbox/outbox.log");
   EXPECT_EQ(config.log.level, LogLevel::kWarning);
   EXPECT_EQ(config.limits.memory, uint64_t{2} << 30);
+  EXPECT_EQ(config.limits.connections_out, 5000u);
   EXPECT_THAT(config.io.disable, ElementsAre("msg_ring", "poll_first"));
 }
 

@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import signal
 import random
+import resource
 import socket
 import socketserver
 import subprocess
@@ -179,7 +180,9 @@ class Outbox:
     which {port}, {spool} and so on are known; it can be stopped, killed and started again."""
 
     def __init__(self, scenario, config, shards=2, head=DEFAULT_CONFIG, listener=LISTENER,
-                 start=True):
+                 start=True, files=None):
+        """`files`: (soft, hard) limit of its file descriptors."""
+        self.files = files
         self.scenario = scenario
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="relay-", dir=scenario.dir))
         self.port = free_port()
@@ -205,7 +208,8 @@ class Outbox:
         with open(self.log, "ab") as log:
             self.process = self.scenario.spawn(
                 [BIN / "outboxd", "--config", self.config], stdout=subprocess.PIPE, stderr=log,
-                text=True)
+                text=True, preexec_fn=self.files and (
+                    lambda: resource.setrlimit(resource.RLIMIT_NOFILE, self.files)))
         for line in self.process.stdout:
             if line.strip() == "outboxd ready":
                 return

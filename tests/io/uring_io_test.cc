@@ -31,6 +31,11 @@ TEST(UringOptionsTest, AnUnknownFeatureNameIsAnError) {
 
 TEST(UringOptionsTest, OpenFilesBeyondTheHardLimitSayWhatToRaise) {
   EXPECT_TRUE(UringIo::ReserveOpenFiles(64).ok());
+  rlimit limit = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(UringIo::RaiseOpenFiles(), limit.rlim_max);
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(limit.rlim_cur, limit.rlim_max);
   const core::Status status = UringIo::ReserveOpenFiles(uint64_t{1} << 40);
   ASSERT_FALSE(status.ok());
   EXPECT_THAT(status.message(), testing::HasSubstr("RLIMIT_NOFILE"));

@@ -72,11 +72,15 @@ TEST(OutcomeTest, Sessions) {
       {SessionEnd::kPeerClosed, Stage::kRcpt, 0, false, false},
       {SessionEnd::kQuit, Stage::kQuit, 0, false, false},
       {SessionEnd::kSourceFailed, Stage::kBody, 0, false, false},
+      {SessionEnd::kShortage, Stage::kConnect, 0, false, false},
+      {SessionEnd::kNoPort, Stage::kConnect, 0, false, false},
   };
   for (const auto& row : kTable) {
     const HostJudgement judgement = JudgeSession(row.end, row.stage, row.code);
     EXPECT_EQ(judgement.refused, row.refused) << static_cast<int>(row.end);
     EXPECT_EQ(judgement.unreachable, row.unreachable) << static_cast<int>(row.end);
+    const bool ours = row.end == SessionEnd::kShortage || row.end == SessionEnd::kNoPort;
+    EXPECT_EQ(judgement.ours, ours) << static_cast<int>(row.end);
   }
   EXPECT_EQ(JudgeLeftOver(2, 2), Verdict::kBounced);
   EXPECT_EQ(JudgeLeftOver(2, 1), Verdict::kDeferred);

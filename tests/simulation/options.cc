@@ -29,6 +29,7 @@ SimulationOptions OptionsOf(uint64_t seed) {
   network.segment_bytes_max = static_cast<size_t>(random.Between(64, 65'536));
   network.byte_by_byte_ppm = Sometimes(&random, 100'000);
   network.connect_refused_ppm = Sometimes(&random, 200'000);
+  network.connect_error_ppm = Sometimes(&random, 100'000);
   network.connect_lost_ppm = Sometimes(&random, 50'000);
   network.accept_error_ppm = Sometimes(&random, 50'000);
   network.reset_ppm = Sometimes(&random, 20'000);
@@ -76,7 +77,7 @@ std::string Describe(const SimulationOptions& o) {
          std::to_string(o.relay.retry_ns / core::kNsPerSecond) + " s, at most " +
          std::to_string(o.relay.connections_max) + " connections" +
          ppm("byte by byte", network.byte_by_byte_ppm) +
-         ppm("refused", network.connect_refused_ppm) + ppm("lost SYN", network.connect_lost_ppm) +
+         ppm("refused", network.connect_refused_ppm) + ppm("no descriptor", network.connect_error_ppm) + ppm("lost SYN", network.connect_lost_ppm) +
          ppm("accept error", network.accept_error_ppm) + ppm("reset", network.reset_ppm) +
          ppm("silent", network.silent_ppm) + ppm("stall", network.stall_ppm) +
          ppm("write error", disk.write_error_ppm) + ppm("sync error", disk.sync_error_ppm) +

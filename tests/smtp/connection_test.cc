@@ -2,6 +2,7 @@
 // cuts it, and whatever breaks, everybody is told exactly once.
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <vector>
@@ -215,6 +216,39 @@ TEST(ConnectionTest, NobodyListensThere) {
   EXPECT_EQ(source->end, SessionEnd::kConnectFailed);
   EXPECT_EQ(source->stage, Stage::kConnect);
   EXPECT_FALSE(source->text.empty());
+}
+
+// What this machine lacks is not the server's fault.
+TEST(ConnectionTest, ShortagesOfOurOwnAreNamed) {
+  for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, ECONNREFUSED}) {
+    io::SimOptions options;
+    options.network.connect_error_ppm = 1'000'000;
+    options.network.connect_error = error;
+    Pair pair(options, {});
+    TestSource* source = pair.Connect({{"a@b.c", {"user@example.com"}, "", ".\r\n"}});
+    pair.Start();
+    pair.Run();
+    const SessionEnd wanted = error == EADDRNOTAVAIL  ? SessionEnd::kNoPort
+                              : error == ECONNREFUSED ? SessionEnd::kConnectFailed
+                                                      : SessionEnd::kShortage;
+    EXPECT_EQ(source->end, wanted) << error;
+    EXPECT_EQ(source->stage, Stage::kConnect);
+    EXPECT_FALSE(source->text.empty());
+  }
+}
+
+// EADDRNOTAVAIL, and a datagram socket does not get there either: no address of ours goes with the
+// server's. Another host may be reached; waiting does not help.
+TEST(ConnectionTest, NoAddressOfOursIsNoShortage) {
+  io::SimOptions options;
+  options.network.connect_error_ppm = 1'000'000;
+  options.network.connect_error = EADDRNOTAVAIL;
+  options.network.udp_open_error_ppm = 1'000'000;
+  Pair pair(options, {});
+  TestSource* source = pair.Connect({{"a@b.c", {"user@example.com"}, "", ".\r\n"}});
+  pair.Start();
+  pair.Run();
+  EXPECT_EQ(source->end, SessionEnd::kConnectFailed);
 }
 
 TEST(ConnectionTest, AClientCanBeRefusedAndReadsWhy) {

@@ -1,0 +1,5 @@
+# tests/tools: the daemon's parts that need no daemon.
+outbox_test(daemon_parts_test
+  FILES tools/descriptor_plan_test.cc
+  LINK outbox_daemon_parts
+)
