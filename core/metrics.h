@@ -53,7 +53,7 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kGauge, connections_out, "outbound connections now")                                           \
   X(kCounter, connections_out_total, "outbound connections that were made")                        \
   X(kCounter, connect_failures_total, "outbound connections that could not be made")               \
-  X(kCounter, shortages_total, "outbound connections that this machine had no descriptor or port for") \
+  X(kCounter, shortages_total, "outbound connections that this machine had no means to make")      \
   X(kCounter, sessions_refused_total, "outbound sessions that the peer refused to open")           \
   X(kCounter, messages_delivered_total, "transactions that the next hop accepted")                 \
   X(kCounter, lost_connections_total, "outbound sessions that ended in a transaction")             \

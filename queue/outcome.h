@@ -12,8 +12,8 @@
 //     every host has said so, and is deferred when one of them failed otherwise.
 //   - 452 or 552 at RCPT behind an accepted one is a full transaction: the rest goes into the next.
 //   - When the hosts are used up, what is left is deferred.
-//   - Without a descriptor, memory or a port of our own no host was asked: nobody is blamed, and the
-//     mail waits until we have one again.
+//   - Without a descriptor, memory or a port of our own no host was asked: nobody is blamed, and
+//     the mail waits until we have one again.
 #ifndef OUTBOX_QUEUE_OUTCOME_H_
 #define OUTBOX_QUEUE_OUTCOME_H_
 

@@ -228,8 +228,9 @@ void ShardLog::OnShortage(std::string_view text) {
   if (shortage_told_ns_ != 0 && io_->now_ns() - shortage_told_ns_ < kShortageLineNs) return;
   shortage_told_ns_ = io_->now_ns();
   Notice(LogLevel::kWarning, "shortage",
-         std::string(text) + ". This machine, not the host, is to blame: mail waits until there are "
-                             "connections again");
+         std::string(text) +
+             ". This machine, not the host, is to blame: mail waits until there are "
+             "connections again");
 }
 
 void ShardLog::OnUnresolved(const Ticket& ticket, std::string_view destination,

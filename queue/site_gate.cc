@@ -103,7 +103,8 @@ void SiteGate::MaybeForget(LocalSite* site) {
   if (site->users > 0 || site->pumping) return;
   CHECK(site->waiting.empty() && site->idle.empty() && site->slots == 0);
   if (site->index != SiteTable::kNoSite) {
-    if (site->expecting && !site->called && shared(site).slots.StopWaiting(post_->self())) site->expecting = false;
+    if (site->expecting && !site->called && shared(site).slots.StopWaiting(post_->self()))
+      site->expecting = false;
     if (site->expecting) return;  // a grant is on its way: OnSlotGrant comes back here
     table_->Release(site->index, io_->now_ns());
     by_index_.erase(site->index);

@@ -66,12 +66,12 @@ struct LocalSite : BudgetPlace {
   uint32_t limit = 0;       // the smallest that destinations of this shard have said
   uint32_t generation = 0;  // of the configuration, in which they did
   core::Rate rate;
-  uint32_t users = 0;      // destinations that refer to it
+  uint32_t users = 0;  // destinations that refer to it
   // Our waiter bit is set, or a grant or news is on its way (with `called`: news from ourselves).
   bool expecting = false;
   bool pumping = false;
   int64_t held_until_ns = 0;  // we have no port for it before
-  core::Timer timer;  // the end of the backoff, or the next try for room in the table
+  core::Timer timer;          // the end of the backoff, or the next try for room in the table
   SiteGate* gate = nullptr;
   void OnTimer();
   core::IntrusiveList<SiteUser, &SiteUser::site_link> waiting;

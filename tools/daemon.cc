@@ -103,10 +103,11 @@ core::Status Daemon::PlanOpenFiles() {
   if (!plan.ok()) return plan.status();
   connections_out_ = plan->connections_out;
   clients_.SetBound(plan->connections_in);
-  std::string text = std::to_string(needs.limit) + " file descriptors: " +
-                     std::to_string(plan->connections_in) + " connections in and " +
-                     std::to_string(plan->connections_out) + " out at most";
-  if (plan->connections_in < needs.connections_in || plan->connections_out < needs.connections_out) {
+  std::string text =
+      std::to_string(needs.limit) + " file descriptors: " + std::to_string(plan->connections_in) +
+      " connections in and " + std::to_string(plan->connections_out) + " out at most";
+  if (plan->connections_in < needs.connections_in ||
+      plan->connections_out < needs.connections_out) {
     text += ", which is less than configured; raise LimitNOFILE= of the service (ulimit -n)";
   }
   LogEvent("open_files", text);

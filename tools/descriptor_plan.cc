@@ -22,8 +22,8 @@ constexpr uint64_t kConnectionsMin = 8;
 }  // namespace
 
 core::Result<DescriptorPlan> PlanDescriptors(const DescriptorNeeds& needs) {
-  const uint64_t dns = std::min<uint64_t>(core::kDnsQuestionsInFlight,
-                                          needs.limit / kDnsShare / needs.shards + 1);
+  const uint64_t dns =
+      std::min<uint64_t>(core::kDnsQuestionsInFlight, needs.limit / kDnsShare / needs.shards + 1);
   const uint64_t shard = kShardFiles + needs.listeners + dns;
   const uint64_t taken =
       kProcessFiles + needs.spool_files + needs.limit / kSpoolShare + needs.shards * shard;
@@ -37,8 +37,7 @@ core::Result<DescriptorPlan> PlanDescriptors(const DescriptorNeeds& needs) {
   }
   const uint64_t rest = needs.limit - taken;
   DescriptorPlan plan;
-  plan.connections_in =
-      static_cast<uint32_t>(std::min<uint64_t>(needs.connections_in, rest / 2));
+  plan.connections_in = static_cast<uint32_t>(std::min<uint64_t>(needs.connections_in, rest / 2));
   const uint64_t wanted =
       needs.connections_out > 0 ? needs.connections_out : core::kDefaultConnectionsOut;
   plan.connections_out = static_cast<uint32_t>(

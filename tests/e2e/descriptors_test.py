@@ -1,4 +1,4 @@
-"""Few file descriptors: all mail arrives, nobody is blamed, and the daemon says what is going on."""
+"""Few descriptors: all mail arrives, nobody is blamed, and the daemon says what is going on."""
 
 import json
 import os

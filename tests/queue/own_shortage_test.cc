@@ -197,7 +197,10 @@ TEST(OwnShortageTest, ADeadlineIsKeptWhileItLasts) {
 // Everything at once, over four shards, with a limit per site as well.
 TEST(OwnShortageTest, NothingIsLostOrSentTwiceInTheCrush) {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
-    ShardWorld world({.seed = seed, .shards = 4, .limit = 3, .max_connections = 2,
+    ShardWorld world({.seed = seed,
+                      .shards = 4,
+                      .limit = 3,
+                      .max_connections = 2,
                       .offer_again_ns = 2 * kNsPerSecond});
     for (uint32_t i = 0; i < 12; ++i) {
       Script& host = world.host(HostOf(i));

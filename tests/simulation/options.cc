@@ -77,12 +77,13 @@ std::string Describe(const SimulationOptions& o) {
          std::to_string(o.relay.retry_ns / core::kNsPerSecond) + " s, at most " +
          std::to_string(o.relay.connections_max) + " connections" +
          ppm("byte by byte", network.byte_by_byte_ppm) +
-         ppm("refused", network.connect_refused_ppm) + ppm("no descriptor", network.connect_error_ppm) + ppm("lost SYN", network.connect_lost_ppm) +
-         ppm("accept error", network.accept_error_ppm) + ppm("reset", network.reset_ppm) +
-         ppm("silent", network.silent_ppm) + ppm("stall", network.stall_ppm) +
-         ppm("write error", disk.write_error_ppm) + ppm("sync error", disk.sync_error_ppm) +
-         ppm("aborting clients", o.client_abort_ppm) + ppm("bad hosts", o.bad_host_ppm) +
-         (disk.direct_supported ? "" : ", no O_DIRECT");
+         ppm("refused", network.connect_refused_ppm) +
+         ppm("no descriptor", network.connect_error_ppm) +
+         ppm("lost SYN", network.connect_lost_ppm) + ppm("accept error", network.accept_error_ppm) +
+         ppm("reset", network.reset_ppm) + ppm("silent", network.silent_ppm) +
+         ppm("stall", network.stall_ppm) + ppm("write error", disk.write_error_ppm) +
+         ppm("sync error", disk.sync_error_ppm) + ppm("aborting clients", o.client_abort_ppm) +
+         ppm("bad hosts", o.bad_host_ppm) + (disk.direct_supported ? "" : ", no O_DIRECT");
 }
 
 }  // namespace outbox::simulation

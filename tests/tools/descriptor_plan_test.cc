@@ -20,15 +20,15 @@ TEST(DescriptorPlanTest, ARoomyLimitGivesWhatIsConfigured) {
 }
 
 TEST(DescriptorPlanTest, TheConfiguredBoundCounts) {
-  const core::Result<DescriptorPlan> plan = PlanDescriptors(
-      {.limit = 524'288, .shards = 4, .connections_in = 10, .connections_out = 50});
+  const core::Result<DescriptorPlan> plan =
+      PlanDescriptors({.limit = 524'288, .shards = 4, .connections_in = 10, .connections_out = 50});
   ASSERT_TRUE(plan.ok());
   EXPECT_EQ(plan->connections_out, 50u);
 }
 
 TEST(DescriptorPlanTest, EveryShardCanSend) {
-  const core::Result<DescriptorPlan> plan = PlanDescriptors(
-      {.limit = 524'288, .shards = 16, .connections_in = 10, .connections_out = 1});
+  const core::Result<DescriptorPlan> plan =
+      PlanDescriptors({.limit = 524'288, .shards = 16, .connections_in = 10, .connections_out = 1});
   ASSERT_TRUE(plan.ok());
   EXPECT_EQ(plan->connections_out, 16u);
 }
