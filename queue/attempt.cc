@@ -302,14 +302,14 @@ void Attempt::GiveUpTicket() {
   GiveUpLease();
   ticket->result->failed.clear();
   ticket->result->mailhost.clear();
-  ticket->host.store(Ticket::kNoHost, std::memory_order_relaxed);
+  ticket->host.store(LiveHosts::kNone, std::memory_order_relaxed);
   ticket->place = nullptr;
 }
 
 void Attempt::Return() {
   CHECK(finished_ && !undone_ && Quiet());
   GiveUpLease();
-  ticket->host.store(Ticket::kNoHost, std::memory_order_relaxed);
+  ticket->host.store(LiveHosts::kNone, std::memory_order_relaxed);
   post_->Return(ticket);
 }
 

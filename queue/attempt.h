@@ -92,6 +92,12 @@ class Attempt {
   // REQUIRES: undone() and Quiet().
   void GiveUpTicket();
 
+  // It is with no delivery, and is being sent to nobody.
+  void LeaveDelivery() {
+    delivery = nullptr;
+    ticket->host.store(LiveHosts::kNone, std::memory_order_relaxed);
+  }
+
   // --- For the deliveries, which alone set these ---
   Ticket* const ticket;
   const int64_t started_ns;

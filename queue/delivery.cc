@@ -10,6 +10,7 @@
 #include "queue/attempt_log.h"
 #include "queue/destination.h"
 #include "queue/outcome.h"
+#include "queue/shard_mail.h"
 
 namespace outbox::queue {
 namespace {
@@ -32,14 +33,21 @@ Attempt* AttemptOf(uint64_t cookie) {
 }  // namespace
 
 Delivery::Delivery(Destination* destination)
-    : destination_(destination), plan_(destination->plan()) {
+    : destination_(destination),
+      plan_(destination->plan()),
+      live_host_(live_hosts()->Acquire(destination->shard()->context.post->self())) {
   destination_->UsePlan(plan_);
   timer_.Bind<&Delivery::OnTimer>(this);
 }
 
 Delivery::~Delivery() {
   CHECK(link_ == nullptr && next_ == nullptr && in_hand_ == 0 && !idle_);
+  live_hosts()->Release(live_host_);
   destination_->ReleasePlan(plan_);
+}
+
+LiveHosts* Delivery::live_hosts() const {
+  return destination_->shard()->context.post->live_hosts();
 }
 
 int64_t Delivery::now_ns() const { return destination_->shard()->context.io->now_ns(); }
@@ -97,7 +105,8 @@ void Delivery::Connect(Attempt* attempt) {
   served_ = 0;
   connected_ns_ = now_ns();
   PlannedHost& host = plan_->hosts[host_];
-  attempt->ticket->host.store(host.place, std::memory_order_relaxed);
+  live_hosts()->Set(live_host_, host.name);
+  attempt->ticket->host.store(live_host_, std::memory_order_relaxed);
   ++host.connections;
   ++shard->counters.connects;
   link_ = shard->context.links->Connect(host.address, this);
@@ -153,7 +162,7 @@ void Delivery::Abort() {
 bool Delivery::Drop(Attempt* attempt) {
   if (attempt != next_) return false;
   next_ = nullptr;
-  attempt->delivery = nullptr;
+  attempt->LeaveDelivery();
   // With a session this delivery takes other work when the link asks; it must ask.
   if (opened_ && in_hand_ == 0 && !in_call_) link_->Poke();
   return true;
@@ -237,7 +246,7 @@ smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
   hand_[hand_[0] == nullptr ? 0 : 1] = next_;
   ++in_hand_;
   WatchWindows();
-  next_->ticket->host.store(plan_->hosts[host_].place, std::memory_order_relaxed);
+  next_->ticket->host.store(live_host_, std::memory_order_relaxed);
   next_->BeginTransaction(request);
   next_ = nullptr;
   ++destination_->shard()->counters.transactions;

@@ -27,6 +27,7 @@ namespace outbox::queue {
 
 class Attempt;
 class Destination;
+class LiveHosts;
 struct HostPlan;
 
 class Delivery : public smtp::DeliverySource, public IdleConnection {
@@ -91,9 +92,11 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   void OnTimer();
   void WatchWindows();
   int64_t now_ns() const;
+  LiveHosts* live_hosts() const;
 
   Destination* const destination_;
   HostPlan* plan_;
+  const uint32_t live_host_;  // where its host's name is for listings
   std::unique_ptr<DeliveryLink> link_;
   Attempt* next_ = nullptr;  // goes next; nothing of it has been sent
   uint32_t in_hand_ = 0;     // transactions begun, not done

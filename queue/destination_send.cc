@@ -60,7 +60,7 @@ Attempt* Destination::Start(Ticket* ticket, Delivery* delivery) {
 }
 
 void Destination::Requeue(Attempt* attempt) {
-  attempt->delivery = nullptr;
+  attempt->LeaveDelivery();
   if (shard_->closing) return Finish(attempt, ReturnReason::kAttempted, Verdict::kDeferred);
   if (!Rehost(attempt)) return;
   homeless_.PushBack(attempt);  // the delivery that we are called from looks here next
@@ -68,7 +68,7 @@ void Destination::Requeue(Attempt* attempt) {
 }
 
 void Destination::Rehome(Attempt* attempt) {
-  attempt->delivery = nullptr;
+  attempt->LeaveDelivery();
   if (Rehost(attempt)) homeless_.PushBack(attempt);
   ArmTimer();
 }
@@ -113,7 +113,7 @@ bool Destination::Rehost(Attempt* attempt) {
 }
 
 void Destination::MoveOn(Attempt* attempt) {
-  attempt->delivery = nullptr;
+  attempt->LeaveDelivery();
   attempt->tried |= uint64_t{1} << attempt->host;
   ++attempt->tried_count;
   Replan(attempt);
@@ -150,7 +150,7 @@ void Destination::Finish(Attempt* attempt, ReturnReason reason, Verdict verdict)
 }
 
 void Destination::Conclude(Attempt* attempt) {
-  attempt->delivery = nullptr;
+  attempt->LeaveDelivery();
   hosts_.Release(attempt->plan);
   attempt->plan = nullptr;
   shard_->counters.recipients_sending -=

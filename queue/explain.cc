@@ -10,8 +10,14 @@
 namespace outbox::queue {
 
 MessageExplainer::MessageExplainer(io::Io* io, std::vector<Store*> stores,
-                                   const AttemptTrail* trail, uint64_t id, MessageFactsSink* sink)
-    : io_(io), trail_(trail), id_(id), sink_(sink), walk_(std::move(stores), this, id) {}
+                                   const AttemptTrail* trail, const LiveHosts* live, uint64_t id,
+                                   MessageFactsSink* sink)
+    : io_(io),
+      trail_(trail),
+      live_(live),
+      id_(id),
+      sink_(sink),
+      walk_(std::move(stores), this, id) {}
 
 void MessageExplainer::Tick() {
   if (walk_.done()) return;
@@ -22,17 +28,15 @@ void MessageExplainer::Tick() {
   sink_->OnMessageFacts(std::move(facts_));
 }
 
-void MessageExplainer::Visit(Message* message, const MetaView* meta) {
+void MessageExplainer::Visit(Message* message, const MetaView* meta, const WalkPart& part) {
   const auto wall = [this](int64_t steady_ns) {
     return steady_ns == core::kNever ? 0 : io_->wall_ns() + (steady_ns - io_->now_ns());
   };
   for (const HomeTicket* ticket = FirstTicket(message); ticket != nullptr;
        ticket = ticket->sibling) {
+    if (!part.Has(*ticket)) continue;
     RecipientFacts facts;
     facts.destination = ticket->destination->key;
-    if (ticket->group < meta->group_count()) {
-      facts.route = std::string(meta->Group(ticket->group).route());
-    }
     facts.place = ticket->where;
     facts.accepted_wall_ns = message->accepted_wall_ns;
     facts.since_wall_ns = wall(ticket->since_ns);
@@ -43,8 +47,10 @@ void MessageExplainer::Visit(Message* message, const MetaView* meta) {
     facts.notified = ticket->notified;
     for (uint64_t mask = ticket->pending_mask(); mask != 0; mask &= mask - 1) {
       const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(mask));
-      if (index >= meta->recipient_count()) continue;
-      facts.line = MakeQueueLine(*ticket, *meta, index, *io_);
+      const WalkPart::Recipient* recipient = part.Find(index);
+      if (recipient == nullptr) continue;
+      facts.route = std::string(recipient->route);
+      facts.line = MakeQueueLine(*ticket, *meta, recipient->address, *io_, live_);
       facts_.recipients.push_back(facts);
     }
   }

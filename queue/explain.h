@@ -58,8 +58,8 @@ class MessageFactsSink {
 // Finds the facts about one message.
 class MessageExplainer : public OperatorWork, private QueueWalker {
  public:
-  MessageExplainer(io::Io* io, std::vector<Store*> stores, const AttemptTrail* trail, uint64_t id,
-                   MessageFactsSink* sink);
+  MessageExplainer(io::Io* io, std::vector<Store*> stores, const AttemptTrail* trail,
+                   const LiveHosts* live, uint64_t id, MessageFactsSink* sink);
 
   // OperatorWork
   void Tick() override;
@@ -70,11 +70,12 @@ class MessageExplainer : public OperatorWork, private QueueWalker {
  private:
   // QueueWalker
   Interest Look(const Message&) override { return Interest::kMeta; }
-  void Visit(Message* message, const MetaView* meta) override;
+  void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
   bool full() const override { return false; }
 
   io::Io* const io_;
   const AttemptTrail* const trail_;
+  const LiveHosts* const live_;
   const uint64_t id_;
   MessageFactsSink* const sink_;
   QueueWalk walk_;

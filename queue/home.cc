@@ -71,7 +71,7 @@ void Home::Offer(HomeTicket* ticket, bool lease) {
   ticket->deadline_ns = DeadlineOf(*ticket);
   EnterState(ticket, RecipientState::kReady);
   ticket->since_ns = context_.io->now_ns();
-  ticket->host = Ticket::kNoHost;
+  ticket->host = LiveHosts::kNone;
   ticket->next_attempt_ns = 0;
   ticket->holder = ticket->destination->lane_open
                        ? context_.post->self()
@@ -86,7 +86,7 @@ void Home::WaitAtHome(HomeTicket* ticket) {
   ticket->where = TicketPlace::kWaiting;
   EnterState(ticket, WaitingState(*ticket));
   ticket->since_ns = context_.io->now_ns();
-  ticket->host = Ticket::kNoHost;
+  ticket->host = LiveHosts::kNone;
   const int64_t due_ns = std::min(ticket->next_attempt_ns, DeadlineOf(*ticket));
   ticket->timer =
       context_.wheel->Add(due_ns, static_cast<uint8_t>(core::TimerKind::kTicketAtHome), ticket);

@@ -82,7 +82,6 @@ HostPlan PlanOfAddresses(const DestinationKey& key) {
     planned.address = host.address;
     planned.name = host.address.ToString();
     planned.rank = static_cast<uint32_t>(i);
-    planned.place = static_cast<uint8_t>(i);
   }
   return plan;
 }
@@ -108,7 +107,6 @@ HostPlan PlanOfAnswer(const DestinationKey& key, const dns::MxPlan& answer, core
     planned.address = address;
     planned.name = NameOf(host.name, address);
     planned.rank = host.preference;
-    planned.place = static_cast<uint8_t>(std::min<uint32_t>(candidate.host, UINT8_MAX));
   }
   return plan;
 }

@@ -24,7 +24,6 @@ struct PlannedHost {
   core::SocketAddress address;
   std::string name;         // for people: "10.1.2.3:25", "mx1.example.net[192.0.2.1]:25"
   uint32_t rank = 0;        // the lower goes first; equals share the work
-  uint8_t place = UINT8_MAX;  // in the list of a "via:" key; UINT8_MAX: in none
   uint32_t connections = 0;  // open, or being opened
   int64_t down_until_ns = 0;  // it could not be reached: tried last until then
 };

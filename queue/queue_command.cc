@@ -51,25 +51,27 @@ QueueWalker::Interest QueueCommand::Look(const Message& message) {
   return Interest::kNone;
 }
 
-uint64_t QueueCommand::Meant(const HomeTicket& ticket, const MetaView* meta) const {
-  if (!filter_.MayMatch(ticket, io_->now_ns())) return 0;
+uint64_t QueueCommand::Meant(const HomeTicket& ticket, const MetaView* meta,
+                             const WalkPart& part) const {
+  if (!part.Has(ticket) || !filter_.MayMatch(ticket, io_->now_ns())) return 0;
   uint64_t meant = ticket.pending_mask();
   if (meta == nullptr) return meant;
   for (uint64_t left = meant; left != 0; left &= left - 1) {
     const uint32_t index = ticket.first + static_cast<uint32_t>(std::countr_zero(left));
-    if (index >= meta->recipient_count() || !filter_.MatchesRecipient(meta->Recipient(index))) {
+    const WalkPart::Recipient* recipient = part.Find(index);
+    if (recipient == nullptr || !filter_.MatchesRecipient(recipient->address)) {
       meant &= ~(left & (~left + 1));
     }
   }
   return meant;
 }
 
-void QueueCommand::Visit(Message* message, const MetaView* meta) {
+void QueueCommand::Visit(Message* message, const MetaView* meta, const WalkPart& part) {
   if (meta != nullptr && !filter_.MatchesSender(meta->reverse_path())) return;
   HomeTicket* next = nullptr;
   for (HomeTicket* ticket = FirstTicket(message); ticket != nullptr; ticket = next) {
     next = ticket->sibling;  // the ticket may end, and the message with it
-    const uint64_t mask = Meant(*ticket, meta);
+    const uint64_t mask = Meant(*ticket, meta, part);
     if (mask == 0) continue;
     counts_.found += static_cast<uint64_t>(std::popcount(mask));
     if (order_ == QueueOrder::kRetry) {

@@ -67,13 +67,13 @@ class QueueCommand : public OperatorWork, private QueueWalker, private RemovalOw
  private:
   // QueueWalker
   Interest Look(const Message& message) override;
-  void Visit(Message* message, const MetaView* meta) override;
+  void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
   bool full() const override { return ordered_ >= core::kRecallsMax; }
   // RemovalOwner
   void OnRemoval(int removed, int kept) override;
 
   // The recipients of the ticket that are meant.
-  uint64_t Meant(const HomeTicket& ticket, const MetaView* meta) const;
+  uint64_t Meant(const HomeTicket& ticket, const MetaView* meta, const WalkPart& part) const;
   void Retry(HomeTicket* ticket);
   void Remove(HomeTicket* ticket, uint64_t mask);
 

@@ -47,7 +47,7 @@ bool QueueFilter::MayMatch(const HomeTicket& ticket, int64_t now_ns) const {
   const int64_t age_ns = now_ns - ticket.accepted_ns;
   if (age_ns < age_min_ns || age_ns > age_max_ns) return false;
   if ((states & StateBit(ShownState(ticket))) == 0) return false;
-  if (!mailhost.empty() && !MatchesPattern(mailhost, ShownMailhost(ticket))) return false;
+  if (!mailhost.empty() && !MatchesPattern(mailhost, ShownMailhost(ticket, live))) return false;
   // A domain that is routed by MX is a destination of its own.
   if (domain.empty()) return true;
   const DestinationKey key = ParseDestinationKey(ticket.destination->key);

@@ -19,6 +19,7 @@
 namespace outbox::queue {
 
 struct HomeTicket;  // queue/home_ticket.h
+class LiveHosts;
 
 bool MatchesPattern(std::string_view pattern, std::string_view text);
 
@@ -34,6 +35,7 @@ struct QueueFilter {
   std::string sender;  // the null return path is "<>"
   std::string recipient;
   std::string mailhost;
+  const LiveHosts* live = nullptr;  // set by the shard; null: only who spoke last is known
 
   // Everything.
   bool empty() const;

@@ -5,25 +5,19 @@
 #include <utility>
 
 namespace outbox::queue {
-namespace {
 
-// Lines that are handed over together.
-constexpr size_t kLinesPerChunk = 64;
-
-}  // namespace
-
-QueueLine MakeQueueLine(const HomeTicket& ticket, const MetaView& meta, uint32_t index,
-                        const io::Io& io) {
+QueueLine MakeQueueLine(const HomeTicket& ticket, const MetaView& meta, std::string_view recipient,
+                        const io::Io& io, const LiveHosts* live) {
   QueueLine line;
   line.id = ticket.message_id;
   line.sender = std::string(meta.reverse_path());
-  line.recipient = std::string(meta.Recipient(index));
+  line.recipient = std::string(recipient);
   line.domain = std::string(DomainOf(line.recipient));
   line.state = ShownState(ticket);
   line.attempts = ticket.attempts;
   line.age_ns = std::max<int64_t>(0, io.now_ns() - ticket.accepted_ns);
   line.size = meta.smtp_size();
-  line.mailhost = std::string(ShownMailhost(ticket));
+  line.mailhost = ShownMailhost(ticket, live);
   if (ticket.reply != nullptr) line.last_reply = ReplyText(*ticket.reply);
   if (ticket.where == TicketPlace::kWaiting && ticket.next_attempt_ns > io.now_ns()) {
     line.next_attempt_wall_ns = io.wall_ns() + (ticket.next_attempt_ns - io.now_ns());
@@ -40,6 +34,7 @@ QueueLister::QueueLister(io::Io* io, std::vector<Store*> stores, QueueFilter fil
 
 void QueueLister::Tick() {
   if (walk_.done()) return;
+  if (sink_->gone()) Stop();
   walk_.Tick();
   if (!walk_.done()) return;
   if (!lines_.empty()) sink_->Lines(std::exchange(lines_, {}));
@@ -54,19 +49,21 @@ QueueWalker::Interest QueueLister::Look(const Message& message) {
   return Interest::kNone;
 }
 
-void QueueLister::Visit(Message* message, const MetaView* meta) {
+void QueueLister::Visit(Message* message, const MetaView* meta, const WalkPart& part) {
   if (!filter_.MatchesSender(meta->reverse_path())) return;
   for (const HomeTicket* ticket = FirstTicket(message); ticket != nullptr;
        ticket = ticket->sibling) {
-    if (!filter_.MayMatch(*ticket, io_->now_ns())) continue;
+    if (!part.Has(*ticket) || !filter_.MayMatch(*ticket, io_->now_ns())) continue;
     for (uint64_t mask = ticket->pending_mask(); mask != 0; mask &= mask - 1) {
       const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(mask));
-      if (index >= meta->recipient_count()) continue;
-      if (!filter_.MatchesRecipient(meta->Recipient(index))) continue;
-      lines_.push_back(MakeQueueLine(*ticket, *meta, index, *io_));
+      const WalkPart::Recipient* recipient = part.Find(index);
+      if (recipient == nullptr || !filter_.MatchesRecipient(recipient->address)) continue;
+      lines_.push_back(MakeQueueLine(*ticket, *meta, recipient->address, *io_, filter_.live));
+      if (lines_.size() == kQueueLinesPerChunk && !sink_->Lines(std::exchange(lines_, {}))) {
+        return Stop();
+      }
     }
   }
-  if (lines_.size() >= kLinesPerChunk && !sink_->Lines(std::exchange(lines_, {}))) Stop();
 }
 
 }  // namespace outbox::queue

@@ -7,8 +7,10 @@
 #ifndef OUTBOX_QUEUE_QUEUE_LISTER_H_
 #define OUTBOX_QUEUE_QUEUE_LISTER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/io.h"
@@ -34,18 +36,23 @@ struct QueueLine {
   uint64_t size = 0;
 };
 
-// The line of one recipient of a ticket. `index`: of the recipient in the message.
-QueueLine MakeQueueLine(const HomeTicket& ticket, const MetaView& meta, uint32_t index,
-                        const io::Io& io);
+// The line of one recipient of a ticket.
+QueueLine MakeQueueLine(const HomeTicket& ticket, const MetaView& meta, std::string_view recipient,
+                        const io::Io& io, const LiveHosts* live);
+
+// Lines that are handed over together.
+inline constexpr size_t kQueueLinesPerChunk = 64;
 
 // What the lines go to. Called on the shard's thread.
 class QueueListSink {
  public:
   virtual ~QueueListSink() = default;
-  // Some lines. False: nobody listens any more.
+  // Some lines, kQueueLinesPerChunk at most. False: nobody listens any more.
   virtual bool Lines(std::vector<QueueLine> lines) = 0;
   // The receiver is behind: call Tick again later.
   virtual bool full() const = 0;
+  // Nobody listens any more.
+  virtual bool gone() const { return false; }
   virtual void Done() = 0;
 };
 
@@ -67,7 +74,7 @@ class QueueLister : public OperatorWork, private QueueWalker {
  private:
   // QueueWalker
   Interest Look(const Message& message) override;
-  void Visit(Message* message, const MetaView* meta) override;
+  void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
   bool full() const override { return sink_->full(); }
 
   io::Io* const io_;

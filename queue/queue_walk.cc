@@ -1,16 +1,26 @@
 #include "queue/queue_walk.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "core/check.h"
+#include "core/limits.h"
 
 namespace outbox::queue {
 namespace {
 
-// Slots looked at and messages visited in one turn: some tens of microseconds.
+// Slots looked at in one turn, and recipients looked at or visited: some tens of microseconds. A
+// message counts as so many recipients at least.
 constexpr uint32_t kSlotsPerTurn = 256;
-constexpr int kMessagesPerTurn = 32;
+constexpr uint32_t kRecipientsPerTurn = 1024;
+constexpr uint32_t kMessageCost = 32;
+// Slots that are looked at between two looks at the budget.
+constexpr uint32_t kSlotsAtOnce = 4;
+// Recipients of one part, give or take a ticket.
+constexpr uint32_t kPartRecipients = 256;
+
+uint32_t Spend(uint32_t budget, uint32_t cost) { return budget > cost ? budget - cost : 0; }
 
 }  // namespace
 
@@ -27,12 +37,12 @@ void QueueWalk::Tick() {
     done_ = true;
     return;
   }
+  budget_ = kRecipientsPerTurn;
   if (next_in_page_ == page_.size() && !NextPage()) {
     done_ = true;
     return;
   }
-  for (int visited = 0; visited < kMessagesPerTurn; ++visited) {
-    if (next_in_page_ == page_.size() || walker_->full() || !VisitNext()) return;
+  while (budget_ > 0 && next_in_page_ < page_.size() && !walker_->full() && VisitNext()) {
   }
 }
 
@@ -46,11 +56,15 @@ bool QueueWalk::NextPage() {
     page_.push_back(id_);
     return true;
   }
-  const bool more = page_store_->ForEach(&cursor_, kSlotsPerTurn, [this](Message* message) {
-    if (message->home != nullptr && walker_->Look(*message) != QueueWalker::Interest::kNone) {
+  bool more = true;
+  for (uint32_t slots = 0; more && slots < kSlotsPerTurn && budget_ > 0; slots += kSlotsAtOnce) {
+    more = page_store_->ForEach(&cursor_, kSlotsAtOnce, [this](Message* message) {
+      if (message->home == nullptr) return;
+      budget_ = Spend(budget_, message->pending);
+      if (walker_->Look(*message) == QueueWalker::Interest::kNone) return;
       page_.push_back(message->id);
-    }
-  });
+    });
+  }
   if (!more) {
     ++store_;
     cursor_ = 0;
@@ -59,13 +73,20 @@ bool QueueWalk::NextPage() {
 }
 
 bool QueueWalk::VisitNext() {
-  const uint64_t id = page_[next_in_page_++];
+  const uint64_t id = page_[next_in_page_];
   Message* message = page_store_->Find(id);
-  if (message == nullptr || message->home == nullptr) return true;  // finished meanwhile
+  if (message == nullptr || message->home == nullptr) {  // finished meanwhile
+    Skip();
+    return true;
+  }
+  budget_ = Spend(budget_, kMessageCost + message->pending / 4);
   const QueueWalker::Interest interest = walker_->Look(*message);
-  if (interest == QueueWalker::Interest::kNone) return true;
+  if (interest == QueueWalker::Interest::kNone) {
+    Skip();
+    return true;
+  }
   if (interest == QueueWalker::Interest::kTickets) {
-    walker_->Visit(message, nullptr);
+    Visit(message, nullptr);
     return true;
   }
   if (const Window window = page_store_->Lease(message)) {
@@ -80,15 +101,55 @@ bool QueueWalk::VisitNext() {
   return false;
 }
 
+void QueueWalk::Skip() {
+  ++next_in_page_;
+  from_ = 0;
+}
+
 void QueueWalk::OnFetched(const core::Status& status, Window window) {
   Message* message = page_store_->Find(fetching_);
-  if (status.ok() && message != nullptr && message->home != nullptr) Read(message, window);
+  if (status.ok() && message != nullptr && message->home != nullptr) {
+    Read(message, window);
+  } else {
+    Skip();
+  }
   if (window) page_store_->Return(window);
 }
 
 void QueueWalk::Read(Message* message, const Window& window) {
   const std::optional<MetaView> meta = MetaView::Parse(window.bytes());
-  if (meta.has_value()) walker_->Visit(message, &*meta);  // else damaged: the store has said so
+  if (!meta.has_value()) return Skip();  // damaged: the store has said so
+  recipients_.clear();
+  const uint32_t end = from_ + kPartRecipients + core::kTicketRecipients - 1;
+  GroupView group;
+  for (bool more = meta->FirstGroup(&group); more && group.first() < end;
+       more = meta->NextGroup(&group)) {
+    if (group.first() + group.count() <= from_) continue;
+    meta->ForEachRecipient(group, [&](uint32_t index, std::string_view address) {
+      if (index >= from_ && index < end) recipients_.push_back({address, group.route()});
+    });
+  }
+  Visit(message, &*meta);
+}
+
+// The walker may end the message: where to go on is seen before.
+void QueueWalk::Visit(Message* message, const MetaView* meta) {
+  WalkPart part;
+  part.from = from_;
+  part.to = from_ + kPartRecipients;
+  if (meta != nullptr) part.recipients = recipients_;
+  bool more = false;
+  for (const HomeTicket* ticket = FirstTicket(message); ticket != nullptr;
+       ticket = ticket->sibling) {
+    more = more || ticket->first >= part.to;
+  }
+  budget_ = Spend(budget_, std::min<uint32_t>(message->pending, kPartRecipients));
+  if (more) {
+    from_ = part.to;
+  } else {
+    Skip();
+  }
+  walker_->Visit(message, meta, part);
 }
 
 }  // namespace outbox::queue

@@ -4,7 +4,8 @@
 // Home knows every live message of its logs, and each pending recipient is in exactly one of its
 // tickets, so a recipient that is queued throughout the walk is met exactly once. Whoever walks is
 // asked first whether it is interested in a message, and whether it needs its strings; only then
-// they are read, from the hot tail or from disk, one message at a time.
+// they are read, from the hot tail or from disk, one message at a time. A message with many
+// recipients is visited part by part, in several turns: what is bounded are recipients.
 //
 // Shard-local. Stop() before the stores close.
 #ifndef OUTBOX_QUEUE_QUEUE_WALK_H_
@@ -12,6 +13,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "queue/home_ticket.h"
@@ -20,6 +23,25 @@
 
 namespace outbox::queue {
 
+// A part of a message: its tickets whose first recipient has an index from `from` on, below `to`.
+// That index never changes, whatever becomes of tickets meanwhile.
+struct WalkPart {
+  struct Recipient {
+    std::string_view address;
+    std::string_view route;  // when the message was accepted
+  };
+
+  bool Has(const HomeTicket& ticket) const { return ticket.first >= from && ticket.first < to; }
+  // The recipient with this index in the message; null: there is none. Only with kMeta.
+  const Recipient* Find(uint32_t index) const {
+    return index < from || index - from >= recipients.size() ? nullptr : &recipients[index - from];
+  }
+
+  uint32_t from = 0;
+  uint32_t to = 0;
+  std::span<const Recipient> recipients;  // from `from` on, for all tickets of the part
+};
+
 class QueueWalker {
  public:
   enum class Interest : uint8_t { kNone, kTickets, kMeta };
@@ -27,9 +49,9 @@ class QueueWalker {
   virtual ~QueueWalker() = default;
   // What is wanted of the message, by its tickets alone.
   virtual Interest Look(const Message& message) = 0;
-  // The message; with kMeta also its meta, else null. May end its tickets, or all of it.
-  virtual void Visit(Message* message, const MetaView* meta) = 0;
-  // Nothing more can be taken now; asked before each message.
+  // A part of the message; with kMeta also its meta, else null. May end its tickets, or all of it.
+  virtual void Visit(Message* message, const MetaView* meta, const WalkPart& part) = 0;
+  // Nothing more can be taken now; asked before each part.
   virtual bool full() const = 0;
 };
 
@@ -53,9 +75,11 @@ class QueueWalk {
  private:
   // Takes up to a page of ids at the cursor. False when all stores are through.
   bool NextPage();
-  // Goes to the message at the front of the page; true if that was done at once.
+  // Goes to the next part of the message at the front of the page; true if that was done at once.
   bool VisitNext();
   void Read(Message* message, const Window& window);
+  void Visit(Message* message, const MetaView* meta);
+  void Skip();
   void OnFetched(const core::Status& status, Window window);
 
   const std::vector<Store*> stores_;
@@ -66,6 +90,9 @@ class QueueWalk {
   Store* page_store_ = nullptr;
   std::vector<uint64_t> page_;
   size_t next_in_page_ = 0;
+  uint32_t from_ = 0;    // of the message at the front: what was visited ends here
+  uint32_t budget_ = 0;  // of this turn, in recipients
+  std::vector<WalkPart::Recipient> recipients_;
   uint64_t fetching_ = 0;  // id
   FetchOp fetch_;
   bool stopping_ = false;

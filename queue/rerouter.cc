@@ -51,11 +51,11 @@ QueueWalker::Interest RerouteWalk::Look(const Message& message) {
   return Interest::kNone;
 }
 
-void RerouteWalk::Visit(Message* message, const MetaView* meta) {
+void RerouteWalk::Visit(Message* message, const MetaView* meta, const WalkPart& part) {
   HomeTicket* next = nullptr;
   for (HomeTicket* ticket = FirstTicket(message); ticket != nullptr; ticket = next) {
     next = ticket->sibling;
-    if (!ticket->rerouting && changes_.Touches(ticket->destination->key)) {
+    if (part.Has(*ticket) && !ticket->rerouting && changes_.Touches(ticket->destination->key)) {
       home_->MaybeReroute(ticket, *meta);
     }
   }

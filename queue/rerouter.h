@@ -69,7 +69,7 @@ class RerouteWalk : public OperatorWork, private QueueWalker {
  private:
   // QueueWalker
   Interest Look(const Message& message) override;
-  void Visit(Message* message, const MetaView* meta) override;
+  void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
   bool full() const override;
 
   Home* const home_;

@@ -35,7 +35,7 @@ struct Exchange::Ring {
   bool empty() const { return full_size != nullptr ? full_size->empty() : tiny->empty(); }
 };
 
-Exchange::Exchange(uint32_t shards, bool tiny) : shards_(shards) {
+Exchange::Exchange(uint32_t shards, bool tiny) : shards_(shards), live_hosts_(shards) {
   CHECK(shards > 0 && shards <= core::kMaxShards);
   for (uint32_t i = 0; i < shards * shards; ++i) {
     rings_.push_back(std::make_unique<Ring>());

@@ -137,6 +137,7 @@ class Exchange {
   Exchange& operator=(const Exchange&) = delete;
 
   uint32_t shards() const { return shards_; }
+  LiveHosts* live_hosts() { return &live_hosts_; }
 
  private:
   friend class PostOffice;
@@ -145,6 +146,7 @@ class Exchange {
 
   const uint32_t shards_;
   std::vector<std::unique_ptr<Ring>> rings_;
+  LiveHosts live_hosts_;
 };
 
 // One shard's end of all its rings. Lives on that shard.
@@ -204,6 +206,7 @@ class PostOffice {
   size_t waiting() const { return waiting_; }
 
   uint8_t self() const { return self_; }
+  LiveHosts* live_hosts() const { return exchange_->live_hosts(); }
   uint32_t shards() const { return exchange_->shards(); }
   const Counters& counters() const { return counters_; }
 

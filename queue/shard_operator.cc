@@ -14,15 +14,17 @@ bool ShardOperator::Add(std::unique_ptr<OperatorWork> work) {
 }
 
 bool ShardOperator::List(const QueueFilter& filter, QueueListSink* sink) {
-  return !Full() && Add(std::make_unique<QueueLister>(io_, stores_, filter, sink));
+  return !Full() && Add(std::make_unique<QueueLister>(io_, stores_, WithLive(filter), sink));
 }
 
 bool ShardOperator::Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink) {
-  return !Full() && Add(std::make_unique<QueueCommand>(io_, home_, stores_, order, filter, sink));
+  return !Full() &&
+         Add(std::make_unique<QueueCommand>(io_, home_, stores_, order, WithLive(filter), sink));
 }
 
 bool ShardOperator::Explain(uint64_t id, MessageFactsSink* sink) {
-  return !Full() && Add(std::make_unique<MessageExplainer>(io_, stores_, &log_->trail(), id, sink));
+  return !Full() &&
+         Add(std::make_unique<MessageExplainer>(io_, stores_, &log_->trail(), live_, id, sink));
 }
 
 void ShardOperator::Reroute(RouteChanges changes) {

@@ -26,8 +26,10 @@ namespace outbox::queue {
 
 class ShardOperator {
  public:
-  ShardOperator(io::Io* io, Home* home, const DestinationTable* destinations, const ShardLog* log)
-      : io_(io), home_(home), destinations_(destinations), log_(log) {}
+  // `live`: where the hosts are named that mail is being sent to.
+  ShardOperator(io::Io* io, Home* home, const DestinationTable* destinations, const ShardLog* log,
+                const LiveHosts* live)
+      : io_(io), home_(home), destinations_(destinations), log_(log), live_(live) {}
   ShardOperator(const ShardOperator&) = delete;
   ShardOperator& operator=(const ShardOperator&) = delete;
 
@@ -51,6 +53,10 @@ class ShardOperator {
   void Stop();
 
  private:
+  QueueFilter WithLive(QueueFilter filter) const {
+    filter.live = live_;
+    return filter;
+  }
   bool Add(std::unique_ptr<OperatorWork> work);
   bool Full() const { return works_.size() >= core::kOperatorWalksMax; }
 
@@ -58,6 +64,7 @@ class ShardOperator {
   Home* const home_;
   const DestinationTable* const destinations_;
   const ShardLog* const log_;
+  const LiveHosts* const live_;
   std::vector<Store*> stores_;
   std::vector<std::unique_ptr<OperatorWork>> works_;
   bool stopping_ = false;

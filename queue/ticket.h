@@ -20,6 +20,7 @@
 
 #include "core/check.h"
 #include "core/intrusive_list.h"
+#include "queue/live_hosts.h"
 #include "queue/recipient_state.h"
 #include "queue/window.h"
 
@@ -94,15 +95,16 @@ struct Ticket {
   std::unique_ptr<TicketResult> result;  // set by the owner when it returns the ticket
 
   // --- Written by the holder, read by home at any time: the overlay of a listing. Relaxed ---
-  static constexpr uint8_t kNoHost = 0xff;
   std::atomic<RecipientState> state{RecipientState::kReady};
-  std::atomic<uint8_t> host{kNoHost};  // which host of the destination's list it is being sent to
 
   // --- Home's, also while the ticket is out ---
   uint8_t holder = 0;           // the shard that it was offered to
   bool recall_pending = false;  // PostOffice's: a recall is on its way
   bool return_waits =
       false;  // PostOffice's: returned, but a recall that crosses is not answered yet
+
+  // --- The overlay, too ---
+  std::atomic<uint32_t> host{LiveHosts::kNone};  // that it is being sent to
 };
 
 // The one way from state to state, for whoever holds the ticket.

@@ -1,34 +1,20 @@
 #include "queue/ticket_view.h"
 
-#include "queue/directory.h"
+#include "queue/live_hosts.h"
 
 namespace outbox::queue {
-namespace {
-
-// The host at place `index` of a key "via:a,b,c"; empty when there is none.
-std::string_view HostAt(std::string_view key, uint8_t index) {
-  if (!key.starts_with("via:")) return {};
-  key.remove_prefix(4);
-  for (; index > 0; --index) {
-    const size_t comma = key.find(',');
-    if (comma == std::string_view::npos) return {};
-    key.remove_prefix(comma + 1);
-  }
-  return key.substr(0, key.find(','));
-}
-
-}  // namespace
-
 RecipientState ShownState(const HomeTicket& ticket) {
   const RecipientState state = ticket.state.load(std::memory_order_relaxed);
   if (state != RecipientState::kReady || ticket.attempts == 0) return state;
   return ticket.notified ? RecipientState::kDelayed : RecipientState::kDeferred;
 }
 
-std::string_view ShownMailhost(const HomeTicket& ticket) {
-  const uint8_t host = ticket.host.load(std::memory_order_relaxed);
-  if (host != Ticket::kNoHost) return HostAt(ticket.destination->key, host);
-  return ticket.reply == nullptr ? std::string_view() : std::string_view(ticket.reply->mailhost);
+std::string ShownMailhost(const HomeTicket& ticket, const LiveHosts* live) {
+  // When the ticket has another place by now, the one that was read may be somebody else's.
+  const uint32_t place = ticket.host.load(std::memory_order_acquire);
+  std::string host = live == nullptr ? std::string() : live->Read(place);
+  if (!host.empty() && ticket.host.load(std::memory_order_relaxed) == place) return host;
+  return ticket.reply == nullptr ? std::string() : ticket.reply->mailhost;
 }
 
 std::string ReplyText(const LastReply& reply) {

@@ -15,9 +15,9 @@ namespace outbox::queue {
 // operator's words.
 RecipientState ShownState(const HomeTicket& ticket);
 
-// The host that it is being sent to, or that spoke last; may be empty. Valid while the ticket is
-// not changed.
-std::string_view ShownMailhost(const HomeTicket& ticket);
+// The host that it is being sent to (if `live` says; it may be null), or that spoke last; may be
+// empty.
+std::string ShownMailhost(const HomeTicket& ticket, const LiveHosts* live);
 
 // "450 4.2.1 mailbox busy", or our own sentence; empty: none.
 std::string ReplyText(const LastReply& reply);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "core/check.h"
 
@@ -17,7 +18,8 @@ short ControlConnection::events() const {
   if (!output_.empty()) events |= POLLOUT;
   // While an answer goes on, only the client's going is of interest; poll(2) reports that by
   // itself.
-  if (!answering_ && !input_ended_ && !close_after_output_) events |= POLLIN;
+  // Nor is another request of interest to who does not read the answers.
+  if (!answering_ && !input_ended_ && !close_after_output_ && !full()) events |= POLLIN;
   return static_cast<short>(events);
 }
 
@@ -28,7 +30,22 @@ void ControlConnection::OnEvents(short events) {
   if (!dead_ && (events & POLLOUT) != 0) Write();
 }
 
+void ControlConnection::WhenReady(std::function<void()> resume) {
+  if (dead_) return resume();
+  resumes_.push_back(std::move(resume));
+}
+
+void ControlConnection::WhenGone(std::function<void()> hear) {
+  if (dead_) return hear();
+  mourners_.push_back(std::move(hear));
+}
+
 void ControlConnection::Resume() {
+  if (dead_ && !mourners_.empty()) {
+    std::vector<std::function<void()>> mourners;
+    mourners.swap(mourners_);
+    for (const auto& hear : mourners) hear();
+  }
   if (resumes_.empty() || full()) return;
   std::vector<std::function<void()>> due;
   due.swap(resumes_);  // who is called may wait again
@@ -52,7 +69,7 @@ void ControlConnection::Read() {
 }
 
 void ControlConnection::NextRequest() {
-  while (!answering_ && !close_after_output_ && !dead_) {
+  while (!answering_ && !close_after_output_ && !dead_ && !full()) {
     const size_t newline = input_.find('\n');
     if (newline == std::string::npos) {
       if (input_.size() > kControlRequestBytes) {
@@ -76,6 +93,8 @@ void ControlConnection::NextRequest() {
 
 bool ControlConnection::Send(const nlohmann::json& line) {
   CHECK(answering_);
+  // A handler that takes no notice of full().
+  if (unsent() > 4 * kControlReplyBytes) dead_ = true;
   if (!dead_) Append(line);
   return !dead_;
 }
@@ -85,6 +104,7 @@ void ControlConnection::Finish(const nlohmann::json& line) {
   if (!dead_) Append(line);
   answering_ = false;
   resumes_.clear();
+  mourners_.clear();
   // NextRequest may be on the stack below us (an answer given at once); its loop goes on then. For
   // a later answer the server's loop comes by: see Write.
 }
@@ -93,19 +113,21 @@ void ControlConnection::Append(const nlohmann::json& line) {
   // Text from peers may be no UTF-8; it is shown with replacement characters, never refused.
   output_.append(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   output_.push_back('\n');
-  if (output_.size() > 4 * kControlReplyBytes + kControlRequestBytes) dead_ = true;
 }
 
 void ControlConnection::Write() {
-  const ssize_t size = send(fd_, output_.data(), output_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t size =
+      send(fd_, output_.data() + written_, output_.size() - written_, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (size < 0) {
     if (errno != EAGAIN && errno != EINTR) dead_ = true;
     return;
   }
-  output_.erase(0, static_cast<size_t>(size));
+  written_ += static_cast<size_t>(size);
+  // A long answer is not moved for every piece of it.
+  if (written_ * 2 >= output_.size()) output_.erase(0, std::exchange(written_, 0));
   if (!output_.empty()) return;
-  if (close_after_output_ || (input_ended_ && !answering_)) dead_ = true;
   NextRequest();
+  if (output_.empty() && (close_after_output_ || (input_ended_ && !answering_))) dead_ = true;
 }
 
 }  // namespace outbox::tools

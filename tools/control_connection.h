@@ -35,10 +35,12 @@ class ControlConnection final : public ReplyStream,
   bool read_only() const override { return read_only_; }
   bool Send(const nlohmann::json& line) override;
   void Finish(const nlohmann::json& line) override;
-  bool full() const override { return !dead_ && output_.size() > kControlReplyBytes; }
-  void WhenReady(std::function<void()> resume) override { resumes_.push_back(std::move(resume)); }
+  bool full() const override { return !dead_ && unsent() > kControlReplyBytes; }
+  void WhenReady(std::function<void()> resume) override;
+  void WhenGone(std::function<void()> hear) override;
 
  private:
+  size_t unsent() const { return output_.size() - written_; }
   void Read();
   void Write();
   // Hands the next whole line of input_ to the handler, unless an answer is still going on.
@@ -50,7 +52,9 @@ class ControlConnection final : public ReplyStream,
   const bool read_only_;
   std::string input_;
   std::string output_;
-  std::vector<std::function<void()>> resumes_;
+  size_t written_ = 0;                           // of it
+  std::vector<std::function<void()>> resumes_;   // WhenReady
+  std::vector<std::function<void()>> mourners_;  // WhenGone
   bool answering_ = false;
   bool input_ended_ = false;  // the client has shut its side; it may still read
   bool close_after_output_ = false;

@@ -28,7 +28,8 @@ namespace outbox::tools {
 inline constexpr size_t kControlClientsMax = 32;
 // A longer request is answered by an error, and the client is closed.
 inline constexpr size_t kControlRequestBytes = size_t{64} << 10;
-// Above this a stream is full; who goes on sending regardless is cut off at four times as much.
+// Above this a stream is full; who goes on sending regardless is cut off at four times as much. A
+// single answer may be longer: it is never cut.
 inline constexpr size_t kControlReplyBytes = size_t{256} << 10;
 
 // The answer to one request. Held by the server while the client lives and by the handler for as
@@ -48,9 +49,13 @@ class ReplyStream {
   virtual bool gone() const { return false; }
   // The client came in by the read-only socket.
   virtual bool read_only() const { return false; }
-  // Calls `resume` once from the loop when the stream is not full (any more), or the client has
-  // gone; not after Finish. Several may wait.
+  // Calls `resume` once when the stream is not full (any more): from the loop; or the client has
+  // gone: from the loop, or from here when that is known already. Not after Finish. Several may
+  // wait.
   virtual void WhenReady(std::function<void()> resume) = 0;
+  // Calls `hear` once, as above, when the client has gone before Finish, whether or not the stream
+  // is full.
+  virtual void WhenGone(std::function<void()> hear) = 0;
 };
 
 class ControlHandler {

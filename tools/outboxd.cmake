@@ -1,8 +1,7 @@
 # outboxd, the daemon.
 # What the tests try without a daemon.
-add_library(outbox_daemon_parts STATIC descriptor_plan.cc)
-target_link_libraries(outbox_daemon_parts PUBLIC outbox_core)
-outbox_tool_options(outbox_daemon_parts)
+add_library(outbox_daemon_parts STATIC descriptor_plan.cc queue_answer.cc)
+target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home)
 
 add_executable(outboxd
   command_answer.cc
@@ -14,7 +13,6 @@ add_executable(outboxd
   log_tail.cc
   machine.cc
   outboxd.cc
-  queue_answer.cc
   why_answer.cc
 )
 target_link_libraries(outboxd PRIVATE

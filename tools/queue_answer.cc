@@ -1,5 +1,7 @@
 #include "tools/queue_answer.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/time.h"
@@ -35,20 +37,51 @@ nlohmann::json QueueLineJson(const queue::QueueLine& line) {
 QueueAnswer::QueueAnswer(ControlServer* server, std::shared_ptr<ReplyStream> reply, uint32_t shards)
     : server_(server), reply_(std::move(reply)), shards_left_(shards) {}
 
+void QueueAnswer::HoldUntilDone() {
+  self_ = shared_from_this();
+  reply_->WhenGone([weak = weak_from_this()] {
+    if (const std::shared_ptr<QueueAnswer> self = weak.lock()) self->OnGone();
+  });
+}
+
+void QueueAnswer::OnGone() {
+  gone_.store(true, std::memory_order_relaxed);
+  lines_.clear();
+  waiting_.store(0, std::memory_order_relaxed);
+}
+
 bool QueueAnswer::Lines(std::vector<queue::QueueLine> lines) {
-  if (gone_.load(std::memory_order_relaxed)) return false;
-  waiting_.fetch_add(1, std::memory_order_relaxed);
-  server_->Post([self = shared_from_this(), chunk = std::move(lines)] { self->Write(chunk); });
+  if (gone()) return false;
+  waiting_.fetch_add(lines.size(), std::memory_order_relaxed);
+  server_->Post([self = shared_from_this(), chunk = std::move(lines)]() mutable {
+    if (self->gone()) return;
+    std::move(chunk.begin(), chunk.end(), std::back_inserter(self->lines_));
+    self->Pump();
+  });
   return true;
 }
 
-void QueueAnswer::Write(const std::vector<queue::QueueLine>& lines) {
-  for (const queue::QueueLine& line : lines) {
-    if (!reply_->Send(QueueLineJson(line))) gone_.store(true, std::memory_order_relaxed);
+void QueueAnswer::Pump() {
+  if (paused_ || gone()) return;
+  while (!lines_.empty()) {
+    if (reply_->full()) {
+      paused_ = true;
+      reply_->WhenReady([self = shared_from_this()] {
+        self->paused_ = false;
+        self->Pump();
+      });
+      return;
+    }
+    if (!reply_->Send(QueueLineJson(lines_.front()))) return OnGone();
+    lines_.pop_front();
+    waiting_.fetch_sub(1, std::memory_order_relaxed);
   }
-  // The chunk counts as waiting until the client's stream has room again.
-  reply_->WhenReady(
-      [self = shared_from_this()] { self->waiting_.fetch_sub(1, std::memory_order_relaxed); });
+  if (shards_left_ > 0) return;
+  if (refused_) {
+    reply_->Fail("too many commands at once; the list is not complete");
+  } else {
+    reply_->Finish({{"end", true}});
+  }
 }
 
 void QueueAnswer::Done() {
@@ -64,12 +97,8 @@ void QueueAnswer::Refuse() {
 
 void QueueAnswer::EndOne() {
   if (--shards_left_ > 0) return;
-  if (refused_) {
-    reply_->Fail("too many commands at once; the list is not complete");
-  } else {
-    reply_->Finish({{"end", true}});
-  }
-  self_.reset();
+  const std::shared_ptr<QueueAnswer> self = std::move(self_);
+  Pump();
 }
 
 }  // namespace outbox::tools

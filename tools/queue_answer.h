@@ -1,13 +1,16 @@
 // QueueAnswer: one listing of the queue, from all shards to one client of the control socket.
 //
 // Each shard's lister hands over chunks of lines on its own thread; they are posted to the main
-// thread, which writes them as JSON. When the client does not read, `full` tells the listers to
-// wait. Holds itself alive until every shard is through.
+// thread, which writes them as JSON as fast as the client reads them, and not faster. When it does
+// not read, `full` tells the listers to wait; when it has gone, they end. Holds itself alive until
+// every shard is through.
 #ifndef OUTBOX_TOOLS_QUEUE_ANSWER_H_
 #define OUTBOX_TOOLS_QUEUE_ANSWER_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -25,25 +28,34 @@ class QueueAnswer : public queue::QueueListSink, public std::enable_shared_from_
 
   // One shard does not list: the answer ends in an error.
   void Refuse();
-  // Keeps the object alive until Done was called for every shard. To be called once.
-  void HoldUntilDone() { self_ = shared_from_this(); }
+  // Keeps the object alive until Done was called for every shard. To be called once, on the main
+  // thread.
+  void HoldUntilDone();
 
   // queue::QueueListSink, on the shards' threads
   bool Lines(std::vector<queue::QueueLine> lines) override;
-  bool full() const override { return waiting_.load(std::memory_order_relaxed) >= kChunksMax; }
+  bool full() const override {
+    return !gone() && waiting_.load(std::memory_order_relaxed) >= kLinesMax;
+  }
+  bool gone() const override { return gone_.load(std::memory_order_relaxed); }
   void Done() override;
 
  private:
-  // Chunks on their way to the client, over all shards.
-  static constexpr int kChunksMax = 64;
+  // Lines on their way to the client, over all shards; a chunk more of each shard may come.
+  static constexpr size_t kLinesMax = 4096;
 
-  void Write(const std::vector<queue::QueueLine>& lines);
+  // On the main thread. Writes what is there until the client is full; ends when all is written.
+  void Pump();
+  void OnGone();
   void EndOne();
 
   ControlServer* const server_;
   const std::shared_ptr<ReplyStream> reply_;
-  std::atomic<int> waiting_ = 0;
+  std::atomic<size_t> waiting_ = 0;
   std::atomic<bool> gone_ = false;
+  // The main thread's:
+  std::deque<queue::QueueLine> lines_;
+  bool paused_ = false;  // WhenReady calls Pump
   bool refused_ = false;
   uint32_t shards_left_;
   std::shared_ptr<QueueAnswer> self_;

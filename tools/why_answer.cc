@@ -15,6 +15,9 @@ namespace {
 
 using nlohmann::json;
 
+// A shard looks through all the attempts that it remembers for each of them, in one turn.
+constexpr size_t kDestinationsAtOnce = 4;
+
 json Seconds(int64_t wall_ns) {
   return wall_ns == 0 ? json(nullptr) : json(wall_ns / core::kNsPerSecond);
 }
@@ -88,16 +91,16 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
     lanes = lanes || view.lanes;
     if (main == nullptr || main->limit == queue::DestinationLimit::kNone) main = &view;
   }
-  json out = {{"destination", key}, {"queued", tickets},          {"ready", ready},
-              {"sending", sending}, {"connections", connections}, {"lanes", lanes},
-              {"limit", "none"},    {"blocked_until", nullptr},   {"hosts", json::array()},
+  json out = {{"destination", key},    {"queued", tickets},          {"ready", ready},
+              {"sending", sending},    {"connections", connections}, {"lanes", lanes},
+              {"limit", "none"},       {"blocked_until", nullptr},   {"hosts", json::array()},
               {"resolving", resolving}};
   if (main == nullptr) return out;
   out["limit"] = queue::DestinationLimitName(main->limit);
-  out["blocked_until"] = Seconds(main->limit == queue::DestinationLimit::kRate
-                                     ? main->rate_until_wall_ns
-                                     : std::max(main->blocked_until_wall_ns,
-                                                main->asked_again_wall_ns));
+  out["blocked_until"] =
+      Seconds(main->limit == queue::DestinationLimit::kRate
+                  ? main->rate_until_wall_ns
+                  : std::max(main->blocked_until_wall_ns, main->asked_again_wall_ns));
   if (!main->trouble.empty()) out["trouble"] = main->trouble;
   for (const queue::HostView& host : main->hosts) {
     out["hosts"].push_back({{"host", host.name}, {"down_until", Seconds(host.down_until_wall_ns)}});
@@ -143,7 +146,9 @@ void WhyAnswer::TakeMessage(queue::MessageFacts facts) {
     message_.trail.push_back(std::move(one));
   }
   message_.forgotten += facts.forgotten;
-  if (--left_ == 0) AskDestinations();
+  if (--left_ > 0) return;
+  for (const auto& [key, known] : destinations_) asked_.push_back(key);
+  AskDestinations();
 }
 
 void WhyAnswer::AskDomain(const std::string& domain) {
@@ -155,14 +160,17 @@ void WhyAnswer::AskDomain(const std::string& domain) {
       route_ = name;
       destinations_.try_emplace(key);
       destinations_.try_emplace("mx:" + domain_);  // where mail from before a reload may be
+      for (const auto& [one, known] : destinations_) asked_.push_back(one);
       AskDestinations();
     });
   });
 }
 
 void WhyAnswer::AskDestinations() {
-  std::vector<std::string> keys;
-  for (const auto& [key, facts] : destinations_) keys.push_back(key);
+  if (asked_.empty() || reply_->gone()) return Finish();
+  const size_t rest = asked_.size() - std::min(asked_.size(), kDestinationsAtOnce);
+  const std::vector<std::string> keys(asked_.begin() + static_cast<ptrdiff_t>(rest), asked_.end());
+  asked_.resize(rest);
   left_ = shards_.size();
   for (queue::Shard* const to : shards_) {
     to->Post([this, keys](queue::Shard* shard) {
@@ -179,7 +187,7 @@ void WhyAnswer::TakeDestinations(std::vector<queue::DestinationFacts> facts) {
   for (queue::DestinationFacts& one : facts) {
     destinations_[one.key].push_back(std::move(one));
   }
-  if (--left_ == 0) Finish();
+  if (--left_ == 0) AskDestinations();
 }
 
 void WhyAnswer::Finish() {

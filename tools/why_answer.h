@@ -36,6 +36,7 @@ class WhyAnswer : public std::enable_shared_from_this<WhyAnswer> {
   };
 
   void TakeMessage(queue::MessageFacts facts);
+  // Asks all shards for the next few destinations; when all are known, the end.
   void AskDestinations();
   void TakeDestinations(std::vector<queue::DestinationFacts> facts);
   void Finish();
@@ -48,6 +49,7 @@ class WhyAnswer : public std::enable_shared_from_this<WhyAnswer> {
   uint64_t id_ = 0;
   std::string domain_;
   std::string route_;  // of the domain
+  std::vector<std::string> asked_;  // keys that are still to be asked for, the last first
   size_t left_ = 0;    // shards that have not answered the present question
   queue::MessageFacts message_;
   std::map<std::string, std::vector<queue::DestinationFacts>> destinations_;  // by key

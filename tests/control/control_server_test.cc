@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -37,6 +38,24 @@ class TestHandler final : public ControlHandler {
           [this, reply] { server->Post([reply] { reply->Finish({{"late", true}}); }); });
     } else if (command == "stream") {
       Stream(reply, 0);
+    } else if (command == "long") {
+      reply->Finish({{"text", std::string(size_t{8} << 20, 'x')}});
+    } else if (command == "wait") {
+      // Nothing is said; who asks may go.
+      left = reply;
+      reply->WhenGone([this] { heard_gone = true; });
+    } else if (command == "again") {
+      if (left == nullptr) return reply->Fail("nobody has left");
+      // All that comes later is a no-op, and nobody waits in vain.
+      bool resumed = false;
+      bool heard = false;
+      left->WhenReady([&resumed] { resumed = true; });
+      left->WhenGone([&heard] { heard = true; });
+      reply->Finish({{"gone", left->gone() && heard_gone},
+                     {"full", left->full()},
+                     {"resumed", resumed},
+                     {"heard", heard},
+                     {"sent", left->Send({{"x", 1}})}});
     } else if (command == "binary") {
       reply->Finish({{"text", std::string("\xff\xfe")}});
     } else if (command == "quit") {
@@ -71,6 +90,8 @@ class TestHandler final : public ControlHandler {
   int last_signal = 0;
   int pauses = 0;
   bool stream_broken = false;
+  bool heard_gone = false;
+  std::shared_ptr<ReplyStream> left;
 };
 
 class ControlServerTest : public testing::Test {
@@ -177,6 +198,48 @@ TEST_F(ControlServerTest, TellsTheStreamThatTheClientHasGone) {
   ASSERT_TRUE(next.Receive(kSeconds).ok());
   thread_.join();
   EXPECT_TRUE(handler_.stream_broken);
+}
+
+TEST_F(ControlServerTest, ASingleAnswerIsNeverCut) {
+  Start();
+  const int fd = RawClient();
+  // And the next request is read when there is room for its answer.
+  const std::string requests = "{\"command\":\"long\"}\n{\"command\":\"long\"}\n";
+  ASSERT_EQ(send(fd, requests.data(), requests.size(), 0), static_cast<ssize_t>(requests.size()));
+  size_t newlines = 0;
+  size_t bytes = 0;
+  std::vector<char> buffer(100'000);
+  while (newlines < 2) {
+    const ssize_t size = recv(fd, buffer.data(), buffer.size(), 0);
+    ASSERT_GT(size, 0);
+    bytes += static_cast<size_t>(size);
+    newlines += static_cast<size_t>(std::count(buffer.begin(), buffer.begin() + size, '\n'));
+  }
+  EXPECT_EQ(bytes, 2 * ((size_t{8} << 20) + std::strlen("{\"text\":\"\"}\n")));
+  close(fd);
+}
+
+TEST_F(ControlServerTest, WhoWaitsForAClientHearsThatItHasGone) {
+  Start();
+  {
+    ControlClient client;
+    ASSERT_TRUE(client.Connect(path_).ok());
+    ASSERT_TRUE(client.Send({{"command", "wait"}}).ok());
+    ControlClient other;  // is answered later than that
+    ASSERT_TRUE(other.Connect(path_).ok());
+    ASSERT_TRUE(other.Send({{"command", "echo"}, {"value", 1}}).ok());
+    ASSERT_TRUE(other.Receive(kSeconds).ok());
+  }
+  ControlClient next;
+  ASSERT_TRUE(next.Connect(path_).ok());
+  ASSERT_TRUE(next.Send({{"command", "again"}}).ok());
+  const auto answer = next.Receive(kSeconds);
+  ASSERT_TRUE(answer.ok()) << answer.status().message();
+  EXPECT_EQ((*answer)["gone"], true);
+  EXPECT_EQ((*answer)["full"], false);
+  EXPECT_EQ((*answer)["resumed"], true);
+  EXPECT_EQ((*answer)["heard"], true);
+  EXPECT_EQ((*answer)["sent"], false);
 }
 
 TEST_F(ControlServerTest, RefusesWhatIsNoRequestAndGoesOn) {

@@ -1,10 +1,13 @@
 // Destinations whose hosts the DNS names: what its answers do to the mail that waits for them.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <bit>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "queue/live_hosts.h"
 #include "tests/queue/shard_world.h"
 
 namespace outbox::queue {
@@ -36,6 +39,65 @@ TEST(DestinationMxTest, MailWaitsForTheAnswerAndIsDelivered) {
   EXPECT_EQ(mail->delivered, 1u);
   EXPECT_EQ(world.connects(kHostA), 1u);
   world.Stop();
+}
+
+// A listing shows the host that is being tried, before it has said anything.
+TEST(DestinationMxTest, TheHostThatIsTriedIsNamed) {
+  ShardWorld world({});
+  world.dns()["example.com"] = {.hosts = {HostA(), HostB()}};
+  world.host(kHostA).step_ns = 10 * kNsPerSecond;
+  world.host(kHostA).up = false;
+  world.host(kHostB).step_ns = 10 * kNsPerSecond;
+  TestMail* mail = world.Send(0, kKey);
+  const auto shown = [&] {
+    return world.post(0).live_hosts()->Read(mail->ticket.host.load());
+  };
+  world.RunFor(kNsPerSecond);
+  EXPECT_EQ(shown(), "a.example[10.0.0.1]:25");
+  ASSERT_TRUE(world.RunUntil([&] { return world.connects(kHostA) == 1; }, kNsPerMinute));
+  world.RunFor(kNsPerSecond);
+  EXPECT_EQ(shown(), "b.example[10.0.0.2]:25");
+  ASSERT_TRUE(world.RunUntilHome(10 * kNsPerMinute));
+  EXPECT_EQ(mail->delivered, 1u);
+  EXPECT_EQ(shown(), "");
+  world.Stop();
+}
+
+TEST(LiveHostsTest, PlacesAreUsedAgain) {
+  LiveHosts hosts(2);
+  const uint32_t first = hosts.Acquire(1);
+  hosts.Set(first, "mx.example[192.0.2.1]:25");
+  EXPECT_EQ(hosts.Read(first), "mx.example[192.0.2.1]:25");
+  hosts.Set(first, std::string(300, 'x'));
+  EXPECT_EQ(hosts.Read(first), std::string(120, 'x'));
+  EXPECT_NE(hosts.Acquire(1), first);
+  EXPECT_NE(hosts.Acquire(0), first);
+  hosts.Release(first);
+  EXPECT_EQ(hosts.Acquire(1), first);
+  hosts.Set(LiveHosts::kNone, "nowhere");
+  EXPECT_EQ(hosts.Read(LiveHosts::kNone), "");
+  // At its bound a host is not shown, and nothing else happens.
+  uint32_t places = 0;
+  while (hosts.Acquire(0) != LiveHosts::kNone) ++places;
+  EXPECT_EQ(places, 65'535u);
+}
+
+TEST(LiveHostsTest, AReaderNeverSeesHalfAName) {
+  LiveHosts hosts(1);
+  const uint32_t place = hosts.Acquire(0);
+  const std::string names[] = {std::string(100, 'a'), std::string(37, 'b'), std::string(120, 'c')};
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    for (size_t i = 0; !stop; ++i) hosts.Set(place, names[i % 3]);
+  });
+  for (int seen = 0; seen < 20'000;) {
+    const std::string name = hosts.Read(place);
+    if (name.empty()) continue;
+    ++seen;
+    EXPECT_TRUE(name == names[0] || name == names[1] || name == names[2]) << name;
+  }
+  stop = true;
+  writer.join();
 }
 
 TEST(DestinationMxTest, HoweverMuchMailOneQuestion) {

@@ -7,7 +7,7 @@ outbox_test(destination_test
     queue/scripted_finder.cc
     queue/scripted_link.cc
     queue/shard_world.cc
-  LINK outbox_queue)
+  LINK outbox_queue Threads::Threads)
 outbox_test(queue_simulation_test
   FILES
     queue/queue_simulation_test.cc

@@ -10,6 +10,7 @@ outbox_test(scenario_test
     scenario/a_big_message_arrives_as_it_was_test.cc
     scenario/a_bounce_that_bounces_test.cc
     scenario/a_listing_among_deliveries_test.cc
+    scenario/a_listing_of_a_thousand_recipients_test.cc
     scenario/a_notice_that_is_not_stored_test.cc
     scenario/accepted_and_delivered_test.cc
     scenario/all_recipients_refused_test.cc

@@ -24,14 +24,22 @@ const core::SocketAddress kListen = {core::IpAddress::V4(10, 0, 0, 1), 25};
 
 struct ShardStory::Listing : QueueListSink {
   bool Lines(std::vector<QueueLine> more) override {
+    // A turn has a time of its own, and one shard's is as good as the other's.
+    if (std::exchange(turn_ns, world->now_ns()) != world->now_ns()) in_turn = 0;
+    in_turn += more.size();
+    most_in_turn = std::max(most_in_turn, in_turn);
     for (QueueLine& line : more) lines.push_back(std::move(line));
     return true;
   }
   bool full() const override { return false; }
   void Done() override { ++done; }
 
+  const io::SimWorld* world = nullptr;
   std::vector<QueueLine> lines;
   size_t done = 0;
+  int64_t turn_ns = 0;
+  size_t in_turn = 0;
+  size_t most_in_turn = 0;
 };
 
 struct ShardStory::Life {
@@ -276,11 +284,14 @@ bool ShardStory::RunUntilEmpty(int64_t limit_ns) {
 
 void ShardStory::StartListing() {
   life_->listings.push_back(std::make_unique<Listing>());
+  life_->listings.back()->world = &world_;
   for (const auto& shard : life_->shards) {
     shard->Post(
         [sink = life_->listings.back().get()](Shard* one) { one->operations().List({}, sink); });
   }
 }
+
+size_t ShardStory::most_listed_in_a_turn() const { return life_->listings.back()->most_in_turn; }
 
 bool ShardStory::ListingDone() const { return life_->listings.back()->done == shards_; }
 

@@ -81,6 +81,8 @@ class ShardStory : public ShardObserver {
   void StartListing();
   bool ListingDone() const;
   std::map<std::string, int> Shown() const;
+  // In one turn of one shard, by the last listing.
+  size_t most_listed_in_a_turn() const;
 
   // In this life, summed over the shards.
   simulation::RelayCounters Counters() const;

@@ -1,5 +1,7 @@
 # tests/tools: the daemon's parts that need no daemon.
 outbox_test(daemon_parts_test
-  FILES tools/descriptor_plan_test.cc
+  FILES
+    tools/descriptor_plan_test.cc
+    tools/queue_answer_test.cc
   LINK outbox_daemon_parts
 )
