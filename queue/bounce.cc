@@ -98,6 +98,13 @@ std::string DateOf(int64_t wall_ns) {
   return std::string(core::FormatRfc5322Date(wall_ns, buffer));
 }
 
+// The same for people: "Sun, 22 Nov 2026 16:43 UTC".
+std::string DayAndTime(int64_t wall_ns) {
+  std::string text = DateOf(wall_ns);
+  text.resize(text.rfind(':'));
+  return text + " UTC";
+}
+
 // "3 days and 4 hours", two units at most.
 std::string Span(int64_t ns) {
   struct Unit {
@@ -170,6 +177,7 @@ std::string HeaderField(const DsnFacts& facts, std::string_view name) {
 
 void Explain(WireWriter* writer, const DsnFacts& facts, const DsnRecipient& recipient) {
   constexpr std::string_view kIndent = "      ";
+  constexpr std::string_view kQuoteIndent = "          ";
   writer->Line({"    ", Presentable(recipient.address)});
   writer->Line("");
   const PlainWords words = ExplainStatus(recipient.enhanced, recipient.code);
@@ -185,23 +193,25 @@ void Explain(WireWriter* writer, const DsnFacts& facts, const DsnRecipient& reci
   Paragraph(writer, what, kIndent);
   const std::string text = Presentable(recipient.text);
   if (recipient.code > 0) {
+    writer->Line("");
+    Paragraph(writer, "The answer of " + Presentable(recipient.mailhost, 256) + " was:", kIndent);
     Paragraph(writer,
-              "In the words of " + Presentable(recipient.mailhost, 256) + ": " +
-                  std::to_string(recipient.code) + " " +
+              std::to_string(recipient.code) + " " +
                   (recipient.enhanced.empty() ? "" : Presentable(recipient.enhanced, 16) + " ") +
                   text,
-              kIndent);
+              kQuoteIndent);
   } else if (!text.empty()) {
+    writer->Line("");
     Paragraph(writer, "In detail: " + text, kIndent);
   }
   writer->Line("");
 }
 
-// "Your message "hello" of Sun, 1 Mar ...": what its sender knows it by.
+// "our message "hello" of Sun, 1 Mar ...", behind a Y or y: what its sender knows it by.
 std::string TheirMessage(const DsnFacts& facts) {
   constexpr size_t kSubjectOctets = 120;
   const std::string subject = HeaderField(facts, "subject");
-  std::string text = "Your message ";
+  std::string text = "our message ";
   // An encoded word (RFC 2047), or octets that we cannot show, would be no help to anybody.
   const bool readable = subject.find("=?") == std::string::npos &&
                         std::all_of(subject.begin(), subject.end(),
@@ -209,7 +219,7 @@ std::string TheirMessage(const DsnFacts& facts) {
   if (readable && subject.find_first_not_of(" \t") != std::string::npos) {
     text += "\"" + Presentable(subject, kSubjectOctets) + "\" ";
   }
-  return text + "of " + DateOf(facts.arrival_wall_ns);
+  return text + "of " + DayAndTime(facts.arrival_wall_ns);
 }
 
 void HumanPart(WireWriter* writer, const DsnFacts& facts) {
@@ -217,23 +227,27 @@ void HumanPart(WireWriter* writer, const DsnFacts& facts) {
   const bool one = facts.recipients.size() == 1;
   const std::string whom = one ? "this recipient:" : "these recipients:";
   if (failed) {
-    Paragraph(writer, TheirMessage(facts) + " could not be delivered to " + whom);
+    Paragraph(writer, "Y" + TheirMessage(facts) + " could not be delivered to " + whom);
   } else {
-    Paragraph(writer, TheirMessage(facts) + " has not been delivered yet to " + whom);
+    Paragraph(writer, "This is only a delay: y" + TheirMessage(facts) +
+                          " has not been delivered yet to " + whom);
   }
   writer->Line("");
   for (const DsnRecipient& recipient : facts.recipients) Explain(writer, facts, recipient);
   if (failed) {
-    Paragraph(writer, std::string("We have stopped trying") + (one ? "." : " for them.") +
-                          " Recipients that are not named here are not affected. If you cannot "
-                          "solve it, please show this message to your postmaster: the technical "
-                          "details are attached.");
-  } else {
+    Paragraph(writer, std::string("We have stopped trying") + (one ? "" : " for them") +
+                          ": if the message is to arrive after all, it must be sent again. This "
+                          "does not concern anybody else to whom you have sent it.");
+    writer->Line("");
     Paragraph(writer,
-              "You need not do anything, and need not send it again: we keep trying" +
-                  (facts.retry_until_wall_ns > 0 ? " until " + DateOf(facts.retry_until_wall_ns) +
-                                                       ", and tell you if we have to give up then."
-                                                 : std::string(".")));
+              "If you do not know what to do, please show this notice, with the technical "
+              "details below, to those who look after your mail.");
+  } else {
+    Paragraph(writer, "You need not do anything, and need not send it again: we keep trying" +
+                          (facts.retry_until_wall_ns > 0
+                               ? " until " + DayAndTime(facts.retry_until_wall_ns) +
+                                     ", and tell you if we have to give up then."
+                               : std::string(".")));
   }
   writer->Line("");
   Paragraph(writer, "This is the mail system at " + Presentable(facts.reporting_mta, 255) +

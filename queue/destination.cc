@@ -216,6 +216,13 @@ void Destination::ReturnWaiting(Ticket* ticket, ReturnReason reason) {
 
 // What keeps the mail that waits from being tried; null: nothing that a sender would understand.
 const RecipientResult* Destination::Trouble() const {
+  // Nobody there is to blame (RFC 3463: 4.4.5 is congestion).
+  static const RecipientResult kInLine = {
+      0, Verdict::kDeferred, 0, "4.4.5", "all connections of this mail system are in use"};
+  if (asking_ && plan() != nullptr &&
+      (shard_->gate->InLine(plan()->site) || shard_->gate->Short(plan()->site))) {
+    return &kInLine;
+  }
   if (hosts_.standing() == HostsStanding::kPutOff) return &hosts_.words();
   if (plan() == nullptr || trouble_.text.empty()) return nullptr;
   return shard_->gate->BlockedUntil(plan()->site) == 0 ? nullptr : &trouble_;

@@ -40,6 +40,8 @@ constexpr Row kRows[] = {
      {"The names of the mail servers of this domain could not be found out.", kAskOtherwise}},
     {"4.4",
      {"The names of the mail servers of this domain could not be found out.", kAskOtherwise}},
+    {"4.5",
+     {"There is more mail under way than can be carried at present, so that it has to wait.", ""}},
     {"4.6", {"The message would go round in circles: mail for this domain is sent back here.", ""}},
     {"4.7", {"The message could not be delivered in the time that was given to it.", ""}},
     {"5.3",

@@ -75,7 +75,7 @@ TEST_F(DsnTest, PermanentRefusalTellsWhoSaidWhat) {
   EXPECT_THAT(dsn, HasSubstr("To: alice@example.org\r\n"));
   EXPECT_THAT(dsn, HasSubstr("Auto-Submitted: auto-replied\r\n"));
   EXPECT_THAT(dsn, HasSubstr("multipart/report; report-type=delivery-status"));
-  EXPECT_THAT(dsn, HasSubstr("In the words of 192.0.2.1:25: 550 5.1.1"));
+  EXPECT_THAT(dsn, HasSubstr("      The answer of 192.0.2.1:25 was:\r\n          550 5.1.1 "));
   EXPECT_THAT(dsn, HasSubstr("Reporting-MTA: dns; relay.example.com\r\n"));
   EXPECT_THAT(dsn, HasSubstr("Final-Recipient: rfc822; bob@example.net\r\nAction: failed\r\n"
                              "Status: 5.1.1\r\nRemote-MTA: dns; [192.0.2.1]\r\n"

@@ -185,6 +185,9 @@ TEST(OwnShortageTest, ADeadlineIsKeptWhileItLasts) {
   TestMail* mail = world.Send(0, KeyOf(1), {.deadline_ns = world.now_ns() + 7 * kNsPerSecond});
   ASSERT_TRUE(world.RunUntilHome(9 * kNsPerSecond));
   EXPECT_EQ(mail->reason, ReturnReason::kDeadline);
+  // What its sender is told is not that the host could not be reached.
+  ASSERT_EQ(mail->ticket.result->failed.size(), 1u);
+  EXPECT_EQ(mail->ticket.result->failed[0].enhanced, "4.4.5");
   TestMail* recalled = world.Send(0, KeyOf(1));
   world.RunFor(3 * kNsPerSecond);
   world.Recall(recalled);
