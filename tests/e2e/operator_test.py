@@ -2,6 +2,7 @@
 being sent."""
 
 import json
+import socket
 import threading
 import time
 
@@ -33,6 +34,30 @@ class Operator(Scenario):
     def filtered(self, relay, *arguments):
         done = relay.cli("queue", "--json", *arguments)
         return sorted(json.loads(line)["recipient"] for line in done.stdout.splitlines())
+
+    def test_one_message_for_a_thousand_destinations(self):
+        # No name server answers: every domain is a destination that waits.
+        relay = self.outbox(f'[resolver]\nservers = ["127.0.0.1:{free_port()}"]\n')
+        everybody = sorted(f"a@d{i}.test" for i in range(1000))
+        message = self.send(relay, everybody)
+        self.assertEqual(self.filtered(relay), everybody)
+        why = json.loads(relay.cli("why", message, "--json").stdout)
+        self.assertEqual(sorted(one["recipient"] for one in why["recipients"]), everybody)
+        self.assertEqual({one["route"] for one in why["recipients"]}, {"mx"})
+        self.assertEqual(sorted(one["destination"] for one in why["destinations"]),
+                         sorted("mx:" + one[2:] for one in everybody))
+        self.assertEqual(relay.cli("why", message).stdout.count("\ndestination mx:d"), 1000)
+        # A reader that takes its time gets all of it, too.
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(relay.control))
+            client.sendall(b'{"command":"why","id":"%s"}\n' % message.encode() * 3)
+            wait_until(lambda: relay.stats()["queued"] == 1000, "another answer")
+            with client.makefile() as answers:
+                for _ in range(3):
+                    self.assertEqual(len(json.loads(answers.readline())["recipients"]), 1000)
+        relay.cli("remove", message)
+        self.assertEqual(relay.queue(), [])
+        relay.check_ledger()
 
     def test_the_queue_by_filters(self):
         busy = self.receiver(on_rcpt=lambda address: "450 4.2.1 mailbox busy")
