@@ -125,8 +125,8 @@ inline constexpr uint32_t kDraftsPerShard = 16'384;
 inline constexpr uint32_t kNoticeRecipients = 64;
 // A state snapshot of a message with the words of its peers; a larger one is written without them.
 inline constexpr size_t kStateBytesMax = 96u << 10;
-// Sites that the shared table holds, a power of two. When it is full of sites in use, mail for a
-// new one waits until one has aged out.
+// Sites that the shared table holds, a power of two. When it is full, backoffs of sites that no
+// mail waits for are forgotten; when all are in use, mail for a new one waits until one is left.
 inline constexpr uint32_t kMaxSites = 1u << 16;
 // Ready tickets of a destination above which lanes open (docs/architecture.md, "Shards, home,
 // tickets").
@@ -178,6 +178,9 @@ inline constexpr uint32_t kCommitTries = 3;
 // Segments that failed or are being moved and not free yet; each makes every done entry 8 bytes
 // longer. At the bound nothing is written until one of them is free.
 inline constexpr uint32_t kSuspectSegmentsMax = 16;
+// A message is read from the spool so often before a command, or the search for a new route, goes
+// on without it and says so; damaged ones are read once.
+inline constexpr int kSpoolReadTries = 3;
 // Bytes that reclaim adds to one batch, so that mail does not wait for it.
 inline constexpr uint32_t kReclaimBytesPerBatch = 256u << 10;
 // Entries that recovery and reclaim look at in a turn.
@@ -196,8 +199,8 @@ inline constexpr uint32_t kSpoolSpacePollMs = 5000;
 // What our questions say that we take by UDP (EDNS0, RFC 6891), and the room for it. Fragments are
 // not to be met below this size; a longer answer comes truncated and is asked for again by TCP.
 inline constexpr size_t kDnsDatagramBytes = 1232;
-// Questions of a shard that are at the servers at once; more wait their turn, first come first
-// served.
+// Questions of a shard that are at the servers at once; more wait their turn, those that had no
+// answer before behind the others (dns/transport.h).
 inline constexpr uint32_t kDnsQuestionsInFlight = 256;
 // Questions of a shard that are at the servers or wait for their turn, some 400 bytes each; one
 // more has no answer for now.

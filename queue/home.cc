@@ -342,11 +342,15 @@ void Home::OnFetched(FetchRequest* request, const core::Status& status, Window w
   --fetches_;
   fetch_free_.push_back(request);
   if (!status.ok()) {
-    context_.log->Damage(std::string("message ") + FormatMessageId(request->ticket->message_id) +
-                         " cannot be read: " + status.ToString());
+    ReportUnreadable(request->ticket->message_id, status);
     window = Window();
   }
   context_.post->Fetched(request->ticket, request->op.part, window);
+}
+
+void Home::ReportUnreadable(uint64_t id, const core::Status& why) {
+  context_.log->Damage(std::string("message ") + FormatMessageId(id) +
+                       " cannot be read: " + why.ToString());
 }
 
 void Home::OnRelease(Ticket* ticket, const Window& window) { ticket->store->Return(window); }

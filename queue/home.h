@@ -112,6 +112,8 @@ class Home : public HomeMail, private NoticeOwner {
   void MaybeReroute(HomeTicket* ticket, const MetaView& meta);
   // The tickets of the message that wait for a new route get it; null: it cannot be read.
   void RouteAgain(Message* message, const MetaView* meta);
+  // An operator's command or a reload cannot do what it should with the message.
+  void ReportUnreadable(uint64_t id, const core::Status& why);
   // Tickets that are to come back for that.
   uint32_t rerouting() const { return rerouting_; }
 

@@ -32,12 +32,14 @@ struct CommandCounts {
   uint64_t done = 0;     // retried: wait no longer; removed: are gone
   uint64_t waiting = 0;  // to be removed when their attempt is over
   uint64_t kept = 0;     // were delivered or returned to their sender meanwhile
+  uint64_t unreadable = 0;  // may be meant, but their message cannot be read from the spool
 
   CommandCounts& operator+=(const CommandCounts& other) {
     found += other.found;
     done += other.done;
     waiting += other.waiting;
     kept += other.kept;
+    unreadable += other.unreadable;
     return *this;
   }
 };
@@ -68,6 +70,7 @@ class QueueCommand : public OperatorWork, private QueueWalker, private RemovalOw
   // QueueWalker
   Interest Look(const Message& message) override;
   void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
+  void OnUnreadable(Message* message, uint32_t from, const core::Status& why) override;
   bool full() const override { return ordered_ >= core::kRecallsMax; }
   // RemovalOwner
   void OnRemoval(int removed, int kept) override;

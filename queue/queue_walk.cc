@@ -95,10 +95,16 @@ bool QueueWalk::VisitNext() {
     return true;
   }
   fetching_ = id;
+  tries_ = 0;
+  Fetch(message);
+  return false;
+}
+
+void QueueWalk::Fetch(Message* message) {
+  ++tries_;
   fetch_.message = message;
   fetch_.part = 0;
   page_store_->Fetch(&fetch_);
-  return false;
 }
 
 void QueueWalk::Skip() {
@@ -108,9 +114,13 @@ void QueueWalk::Skip() {
 
 void QueueWalk::OnFetched(const core::Status& status, Window window) {
   Message* message = page_store_->Find(fetching_);
-  if (status.ok() && message != nullptr && message->home != nullptr) {
+  const bool alive = message != nullptr && message->home != nullptr;
+  if (alive && status.ok()) {
     Read(message, window);
   } else {
+    const bool again = alive && status.code() != core::StatusCode::kDataLoss && !stopping_;
+    if (again && tries_ < core::kSpoolReadTries) return Fetch(message);
+    if (alive) walker_->OnUnreadable(message, from_, status);
     Skip();
   }
   if (window) page_store_->Return(window);
@@ -118,7 +128,11 @@ void QueueWalk::OnFetched(const core::Status& status, Window window) {
 
 void QueueWalk::Read(Message* message, const Window& window) {
   const std::optional<MetaView> meta = MetaView::Parse(window.bytes());
-  if (!meta.has_value()) return Skip();  // damaged: the store has said so
+  if (!meta.has_value()) {
+    const core::Status why(core::StatusCode::kDataLoss, "its meta is damaged");
+    walker_->OnUnreadable(message, from_, why);
+    return Skip();
+  }
   recipients_.clear();
   const uint32_t end = from_ + kPartRecipients + core::kTicketRecipients - 1;
   GroupView group;

@@ -51,6 +51,9 @@ class QueueWalker {
   virtual Interest Look(const Message& message) = 0;
   // A part of the message; with kMeta also its meta, else null. May end its tickets, or all of it.
   virtual void Visit(Message* message, const MetaView* meta, const WalkPart& part) = 0;
+  // Instead of Visit with kMeta: its strings cannot be read from the spool, tried often enough.
+  // That is about its recipients from `from` on.
+  virtual void OnUnreadable(Message* /*message*/, uint32_t /*from*/, const core::Status& /*why*/) {}
   // Nothing more can be taken now; asked before each part.
   virtual bool full() const = 0;
 };
@@ -80,6 +83,7 @@ class QueueWalk {
   void Read(Message* message, const Window& window);
   void Visit(Message* message, const MetaView* meta);
   void Skip();
+  void Fetch(Message* message);
   void OnFetched(const core::Status& status, Window window);
 
   const std::vector<Store*> stores_;
@@ -94,6 +98,7 @@ class QueueWalk {
   uint32_t budget_ = 0;  // of this turn, in recipients
   std::vector<WalkPart::Recipient> recipients_;
   uint64_t fetching_ = 0;  // id
+  int tries_ = 0;          // to read it
   FetchOp fetch_;
   bool stopping_ = false;
   bool done_ = false;

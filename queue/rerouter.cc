@@ -27,10 +27,15 @@ void Rerouter::Tick() {
       reading_.store->Return(window);
       continue;
     }
-    fetch_.message = message;
-    fetch_.part = 0;
-    reading_.store->Fetch(&fetch_);
+    Fetch(message);
   }
+}
+
+void Rerouter::Fetch(Message* message) {
+  ++reading_.tries;
+  fetch_.message = message;
+  fetch_.part = 0;
+  reading_.store->Fetch(&fetch_);
 }
 
 void Rerouter::OnFetched(const core::Status& status, Window window) {
@@ -38,6 +43,9 @@ void Rerouter::OnFetched(const core::Status& status, Window window) {
   std::optional<MetaView> meta;
   if (status.ok()) meta = MetaView::Parse(window.bytes());
   if (message != nullptr && message->home != nullptr) {
+    const bool again = !status.ok() && status.code() != core::StatusCode::kDataLoss;
+    if (again && reading_.tries < core::kSpoolReadTries) return Fetch(message);
+    if (!status.ok()) home_->ReportUnreadable(message->id, status);
     home_->RouteAgain(message, meta.has_value() ? &*meta : nullptr);
   }
   if (window) reading_.store->Return(window);
@@ -59,6 +67,11 @@ void RerouteWalk::Visit(Message* message, const MetaView* meta, const WalkPart& 
       home_->MaybeReroute(ticket, *meta);
     }
   }
+}
+
+// It stays where it is.
+void RerouteWalk::OnUnreadable(Message* message, uint32_t /*from*/, const core::Status& why) {
+  home_->ReportUnreadable(message->id, why);
 }
 
 bool RerouteWalk::full() const { return home_->rerouting() >= core::kRecallsMax; }

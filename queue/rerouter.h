@@ -33,7 +33,7 @@ class Rerouter {
   Rerouter& operator=(const Rerouter&) = delete;
 
   // Some tickets of the message wait for their new route.
-  void Add(Store* store, uint64_t id) { waiting_.push_back({store, id}); }
+  void Add(Store* store, uint64_t id) { waiting_.push_back({store, id, 0}); }
   // Once a turn: a few messages.
   void Tick();
   // Nothing is being read.
@@ -44,8 +44,10 @@ class Rerouter {
   struct Waiting {
     Store* store;
     uint64_t id;  // the message may be finished since
+    int tries = 0;
   };
 
+  void Fetch(Message* message);
   void OnFetched(const core::Status& status, Window window);
 
   Home* const home_;
@@ -70,6 +72,7 @@ class RerouteWalk : public OperatorWork, private QueueWalker {
   // QueueWalker
   Interest Look(const Message& message) override;
   void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
+  void OnUnreadable(Message* message, uint32_t from, const core::Status& why) override;
   bool full() const override;
 
   Home* const home_;

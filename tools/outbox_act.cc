@@ -25,6 +25,9 @@ std::string RetryText(const nlohmann::json& line) {
 std::string RemoveText(const nlohmann::json& line) {
   if (Count(line, "found") == 0) return "nothing in the queue matches\n";
   std::string text = Recipients(Count(line, "done")) + " removed";
+  if (const long long unreadable = Count(line, "unreadable"); unreadable > 0) {
+    text += "; " + std::to_string(unreadable) + " cannot be read from the spool (see the log)";
+  }
   if (const long long kept = Count(line, "kept"); kept > 0) {
     text += "; " + std::to_string(kept) + " had been delivered or returned before";
   }
