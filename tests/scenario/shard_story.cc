@@ -49,6 +49,8 @@ struct ShardStory::Life {
   ClientLimits clients;
   std::vector<std::unique_ptr<core::ShardMetrics>> metrics;
   std::vector<std::unique_ptr<Listing>> listings;
+  size_t events_begin = 0;  // its events, in those of all lives
+  bool recovered = false;   // all that was left by the life before
   std::vector<std::unique_ptr<Shard>> shards;
 };
 
@@ -157,6 +159,7 @@ void ShardStory::Start() {
     route.max_connections = config_.delivery.max_connections;
   }
   life_ = std::make_unique<Life>();
+  life_->events_begin = events_.size();
   ready_ = 0;
   life_->exchange = std::make_unique<Exchange>(shards_);
   std::vector<io::Io*> ios;
@@ -245,6 +248,7 @@ bool ShardStory::Stop() {
     ended = RunUntil(stopped, core::kNsPerMinute);
   }
   if (ended) {
+    left_ = Counters().queued;
     life_->shards.clear();
     life_.reset();
   } else {
@@ -275,7 +279,32 @@ void ShardStory::SendLater(const std::string& from, const std::vector<std::strin
 }
 
 bool ShardStory::RunUntil(const std::function<bool()>& condition, int64_t limit_ns) {
-  return world_.RunUntil(condition, limit_ns) == io::SimWorld::RunResult::kCondition;
+  const bool met = world_.RunUntil(condition, limit_ns) == io::SimWorld::RunResult::kCondition;
+  CheckLedger();
+  return met;
+}
+
+void ShardStory::RunFor(int64_t ns) {
+  world_.RunFor(ns);
+  CheckLedger();
+}
+
+void ShardStory::CheckLedger() {
+  if (life_ == nullptr) return;
+  const RelayCounters counters = Counters();
+  EXPECT_TRUE(counters.AddUp()) << counters.ToString();
+  if (!life_->recovered) {
+    // Each shard says so when it has looked at its log.
+    const std::string said = "\"event\":\"recovered\"";
+    uint32_t times = 0;
+    for (size_t at = life_->events_begin; (at = events_.find(said, at)) != std::string::npos; ++at) {
+      ++times;
+    }
+    life_->recovered = times == shards_;
+  }
+  if (life_->recovered) {
+    EXPECT_EQ(counters.recovered, left_) << counters.ToString();
+  }
 }
 
 bool ShardStory::RunUntilEmpty(int64_t limit_ns) {
@@ -332,7 +361,6 @@ RelayCounters ShardStory::Counters() const {
 void ShardStory::Finish(uint64_t queued) {
   const std::vector<QueueLine> lines = List();
   const RelayCounters counters = Counters();
-  EXPECT_TRUE(counters.AddUp());
   EXPECT_EQ(counters.queued, queued);
   EXPECT_EQ(lines.size(), queued);
   EXPECT_TRUE(Stop()) << "it does not stop";

@@ -2,8 +2,9 @@
 //
 // A story adds scripted servers (each the static route of its domain), starts the relay, hands it
 // mail, lets time pass and looks at what arrived. Stopping and starting again goes on with the same
-// disk. Finish() is the end of every story: the ledger must add up and agree with the listing, the
-// relay must stop, and nobody may have broken the protocol.
+// disk. The ledger must add up whenever time has passed, and from one life to the next. Finish() is
+// the end of every story: the ledger must agree with the listing as well, the relay must stop, and
+// nobody may have broken the protocol.
 #ifndef OUTBOX_TESTS_SCENARIO_SHARD_STORY_H_
 #define OUTBOX_TESTS_SCENARIO_SHARD_STORY_H_
 
@@ -71,7 +72,7 @@ class ShardStory : public ShardObserver {
   // Submits; the answer is not waited for.
   void SendLater(const std::string& from, const std::vector<std::string>& to);
   size_t acknowledged_later() const { return acknowledged_later_; }
-  void RunFor(int64_t ns) { world_.RunFor(ns); }
+  void RunFor(int64_t ns);
   bool RunUntil(const std::function<bool()>& condition, int64_t limit_ns);
   // Until no recipient is queued.
   bool RunUntilEmpty(int64_t limit_ns);
@@ -86,6 +87,9 @@ class ShardStory : public ShardObserver {
 
   // In this life, summed over the shards.
   simulation::RelayCounters Counters() const;
+  // The counters add up, as they must at any moment; and what was left at the last stop has been
+  // found again, once everything was.
+  void CheckLedger();
   int64_t Metric(core::MetricCell core::ShardMetrics::* cell) const;
 
   // The end of the story; see above. `queued`: recipients that must be left.
@@ -115,6 +119,7 @@ class ShardStory : public ShardObserver {
   uint8_t hosts_ = 0;
   size_t ready_ = 0;
   size_t acknowledged_later_ = 0;
+  uint64_t left_ = 0;  // recipients that were queued at the last stop
   std::string events_;
   std::unique_ptr<Life> life_;
 };

@@ -54,6 +54,13 @@ struct RelayCounters {
     return recovered + accepted + generated ==
            delivered + bounced + expired + discarded + removed + queued;
   }
+  std::string ToString() const {
+    return "recovered " + std::to_string(recovered) + " + accepted " + std::to_string(accepted) +
+           " + generated " + std::to_string(generated) + ", delivered " +
+           std::to_string(delivered) + " + bounced " + std::to_string(bounced) + " + expired " +
+           std::to_string(expired) + " + discarded " + std::to_string(discarded) + " + removed " +
+           std::to_string(removed) + " + queued " + std::to_string(queued);
+  }
 };
 
 class Relay {

@@ -62,6 +62,7 @@ class Simulation {
   void PlanDeath();
   void GiveOrder();
   bool RunUntil(const std::function<bool()>& condition, int64_t limit_ns);
+  void CheckCounters();
   void Die();
   void Heal();
   bool Settled() const;
@@ -231,6 +232,7 @@ void Simulation::PlanTrouble() {
 
 // An operator at work. What is asked for need not be there.
 void Simulation::GiveOrder() {
+  CheckCounters();
   if (!relay_up_ || !relay_->ready() || last_message_ == 0) return;
   core::Random& random = world_.random();
   const uint64_t domain_number = random.Below(static_cast<uint64_t>(options_.domains));
@@ -273,7 +275,15 @@ void Simulation::PlanDeath() {
   death_by_kill_ = random.Chance(1, 2);
 }
 
+// Of invariant 1. They add up at any moment, not only when everything is quiet.
+void Simulation::CheckCounters() {
+  if (!relay_up_ || !relay_->ready()) return;
+  const RelayCounters counters = relay_->Counters();
+  if (!counters.AddUp()) Wrong("the counters do not add up: " + counters.ToString());
+}
+
 void Simulation::Die() {
+  CheckCounters();
   if (death_by_kill_ && !world_.crash_pending()) {
     world_.Kill(kRelayNode);
   } else {
@@ -362,8 +372,7 @@ SimulationResult Simulation::Run() {
   Submit(kTriesMax);
   const bool settled = RunUntil([this] { return Settled(); }, options_.heal_ns);
   if (!settled) Wrong("the queue is not empty long after everything was well again");
-  const RelayCounters counters = relay_->Counters();
-  if (!counters.AddUp()) Wrong("the counters do not add up");
+  CheckCounters();
   const std::set<std::string> queued = relay_->Queued();
   // Idle sessions come to their QUIT.
   RunUntil([] { return false; }, 30 * core::kNsPerMinute);
@@ -371,6 +380,7 @@ SimulationResult Simulation::Run() {
   if (!RunUntil([this] { return relay_->stopped(); }, 10 * core::kNsPerMinute)) {
     Wrong("an orderly stop did not come to its end");
   }
+  CheckCounters();
   for (const auto& host : hosts_) {
     for (const TakenMessage& message : host->taken()) ledger_.Taken(message);
     for (const RecipientAnswer& answer : host->answers()) {
