@@ -16,6 +16,14 @@ namespace outbox::queue {
 class AttemptLog {
  public:
   virtual ~AttemptLog() = default;
+  // A session with a host is ready, so long after the connection was begun; it is over, after so
+  // many transactions.
+  virtual void OnConnected(std::string_view /*mailhost*/, int64_t /*took_ns*/) {}
+  virtual void OnDisconnected(std::string_view /*mailhost*/, uint32_t /*transactions*/,
+                              std::string_view /*how*/) {}
+  // A transaction with so many of the ticket's recipients begins.
+  virtual void OnSending(const Ticket& /*ticket*/, std::string_view /*mailhost*/,
+                         size_t /*recipients*/) {}
   // A host has said something about one recipient of the ticket, or the connection was lost before
   // it did (then result.code is 0).
   virtual void OnRecipient(const Ticket& ticket, std::string_view sender,

@@ -52,6 +52,10 @@ LiveHosts* Delivery::live_hosts() const {
 
 int64_t Delivery::now_ns() const { return destination_->shard()->context.io->now_ns(); }
 
+AttemptLog* Delivery::log() const { return destination_->shard()->context.log; }
+
+const std::string& Delivery::host_name() const { return plan_->hosts[host_].name; }
+
 void Delivery::Start(Attempt* attempt) { Connect(attempt); }
 
 bool Delivery::IsHere(const Attempt& attempt) const {
@@ -224,6 +228,7 @@ smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
     opened_ = true;
     timer_.Cancel();
     last_done_ns_ = now_ns();
+    if (log() != nullptr) log()->OnConnected(host_name(), now_ns() - connected_ns_);
     if (!dismissed_) destination_->OnOpened();
   }
   BecomeBusy();
@@ -248,6 +253,9 @@ smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
   WatchWindows();
   next_->ticket->host.store(live_host_, std::memory_order_relaxed);
   next_->BeginTransaction(request);
+  if (log() != nullptr) {
+    log()->OnSending(*next_->ticket, host_name(), request->envelope.recipients.size());
+  }
   next_ = nullptr;
   ++destination_->shard()->counters.transactions;
   return smtp::NextAnswer::kYes;
@@ -307,15 +315,16 @@ void Delivery::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp:
   short_ = judgement.ours;
   if (short_) {
     ++destination_->shard()->counters.shortages;
-    if (AttemptLog* log = destination_->shard()->context.log; log != nullptr) {
-      log->OnShortage(reply.text);
-    }
+    if (log() != nullptr) log()->OnShortage(reply.text);
     destination_->shard()->gate->OnShortage(plan_->site, end == smtp::SessionEnd::kNoPort);
   }
   if (next_ != nullptr && (short_ || IsHere(*next_))) {
     OnNextStranded(end, stage, reply);
   } else if (next_ == nullptr && !opened_ && judgement.unreachable) {
     destination_->OnUnreachable(plan_, connected_ns_);
+  }
+  if (opened_ && log() != nullptr) {
+    log()->OnDisconnected(host_name(), served_, smtp::SessionEndName(end));
   }
   if (opened_ && !dismissed_) destination_->OnLinkClosed();
   opened_ = false;

@@ -16,6 +16,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "core/intrusive_list.h"
 #include "core/timer.h"
@@ -26,6 +27,7 @@
 namespace outbox::queue {
 
 class Attempt;
+class AttemptLog;
 class Destination;
 class LiveHosts;
 struct HostPlan;
@@ -93,6 +95,8 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   void WatchWindows();
   int64_t now_ns() const;
   LiveHosts* live_hosts() const;
+  AttemptLog* log() const;
+  const std::string& host_name() const;
 
   Destination* const destination_;
   HostPlan* plan_;

@@ -186,6 +186,34 @@ void ShardLog::Remember(const Ticket& ticket, std::string_view recipient, std::s
   trail_.Add(std::move(fact));
 }
 
+// What goes well is not told twice: a line for the start of every transaction would double the log.
+// Who looks for trouble with a host can have it.
+void ShardLog::OnConnected(std::string_view mailhost, int64_t took_ns) {
+  if (!events_->Wants(LogLevel::kDebug)) return;
+  events_->Write(LogLevel::kDebug, io_->wall_ns(), "connected")
+      .Field("mailhost", mailhost)
+      .Field("took_ms", took_ns / core::kNsPerMs);
+}
+
+void ShardLog::OnDisconnected(std::string_view mailhost, uint32_t transactions,
+                              std::string_view how) {
+  if (!events_->Wants(LogLevel::kDebug)) return;
+  events_->Write(LogLevel::kDebug, io_->wall_ns(), "disconnected")
+      .Field("mailhost", mailhost)
+      .Field("transactions", static_cast<int64_t>(transactions))
+      .Field("how", how);
+}
+
+void ShardLog::OnSending(const Ticket& ticket, std::string_view mailhost, size_t recipients) {
+  if (!events_->Wants(LogLevel::kDebug)) return;
+  char id[kMessageIdChars];
+  events_
+      ->Write(LogLevel::kDebug, io_->wall_ns(), "sending", FormatMessageId(ticket.message_id, id))
+      .Field("mailhost", mailhost)
+      .Field("recipients", static_cast<int64_t>(recipients))
+      .Field("attempt", static_cast<int64_t>(ticket.attempts) + 1);
+}
+
 void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
                            std::string_view recipient, std::string_view mailhost, Verdict verdict,
                            const RecipientResult& result) {

@@ -54,6 +54,10 @@ class ShardLog : public AttemptLog {
   void Refused(const core::IpAddress& client, std::string_view what, std::string_view why);
 
   // --- Owner: AttemptLog ---
+  void OnConnected(std::string_view mailhost, int64_t took_ns) override;
+  void OnDisconnected(std::string_view mailhost, uint32_t transactions,
+                      std::string_view how) override;
+  void OnSending(const Ticket& ticket, std::string_view mailhost, size_t recipients) override;
   void OnRecipient(const Ticket& ticket, std::string_view sender, std::string_view recipient,
                    std::string_view mailhost, Verdict verdict,
                    const RecipientResult& result) override;

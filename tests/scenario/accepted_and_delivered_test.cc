@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+#include <vector>
+
 #include "tests/scenario/scenario_test.h"
 
 namespace outbox::queue {
@@ -35,6 +39,42 @@ TEST_P(ScenarioTest, AcceptedAndDelivered) {
   EXPECT_THAT(sender_->taken(), IsEmpty());
   EXPECT_EQ(story_.Counters().delivered, 1u);
   story_.Finish();
+}
+
+// Every step has its line, in order; what concerns the message has its id.
+TEST_P(ScenarioTest, TheLogTellsEveryStep) {
+  for (const bool debug : {false, true}) {
+    ShardStory story(GetParam());
+    if (debug) story.config().log.level = core::LogLevel::kDebug;
+    story.AddServer("b.example");
+    story.Start();
+    EXPECT_TRUE(story.Send(kSender, {"bob@b.example"}).acknowledged);
+    ASSERT_TRUE(story.RunUntilEmpty(core::kNsPerMinute));
+    story.RunFor(core::kNsPerMinute);
+    story.Finish();
+    std::vector<std::string> steps;
+    std::set<std::string> ids;
+    const std::string& events = story.events();
+    for (size_t at = 0; at < events.size(); at = events.find('\n', at) + 1) {
+      const std::string line = events.substr(at, events.find('\n', at) - at);
+      const auto value = [&line](const std::string& name) {
+        const size_t begin = line.find("\"" + name + "\":\"");
+        if (begin == std::string::npos) return std::string();
+        const size_t from = begin + name.size() + 4;
+        return line.substr(from, line.find('"', from) - from);
+      };
+      if (value("event") == "recovered") continue;
+      steps.push_back(value("event"));
+      if (!value("id").empty()) ids.insert(value("id"));
+    }
+    if (debug) {
+      EXPECT_THAT(steps, testing::IsSupersetOf({"accepted", "connected", "sending", "delivered",
+                                                "finished", "disconnected"}));
+    } else {
+      EXPECT_THAT(steps, testing::ElementsAre("accepted", "delivered"));
+    }
+    EXPECT_THAT(ids, testing::SizeIs(1));
+  }
 }
 
 }  // namespace

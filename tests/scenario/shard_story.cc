@@ -297,9 +297,8 @@ void ShardStory::CheckLedger() {
     // Each shard says so when it has looked at its log.
     const std::string said = "\"event\":\"recovered\"";
     uint32_t times = 0;
-    for (size_t at = life_->events_begin; (at = events_.find(said, at)) != std::string::npos; ++at) {
-      ++times;
-    }
+    size_t at = events_.find(said, life_->events_begin);
+    for (; at != std::string::npos; at = events_.find(said, at + 1)) ++times;
     life_->recovered = times == shards_;
   }
   if (life_->recovered) {
