@@ -61,6 +61,9 @@ SimulationOptions OptionsOf(uint64_t seed) {
   options.deaths = random.Chance(2, 3) ? static_cast<int>(random.Between(1, 4)) : 0;
   options.wall_jumps = random.Chance(1, 5) ? static_cast<int>(random.Between(1, 2)) : 0;
   options.orders = random.Chance(1, 2) ? static_cast<int>(random.Between(1, 20)) : 0;
+  if (random.Chance(1, 3)) {
+    options.relay.connections_out = static_cast<uint32_t>(random.Between(1, 4));
+  }
   return options;
 }
 
@@ -76,6 +79,9 @@ std::string Describe(const SimulationOptions& o) {
          " jumps of the wall clock, " + std::to_string(o.orders) + " orders, retry " +
          std::to_string(o.relay.retry_ns / core::kNsPerSecond) + " s, at most " +
          std::to_string(o.relay.connections_max) + " connections" +
+         (o.relay.connections_out == UINT32_MAX
+              ? ""
+              : ", " + std::to_string(o.relay.connections_out) + " a shard in all") +
          ppm("byte by byte", network.byte_by_byte_ppm) +
          ppm("refused", network.connect_refused_ppm) +
          ppm("no descriptor", network.connect_error_ppm) +

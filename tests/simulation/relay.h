@@ -35,7 +35,8 @@ struct RelayOptions {
   int64_t retry_ns = core::kNsPerMinute;
   int64_t notify_ns = core::kNever;
   int64_t expire_ns = core::kNsPerHour;
-  uint32_t connections_max = 20;  // per site
+  uint32_t connections_max = 20;          // per site
+  uint32_t connections_out = UINT32_MAX;  // per shard, to all sites
 };
 
 // In recipients, since the start.

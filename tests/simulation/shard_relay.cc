@@ -118,6 +118,7 @@ void ShardRelay::MakeConfig(const RelayOptions& options) {
   periods.retry_until_ns = options.expire_ns;
   config_.delivery.periods = periods;
   config_.delivery.max_connections = options.connections_max;
+  connections_out_ = options.connections_out;
   for (const RelayRoute& route : options.routes) {
     core::RouteConfig made;
     made.name = route.domain;
@@ -221,6 +222,7 @@ void ShardRelay::Start() {
     setup.exchange = life_->exchange.get();
     setup.sites = life_->sites.get();
     setup.clients = life_->clients.get();
+    setup.max_connections_out = connections_out_;
     setup.observer = this;
     setup.metrics = life_->metrics[i].get();
     for (const std::string& name : disk.List(config_.spool)) {

@@ -60,6 +60,7 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   io::SimWorld* world_;
   int shards_max_;
   core::Config config_;
+  uint32_t connections_out_ = UINT32_MAX;      // of a shard
   std::unique_ptr<dns::SimNameServer> names_;  // null: nobody needs it
   std::set<std::string> named_;                // hosts that it knows
   bool healed_ = false;
