@@ -79,6 +79,9 @@ inline constexpr size_t kClientRecipientsMax = 64;
 // A prefix (added header fields) up to this many octets is copied to the commands that leave with
 // it; a longer one is sent from where it lies.
 inline constexpr size_t kClientPrefixCopyMax = 2048;
+// What sessions of a shard whose peers do not read may keep of their messages, so that the windows
+// that these were lent from are free for others; beyond it they keep the windows.
+inline constexpr size_t kSmtpStalledBytes = size_t{64} << 20;
 // Room for the longest command that the client session writes.
 inline constexpr size_t kClientCommandMax = 512;
 

@@ -32,7 +32,15 @@ void Connection::ReceiveInto(std::span<char> into) {
 
 void Connection::Send(std::span<const iovec> parts) {
   CHECK(open() && !sending());
+  cut_ = false;
   io_->Send(&send_, socket_, parts);
+}
+
+void Connection::CutSend() {
+  CHECK(open() && sending());
+  if (cut_) return;
+  cut_ = true;
+  io_->Cancel(&send_);
 }
 
 void Connection::Terminate(End end) {
@@ -86,8 +94,9 @@ void Connection::OnReceiveIntoDone(const OpResult& result) {
 void Connection::OnSendDone(const OpResult& result) {
   if (open()) {
     in_handler_ = true;
-    if (result.result > 0) {
-      handler_->OnSent(static_cast<size_t>(result.result));
+    const bool cut_before_any = cut_ && result.result == -ECANCELED;
+    if (result.result > 0 || cut_before_any) {
+      handler_->OnSent(cut_before_any ? 0 : static_cast<size_t>(result.result));
     } else {
       handler_->OnError(-result.result);
     }

@@ -38,7 +38,8 @@ class Connection {
     virtual void OnReceived(size_t size) = 0;
     // Instead of OnBytes or OnReceived: the peer will send no more. We still may.
     virtual void OnEndOfStream() = 0;
-    // Send is over: the kernel has all `size` bytes and the memory is the owner's again.
+    // Send is over: the kernel has `size` bytes, which are all (or the first ones, also none, after
+    // CutSend), and the memory is the owner's again.
     virtual void OnSent(size_t size) = 0;
     // A receive or a send has failed with `error` (an errno value > 0); the stream is of no more
     // use.
@@ -80,6 +81,10 @@ class Connection {
   // place until then, or until OnClosed. REQUIRES: open(), !sending(), at least one byte.
   void Send(std::span<const iovec> parts);
 
+  // The owner wants the memory of the send in flight back: OnSent comes soon, whatever the peer
+  // does. REQUIRES: open(), sending().
+  void CutSend();
+
   // Ends our side of the stream: FIN after what the kernel has already taken. The peer may go on.
   // REQUIRES: open(), !sending().
   void ShutdownWrite() { io_->ShutdownWrite(socket_); }
@@ -107,6 +112,7 @@ class Connection {
   State state_ = State::kClosed;
   End end_ = End::kGraceful;
   bool in_handler_ = false;
+  bool cut_ = false;  // the send in flight
   Op receive_;
   Op send_;
 };

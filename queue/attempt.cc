@@ -13,6 +13,12 @@
 #include "queue/shard_mail.h"
 
 namespace outbox::queue {
+namespace {
+
+// Looks after which a send that goes on is one that stalls: some two seconds.
+constexpr uint32_t kStalledLooks = 8;
+
+}  // namespace
 
 Attempt::Attempt(Ticket* t, PostOffice* post, AttemptLog* log, int64_t now_ns)
     : ticket(t), started_ns(now_ns), post_(post), log_(log), undecided_(t->mask) {
@@ -60,12 +66,15 @@ void Attempt::GiveUpLease() {
 }
 
 // What the peer has asked for stays: it is about to be sent.
-void Attempt::OnPatience() {
-  if (!std::exchange(waited_, true)) return;
-  if (!asked_) return GiveUpLease();
-  if (lent_ == 0 || !ahead_) return;
-  slow_ = true;
-  GiveUpLease();
+bool Attempt::OnPatience() {
+  if (++waited_ < 2) return false;
+  if (!asked_) {
+    GiveUpLease();
+  } else if (lent_ > 0 && ahead_) {
+    slow_ = true;
+    GiveUpLease();
+  }
+  return lent_ > 0 && waited_ >= kStalledLooks;
 }
 
 void Attempt::OnFetched(uint32_t part, const Window& window) {
@@ -93,7 +102,8 @@ void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
   replied = false;
   lost_early = false;
   window_wanted_ = false;
-  waited_ = asked_ = slow_ = false;
+  waited_ = 0;
+  asked_ = slow_ = false;
   const uint64_t due = again_ != 0 ? again_ : undecided_;
   again_ = 0;
   recipients_.clear();
@@ -120,7 +130,8 @@ smtp::NextAnswer Attempt::NextWindow(smtp::BodyWindow* window) {
 }
 
 bool Attempt::TakeWindowDue() {
-  if (!window_wanted_ || (!broken_ && !ahead_ && !part0_ && ticket->fetching)) return false;
+  if (!window_wanted_ || lent_ > 0) return false;
+  if (!in_transaction || (!broken_ && !ahead_ && !part0_ && ticket->fetching)) return false;
   window_wanted_ = false;
   return true;
 }
@@ -137,7 +148,7 @@ smtp::NextAnswer Attempt::Lend(smtp::BodyWindow* window) {
   if (answer != smtp::NextAnswer::kYes) return answer;
   lent->out = true;
   ++lent_;
-  waited_ = false;
+  waited_ = 0;
   window->token = static_cast<uint64_t>(lent - lent_windows_.data());
   return answer;
 }
@@ -156,13 +167,15 @@ smtp::NextAnswer Attempt::LendInline(smtp::BodyWindow* window, Window* lent) {
   return smtp::NextAnswer::kYes;
 }
 
+// One at a time: the next one waits with us, where it can be given up.
 smtp::NextAnswer Attempt::LendExtent(smtp::BodyWindow* window, Window* lent) {
+  if (lent_ > 0) return smtp::NextAnswer::kLater;
   if (ahead_ && ahead_part_ != next_part_) {  // of an earlier host
     post_->Release(ticket, ahead_);
     ahead_ = {};
   }
   if (!ahead_) {
-    if (!ticket->fetching && (!slow_ || lent_ == 0)) FetchPart(next_part_);
+    if (!ticket->fetching) FetchPart(next_part_);
     return smtp::NextAnswer::kLater;
   }
   window->bytes = ahead_.bytes();
@@ -179,10 +192,6 @@ void Attempt::ReleaseWindow(uint64_t token) {
   post_->Release(ticket, lent.window);
   lent = {};
   --lent_;
-  // Not fetched before, since the peer takes its time.
-  if (slow_ && window_wanted_ && !ahead_ && in_transaction && !ticket->fetching) {
-    FetchPart(next_part_);
-  }
 }
 
 // What this host has taken is committed now, however long the others take.

@@ -50,8 +50,9 @@ class Attempt {
   // Windows that are not being sent go back; what is needed is fetched again.
   void GiveUpLease();
   // Called now and then while it is at a host: the second time without anything sent in between
-  // the windows that it keeps for later are given up.
-  void OnPatience();
+  // the windows that it keeps for later are given up. True when one has been out for some times
+  // more: whoever sends it should free it.
+  bool OnPatience();
   void OnFetched(uint32_t part, const Window& window);
   smtp::NextAnswer NextWindow(smtp::BodyWindow* window);
   // NextWindow has said kLater and has something now. True once.
@@ -139,7 +140,7 @@ class Attempt {
   std::array<Lent, 4> lent_windows_;
   uint32_t lent_ = 0;
   bool window_wanted_ = false;  // NextWindow has said kLater
-  bool waited_ = false;  // OnPatience has been called since something moved
+  uint32_t waited_ = 0;  // times that OnPatience has been called since something moved
   bool asked_ = false;   // the peer wants the body of this transaction
   bool slow_ = false;    // and takes so long that nothing is fetched ahead
   bool broken_ = false;

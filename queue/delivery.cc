@@ -124,9 +124,11 @@ void Delivery::OnTimer() {
     if (next_ != nullptr) next_->GiveUpLease();
   } else {
     if (next_ != nullptr) next_->OnPatience();
+    bool stalled = false;
     for (Attempt* attempt : hand_) {
-      if (attempt != nullptr) attempt->OnPatience();
+      if (attempt != nullptr && attempt->OnPatience()) stalled = true;
     }
+    if (stalled) link_->FreeWindow();
     if (in_hand_ > 0 || next_ != nullptr) WatchWindows();
   }
 }
@@ -268,6 +270,11 @@ smtp::NextAnswer Delivery::NextWindow(uint64_t cookie, smtp::BodyWindow* window)
 void Delivery::ReleaseWindow(uint64_t cookie, uint64_t token) {
   Attempt* attempt = AttemptOf(cookie);
   attempt->ReleaseWindow(token);
+  // It may be at another host by now, and has waited for this one.
+  Delivery* const at = attempt->delivery;
+  if (at != nullptr && at->link_ != nullptr && attempt->TakeWindowDue()) {
+    at->link_->OfferWindow(cookie);
+  }
   destination_->MaybeReturn(attempt);  // may delete it
 }
 

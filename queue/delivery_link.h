@@ -25,6 +25,9 @@ class DeliveryLink {
   // NextWindow(cookie) has said kLater and would now say something else. May ask at once.
   // REQUIRES: it has, and this was not called since.
   virtual void OfferWindow(uint64_t cookie) = 0;
+  // The host has read nothing for a while: a window that is being sent should go back if that can
+  // be. May release it at once or later.
+  virtual void FreeWindow() {}
   // QUIT, after what is in hand; OnSessionEnd follows.
   virtual void Quit() = 0;
   // At once, whatever is in hand; OnSessionEnd follows, from the loop.

@@ -13,6 +13,7 @@ class SmtpLink : public DeliveryLink {
 
   void Poke() override { connection_.Poke(); }
   void OfferWindow(uint64_t) override { connection_.OfferWindow(); }
+  void FreeWindow() override { connection_.FreeWindow(); }
   void Quit() override { connection_.Quit(); }
   void Abandon(smtp::SessionEnd why) override { connection_.Abandon(why); }
   std::string Talk() const override { return connection_.talk().Text(); }

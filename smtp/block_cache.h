@@ -38,9 +38,22 @@ class BlockCache {
   static std::span<char> Memory(const Block& block) { return {block.get(), kBytes}; }
   size_t out() const { return out_; }
 
+  // Room for `bytes` of messages that were lent to us and that a peer does not read; false: there
+  // is none. Given back by the same number.
+  bool Reserve(size_t bytes) {
+    if (bytes > core::kSmtpStalledBytes - stalled_) return false;
+    stalled_ += bytes;
+    return true;
+  }
+  void Unreserve(size_t bytes) {
+    CHECK(bytes <= stalled_);
+    stalled_ -= bytes;
+  }
+
  private:
   std::vector<Block> free_;
   size_t out_ = 0;
+  size_t stalled_ = 0;
 };
 
 }  // namespace outbox::smtp

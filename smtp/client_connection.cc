@@ -1,6 +1,8 @@
 #include "smtp/client_connection.h"
 
 #include <cerrno>
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "core/check.h"
@@ -120,7 +122,7 @@ void ClientConnection::OnClosed() {
 void ClientConnection::ReportEnd() {
   timer_.Cancel();
   ReleaseWindows();
-  if (sending_ != nullptr) context_->blocks->Give(std::move(sending_));
+  GiveSent();
   running_ = false;
   source_->OnSessionEnd(end_, end_result_.stage, end_result_.reply);
 }
@@ -315,9 +317,58 @@ bool ClientConnection::AskForWindow() {
   return body_.has_window;
 }
 
-void ClientConnection::OnSent(size_t) {
-  context_->blocks->Give(std::move(sending_));
-  progress_ = true;
+// What the last send was made of.
+void ClientConnection::GiveSent() {
+  if (sending_ != nullptr) context_->blocks->Give(std::move(sending_));
+  rest_.reset();
+  context_->blocks->Unreserve(std::exchange(rest_room_, 0));
+  cut_ = false;
+}
+
+size_t ClientConnection::PartBytes() const {
+  size_t bytes = 0;
+  for (size_t i = 0; i < part_count_; ++i) bytes += parts_[i].iov_len;
+  return bytes;
+}
+
+void ClientConnection::FreeWindow() {
+  if (!connection_.open() || ended_ || !window_in_flight_ || cut_) return;
+  const size_t room = PartBytes();
+  if (!context_->blocks->Reserve(room)) return;
+  rest_room_ = room;
+  cut_ = true;
+  connection_.CutSend();
+}
+
+// Not for the first `sent` bytes: the kernel has those.
+void ClientConnection::SendRest(size_t sent) {
+  const size_t size = PartBytes() - sent;
+  auto rest = std::make_unique<char[]>(size);
+  size_t at = 0;
+  for (size_t i = 0; i < part_count_; ++i) {
+    const size_t skip = std::min(sent, parts_[i].iov_len);
+    sent -= skip;
+    const size_t length = parts_[i].iov_len - skip;
+    if (length > 0) memcpy(rest.get() + at, static_cast<char*>(parts_[i].iov_base) + skip, length);
+    at += length;
+  }
+  if (sending_ != nullptr) context_->blocks->Give(std::move(sending_));
+  rest_ = std::move(rest);
+  cut_ = false;
+  parts_[0] = {rest_.get(), size};
+  part_count_ = 1;
+  connection_.Send({parts_, 1});
+}
+
+void ClientConnection::OnSent(size_t size) {
+  if (size < PartBytes()) {
+    CHECK(cut_);
+    SendRest(size);
+    progress_ = size > 0;
+  } else {
+    GiveSent();
+    progress_ = true;
+  }
   if (std::exchange(window_in_flight_, false)) {
     busy_ = true;
     source_->ReleaseWindow(window_cookie_, window_token_);

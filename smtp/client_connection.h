@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -70,6 +71,10 @@ class ClientConnection final : private io::Connection::Handler {
   // After kLater: NextWindow can be asked again. May call the source before it returns.
   void OfferWindow();
 
+  // The peer does not read: the window that is being sent goes back soon all the same, if there is
+  // room to keep what is left of it (BlockCache::Reserve).
+  void FreeWindow();
+
   // Ends the session when what is in hand is done. Asks for no more transactions.
   void Quit();
   // Gives up at once, with a reset. What is undecided is lost; results and the end, which is `why`,
@@ -116,6 +121,9 @@ class ClientConnection final : private io::Connection::Handler {
   void EndWithoutSession(SessionEnd end, std::string text);
   SessionEnd EndOfConnect(int error) const;
   void ReleaseWindows();
+  void GiveSent();
+  size_t PartBytes() const;
+  void SendRest(size_t sent);
   void ReportEnd();
   void UpdateTimer();
   int64_t TimeoutNs() const;
@@ -147,6 +155,9 @@ class ClientConnection final : private io::Connection::Handler {
   uint64_t window_cookie_ = 0;
   uint64_t window_token_ = 0;
   BlockCache::Block sending_;
+  std::unique_ptr<char[]> rest_;  // of a send that was cut, instead of `sending_` and the window
+  size_t rest_room_ = 0;          // reserved for it
+  bool cut_ = false;              // the send in flight is being cut
   iovec parts_[4] = {};
   size_t part_count_ = 0;
   Talk talk_;

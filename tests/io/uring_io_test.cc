@@ -315,6 +315,35 @@ TEST_P(UringIoTest, MorePartsThanOneCallTakes) {
   io_->CloseSocket(server, false);
 }
 
+// Its peer does not read. What the kernel had taken by then arrives, and not a byte more.
+TEST_P(UringIoTest, ACancelledSendSaysHowMuchWasSent) {
+  const auto [client, server] = Connected();
+  const std::string text = Pattern(64u << 20);
+  const iovec part = Part(text);
+  Waiter send(io_);
+  io_->Send(&send.op, client, {&part, 1});
+  const int64_t until_ns = io_->now_ns() + 20 * core::kNsPerMs;
+  while (io_->now_ns() < until_ns) io_->Turn(until_ns);
+  ASSERT_TRUE(send.results.empty());  // more than any socket holds
+  io_->Cancel(&send.op);
+  const int32_t sent = Finish(&send);
+  ASSERT_GT(sent, 0);
+  ASSERT_LT(static_cast<size_t>(sent), text.size());
+  io_->ShutdownWrite(client);
+  std::string received;
+  Waiter receive(io_);
+  do {
+    receive.Clear();
+    io_->Recv(&receive.op, server);
+    ASSERT_GE(Finish(&receive), 0);
+    received += receive.bytes;
+  } while (receive.result() > 0);
+  EXPECT_EQ(received.size(), static_cast<size_t>(sent));
+  EXPECT_TRUE(text.starts_with(received));
+  io_->CloseSocket(client, false);
+  io_->CloseSocket(server, false);
+}
+
 TEST_P(UringIoTest, AFullDeviceIsAResult) {
   Waiter w(io_);
   io_->Open(&w.op, "/dev/full", OpenOptions{.write = true});

@@ -30,6 +30,7 @@ void ScriptedLink::Poke() {
 }
 
 void ScriptedLink::OfferWindow(uint64_t cookie) {
+  if (ended_) return;
   CHECK(!in_source_ && wants_window_ && cookie == in_hand_.front()->request.cookie);
   wants_window_ = false;
   Later(&ScriptedLink::SendBody);

@@ -28,9 +28,9 @@ std::string Well(int i) { return "well" + std::to_string(i) + ".example"; }
 class SlowHostsTest : public ScenarioTest {
  protected:
   // The hosts are slow at this point of the dialogue.
-  void Tell(const std::string& at) {
+  void Tell(const std::string& at, const std::string& text = "hello\r\n") {
     const ScriptRule slow = {.at = at, .reply = "", .then = ScriptRule::Then::kStall};
-    const std::string content = "Subject: x\r\n\r\nhello\r\n";
+    const std::string content = "Subject: x\r\n\r\n" + text;
     std::vector<ScriptedServer*> servers;
     for (int i = 0; i < kSlow; ++i) {
       servers.push_back(story_.AddServer(Slow(i), {{.at = "MAIL", .reply = "451 4.3.0 later"}}));
@@ -81,6 +81,21 @@ class SlowHostsTest : public ScenarioTest {
 TEST_P(SlowHostsTest, InAnswerToMail) { Tell("MAIL"); }
 
 TEST_P(SlowHostsTest, InAnswerToData) { Tell("DATA"); }
+
+// More than the network holds: what is being sent stalls.
+TEST_P(SlowHostsTest, WithinTheMessage) {
+  std::string text;
+  for (int i = 0; i < 1500; ++i) text += "A line of some length " + std::string(40, 'x') + "\r\n";
+  story_.world().mutable_options().network.window_bytes_max = 16 * 1024;
+  Tell("body", text);
+}
+
+TEST_P(SlowHostsTest, WithinALargeMessage) {
+  std::string text;
+  for (int i = 0; i < 9000; ++i) text += "A line of some length " + std::string(40, 'y') + "\r\n";
+  story_.world().mutable_options().network.window_bytes_max = 16 * 1024;
+  Tell("body", text);
+}
 
 TEST_P(SlowHostsTest, BehindTheFinalDot) { Tell("."); }
 
