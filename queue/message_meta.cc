@@ -13,6 +13,17 @@ constexpr uint32_t kFixedBytes = 64;
 constexpr uint32_t kExtentBytes = 24;
 constexpr uint32_t kGroupHeadBytes = 24;
 
+void PutExtents(char* at, std::span<const Extent> extents) {
+  for (const Extent& extent : extents) {
+    Put<uint64_t>(at, extent.generation);
+    Put<uint32_t>(at + 8, extent.offset);
+    Put<uint32_t>(at + 12, extent.length);
+    Put<uint32_t>(at + 16, extent.crc);
+    Put<uint32_t>(at + 20, 0);
+    at += kExtentBytes;
+  }
+}
+
 }  // namespace
 
 uint32_t GroupView::retry_s(uint32_t i) const {
@@ -247,15 +258,16 @@ std::span<const char> MetaBuilder::Finish() {
   Add<uint16_t>(&out_, static_cast<uint16_t>(reverse_path_.size()));
   Add<uint16_t>(&out_, static_cast<uint16_t>(client_.size()));
   Add<uint32_t>(&out_, static_cast<uint32_t>(groups_.size()));
-  for (const Extent& extent : extents_) {
-    Add<uint64_t>(&out_, extent.generation);
-    Add<uint32_t>(&out_, extent.offset);
-    Add<uint32_t>(&out_, extent.length);
-    Add<uint32_t>(&out_, extent.crc);
-    Add<uint32_t>(&out_, 0);
-  }
+  out_.resize(out_.size() + extents_.size() * kExtentBytes);
+  PutExtents(out_.data() + kFixedBytes, extents_);
   out_.append(reverse_path_).append(client_).append(groups_).append(prefix_);
   return out_;
+}
+
+void ReplaceExtents(std::span<char> meta, std::span<const Extent> extents) {
+  const auto view = MetaView::Parse(meta);
+  CHECK(view.has_value() && view->extent_count() == extents.size());
+  PutExtents(meta.data() + Get<uint16_t>(meta.data() + 6), extents);
 }
 
 }  // namespace outbox::queue

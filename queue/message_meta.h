@@ -158,6 +158,10 @@ class MetaView {
 //   for each destination, ascending by key: builder.AddGroup(...), then builder.AddRecipient(...)
 //   each builder.SetPrefix(...); builder.SetBody(...) or builder.SetExtents(...) op.meta =
 //   builder.Finish();   // stays valid until the next Start
+// Overwrites the places of the body in an encoded meta. REQUIRES: Parse takes `meta`; as many
+// extents as it has.
+void ReplaceExtents(std::span<char> meta, std::span<const Extent> extents);
+
 class MetaBuilder {
  public:
   void Start(uint64_t id, int64_t accepted_wall_ns, uint8_t flags, std::string_view reverse_path,

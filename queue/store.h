@@ -152,7 +152,8 @@ struct FetchOp {
 
   Message* message = nullptr;  // live when Fetch is called; not looked at afterwards
   uint32_t part = 0;
-  // part >= 1: which extent, from the meta that the caller holds (MetaView::extent(part - 1)).
+  // part >= 1: which extent, from the meta that the caller holds (MetaView::extent(part - 1)). When
+  // reclaim has moved the body since, the piece is found nevertheless.
   Extent extent;
   void* owner = nullptr;
   Callback done = nullptr;
@@ -190,6 +191,7 @@ struct StoreStats {
   uint64_t segments_free = 0;
   uint64_t hot_bytes = 0;    // memory of the hot tail that leases hold
   uint64_t moved_bytes = 0;  // by reclaim
+  uint64_t moved_bodies = 0;
   uint64_t damages = 0;      // reported since the start
 };
 

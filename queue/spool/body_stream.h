@@ -24,7 +24,6 @@
 
 namespace outbox::queue {
 
-class Store;
 class StreamWriter;  // queue/spool/stream_writer.h; does the work
 struct StreamBuffer;
 
@@ -49,7 +48,7 @@ class BodyStream {
     on_finished_ = [](void* o, const core::Status& s) { (static_cast<Owner*>(o)->*Finished)(s); };
   }
 
-  bool active() const { return store_ != nullptr; }
+  bool active() const { return writer_ != nullptr; }
   // Where the next bytes go; empty: wait for OnRoom. Receive into it, then Advance by what came.
   // REQUIRES: filling.
   std::span<char> room();
@@ -72,7 +71,6 @@ class BodyStream {
   friend class StreamWriter;
   friend struct StreamBuffer;
 
-  Store* store_ = nullptr;
   StreamWriter* writer_ = nullptr;
   void* owner_ = nullptr;
   OnRoom on_room_ = nullptr;

@@ -90,11 +90,15 @@ bool Fetcher::Locate(const FetchOp& op, Buffer* buffer) {
     buffer->start = place.offset;
     buffer->length = place.length;
   } else {
-    segment = log_->segments.ByGeneration(op.extent.generation);
-    buffer->start = op.extent.offset;
-    buffer->length = op.extent.length;
+    // The caller's extent may be of a meta that was read before the body was moved.
+    const auto found = log_->extents.find(message->id);
+    if (found == log_->extents.end() || op.part > found->second.size()) return false;
+    const Extent& extent = found->second[op.part - 1];
+    if (extent.length != op.extent.length || extent.crc != op.extent.crc) return false;
+    segment = log_->segments.ByGeneration(extent.generation);
+    buffer->start = extent.offset;
+    buffer->length = extent.length;
   }
-  // An extent is the caller's word for it: it may name a use that is just ending.
   if (segment == nullptr || !segment->in_use() || segment->state == SegmentState::kRetiring) {
     return false;
   }

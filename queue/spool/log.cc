@@ -27,6 +27,7 @@ Log::Log(io::Io* the_io, const StoreOptions& the_options)
       fetcher(this),
       streams(this),
       reclaimer(this),
+      extent_mover(this),
       recovery(this) {
   CHECK(options.segment_bytes % kBlock == 0 && options.batch_bytes_max % kBlock == 0);
   CHECK(options.segment_bytes >= 16 * kBlock && options.segment_bytes <= (1u << 31));
@@ -67,12 +68,32 @@ void Log::Drop(Message* message) {
 void Log::DropExtents(uint64_t id) {
   const auto found = extents.find(id);
   if (found == extents.end()) return;
-  for (const Extent& extent : found->second) {
-    const Segment* segment = segments.ByGeneration(extent.generation);
-    CHECK(segment != nullptr);
-    segments.DropExtent(segment->number, Align(extent.length, kBlock));
-  }
+  for (const Extent& extent : found->second) DropExtent(extent);
   extents.erase(found);
+}
+
+void Log::DropExtent(const Extent& extent) {
+  if (extent.length == 0) return;
+  const Segment* segment = segments.ByGeneration(extent.generation);
+  CHECK(segment != nullptr);
+  segments.DropExtent(segment->number, Align(extent.length, kBlock));
+}
+
+void Log::MoveExtents(uint64_t id, std::vector<Extent>* fresh) {
+  std::vector<Extent>& list = extents[id];
+  CHECK(list.size() >= fresh->size());
+  for (size_t i = 0; i < fresh->size(); ++i) {
+    DropExtent(list[i]);
+    list[i] = (*fresh)[i];
+    stats.moved_bytes += list[i].length;
+  }
+  fresh->clear();
+}
+
+void Log::KeepExtents(uint64_t id, std::vector<Extent>* kept) {
+  std::vector<Extent>& list = extents[id];
+  list.insert(list.end(), kept->begin(), kept->end());
+  kept->clear();
 }
 
 bool Log::accepting() const {
@@ -108,7 +129,8 @@ void Log::Tick() {
   pool.Tick(now);
   if (recovery.finished() && writable) {
     RetireDead();
-    reclaimer.Tick();
+    if (extent_mover.idle()) reclaimer.Tick();
+    if (reclaimer.idle()) extent_mover.Tick();
   }
   streams.Tick();
   pool.Tick(now);  // once more: a stream may have asked for a segment, and nothing else may wake us
@@ -123,8 +145,9 @@ int64_t Log::NextDeadline() const {
   if (recovery.due() || fetcher.due() || streams.due()) return 0;
   if (recovery.finished() && running && (segments.may_be_dead() || reclaimer.due())) return 0;
   int64_t next = std::min(writer.NextDeadline(), pool.NextDeadline());
-  if (running && recovery.finished() && reclaimer.NextDeadline() > io->now_ns()) {
-    next = std::min(next, reclaimer.NextDeadline());
+  if (running && recovery.finished()) {
+    if (reclaimer.NextDeadline() > io->now_ns()) next = std::min(next, reclaimer.NextDeadline());
+    next = std::min(next, extent_mover.NextDeadline());
   }
   return next;
 }
@@ -137,7 +160,9 @@ void Log::RetireDead() {
   uint32_t retired = 0;
   for (uint32_t i = 0; i < segments.count(); ++i) {
     Segment& segment = segments[i];
-    if (!segment.dead() || reclaimer.moving(&segment)) continue;
+    if (!segment.dead() || reclaimer.moving(&segment) || extent_mover.moving(&segment)) {
+      continue;
+    }
     pool.Retire(&segment);
     if (++retired == kRetirePerTick) {
       segments.set_may_be_dead(true);
@@ -171,10 +196,11 @@ void Log::FinishFlush() {
 }
 
 void Log::StartClose(std::function<void(const core::Status&)> done) {
-  CHECK(phase_ == Phase::kRunning && streams.active() == 0);
-  close_done_ = std::move(done);
   recovery.Stop();
   reclaimer.Stop();
+  extent_mover.Stop();
+  CHECK(phase_ == Phase::kRunning && streams.active() == 0);
+  close_done_ = std::move(done);
   StartFlush([this](const core::Status& status) {
     phase_ = Phase::kClosing;
     pool.Stop();
@@ -188,6 +214,7 @@ void Log::Abandon() {
   streams.Abandon();
   pool.Abandon();
   reclaimer.Abandon();
+  extent_mover.Abandon();
   recovery.Abandon();
 }
 

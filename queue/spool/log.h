@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "queue/spool/extent_mover.h"
 #include "queue/spool/fetcher.h"
 #include "queue/spool/hot_tail.h"
 #include "queue/spool/message_table.h"
@@ -41,6 +42,11 @@ class Log {
   void Drop(Message* message);
   void AddExtents(const MetaView& meta);
   void DropExtents(uint64_t id);
+  void DropExtent(const Extent& extent);
+  // The message's body lies in `fresh` now; takes them, and drops those of before.
+  void MoveExtents(uint64_t id, std::vector<Extent>* fresh);
+  // Takes further extents, which die with the message: a record that names them may come back.
+  void KeepExtents(uint64_t id, std::vector<Extent>* extents);
 
   bool accepting() const;
   core::Status status() const;
@@ -58,7 +64,8 @@ class Log {
   StoreStats stats;
   Segments segments;
   MessageTable messages;
-  // Big messages only: their extents, to know what dies with them.
+  // Big messages only: the extents of the body in order, and behind them those that only die with
+  // the message. A piece that recovery could not find has length 0.
   absl::flat_hash_map<uint64_t, std::vector<Extent>> extents;
   HotTail hot;
   SegmentPool pool;
@@ -66,6 +73,7 @@ class Log {
   Fetcher fetcher;
   StreamWriter streams;
   Reclaimer reclaimer;
+  ExtentMover extent_mover;
   Recovery recovery;
   uint64_t next_counter = 1;
   bool writable = false;

@@ -132,6 +132,7 @@ void Recovery::CountExtents(const MetaView& meta) {
     const Segment* segment = log_->segments.ByGeneration(extent.generation);
     if (segment == nullptr || segment->kind != SegmentKind::kExtents) {
       ++lost;
+      list.emplace_back();
       continue;
     }
     list.push_back(extent);

@@ -40,7 +40,7 @@ void Store::Commit(CommitOp* op) { log_->writer.Commit(op); }
 void Store::Done(Message* message) { log_->writer.Done(message); }
 
 bool Store::BeginStream(BodyStream* stream) {
-  return log_->accepting() && log_->streams.Begin(this, stream);
+  return log_->accepting() && log_->streams.Begin(stream);
 }
 
 Window Store::Lease(const Message* message) {

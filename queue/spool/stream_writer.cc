@@ -17,7 +17,7 @@ constexpr uint32_t kBuffersPerStream = 2;
 
 }  // namespace
 
-BodyStream::~BodyStream() { CHECK(store_ == nullptr); }
+BodyStream::~BodyStream() { CHECK(!active()); }
 
 std::span<char> BodyStream::room() {
   if (filling_ == nullptr) return {};
@@ -59,12 +59,11 @@ void StreamBuffer::OnWritten(const io::OpResult& result) { writer->OnWritten(thi
 
 StreamWriter::~StreamWriter() { CHECK(idle() && active_ == 0); }
 
-bool StreamWriter::Begin(Store* store, BodyStream* stream) {
+bool StreamWriter::Begin(BodyStream* stream) {
   CHECK(!stream->active());
   if (active_ >= core::kStreamsPerLog) return false;
   ++active_;
   log_->pool.WantExtents();
-  stream->store_ = store;
   stream->writer_ = this;
   stream->filling_ = nullptr;
   stream->filled_ = 0;
@@ -225,21 +224,12 @@ void StreamWriter::FailStream(BodyStream* stream, const core::Status& status) {
   if (!stream->link_.linked()) waiting_.PushBack(stream);
 }
 
-void StreamWriter::DropExtents(std::span<const Extent> extents) {
-  for (const Extent& extent : extents) {
-    if (extent.length == 0) continue;  // was never written
-    Segment* segment = log_->segments.ByGeneration(extent.generation);
-    CHECK(segment != nullptr);
-    log_->segments.DropExtent(segment->number, Align(extent.length, kBlock));
-  }
-}
-
 void StreamWriter::Aborted(BodyStream* stream) {
   if (stream->filling_ != nullptr) FreeBuffer(stream->filling_);
   for (const auto& buffer : buffers_) {
     if (buffer->stream == stream) buffer->stream = nullptr;  // writes end by themselves
   }
-  DropExtents(stream->extents_);
+  for (const Extent& extent : stream->extents_) log_->DropExtent(extent);
   End(stream);
 }
 
@@ -264,7 +254,7 @@ void StreamWriter::End(BodyStream* stream) {
   if (stream->link_.linked()) stream->link_.Unlink();
   stream->filling_ = nullptr;
   stream->extents_.clear();
-  stream->store_ = nullptr;
+  stream->writer_ = nullptr;
   stream->finishing_ = stream->finished_ = stream->failed_ = false;
   --active_;
 }

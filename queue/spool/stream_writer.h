@@ -37,7 +37,7 @@ class StreamWriter {
   explicit StreamWriter(Log* log) : log_(log) {}
   ~StreamWriter();
 
-  bool Begin(Store* store, BodyStream* stream);
+  bool Begin(BodyStream* stream);
   // Finds places for what waits, gives buffers to streams that wait for one, finishes. Callbacks.
   void Tick();
   void Abandon();
@@ -65,7 +65,6 @@ class StreamWriter {
   bool Place(StreamBuffer* buffer);
   void OnWritten(StreamBuffer* buffer, int32_t result);
   void FailStream(BodyStream* stream, const core::Status& status);
-  void DropExtents(std::span<const Extent> extents);
   void End(BodyStream* stream);
 
   Log* log_;

@@ -41,6 +41,9 @@ class Writer {
     RecordPlace from;
     std::span<const char> data;
     RecordPlace to;
+    // Of a message whose body was moved: where `data` says that it lies now. Emptied when the
+    // message has them, or when a write that failed may have left a record that names them.
+    std::vector<Extent>* extents = nullptr;
   };
   void AddMove(const Move& move);
   uint32_t moves_waiting() const { return moves_waiting_; }

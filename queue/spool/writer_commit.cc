@@ -155,12 +155,15 @@ void Writer::ApplyState(Message* message, const RecordPlace& place) {
 void Writer::ApplyMove(const Move& move) {
   if (move.type == EntryType::kDone) return;
   Message* message = log_->messages.Find(move.id);
+  // Nothing of a message with a move in flight is written behind the move.
+  CHECK(move.extents == nullptr || (message != nullptr && message->place == move.from));
   if (message == nullptr) return;
   if (IsMessage(move.type)) {
     if (!(message->place == move.from)) return;
     log_->segments.DropMessage(*message);
     message->place = move.to;
     log_->segments.AddMessage(*message);
+    if (move.extents != nullptr) log_->MoveExtents(move.id, move.extents);
   } else {
     if (!(message->state == move.from)) return;
     log_->segments.DropState(*message);
@@ -202,6 +205,9 @@ void Writer::Unstage(Batch* batch) {
   for (Message* message : batch->dones) --message->staged;
   dones_.insert(dones_.begin(), batch->dones.begin(), batch->dones.end());
   ghosts_.insert(ghosts_.end(), batch->ghosts.begin(), batch->ghosts.end());
+  for (const Move& move : batch->moves) {
+    if (move.extents != nullptr) log_->KeepExtents(move.id, move.extents);
+  }
   moves_waiting_ -= static_cast<uint32_t>(batch->moves.size());
   if (!batch->moves.empty()) ++move_failures_;
   if (lazy_since_ns_ == 0) lazy_since_ns_ = log_->io->now_ns();

@@ -80,6 +80,7 @@ void Ledger::Found(Message* message, const MetaView& meta, const StateView& stat
       meta.recipient_count() != Recipients(entry->id) || meta.body_bytes() != entry->body_bytes) {
     Problem(entry->id, "envelope differs");
   }
+  if (meta.extent_count() > 0) entry->first_extent = meta.extent(0);
   uint32_t version = 0;
   uint32_t pending = meta.recipient_count();
   StatePart part;

@@ -23,6 +23,7 @@ struct LedgerEntry {
   Fate fate = Fate::kSent;
   uint32_t body_bytes = 0;
   uint32_t stuffed_dots = 0;
+  Extent first_extent;       // of a big body, as it was when the message came or was found
   uint32_t state_acked = 0;  // version of the newest acknowledged state; 0: untouched
   uint32_t state_sent = 0;   // of the newest state that was started
   bool done_sent = false;

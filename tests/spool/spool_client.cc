@@ -18,7 +18,10 @@ struct SpoolClient::AppendSlot {
   void Submit(bool big) {
     LedgerEntry* entry = client->ledger->Find(id);
     Ledger::FillMeta(&meta, *entry);
-    if (big) meta.SetExtents(body.size(), 0, stream.extents());
+    if (big) {
+      meta.SetExtents(body.size(), 0, stream.extents());
+      entry->first_extent = stream.extents()[0];
+    }
     op.meta = meta.Finish();
     part = {body.data(), body.size()};
     op.body = big ? std::span<const iovec>() : std::span<const iovec>(&part, 1);
@@ -144,7 +147,7 @@ struct SpoolClient::CheckSlot {
   }
 };
 
-// A fetch that nothing else waits for.
+// A fetch that nothing else waits for; of a body, by the extent that it had at first.
 struct SpoolClient::RaceSlot {
   SpoolClient* client = nullptr;
   FetchOp op;
@@ -154,6 +157,7 @@ struct SpoolClient::RaceSlot {
     id = entry->id;
     op.message = entry->message;
     op.part = part;
+    op.extent = entry->first_extent;
     op.Bind<&RaceSlot::OnFetched>(this);
     ++client->in_flight;
     client->store.Fetch(&op);
@@ -164,15 +168,22 @@ struct SpoolClient::RaceSlot {
     if (status.ok()) {
       if (gone) ++client->raced_bytes;
       if (op.part == 0) client->CheckWindow(id, window.bytes(), false);
-      if (op.part != 0 && !StateView::Parse(window.bytes())) {
+      if (op.part == 1) CheckPiece(window);
+      if (op.part == FetchOp::kPartState && !StateView::Parse(window.bytes())) {
         client->ledger->Problem(id, "fetched state is none");
       }
       client->store.Return(window);
     } else if (status.code() == core::StatusCode::kNotFound) {
       if (gone) ++client->raced_nothing;
-      if (!gone && op.part == 0) client->ledger->Problem(id, "is there and was not found");
+      if (!gone && op.part <= 1) client->ledger->Problem(id, "is there and was not found");
     } else if (status.code() == core::StatusCode::kDataLoss) {
       client->ledger->Problem(id, "fetched while it went: " + status.ToString());
+    }
+  }
+  void CheckPiece(const Window& window) {
+    const std::string body = Ledger::Body(id, client->ledger->Find(id)->body_bytes);
+    if (!body.starts_with(std::string_view(window.data, window.size))) {
+      client->ledger->Problem(id, "fetched piece differs");
     }
   }
 };
@@ -407,7 +418,9 @@ void SpoolClient::FetchOne() {
   if (entry == nullptr) return;
   for (const auto& slot : races) {
     if (slot->op.in_flight) continue;
-    slot->Start(entry, random.Chance(1, 4) ? FetchOp::kPartState : 0);
+    uint32_t part = random.Chance(1, 4) ? FetchOp::kPartState : 0;
+    if (entry->first_extent.length > 0 && random.Chance(1, 2)) part = 1;
+    slot->Start(entry, part);
     if (!random.Chance(1, 2)) return;
     entry->done_sent = true;
     store.Done(entry->message);

@@ -21,6 +21,8 @@ struct Plan {
   bool write_errors = false;
   bool crashes = true;
   uint32_t boots = 4;
+  uint32_t crash_within = 150;  // changes to the disk, after the start
+  int64_t rest_ns = 0;          // after the work, for what the store does by itself
   StoreOptions options = SpoolMachine::SmallOptions();
   Workload workload;
 };
@@ -28,6 +30,7 @@ struct Plan {
 struct Outcome {
   uint64_t trace_hash = 0;
   uint64_t moved_bytes = 0;  // by reclaim, in all boots
+  uint64_t moved_bodies = 0;
 };
 
 // Crashes at random changes; every boot judges the one before.
@@ -55,10 +58,17 @@ Outcome RunSeed(uint64_t seed, const Plan& plan) {
                                         io::SimCrashMode::kAfter};
       // Drawn one by one: compilers differ in the order of arguments.
       const io::SimCrashMode mode = modes[random.Below(3)];
-      machine.world.disk().CrashAt(before + 1 + random.Below(150), mode);
+      machine.world.disk().CrashAt(before + 1 + random.Below(plan.crash_within), mode);
     }
-    const RunResult result = machine.Run();
-    if (machine.client != nullptr) outcome.moved_bytes += machine.client->store.stats().moved_bytes;
+    RunResult result = machine.Run();
+    if (result == RunResult::kCondition && plan.rest_ns > 0) {
+      result = machine.world.RunFor(plan.rest_ns);
+      if (result == RunResult::kTimeLimit) result = RunResult::kCondition;
+    }
+    if (machine.client != nullptr) {
+      outcome.moved_bytes += machine.client->store.stats().moved_bytes;
+      outcome.moved_bodies += machine.client->store.stats().moved_bodies;
+    }
     EXPECT_TRUE(machine.client == nullptr || machine.client->open_status.ok());
     if (result == RunResult::kCrashPoint) {
       machine.Crash();
@@ -107,6 +117,33 @@ TEST(StoreRandomTest, ReclaimUnderCrashes) {
   }
   if (std::getenv("SPOOL_SEED") == nullptr) {
     EXPECT_GE(moved, 20u);
+  }
+}
+
+// Big bodies are moved while they are fetched and finished, the machine crashes, the disk fails.
+TEST(StoreRandomTest, ReclaimOfBigBodies) {
+  Plan plan;
+  plan.options.segment_bytes = 64 << 10;
+  plan.options.batch_bytes_max = 16 << 10;
+  plan.workload.actions = 1500;
+  plan.workload.append = 30;
+  plan.workload.big = 25;
+  plan.workload.fetch = 20;
+  plan.workload.body_max = 3000;
+  plan.workload.big_max = 9000;
+  plan.workload.live_max = 150;
+  plan.workload.done = 30;
+  plan.boots = 4;
+  plan.crash_within = 1500;
+  plan.rest_ns = core::kNsPerSecond;
+  uint32_t moved = 0;  // seeds with which reclaim moved bodies
+  for (uint64_t seed = FirstSeed() + 3000; seed < FirstSeed() + 3000 + Seeds(40); ++seed) {
+    plan.write_errors = seed % 2 == 0;
+    if (RunSeed(seed, plan).moved_bodies > 0) ++moved;
+    ASSERT_FALSE(HasFailure()) << "SPOOL_SEED=" << seed - 3000;
+  }
+  if (std::getenv("SPOOL_SEED") == nullptr) {
+    EXPECT_GE(moved, 8u);
   }
 }
 
