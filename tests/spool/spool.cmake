@@ -10,6 +10,10 @@ outbox_test(spool_random_test
   FILES spool/store_random_test.cc
   LINK spool_test_support
 )
+outbox_test(spool_move_test
+  FILES spool/extent_move_test.cc
+  LINK spool_test_support
+)
 outbox_test(spool_uring_test
   FILES spool/uring_store_test.cc
   LINK spool_test_support outbox_io
