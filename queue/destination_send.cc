@@ -179,7 +179,10 @@ void Destination::MaybeReturn(Attempt* attempt) {
     ReturnWaiting(again, ReturnReason::kRecalled);
   } else {
     --shard_->counters.tickets;
-    if (again != nullptr) Add(again);
+    if (again != nullptr) {
+      EnterState(again, RecipientState::kReady);  // as it was; its hosts may have changed since
+      Add(again);
+    }
   }
   ArmTimer();
 }
