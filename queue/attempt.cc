@@ -98,7 +98,7 @@ void Attempt::OnFetched(uint32_t part, const Window& window) {
 
 void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
   CHECK(mail_.known() && !in_transaction && undecided_ != 0);
-  in_transaction = true;
+  in_transaction = began_ = true;
   replied = false;
   lost_early = false;
   window_wanted_ = false;

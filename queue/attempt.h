@@ -85,7 +85,7 @@ class Attempt {
   // Gives back all windows and returns the ticket. REQUIRES: finished() and Quiet().
   void Return();
   // Nothing was sent and nothing is decided: it can be as if it had never been, no host tried.
-  bool Undoable() const { return tried_count == 0 && undecided_ == ticket->mask; }
+  bool Undoable() const { return !began_ && tried_count == 0 && undecided_ == ticket->mask; }
   // Instead of Finish and Return: the ticket waits once more. REQUIRES: Undoable(), outside of a
   // transaction.
   void Undo();
@@ -146,6 +146,7 @@ class Attempt {
   bool broken_ = false;
   bool finished_ = false;
   bool undone_ = false;
+  bool began_ = false;  // a host has been asked to take it
   bool talk_due_ = false;   // something has failed, and what was said is not written down
   uint64_t told_ = 0;       // delivered recipients that home knows of already
   uint64_t undecided_ = 0;  // masks as Ticket::mask

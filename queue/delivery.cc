@@ -273,7 +273,8 @@ void Delivery::ReleaseWindow(uint64_t cookie, uint64_t token) {
   // It may be at another host by now, and has waited for this one.
   Delivery* const at = attempt->delivery;
   if (at != nullptr && at->link_ != nullptr && attempt->TakeWindowDue()) {
-    at->link_->OfferWindow(cookie);
+    at->link_->OfferWindow(cookie);  // may end the attempt, and delete it
+    return;
   }
   destination_->MaybeReturn(attempt);  // may delete it
 }

@@ -216,8 +216,9 @@ void SiteGate::OnShortage(LocalSite* site, bool port_only) {
     site->held_until_ns = until_ns;
     return;
   }
+  const bool resting = budget_.resting();  // one rest for all that fail together
   budget_.Shrink();
-  if (!rest_.set()) rest_.Set(wheel_, until_ns);
+  if (!resting) rest_.Set(wheel_, until_ns);
 }
 
 void SiteGate::OnRested() {
@@ -232,14 +233,17 @@ void SiteGate::OnSlotGrant(uint32_t index, bool slot) {
   site->expecting = false;
   budget_.Answer(site);
   if (slot) {
-    if (site->waiting.empty() || BlockedUntil(site) != 0 || Held(site) || !budget_.Admit(site)) {
-      PassOn(site);  // to the next shard, if one waits
-    } else {
-      site->pumping = true;
+    const bool wanted = !site->waiting.empty() && BlockedUntil(site) == 0 && !Held(site);
+    const bool admitted = wanted && budget_.Admit(site);
+    site->pumping = true;
+    if (admitted) {
       budget_.Take(site);
       site->waiting.PopFront()->OnSlot();
-      site->pumping = false;
+    } else {
+      PassOn(site);  // to the next shard, if one waits
+      if (wanted) CloseAnyIdle();
     }
+    site->pumping = false;
   }
   if (site->users == 0) {
     MaybeForget(site);
