@@ -17,8 +17,8 @@ constexpr uint32_t kExtentPasses = 10;
 constexpr int64_t kExtentPassDelayNs = 100 * core::kNsPerMs;
 
 bool LiesIn(std::span<const Extent> extents, uint64_t generation) {
-  return std::ranges::any_of(
-      extents, [&](const Extent& extent) { return extent.generation == generation; });
+  return std::ranges::any_of(extents,
+                             [&](const Extent& extent) { return extent.generation == generation; });
 }
 
 }  // namespace
@@ -52,9 +52,7 @@ void ExtentMover::Tick() {
   if (phase_ == Phase::kNext) StartNext();
 }
 
-bool ExtentMover::MayLeaveCopies() const {
-  return log_->segments.suspects().size() < kSuspectsMax;
-}
+bool ExtentMover::MayLeaveCopies() const { return log_->segments.suspects().size() < kSuspectsMax; }
 
 void ExtentMover::Stop() {
   stopped_ = true;
@@ -73,30 +71,27 @@ void ExtentMover::Abandon() {
 // Null: nothing would be gained.
 Segment* ExtentMover::Pick() const {
   if (!MayLeaveCopies() || !log_->pool.above_reserve()) return nullptr;
+  // The constant: one that is being filled, one that is ready, and some to choose from.
+  constexpr uint64_t kSlackSegments = 4;
+  const uint64_t live = log_->segments.extent_live_bytes();
+  const uint64_t enough = live + live / 2 + kSlackSegments * log_->options.segment_bytes;
+  if (log_->segments.extent_bytes() <= enough) return nullptr;
   Segment* best = nullptr;
-  uint64_t used = 0;
-  uint64_t live = 0;
   for (uint32_t i = 0; i < log_->segments.count(); ++i) {
     Segment& segment = log_->segments[i];
-    if (!segment.in_use() || segment.kind != SegmentKind::kExtents) continue;
-    used += segment.bytes;
-    live += segment.live_bytes;
-    if (segment.state != SegmentState::kSealed || segment.stuck || segment.pins > 0 ||
-        segment.dead()) {
+    if (segment.kind != SegmentKind::kExtents || segment.state != SegmentState::kSealed ||
+        segment.stuck || segment.pins > 0 || segment.dead()) {
       continue;
     }
     if (best == nullptr || segment.live_bytes < best->live_bytes) best = &segment;
   }
-  // The constant: one that is being filled, one that is ready, and some to choose from.
-  constexpr uint64_t kSlackSegments = 4;
-  const uint64_t enough = live + live / 2 + kSlackSegments * log_->options.segment_bytes;
-  if (best == nullptr || used <= enough) return nullptr;
+  if (best == nullptr) return nullptr;
   return best->live_bytes < best->bytes - best->bytes / 8 ? best : nullptr;
 }
 
 void ExtentMover::Scan() {
-  const bool more = log_->messages.ForEach(
-      &cursor_, core::kSpoolEntriesPerTurn, [&](const Message* message) {
+  const bool more =
+      log_->messages.ForEach(&cursor_, core::kSpoolEntriesPerTurn, [&](const Message* message) {
         if ((message->flags & kFlagExtents) == 0) return;
         const auto found = log_->extents.find(message->id);
         if (found != log_->extents.end() && LiesIn(found->second, generation_)) {
@@ -112,7 +107,9 @@ void ExtentMover::StartNext() {
     if (!MayLeaveCopies() || !log_->pool.above_reserve()) return Forget();
     id_ = ids_.front();
     const auto extents = log_->extents.find(id_);
-    if (extents == log_->extents.end() || !LiesIn(extents->second, generation_)) {
+    // Done or moved meanwhile; or its record could not be written: not once more.
+    if (extents == log_->extents.end() || !LiesIn(extents->second, generation_) ||
+        log_->kept_extents.contains(id_)) {
       ids_.pop_front();
       continue;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "core/limits.h"
 #include "core/time.h"
@@ -66,10 +67,12 @@ void Log::Drop(Message* message) {
 }
 
 void Log::DropExtents(uint64_t id) {
-  const auto found = extents.find(id);
-  if (found == extents.end()) return;
-  for (const Extent& extent : found->second) DropExtent(extent);
-  extents.erase(found);
+  for (auto* map : {&extents, &kept_extents}) {
+    const auto found = map->find(id);
+    if (found == map->end()) continue;
+    for (const Extent& extent : found->second) DropExtent(extent);
+    map->erase(found);
+  }
 }
 
 void Log::DropExtent(const Extent& extent) {
@@ -81,17 +84,16 @@ void Log::DropExtent(const Extent& extent) {
 
 void Log::MoveExtents(uint64_t id, std::vector<Extent>* fresh) {
   std::vector<Extent>& list = extents[id];
-  CHECK(list.size() >= fresh->size());
-  for (size_t i = 0; i < fresh->size(); ++i) {
-    DropExtent(list[i]);
-    list[i] = (*fresh)[i];
-    stats.moved_bytes += list[i].length;
+  CHECK(list.size() == fresh->size());
+  for (const Extent& extent : list) {
+    DropExtent(extent);
+    stats.moved_bytes += extent.length;
   }
-  fresh->clear();
+  list = std::exchange(*fresh, {});
 }
 
 void Log::KeepExtents(uint64_t id, std::vector<Extent>* kept) {
-  std::vector<Extent>& list = extents[id];
+  std::vector<Extent>& list = kept_extents[id];
   list.insert(list.end(), kept->begin(), kept->end());
   kept->clear();
 }

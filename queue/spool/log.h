@@ -64,9 +64,11 @@ class Log {
   StoreStats stats;
   Segments segments;
   MessageTable messages;
-  // Big messages only: the extents of the body in order, and behind them those that only die with
-  // the message. A piece that recovery could not find has length 0.
+  // Big messages only: the extents of the body in order. A piece that recovery could not find has
+  // length 0.
   absl::flat_hash_map<uint64_t, std::vector<Extent>> extents;
+  // And those that only die with the message.
+  absl::flat_hash_map<uint64_t, std::vector<Extent>> kept_extents;
   HotTail hot;
   SegmentPool pool;
   Writer writer;

@@ -50,11 +50,13 @@ void Segments::Begin(Segment* segment, SegmentKind kind, const SegmentUse& use) 
   segment->tries = 0;
   CHECK(segment->live_entries == 0 && segment->guards.empty());
   by_generation_[use.generation] = segment->number;
+  if (kind == SegmentKind::kExtents) extent_bytes_ += segment->bytes;
 }
 
 void Segments::End(Segment* segment) {
   CHECK(segment->live_entries == 0 && segment->pins == 0);
   by_generation_.erase(segment->use.generation);
+  if (segment->kind == SegmentKind::kExtents) extent_bytes_ -= segment->bytes;
   for (const Segment::Guard& guard : segment->guards) {
     Segment& other = *all_[guard.segment];
     if (other.use.generation != guard.generation || !other.in_use()) continue;
@@ -95,6 +97,16 @@ void Segments::AddState(const Message& message) {
 
 void Segments::DropState(const Message& message) {
   DropLive(message.state.segment, message.state.length, StateRoom(message));
+}
+
+void Segments::AddExtent(uint32_t segment, uint32_t bytes) {
+  AddLive(segment, bytes, bytes);
+  extent_live_bytes_ += bytes;
+}
+
+void Segments::DropExtent(uint32_t segment, uint32_t bytes) {
+  DropLive(segment, bytes, bytes);
+  extent_live_bytes_ -= bytes;
 }
 
 void Segments::AddLive(uint32_t segment, uint32_t bytes, uint32_t room) {

@@ -93,12 +93,15 @@ class Segments {
   void AddState(const Message& message);
   void DropState(const Message& message);
   // A piece of a body, in whole blocks.
-  void AddExtent(uint32_t segment, uint32_t bytes) { AddLive(segment, bytes, bytes); }
-  void DropExtent(uint32_t segment, uint32_t bytes) { DropLive(segment, bytes, bytes); }
+  void AddExtent(uint32_t segment, uint32_t bytes);
+  void DropExtent(uint32_t segment, uint32_t bytes);
   // A done entry in `guard` guards the use `generation` of `guarded`, if that still exists.
   void AddGuard(uint32_t guarded, uint64_t generation, uint32_t guard);
 
   uint64_t live_bytes() const { return live_bytes_; }
+  // Of the segments with extents, and of the extents that are live in them.
+  uint64_t extent_bytes() const { return extent_bytes_; }
+  uint64_t extent_live_bytes() const { return extent_live_bytes_; }
   // Of all files.
   uint64_t disk_bytes() const { return disk_bytes_; }
   void AddFile(uint32_t bytes) { disk_bytes_ += bytes; }
@@ -118,6 +121,8 @@ class Segments {
   absl::flat_hash_map<uint64_t, uint32_t> by_generation_;
   std::vector<uint32_t> suspects_;
   uint64_t live_bytes_ = 0;
+  uint64_t extent_bytes_ = 0;
+  uint64_t extent_live_bytes_ = 0;
   uint64_t disk_bytes_ = 0;
   bool may_be_dead_ = false;
 };
