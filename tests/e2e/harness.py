@@ -192,6 +192,7 @@ class Outbox:
         self.config = self.dir / "outbox.toml"
         self.text = head + listener + config
         self.process = None
+        self.log_begin = 0  # of what the present process has written
         self.configure(shards)
         if start:
             self.start()
@@ -206,6 +207,7 @@ class Outbox:
 
     def start(self):
         with open(self.log, "ab") as log:
+            self.log_begin = log.tell()
             self.process = self.scenario.spawn(
                 [BIN / "outboxd", "--config", self.config], stdout=subprocess.PIPE, stderr=log,
                 text=True, preexec_fn=self.files and (
@@ -250,8 +252,15 @@ class Outbox:
     def queue(self):
         return [json.loads(line) for line in self.cli("queue", "--json").stdout.splitlines()]
 
+    def recovered(self):
+        """Everything that lies in the spool is known. Mail is taken, and sent, before that."""
+        told = self.log.read_bytes()[self.log_begin:].count(b'"event":"recovered"')
+        return told >= len(list(self.spool.glob("log-*")))
+
     def wait_for_stats(self, what, patience=PATIENCE, **wanted):
         def reached():
+            if wanted.get("queued") == 0 and not self.recovered():
+                return None
             stats = self.stats()
             return stats if all(stats[k] == v for k, v in wanted.items()) else None
         return wait_until(reached, what, patience)
