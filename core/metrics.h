@@ -70,6 +70,7 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, commit_bytes_total, "bytes in these commits")                                        \
   X(kCounter, commit_errors_total, "commits that the disk refused")                                \
   X(kCounter, reclaimed_bytes_total, "bytes of live records moved by reclaim")                     \
+  X(kGauge, recovering, "logs of the spool that are still being read after the start")             \
   X(kCounter, spool_damages_total, "damaged records found")                                        \
   /* The machine room. */                                                                          \
   X(kGauge, memory_bytes, "memory allocated by the process")                                       \

@@ -84,11 +84,7 @@ void QueueCommand::Visit(Message* message, const MetaView* meta, const WalkPart&
 
 void QueueCommand::OnUnreadable(Message* message, uint32_t from, const core::Status& why) {
   home_->ReportUnreadable(message->id, why);
-  for (const HomeTicket* ticket = FirstTicket(message); ticket != nullptr;
-       ticket = ticket->sibling) {
-    if (ticket->first < from || !filter_.MayMatch(*ticket, io_->now_ns())) continue;
-    counts_.unreadable += static_cast<uint64_t>(std::popcount(ticket->pending_mask()));
-  }
+  counts_.unreadable += filter_.MayMatchFrom(*message, from, io_->now_ns());
 }
 
 // A ticket is one transaction: all its recipients go, also those that the filter did not mean.

@@ -1,5 +1,7 @@
 #include "queue/queue_filter.h"
 
+#include <bit>
+
 #include "core/domain_name.h"
 #include "queue/destination_key.h"
 #include "queue/directory.h"
@@ -52,6 +54,16 @@ bool QueueFilter::MayMatch(const HomeTicket& ticket, int64_t now_ns) const {
   if (domain.empty()) return true;
   const DestinationKey key = ParseDestinationKey(ticket.destination->key);
   return !key.via_mx() || MatchesPattern(domain, key.domain);
+}
+
+uint64_t QueueFilter::MayMatchFrom(const Message& message, uint32_t from, int64_t now_ns) const {
+  uint64_t recipients = 0;
+  for (const HomeTicket* ticket = FirstTicket(&message); ticket != nullptr;
+       ticket = ticket->sibling) {
+    if (ticket->first < from || !MayMatch(*ticket, now_ns)) continue;
+    recipients += static_cast<uint64_t>(std::popcount(ticket->pending_mask()));
+  }
+  return recipients;
 }
 
 bool QueueFilter::MatchesSender(std::string_view reverse_path) const {

@@ -19,6 +19,7 @@
 namespace outbox::queue {
 
 struct HomeTicket;  // queue/home_ticket.h
+struct Message;     // queue/store.h
 class LiveHosts;
 
 bool MatchesPattern(std::string_view pattern, std::string_view text);
@@ -41,6 +42,8 @@ struct QueueFilter {
   bool empty() const;
   // What the ticket alone tells. False: none of its recipients is meant.
   bool MayMatch(const HomeTicket& ticket, int64_t now_ns) const;
+  // The pending recipients, of tickets that begin at recipient `from` or later, that may be meant.
+  uint64_t MayMatchFrom(const Message& message, uint32_t from, int64_t now_ns) const;
   // Strings of the message are asked for.
   bool needs_meta() const { return !domain.empty() || !sender.empty() || !recipient.empty(); }
   bool MatchesSender(std::string_view reverse_path) const;

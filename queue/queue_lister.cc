@@ -4,6 +4,8 @@
 #include <bit>
 #include <utility>
 
+#include "queue/home.h"
+
 namespace outbox::queue {
 
 QueueLine MakeQueueLine(const HomeTicket& ticket, const MetaView& meta, std::string_view recipient,
@@ -25,9 +27,11 @@ QueueLine MakeQueueLine(const HomeTicket& ticket, const MetaView& meta, std::str
   return line;
 }
 
-QueueLister::QueueLister(io::Io* io, std::vector<Store*> stores, QueueFilter filter,
+QueueLister::QueueLister(io::Io* io, Home* home, std::vector<Store*> stores, QueueFilter filter,
                          QueueListSink* sink)
     : io_(io),
+      home_(home),
+      stores_(stores),
       filter_(std::move(filter)),
       sink_(sink),
       walk_(std::move(stores), this, filter_.id) {}
@@ -38,7 +42,14 @@ void QueueLister::Tick() {
   walk_.Tick();
   if (!walk_.done()) return;
   if (!lines_.empty()) sink_->Lines(std::exchange(lines_, {}));
-  sink_->Done();
+  gaps_.recovering = static_cast<uint32_t>(std::count_if(
+      stores_.begin(), stores_.end(), [](Store* store) { return !store->recovered(); }));
+  sink_->Done(gaps_);
+}
+
+void QueueLister::OnUnreadable(Message* message, uint32_t from, const core::Status& why) {
+  home_->ReportUnreadable(message->id, why);
+  gaps_.unreadable += filter_.MayMatchFrom(*message, from, io_->now_ns());
 }
 
 QueueWalker::Interest QueueLister::Look(const Message& message) {

@@ -21,6 +21,8 @@
 
 namespace outbox::queue {
 
+class Home;
+
 // One queued recipient.
 struct QueueLine {
   uint64_t id = 0;
@@ -43,6 +45,12 @@ QueueLine MakeQueueLine(const HomeTicket& ticket, const MetaView& meta, std::str
 // Lines that are handed over together.
 inline constexpr size_t kQueueLinesPerChunk = 64;
 
+// What a shard's part of a listing leaves out.
+struct ListGaps {
+  uint64_t unreadable = 0;  // recipients that may be meant, of messages that cannot be read
+  uint32_t recovering = 0;  // logs that are still being read: there may be more mail in them
+};
+
 // What the lines go to. Called on the shard's thread.
 class QueueListSink {
  public:
@@ -53,13 +61,15 @@ class QueueListSink {
   virtual bool full() const = 0;
   // Nobody listens any more.
   virtual bool gone() const { return false; }
-  virtual void Done() = 0;
+  // The last call.
+  virtual void Done(const ListGaps& gaps) = 0;
 };
 
 class QueueLister : public OperatorWork, private QueueWalker {
  public:
-  // `stores` are the shard's; they and the sink outlive the lister.
-  QueueLister(io::Io* io, std::vector<Store*> stores, QueueFilter filter, QueueListSink* sink);
+  // `stores` are the shard's; they, home and the sink outlive the lister.
+  QueueLister(io::Io* io, Home* home, std::vector<Store*> stores, QueueFilter filter,
+              QueueListSink* sink);
   QueueLister(const QueueLister&) = delete;
   QueueLister& operator=(const QueueLister&) = delete;
   // REQUIRES: done().
@@ -75,13 +85,17 @@ class QueueLister : public OperatorWork, private QueueWalker {
   // QueueWalker
   Interest Look(const Message& message) override;
   void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
+  void OnUnreadable(Message* message, uint32_t from, const core::Status& why) override;
   bool full() const override { return sink_->full(); }
 
   io::Io* const io_;
+  Home* const home_;
+  const std::vector<Store*> stores_;
   const QueueFilter filter_;
   QueueListSink* const sink_;
   QueueWalk walk_;
   std::vector<QueueLine> lines_;
+  ListGaps gaps_;
 };
 
 }  // namespace outbox::queue

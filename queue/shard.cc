@@ -37,9 +37,11 @@ class Shard::Recovery : public RecoverySink {
   }
   void OnDamage(std::string_view what) override { shard_->log_.Damage(what); }
   void OnWritable(const core::Status& status) override {
+    if (!status.ok()) shard_->setup_.metrics->recovering.Subtract();  // nothing else comes
     if (!adopted_ || !status.ok()) shard_->OnWritable(status);
   }
   void OnRecovered(const RecoveryReport& report) override {
+    shard_->setup_.metrics->recovering.Subtract();
     shard_->log_.Notice(core::LogLevel::kInfo, "recovered",
                         store_->options().directory + ": " + std::to_string(report.messages) +
                             " messages, " + std::to_string(report.damages) + " damaged records, " +
@@ -134,6 +136,7 @@ void Shard::OpenStore(uint32_t log_id, bool adopted) {
   Store* store = stores_.back().get();
   recoveries_.push_back(std::make_unique<Recovery>(this, store, adopted));
   ++stores_open_;
+  setup_.metrics->recovering.Add();
   store->Open(recoveries_.back().get());
 }
 

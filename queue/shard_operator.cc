@@ -14,7 +14,7 @@ bool ShardOperator::Add(std::unique_ptr<OperatorWork> work) {
 }
 
 bool ShardOperator::List(const QueueFilter& filter, QueueListSink* sink) {
-  return !Full() && Add(std::make_unique<QueueLister>(io_, stores_, WithLive(filter), sink));
+  return !Full() && Add(std::make_unique<QueueLister>(io_, home_, stores_, WithLive(filter), sink));
 }
 
 bool ShardOperator::Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink) {

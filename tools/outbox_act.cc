@@ -10,8 +10,6 @@ namespace {
 // How long an attempt may take before it is over: the longest timeouts of SMTP (RFC 5321 4.5.3.2).
 constexpr int kAttemptSeconds = 3600;
 
-long long Count(const nlohmann::json& line, const char* name) { return line.value(name, 0LL); }
-
 std::string Recipients(long long count) {
   return std::to_string(count) + (count == 1 ? " recipient" : " recipients");
 }

@@ -33,6 +33,11 @@ core::Status ReloadCommand(ControlClient* client, bool json);
 // Asks the daemon to stop and, with `wait_seconds` > 0, waits until it has.
 core::Status StopCommand(ControlClient* client, int wait_seconds);
 
+// A number of an answer; 0 when it is not there.
+inline long long Count(const nlohmann::json& answer, const char* name) {
+  return answer.value(name, 0LL);
+}
+
 // What the commands print, apart from any socket. `now`: Unix time.
 std::string FormatStats(const nlohmann::json& stats);
 std::string FormatEvent(const nlohmann::json& event);

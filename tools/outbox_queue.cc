@@ -42,6 +42,21 @@ TextTable::Row MakeRow(const nlohmann::json& line) {
           Cell(line, "last_reply")};
 }
 
+// What the list leaves out; to standard error, so that the lines stay a list for other programs.
+void PrintGaps(const nlohmann::json& end) {
+  if (const long long unreadable = Count(end, "unreadable"); unreadable > 0) {
+    std::fprintf(
+        stderr,
+        "outbox: %lld more recipients may be meant, whose messages cannot be read from the "
+        "spool (see the log)\n",
+        unreadable);
+  }
+  if (Count(end, "recovering") > 0) {
+    std::fputs("outbox: the spool is still being read after the start: there may be more\n",
+               stderr);
+  }
+}
+
 }  // namespace
 
 std::string FormatDuration(double seconds) {
@@ -72,7 +87,11 @@ core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter, b
       table.End();
       return line.status();
     }
-    if (line->contains("end")) break;
+    if (line->contains("end")) {
+      table.End();
+      PrintGaps(*line);
+      return core::OkStatus();
+    }
     if (json) {
       const std::string text = line->dump() + "\n";
       std::fwrite(text.data(), 1, text.size(), stdout);
@@ -80,8 +99,6 @@ core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter, b
       table.Add(MakeRow(*line));
     }
   }
-  table.End();
-  return core::OkStatus();
 }
 
 }  // namespace outbox::tools

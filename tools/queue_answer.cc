@@ -80,22 +80,25 @@ void QueueAnswer::Pump() {
   if (refused_) {
     reply_->Fail("too many commands at once; the list is not complete");
   } else {
-    reply_->Finish({{"end", true}});
+    reply_->Finish(
+        {{"end", true}, {"unreadable", gaps_.unreadable}, {"recovering", gaps_.recovering}});
   }
 }
 
-void QueueAnswer::Done() {
-  server_->Post([self = shared_from_this()] { self->EndOne(); });
+void QueueAnswer::Done(const queue::ListGaps& gaps) {
+  server_->Post([self = shared_from_this(), gaps] { self->EndOne(gaps); });
 }
 
 void QueueAnswer::Refuse() {
   server_->Post([self = shared_from_this()] {
     self->refused_ = true;
-    self->EndOne();
+    self->EndOne({});
   });
 }
 
-void QueueAnswer::EndOne() {
+void QueueAnswer::EndOne(const queue::ListGaps& gaps) {
+  gaps_.unreadable += gaps.unreadable;
+  gaps_.recovering += gaps.recovering;
   if (--shards_left_ > 0) return;
   const std::shared_ptr<QueueAnswer> self = std::move(self_);
   Pump();

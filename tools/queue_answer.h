@@ -38,7 +38,7 @@ class QueueAnswer : public queue::QueueListSink, public std::enable_shared_from_
     return !gone() && waiting_.load(std::memory_order_relaxed) >= kLinesMax;
   }
   bool gone() const override { return gone_.load(std::memory_order_relaxed); }
-  void Done() override;
+  void Done(const queue::ListGaps& gaps) override;
 
  private:
   // Lines on their way to the client, over all shards; a chunk more of each shard may come.
@@ -47,7 +47,7 @@ class QueueAnswer : public queue::QueueListSink, public std::enable_shared_from_
   // On the main thread. Writes what is there until the client is full; ends when all is written.
   void Pump();
   void OnGone();
-  void EndOne();
+  void EndOne(const queue::ListGaps& gaps);
 
   ControlServer* const server_;
   const std::shared_ptr<ReplyStream> reply_;
@@ -57,6 +57,7 @@ class QueueAnswer : public queue::QueueListSink, public std::enable_shared_from_
   std::deque<queue::QueueLine> lines_;
   bool paused_ = false;  // WhenReady calls Pump
   bool refused_ = false;
+  queue::ListGaps gaps_;  // summed over the shards that are through
   uint32_t shards_left_;
   std::shared_ptr<QueueAnswer> self_;
 };

@@ -58,6 +58,19 @@ TEST_P(MailThatCannotBeRead, AtAllIsCountedAndLogged) {
   story_.Finish(1);
 }
 
+TEST_P(MailThatCannotBeRead, IsMissingFromAListThatSaysSo) {
+  Begin();
+  EXPECT_EQ(story_.gaps().unreadable, 0u);
+  story_.world().mutable_options().disk.read_error_ppm = 1'000'000;
+  EXPECT_EQ(story_.List().size(), 0u);
+  EXPECT_EQ(story_.gaps().unreadable, 2u);
+  story_.RunFor(kNsPerSecond);
+  EXPECT_THAT(story_.events(), HasSubstr("cannot be read"));
+  story_.world().mutable_options().disk.read_error_ppm = 0;
+  EXPECT_EQ(story_.List().size(), 2u);
+  story_.Finish(2);
+}
+
 TEST_P(MailThatCannotBeRead, WhenItsRouteGoesIsLoggedAndStays) {
   Begin();
   story_.world().mutable_options().disk.read_error_ppm = 1'000'000;

@@ -32,11 +32,16 @@ struct ShardStory::Listing : QueueListSink {
     return true;
   }
   bool full() const override { return false; }
-  void Done() override { ++done; }
+  void Done(const ListGaps& more) override {
+    ++done;
+    gaps.unreadable += more.unreadable;
+    gaps.recovering += more.recovering;
+  }
 
   const io::SimWorld* world = nullptr;
   std::vector<QueueLine> lines;
   size_t done = 0;
+  ListGaps gaps;
   int64_t turn_ns = 0;
   size_t in_turn = 0;
   size_t most_in_turn = 0;
@@ -320,6 +325,8 @@ void ShardStory::StartListing() {
 }
 
 size_t ShardStory::most_listed_in_a_turn() const { return life_->listings.back()->most_in_turn; }
+
+ListGaps ShardStory::gaps() const { return life_->listings.back()->gaps; }
 
 bool ShardStory::ListingDone() const { return life_->listings.back()->done == shards_; }
 

@@ -78,6 +78,8 @@ class ShardStory : public ShardObserver {
   bool RunUntilEmpty(int64_t limit_ns);
 
   std::vector<QueueLine> List();
+  // What the last listing left out, summed over the shards.
+  ListGaps gaps() const;
   // Starts a listing without waiting; the number of times that each recipient was shown.
   void StartListing();
   bool ListingDone() const;

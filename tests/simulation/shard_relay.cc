@@ -25,7 +25,7 @@ struct Listing : queue::QueueListSink {
     return true;
   }
   bool full() const override { return false; }
-  void Done() override { ++done; }
+  void Done(const queue::ListGaps&) override { ++done; }
 
   std::set<std::string> recipients;
   size_t done = 0;

@@ -69,7 +69,7 @@ class Lister final : public ControlHandler {
       if (!sink->Lines(std::exchange(chunk, {}))) break;
     }
     ++done;
-    sink->Done();
+    sink->Done({.unreadable = 2, .recovering = shard == 0 ? 1u : 0u});
   }
 
   std::vector<std::thread> shards_;
@@ -129,6 +129,8 @@ TEST_F(QueueAnswerTest, ASlowReaderGetsEveryLine) {
       const nlohmann::json line = nlohmann::json::parse(input.substr(begin, end - begin));
       if (line.contains("end")) {
         ended = true;
+        EXPECT_EQ(line["unreadable"], 2 * kShards);
+        EXPECT_EQ(line["recovering"], 1);
         continue;
       }
       const auto id = queue::ParseMessageId(line["id"].get<std::string>());
