@@ -28,6 +28,7 @@ std::span<const NamedPath> CorePaths();
 std::span<const NamedPath> SmtpPaths();
 std::span<const NamedPath> SpoolPaths();
 std::span<const NamedPath> QueuePaths();
+std::span<const NamedPath> RelayPaths();
 
 }  // namespace outbox::bench
 

@@ -51,7 +51,7 @@ void PrintMachine() {
 int main() {
   using namespace outbox::bench;  // NOLINT: a program of its own
   PrintMachine();
-  for (const auto paths : {CorePaths(), SmtpPaths(), SpoolPaths(), QueuePaths()}) {
+  for (const auto paths : {CorePaths(), SmtpPaths(), SpoolPaths(), QueuePaths(), RelayPaths()}) {
     for (const NamedPath& named : paths) {
       const auto path = named.make();
       path->Run(named.items);  // buffers get their size, pools their first members

@@ -30,7 +30,9 @@ core::Result<io::Socket> MemoryIo::Listen(const core::SocketAddress&, bool) {
 void MemoryIo::Complete(io::Op* op, int32_t result) {
   CHECK(!op->in_flight);
   op->in_flight = true;
-  due_.push_back({op, result});
+  io::OpResult finished;
+  finished.result = result;
+  Finish(op, finished);
 }
 
 void MemoryIo::Turn(int64_t until_ns) {
@@ -38,10 +40,8 @@ void MemoryIo::Turn(int64_t until_ns) {
                                                   : now_ns_ + kTurnNs);
   running_.swap(due_);
   for (const Due& due : running_) {
-    due.op->in_flight = false;
-    io::OpResult result;
-    result.result = due.result;
-    due.op->done(due.op, result);
+    due.op->in_flight = due.result.more;
+    due.op->done(due.op, due.result);
   }
   running_.clear();
 }

@@ -1,7 +1,8 @@
 // MemoryIo: an Io whose files lie in memory and whose clock is set by hand; for counting what the
 // parts above an Io do, without what a disk or a simulated one costs.
 //
-// Operations complete in the next Turn, in order, and never fail. There are no sockets.
+// Operations complete in the next Turn, in order, and never fail. There are no sockets
+// (bench/peer_io.h has some).
 #ifndef OUTBOX_BENCH_MEMORY_IO_H_
 #define OUTBOX_BENCH_MEMORY_IO_H_
 
@@ -17,7 +18,7 @@
 
 namespace outbox::bench {
 
-class MemoryIo final : public io::Io {
+class MemoryIo : public io::Io {
  public:
   MemoryIo();
 
@@ -55,13 +56,19 @@ class MemoryIo final : public io::Io {
   void Space(io::Op* op, const std::string&, io::SpaceInfo* out) override;
   void RunOnHelper(io::Op* op, std::function<int32_t()> work) override { Complete(op, work()); }
 
-  void Cancel(io::Op*) override {}
+  void Cancel(io::Op*) override {}  // whatever it is completes anyway
   // Runs what was started before; a turn takes a microsecond. With nothing to run the clock goes to
   // until_ns.
   void Turn(int64_t until_ns) override;
   void PrepareToSleep() override {}
   void Wake(io::Io*) override {}
   void WakeFromOutside() override {}
+
+ protected:
+  // In the next turn. The operation was started just now.
+  void Complete(io::Op* op, int32_t result);
+  // In the next turn, of an operation that is in flight.
+  void Finish(io::Op* op, const io::OpResult& result) { due_.push_back({op, result}); }
 
  private:
   struct File {
@@ -70,7 +77,7 @@ class MemoryIo final : public io::Io {
   };
   struct Due {
     io::Op* op;
-    int32_t result;
+    io::OpResult result;
   };
 
   static core::SocketAddress No() {
@@ -78,7 +85,6 @@ class MemoryIo final : public io::Io {
     return {};
   }
   void SetNow(int64_t now_ns);
-  void Complete(io::Op* op, int32_t result);
   File& At(io::File file) { return *open_[static_cast<size_t>(file)]; }
 
   std::map<std::string, File> files_;  // they stay in place
