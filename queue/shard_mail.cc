@@ -16,6 +16,8 @@ static_assert(sizeof(Mail) == 32);
 // Rounds of Drain over our own queue: what is answered at once is handled in the same turn, what
 // goes on and on leaves the loop its chance.
 constexpr int kLocalRounds = 4;
+// Mails of our own queue whose room is kept: more than a busy turn has, less than a recovery.
+constexpr size_t kLocalKept = 4096;
 
 }  // namespace
 
@@ -72,7 +74,7 @@ PostOffice::PostOffice(Exchange* exchange, uint8_t self)
 }
 
 PostOffice::~PostOffice() {
-  overflow_.push_back(std::move(local_));
+  for (const Mail& mail : local_) DeleteNotice(mail);
   for (const std::deque<Mail>& queue : overflow_) {
     for (const Mail& mail : queue) DeleteNotice(mail);
   }
@@ -184,12 +186,11 @@ size_t PostOffice::Drain() {
     count += exchange_->ring(from, self_)->Drain([this](const Mail& mail) { Handle(mail); });
   }
   for (int round = 0; round < kLocalRounds && !local_.empty(); ++round) {
-    for (size_t left = local_.size(); left > 0; --left) {
-      const Mail mail = local_.front();
-      local_.pop_front();
-      Handle(mail);
-      ++count;
-    }
+    draining_.swap(local_);
+    for (const Mail& mail : draining_) Handle(mail);
+    count += draining_.size();
+    draining_.clear();
+    if (draining_.capacity() > kLocalKept) std::vector<Mail>().swap(draining_);
   }
   counters_.drained += count;
   return count;

@@ -225,7 +225,8 @@ class PostOffice {
   OwnerMail* owner_ = nullptr;
   ControlMail* control_ = nullptr;
   std::vector<io::Io*> ios_;
-  std::deque<Mail> local_;
+  std::vector<Mail> local_;     // to ourselves
+  std::vector<Mail> draining_;  // the same, while it is handled
   std::vector<std::deque<Mail>> overflow_;  // by target
   size_t waiting_ = 0;
   uint64_t written_ = 0;  // mask of the targets written to since the last wake
