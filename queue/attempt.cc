@@ -235,10 +235,7 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
       undecided_ &= ~mask;
       if (!ticket->result->failed.empty()) Forget(bit);
       if (log_ != nullptr) {
-        RecipientResult said;
-        DescribeRecipient(result, at, &said);
-        log_->OnRecipient(*ticket, mail_.reverse_path(), recipients_[index], at,
-                          Verdict::kDelivered, said);
+        log_->OnDelivered(*ticket, mail_.reverse_path(), recipients_[index], at, result.reply);
       }
       return;
     case Action::kNextTransaction:

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "queue/ticket.h"
+#include "smtp/reply.h"
 
 namespace outbox::queue {
 
@@ -24,8 +25,12 @@ class AttemptLog {
   // A transaction with so many of the ticket's recipients begins.
   virtual void OnSending(const Ticket& /*ticket*/, std::string_view /*mailhost*/,
                          size_t /*recipients*/) {}
-  // A host has said something about one recipient of the ticket, or the connection was lost before
-  // it did (then result.code is 0).
+  // A host has taken the message for one recipient of the ticket.
+  virtual void OnDelivered(const Ticket& ticket, std::string_view sender,
+                           std::string_view recipient, std::string_view mailhost,
+                           const smtp::Reply& reply) = 0;
+  // A host has said something else about one recipient of the ticket, or the connection was lost
+  // before it did (then result.code is 0).
   virtual void OnRecipient(const Ticket& ticket, std::string_view sender,
                            std::string_view recipient, std::string_view mailhost, Verdict verdict,
                            const RecipientResult& result) = 0;

@@ -3,8 +3,10 @@
 #include <array>
 #include <utility>
 
+#include "core/check.h"
 #include "core/time_format.h"
 #include "queue/directory.h"
+#include "queue/outcome.h"
 
 namespace outbox::queue {
 namespace {
@@ -27,10 +29,14 @@ const char* VerdictName(Verdict verdict) {
 }
 
 // The reply, or our own sentence where there was none.
+void Words(uint16_t code, std::string_view status, std::string_view text,
+           core::EventLog::Event* line) {
+  if (code > 0) line->Field("code", code);
+  if (!status.empty()) line->Field("status", status);
+  line->Field("reply", text);
+}
 void Words(const RecipientResult& result, core::EventLog::Event* line) {
-  if (result.code > 0) line->Field("code", result.code);
-  if (!result.enhanced.empty()) line->Field("status", result.enhanced);
-  line->Field("reply", result.text);
+  Words(result.code, result.enhanced, result.text, line);
 }
 
 // The usual message has one destination, and one line says all.
@@ -214,14 +220,24 @@ void ShardLog::OnSending(const Ticket& ticket, std::string_view mailhost, size_t
       .Field("attempt", static_cast<int64_t>(ticket.attempts) + 1);
 }
 
+void ShardLog::OnDelivered(const Ticket& ticket, std::string_view sender,
+                           std::string_view recipient, std::string_view mailhost,
+                           const smtp::Reply& reply) {
+  metrics_->messages_delivered_total.Add();
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  char id[kMessageIdChars];
+  core::EventLog::Event line =
+      events_->Write(LogLevel::kInfo, io_->wall_ns(), VerdictName(Verdict::kDelivered),
+                     FormatMessageId(ticket.message_id, id));
+  line.Field("sender", sender).Field("recipient", recipient).Field("mailhost", mailhost);
+  Words(reply.code, EnhancedText(reply.enhanced), reply.text, &line);
+}
+
 void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
                            std::string_view recipient, std::string_view mailhost, Verdict verdict,
                            const RecipientResult& result) {
-  if (verdict == Verdict::kDelivered) {
-    metrics_->messages_delivered_total.Add();
-  } else {
-    Remember(ticket, recipient, mailhost, verdict, result);
-  }
+  CHECK(verdict != Verdict::kDelivered);
+  Remember(ticket, recipient, mailhost, verdict, result);
   if (!events_->Wants(LogLevel::kInfo)) return;
   char id[kMessageIdChars];
   core::EventLog::Event line = events_->Write(LogLevel::kInfo, io_->wall_ns(), VerdictName(verdict),

@@ -58,6 +58,8 @@ class ShardLog : public AttemptLog {
   void OnDisconnected(std::string_view mailhost, uint32_t transactions,
                       std::string_view how) override;
   void OnSending(const Ticket& ticket, std::string_view mailhost, size_t recipients) override;
+  void OnDelivered(const Ticket& ticket, std::string_view sender, std::string_view recipient,
+                   std::string_view mailhost, const smtp::Reply& reply) override;
   void OnRecipient(const Ticket& ticket, std::string_view sender, std::string_view recipient,
                    std::string_view mailhost, Verdict verdict,
                    const RecipientResult& result) override;
