@@ -15,8 +15,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "core/intrusive_list.h"
 #include "queue/attempt_mail.h"
 #include "queue/outcome.h"
@@ -151,8 +151,9 @@ class Attempt {
   uint64_t told_ = 0;       // delivered recipients that home knows of already
   uint64_t undecided_ = 0;  // masks as Ticket::mask
   uint64_t again_ = 0;
-  std::vector<std::string_view> recipients_;  // of the transaction
-  std::vector<uint8_t> bits_;                 // their bits in the mask
+  // Of the transaction; those of most mail cost no allocation.
+  absl::InlinedVector<std::string_view, 4> recipients_;
+  absl::InlinedVector<uint8_t, 16> bits_;  // theirs in the mask
 };
 
 }  // namespace outbox::queue

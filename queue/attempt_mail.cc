@@ -18,20 +18,34 @@ bool AttemptMail::Take(const Ticket& ticket, std::span<const char> part0) {
   }
   reverse_path_bytes_ = meta->reverse_path().size();
   prefix_bytes_ = meta->prefix().size();
-  Append(meta->reverse_path());
-  Append(meta->prefix());
+  const GroupView group = meta->Group(ticket.group);
+  const auto for_each = [&](auto&& f) {
+    meta->ForEachRecipient(group, [&](uint32_t index, std::string_view to) {
+      if (index < ticket.first || index - ticket.first >= 64) return;
+      const uint32_t bit = index - ticket.first;
+      if ((ticket.mask >> bit & 1) != 0) f(bit, to);
+    });
+  };
   uint64_t found = 0;
-  meta->ForEachRecipient(meta->Group(ticket.group), [&](uint32_t index, std::string_view to) {
-    if (index < ticket.first || index - ticket.first >= 64) return;
-    const uint32_t bit = index - ticket.first;
-    if ((ticket.mask >> bit & 1) == 0) return;
+  size_t bytes = reverse_path_bytes_ + prefix_bytes_;
+  for_each([&](uint32_t bit, std::string_view to) {
     found |= uint64_t{1} << bit;
-    text_.push_back(static_cast<char>(bit));
-    text_.push_back(static_cast<char>(to.size() & 0xff));
-    text_.push_back(static_cast<char>(to.size() >> 8));
-    Append(to);
+    bytes += kHeadBytes + to.size();
   });
   if (found != ticket.mask) return false;
+  if (bytes > kUsualBytes) {
+    long_ = std::make_unique<char[]>(bytes);
+    text_ = long_.get();
+  }
+  Append(meta->reverse_path());
+  Append(meta->prefix());
+  for_each([&](uint32_t bit, std::string_view to) {
+    const char head[kHeadBytes] = {static_cast<char>(bit), static_cast<char>(to.size() & 0xff),
+                                   static_cast<char>(to.size() >> 8)};
+    Append({head, kHeadBytes});
+    Append(to);
+  });
+  CHECK(text_bytes_ == bytes);
   smtp_size_ = meta->smtp_size();
   eight_bit_ = meta->eight_bit();
   extents_.reserve(meta->extent_count());

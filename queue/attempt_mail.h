@@ -10,11 +10,12 @@
 #define OUTBOX_QUEUE_ATTEMPT_MAIL_H_
 
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
 
-#include "absl/container/inlined_vector.h"
 #include "queue/message_meta.h"
 
 namespace outbox::queue {
@@ -33,8 +34,8 @@ class AttemptMail {
   bool known() const { return known_; }
 
   // REQUIRES of all these: known(). Views live as long as this.
-  std::string_view reverse_path() const { return {text_.data(), reverse_path_bytes_}; }
-  std::string_view prefix() const { return {text_.data() + reverse_path_bytes_, prefix_bytes_}; }
+  std::string_view reverse_path() const { return {text_, reverse_path_bytes_}; }
+  std::string_view prefix() const { return {text_ + reverse_path_bytes_, prefix_bytes_}; }
   uint64_t smtp_size() const { return smtp_size_; }
   bool eight_bit() const { return eight_bit_; }
   uint32_t extent_count() const { return static_cast<uint32_t>(extents_.size()); }
@@ -42,8 +43,8 @@ class AttemptMail {
   // Calls f(bit in the ticket's mask, address) for the ticket's recipients, in order.
   template <typename F>
   void ForEachRecipient(F&& f) const {
-    const char* at = text_.data() + reverse_path_bytes_ + prefix_bytes_;
-    const char* const end = text_.data() + text_.size();
+    const char* at = text_ + reverse_path_bytes_ + prefix_bytes_;
+    const char* const end = text_ + text_bytes_;
     while (at < end) {
       const uint8_t bit = static_cast<uint8_t>(at[0]);
       const size_t size = static_cast<size_t>(static_cast<uint8_t>(at[1])) |
@@ -59,16 +60,22 @@ class AttemptMail {
   // The envelope of most mail lies within the attempt, and costs no allocation.
   static constexpr size_t kUsualBytes = 600;
 
-  void Append(std::string_view text) { text_.insert(text_.end(), text.begin(), text.end()); }
+  void Append(std::string_view text) {
+    if (!text.empty()) std::memcpy(text_ + text_bytes_, text.data(), text.size());
+    text_bytes_ += text.size();
+  }
 
   // Reverse-path, prefix, recipients.
-  absl::InlinedVector<char, kUsualBytes> text_;
+  char* text_ = usual_;
+  size_t text_bytes_ = 0;
+  std::unique_ptr<char[]> long_;  // text_, when it does not fit usual_
   std::vector<Extent> extents_;
   uint64_t smtp_size_ = 0;
   size_t reverse_path_bytes_ = 0;
   size_t prefix_bytes_ = 0;
   bool eight_bit_ = false;
   bool known_ = false;
+  char usual_[kUsualBytes];
 };
 
 }  // namespace outbox::queue

@@ -25,6 +25,8 @@
 #include <string_view>
 
 #include "core/intrusive_list.h"
+#include "core/limits.h"
+#include "core/slab.h"
 #include "core/timer.h"
 #include "queue/attempt.h"
 #include "queue/delivery.h"
@@ -41,6 +43,7 @@ struct OwnerShard {
   OwnerContext context;
   SiteGate* gate = nullptr;
   SenderQueuePool pool;
+  core::Slab<Attempt> attempts{core::kMaxTicketsPerShard};
   OwnerCounters counters;
   bool closing = false;
   int64_t forgot_ns = 0;  // when a command made the finder forget last

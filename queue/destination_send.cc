@@ -51,7 +51,9 @@ Attempt* Destination::Start(Ticket* ticket, Delivery* delivery) {
   ++attempts_;
   ++shard_->counters.attempts;
   shard_->counters.recipients_sending += static_cast<uint64_t>(std::popcount(ticket->mask));
-  Attempt* attempt = new Attempt(ticket, shard_->context.post, shard_->context.log, now_ns());
+  Attempt* attempt = shard_->attempts.New(ticket, shard_->context.post, shard_->context.log,
+                                          now_ns());
+  CHECK(attempt != nullptr);  // far fewer are sent at once
   attempt->plan = plan();
   hosts_.Use(attempt->plan);
   attempt->host = delivery->opened() ? delivery->host()
@@ -172,7 +174,7 @@ void Destination::MaybeReturn(Attempt* attempt) {
   } else {
     attempt->Return();
   }
-  delete attempt;
+  shard_->attempts.Delete(attempt);
   CHECK(attempts_ > 0);
   --attempts_;
   if (again != nullptr && again->recalled) {
