@@ -26,7 +26,7 @@ Attempt::Attempt(Ticket* t, PostOffice* post, AttemptLog* log, int64_t now_ns)
   ticket->window = {};
   ticket->place = this;
   EnterState(ticket, RecipientState::kSending);
-  if (ticket->result == nullptr) ticket->result = std::make_unique<TicketResult>();
+  if (ticket->result == nullptr) ticket->result = post_->TakeResult();
   ticket->result->delivered = 0;
   ticket->result->failed.clear();
   ticket->result->mailhost.clear();

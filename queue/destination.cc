@@ -199,7 +199,7 @@ void Destination::ReturnWaiting(Ticket* ticket, ReturnReason reason) {
     shard_->context.post->Release(ticket, ticket->window);
     ticket->window = {};
   }
-  if (ticket->result == nullptr) ticket->result = std::make_unique<TicketResult>();
+  if (ticket->result == nullptr) ticket->result = shard_->context.post->TakeResult();
   if (reason != ReturnReason::kAttempted) *ticket->result = TicketResult{};
   ticket->result->reason = reason;
   if (reason == ReturnReason::kDeadline) {
@@ -229,7 +229,7 @@ const RecipientResult* Destination::Trouble() const {
 }
 
 void Destination::ReturnWithWords(Ticket* ticket) {
-  ticket->result = std::make_unique<TicketResult>();
+  ticket->result = shard_->context.post->TakeResult();
   for (uint64_t left = ticket->mask; left != 0; left &= left - 1) {
     RecipientResult& failed = ticket->result->failed.emplace_back(hosts_.words());
     failed.recipient = static_cast<uint16_t>(ticket->first + std::countr_zero(left));

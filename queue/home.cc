@@ -130,10 +130,15 @@ void Home::OnReturn(Ticket* returned) {
   CHECK(!ticket->window);
   ticket->where = TicketPlace::kWaiting;
   --out_;
-  const std::unique_ptr<TicketResult> result = std::move(ticket->result);
+  std::unique_ptr<TicketResult> result = std::move(ticket->result);
   CHECK(result != nullptr);
+  HandleReturn(ticket, result.get());
+  context_.post->GiveResult(std::move(result));
+}
+
+void Home::HandleReturn(HomeTicket* ticket, TicketResult* result) {
   result->delivered |= ticket->settled;
-  if (ticket->ordered && !SettleRemoval(ticket, result.get())) return;
+  if (ticket->ordered && !SettleRemoval(ticket, result)) return;
   if (const uint64_t delivered = result->delivered & ticket->mask;
       delivered != 0 && result->reason != ReturnReason::kAttempted) {
     // Cut short, but not before somebody had it.

@@ -149,6 +149,8 @@ class Home : public HomeMail, private NoticeOwner {
   // Notification or expiry is due: true when the ticket has gone into a notice.
   bool HandleDeadline(HomeTicket* ticket);
 
+  // The ticket may end in it.
+  void HandleReturn(HomeTicket* ticket, TicketResult* result);
   void HandleAttempt(HomeTicket* ticket, const TicketResult& result);
   void CountDelivered(HomeTicket* ticket, uint64_t mask);
   void HandleDelivered(HomeTicket* ticket, uint64_t mask);

@@ -18,6 +18,8 @@ static_assert(sizeof(Mail) == 32);
 constexpr int kLocalRounds = 4;
 // Mails of our own queue whose room is kept: more than a busy turn has, less than a recovery.
 constexpr size_t kLocalKept = 4096;
+// Results that are kept: about what is between the end of an attempt and home's look at it.
+constexpr size_t kResultsKept = 256;
 
 }  // namespace
 
@@ -177,6 +179,22 @@ void PostOffice::Post(uint8_t to, MailKind kind, void* object, uint32_t number,
   ++counters_.full;
   ++waiting_;
   overflow.push_back(mail);
+}
+
+std::unique_ptr<TicketResult> PostOffice::TakeResult() {
+  if (results_.empty()) return std::make_unique<TicketResult>();
+  std::unique_ptr<TicketResult> result = std::move(results_.back());
+  results_.pop_back();
+  return result;
+}
+
+void PostOffice::GiveResult(std::unique_ptr<TicketResult> result) {
+  if (results_.size() >= kResultsKept) return;
+  result->reason = ReturnReason::kAttempted;
+  result->delivered = 0;
+  result->failed.clear();
+  result->mailhost.clear();
+  results_.push_back(std::move(result));
 }
 
 size_t PostOffice::Drain() {

@@ -194,6 +194,11 @@ class PostOffice {
   void Command(uint8_t to, void* command);
   void Reply(uint8_t to, void* reply);
 
+  // Results of tickets, for reuse: an owner takes one, the ticket carries it home, home gives it
+  // back to its own office.
+  std::unique_ptr<TicketResult> TakeResult();
+  void GiveResult(std::unique_ptr<TicketResult> result);
+
   // Handles all mail that is there: each ring up to its capacity, our own queue a few rounds.
   // Returns the number of mails. Once a turn, behind the completions.
   size_t Drain();
@@ -228,6 +233,7 @@ class PostOffice {
   std::vector<Mail> local_;     // to ourselves
   std::vector<Mail> draining_;  // the same, while it is handled
   std::vector<std::deque<Mail>> overflow_;  // by target
+  std::vector<std::unique_ptr<TicketResult>> results_;  // empty ones
   size_t waiting_ = 0;
   uint64_t written_ = 0;  // mask of the targets written to since the last wake
   Counters counters_;
