@@ -4,13 +4,26 @@
 #include "core/hash.h"
 
 namespace outbox::queue {
+namespace {
+
+// Entries without tickets that are kept for others.
+constexpr size_t kFreeEntries = 1024;
+
+}  // namespace
 
 DirectoryEntry* Directory::Acquire(std::string_view key) {
   DirectoryEntry* entry = Find(key);
   if (entry == nullptr) {
-    auto made = std::make_unique<DirectoryEntry>();
+    std::unique_ptr<DirectoryEntry> made;
+    if (free_.empty()) {
+      made = std::make_unique<DirectoryEntry>();
+    } else {
+      made = std::move(free_.back());
+      free_.pop_back();
+    }
     entry = made.get();
-    entry->key = std::string(key);
+    entry->key.assign(key);
+    entry->lane_open = false;
     entry->hash = core::Hash64(key);
     entries_.emplace(entry->key, std::move(made));
   }
@@ -23,6 +36,7 @@ void Directory::Release(DirectoryEntry* entry) {
   if (--entry->tickets > 0) return;
   const auto found = entries_.find(entry->key);
   CHECK(found != entries_.end());
+  if (free_.size() < kFreeEntries) free_.push_back(std::move(found->second));
   entries_.erase(found);
 }
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/string_map.h"
 
@@ -40,6 +41,8 @@ class Directory {
  private:
   // The map's keys are views of the entries' own strings.
   core::StringViewMap<std::unique_ptr<DirectoryEntry>> entries_;
+  // With the memory of their strings, for reuse: most destinations come and go with every message.
+  std::vector<std::unique_ptr<DirectoryEntry>> free_;
 };
 
 }  // namespace outbox::queue
