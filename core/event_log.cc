@@ -1,6 +1,8 @@
 #include "core/event_log.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstring>
 #include <utility>
@@ -38,6 +40,29 @@ size_t Utf8Sequence(std::string_view text) {
   if (first == 0xf4 && octet(1) > 0x8f) return 0;
   return length;
 }
+
+// How many octets at the start of `text` stand in a JSON string as they are: printable ASCII but
+// quotes and backslashes. Eight at a time.
+size_t PlainPrefix(std::string_view text) {
+  constexpr uint64_t kEach = 0x0101010101010101;
+  size_t at = 0;
+  for (; text.size() - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + at, sizeof(word));
+    // A high bit for every octet below 0x20, above 0x7e, or one of the two. What is borrowed or
+    // carried comes from such an octet, so the first of these bits is right.
+    const uint64_t others = ((word - kEach * 0x20) | (word + kEach) | word |
+                             ((word ^ kEach * '"') - kEach) | ((word ^ kEach * '\\') - kEach)) &
+                            kEach * 0x80;
+    if (others != 0) return at + static_cast<size_t>(std::countr_zero(others)) / 8;
+  }
+  while (at < text.size() && text[at] >= 0x20 && text[at] < 0x7f && text[at] != '"' &&
+         text[at] != '\\') {
+    ++at;
+  }
+  return at;
+}
+static_assert(std::endian::native == std::endian::little, "the first octet is the lowest");
 
 // How the character at the start of `text` stands in a JSON string (RFC 8259 7): the bytes, and in
 // `consumed` how many of the text they stand for. `scratch` holds the bytes that are made up.
@@ -171,6 +196,14 @@ void EventLog::Event::Put(std::string_view text) {
 void EventLog::Event::PutEscaped(std::string_view text) {
   constexpr size_t kClosingQuote = 1;
   while (!text.empty()) {
+    if (size_t plain = PlainPrefix(text); plain > 0) {
+      const size_t room = kFieldBytes - kClosingQuote - used_;
+      cut_ = cut_ || plain > room;
+      Put(text.substr(0, std::min(plain, room)));
+      if (plain > room) return;
+      text.remove_prefix(plain);
+      continue;
+    }
     std::array<char, kLongestEscape> scratch;
     size_t consumed = 0;
     const std::string_view piece = Escaped(text, &scratch, &consumed);

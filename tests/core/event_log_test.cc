@@ -108,6 +108,23 @@ TEST(EventLog, AnyBytesGiveValidJson) {
   }
 }
 
+// Plain text is taken eight octets at a time.
+TEST(EventLog, AnyOctetAtAnyPlace) {
+  EventLog log(LogLevel::kInfo);
+  for (int octet = 0; octet < 256; ++octet) {
+    for (size_t place = 0; place < 18; ++place) {
+      std::string text(18, 'x');
+      text[place] = static_cast<char>(octet);
+      log.Write(LogLevel::kInfo, kNow, "e").Field("text", text);
+      const std::vector<std::string> lines = TakeLines(&log);
+      ASSERT_EQ(lines.size(), 1u);
+      if (octet >= 0x80) text.replace(place, 1, "\xef\xbf\xbd");  // U+FFFD
+      ASSERT_EQ(json::parse(lines[0])["text"], text) << octet << " at " << place;
+      for (const char c : lines[0]) ASSERT_TRUE(c >= ' ' && c < 0x7f) << octet << " at " << place;
+    }
+  }
+}
+
 TEST(EventLog, CutsWhatDoesNotFitALine) {
   EventLog log(LogLevel::kInfo);
   log.Write(LogLevel::kInfo, kNow, "e")
