@@ -1,0 +1,28 @@
+"""Our programs: built, where they are missing, in the way the README says."""
+
+import pathlib
+import subprocess
+
+from comparing.trouble import Trouble
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEFAULT = ROOT / "build" / "release"
+NAMES = ("outboxd", "outbox", "smtp_source", "smtp_sink")
+
+
+def missing(folder):
+    return [name for name in NAMES if not (folder / name).exists()]
+
+
+def need(folder):
+    if not missing(folder):
+        return
+    if folder != DEFAULT:
+        raise Trouble(f"{folder} lacks {', '.join(missing(folder))}")
+    print("building", ", ".join(NAMES), flush=True)
+    for command in (["tools/setup"], ["cmake", "--preset", "release"],
+                    ["cmake", "--build", "--preset", "release", "--target", *NAMES]):
+        try:
+            subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, timeout=3600)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise Trouble(f"cannot build: {error}") from None
