@@ -114,6 +114,7 @@ io_uring_sqe* Ring::NextEntry() {
 }
 
 void Ring::Submit() {
+  if (io_uring_sq_ready(ring_.get()) == 0) return;
   ++enters_;
   const int result = io_uring_submit(ring_.get());
   CHECK(result >= 0 || result == -EAGAIN || result == -EBUSY || result == -EINTR ||

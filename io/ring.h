@@ -82,6 +82,8 @@ class Ring {
   // fails.
   bool PrepareMessage(int ring_fd, uint64_t message, uint64_t user_data);
 
+  // Submits what is prepared, if anything is.
+  void Submit();
   // Submits what is prepared and lets the kernel post what has completed. With `wait_ns` > 0, waits
   // for a completion at most so long (core::kNever: without limit); a signal ends the wait early.
   void Enter(int64_t wait_ns);
@@ -96,7 +98,6 @@ class Ring {
   explicit Ring(std::unique_ptr<io_uring> ring);
 
   io_uring_sqe* NextEntry();
-  void Submit();
 
   std::unique_ptr<io_uring> ring_;
   // The message headers of PrepareSendParts, one for each place in the submission queue: the kernel

@@ -25,6 +25,15 @@ namespace {
 // not come.
 constexpr int64_t kParkedWaitMaxNs = core::kNsPerMs;
 
+// Completions between two submissions. Fewer cost more system calls, more lose the caches.
+constexpr size_t kPiece = 32;
+
+// Asks for the cache lines around an operation: its owner is what contains it.
+void PrefetchOwner(uint64_t user_data) {
+  const char* at = reinterpret_cast<const char*>(user_data & ~kTagMask);
+  for (int line = -2; line <= 2; ++line) __builtin_prefetch(at + line * 64);
+}
+
 int64_t ReadClock(clockid_t clock) {
   timespec now = {};
   CHECK(clock_gettime(clock, &now) == 0);
@@ -242,13 +251,17 @@ void UringIo::RunHelped() {
   }
 }
 
+// Runs what had completed when the turn began, piece by piece. The kernel sends while the
+// connections of a piece are still in the caches, and not after a whole turn's.
 void UringIo::RunCompletions() {
-  std::array<Ring::Completion, 64> batch;
+  std::array<Ring::Completion, kPiece> piece;
   for (size_t left = ring_->ready(); left > 0;) {
     const std::span<Ring::Completion> taken =
-        ring_->Take(std::span(batch).first(std::min(left, batch.size())));
+        ring_->Take(std::span(piece).first(std::min(left, piece.size())));
     left -= taken.size();
+    for (const Ring::Completion& completion : taken) PrefetchOwner(completion.user_data);
     for (const Ring::Completion& completion : taken) Dispatch(completion);
+    if (left > 0) ring_->Submit();
   }
 }
 

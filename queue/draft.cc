@@ -219,7 +219,7 @@ void Draft::OnAppended(const core::Status& status, Message* message) {
   if (status.ok()) {
     const std::optional<MetaView> meta = MetaView::Parse(meta_bytes_);
     CHECK(meta.has_value());
-    pool_->sink_->OnDraftCommitted(pool_->store_, message, *meta);
+    pool_->sink_->OnDraftCommitted(pool_->store_, message, *meta, router_.get());
   }
   Finish(status, id_);
 }

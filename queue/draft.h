@@ -49,7 +49,9 @@ class DraftOwner {
 class DraftSink {
  public:
   virtual ~DraftSink() = default;
-  virtual void OnDraftCommitted(Store* store, Message* message, const MetaView& meta) = 0;
+  // `router` has routed it; today's may be another.
+  virtual void OnDraftCommitted(Store* store, Message* message, const MetaView& meta,
+                                const Router* router) = 0;
 };
 
 // What is written about where a message came from.

@@ -308,7 +308,7 @@ void Home::OnNoticeEndedMessage(uint64_t id) { context_.log->Finished(id); }
 
 void Home::OnNoticeMessage(Store* store, Message* message, const MetaView& meta, uint64_t about) {
   context_.log->Generated(message->id, meta, about);
-  OnAccepted(store, message, meta);
+  OnAccepted(store, message, meta, nullptr);
 }
 
 // --- Windows -------------------------------------------------------------------------------------

@@ -71,8 +71,9 @@ class Home : public HomeMail, private NoticeOwner {
   // REQUIRES: idle().
   ~Home() override;
 
-  // A message has been committed; its tickets leave. `meta` is read during the call.
-  void OnAccepted(Store* store, Message* message, const MetaView& meta);
+  // A message has been committed; its tickets leave. `meta` is read during the call. `routed_by`
+  // routed it; null: an earlier run or a router that is no more.
+  void OnAccepted(Store* store, Message* message, const MetaView& meta, const Router* routed_by);
   // A live message that recovery has found, with its newest state.
   void OnRecovered(Store* store, Message* message, const MetaView& meta, const StateView& state);
 

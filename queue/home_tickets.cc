@@ -43,7 +43,9 @@ HomeTicket* Home::MakeTicket(Store* store, Message* message, const MetaView& met
   return ticket;
 }
 
-void Home::OnAccepted(Store* store, Message* message, const MetaView& meta) {
+void Home::OnAccepted(Store* store, Message* message, const MetaView& meta,
+                      const Router* routed_by) {
+  const bool routed_now = closing_ || routed_by == context_.router;
   message->home = nullptr;
   message->policy = 0;
   GroupView group;
@@ -54,7 +56,7 @@ void Home::OnAccepted(Store* store, Message* message, const MetaView& meta) {
       const uint32_t count = std::min<uint32_t>(core::kTicketRecipients, group.count() - done);
       HomeTicket* ticket = MakeTicket(store, message, meta, group, index,
                                       static_cast<uint16_t>(group.first() + done), MaskOf(count));
-      if (closing_ || context_.router->StillRoutes(group.route(), group.destination())) {
+      if (routed_now || context_.router->StillRoutes(group.route(), group.destination())) {
         Offer(ticket, /*lease=*/true);
       } else {
         ticket->rerouting = true;
@@ -71,7 +73,7 @@ void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
                        const StateView& state) {
   context_.log->Recovered(message->pending);
   if (state.untouched()) {
-    OnAccepted(store, message, meta);
+    OnAccepted(store, message, meta, nullptr);
     return;
   }
   message->home = nullptr;

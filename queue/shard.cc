@@ -190,9 +190,10 @@ void Shard::BecomeReady(const core::Status& status) {
 // --- New mail
 // --------------------------------------------------------------------------------------
 
-void Shard::OnDraftCommitted(Store* store, Message* message, const MetaView& meta) {
+void Shard::OnDraftCommitted(Store* store, Message* message, const MetaView& meta,
+                             const Router* router) {
   log_.Accepted(message->id, meta);
-  home_->OnAccepted(store, message, meta);
+  home_->OnAccepted(store, message, meta, router);
 }
 
 const char* Shard::WhyNoRoom() const {

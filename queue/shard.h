@@ -111,7 +111,8 @@ class Shard : public DraftSink, public RoomGauge {
   ShardOperator& operations() { return *operations_; }
 
   // DraftSink
-  void OnDraftCommitted(Store* store, Message* message, const MetaView& meta) override;
+  void OnDraftCommitted(Store* store, Message* message, const MetaView& meta,
+                        const Router* router) override;
   // RoomGauge
   const char* WhyNoRoom() const override;
 
