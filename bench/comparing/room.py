@@ -97,15 +97,16 @@ class Room:
         return ["nsenter", f"--mount={process}/mnt", f"--pid={process}/pid_for_children",
                 *map(str, arguments)]
 
-    def run(self, *arguments, seconds=60):
-        """Runs a command in the room and returns when it ends, or has become a daemon."""
+    def run(self, *arguments, seconds=60, counted=True):
+        """Runs a command in the room and returns when it ends, or has become a daemon. Not
+        `counted`: its CPU is not the relay's, as that of an operator's command."""
         # Standard output is a file: a daemon that kept a pipe open would keep us waiting.
         said = self.home / "said"
         with open(said, "w+", encoding="utf-8", errors="replace") as output:
             try:
                 done = subprocess.run(self.command(arguments), stdin=subprocess.DEVNULL,
                                       stdout=output, stderr=subprocess.STDOUT, timeout=seconds,
-                                      preexec_fn=self.enter)
+                                      preexec_fn=self.enter if counted else None)
             except subprocess.TimeoutExpired:
                 raise Trouble(f"{arguments[0]} took more than {seconds} s") from None
         text = said.read_text(errors="replace").strip()
