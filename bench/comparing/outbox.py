@@ -2,6 +2,7 @@ import shutil
 import signal
 import subprocess
 
+from comparing import programs
 from comparing.relay import Relay
 from comparing.trouble import Trouble
 
@@ -30,7 +31,8 @@ class Outbox(Relay):
     def begin(self):
         with open(self.folder / "errors", "w", encoding="utf-8") as errors:
             self.process = subprocess.Popen(
-                [str(self.options.bin / "outboxd"), "--config", str(self.folder / "outbox.toml")],
+                programs.command(self.options.bin, "outboxd", "--config",
+                                 self.folder / "outbox.toml"),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
                 preexec_fn=self.meter.enter)
         self.meter.follow(self.process.pid)

@@ -22,12 +22,18 @@ def apt(*arguments, **more):
     return done
 
 
+def errors(done):
+    """What apt-get calls an error; it warns of more."""
+    lines = done.stderr.splitlines()
+    return " ".join([line for line in lines if line.startswith("E:")] or lines)
+
+
 def closure(names):
     """The packages and whatever they need that this machine does not have; apt only plans. What
     configures a mail system is left out: the configuration is ours."""
     plan = apt("--simulate", "--no-install-recommends", "install", *names)
     if plan.returncode != 0:
-        raise Trouble(f"apt-get knows no way to {' '.join(names)}: {plan.stderr.strip()}")
+        raise Trouble(f"apt-get knows no way to {' '.join(names)}: {errors(plan)}")
     needed = [line.split()[1] for line in plan.stdout.splitlines() if line.startswith("Inst ")]
     return sorted(set(names) | {n for n in needed if n not in ("exim4-config", "exim4")})
 
@@ -45,12 +51,12 @@ def download(names, folder):
             if done.returncode == 0:
                 return
             if attempt == 2:
-                raise Trouble(f"cannot download {' '.join(wanted)}: {done.stderr.strip()}")
+                raise Trouble(f"cannot download {' '.join(wanted)}: {errors(done)}")
         # The lists are absent on a fresh machine, or older than what the mirrors keep.
         print("    refreshing the package lists", flush=True)
         update = apt("update")
         if update.returncode != 0:
-            raise Trouble(f"apt-get update: {update.stderr.strip()}")
+            raise Trouble(f"apt-get update: {errors(update)}")
 
 
 def unpack(folder, names):

@@ -10,6 +10,11 @@ DEFAULT = ROOT / "build" / "release"
 NAMES = ("outboxd", "outbox", "smtp_source", "smtp_sink")
 
 
+def command(folder, name, *arguments):
+    """What runs one of our programs, so that the kernel ends it if we are killed."""
+    return ["setpriv", "--pdeathsig", "KILL", str(folder / name), *map(str, arguments)]
+
+
 def missing(folder):
     return [name for name in NAMES if not (folder / name).exists()]
 

@@ -10,6 +10,7 @@ Each begins with a relay whose queue is empty, and with a short run that warms i
 many messages it relays in a second, so that a slow relay is not given an hour's work."""
 
 import dataclasses
+import os
 import time
 
 from comparing import load
@@ -59,6 +60,7 @@ class Result:
     source_cpu_us: float = None
     sink_cpu_us: float = None
     cpu_ratio: float = None  # relay over source + sink
+    others_percent: float = None  # of all cores' time: used by none of the three
     duplicates: int = None
     times_postfix: float = None
     postfix_cpu_over_its: float = None
@@ -66,7 +68,7 @@ class Result:
 
 
 class Span:
-    """CPU seconds of relay, sink and machine from now to end()."""
+    """Seconds from now to end(): CPU of relay, sink and machine, and time."""
 
     def __init__(self, relay, sink=None):
         self.relay, self.sink = relay, sink
@@ -74,7 +76,7 @@ class Span:
 
     def read(self):
         return (self.relay.meter.seconds(), self.sink.cpu_seconds() if self.sink else 0.0,
-                machine_seconds())
+                machine_seconds(), time.monotonic())
 
     def end(self):
         return [after - before for before, after in zip(self.begin, self.read())]
@@ -147,17 +149,20 @@ class Measurement:
                 return messages / seconds
             messages *= 5
 
-    def note(self, source, stats, spans):
-        """The CPU of all spans, a message."""
+    def note(self, source, stats, spans, source_ran=True):
+        """Notes down the CPU of all spans, a message. `source_ran`: it did, in one of them."""
+        relay, sink, machine, seconds = map(sum, zip(*spans))
+        sender = source["cpu"]["cpu_seconds"] if source_ran else 0.0
         us = 1e6 / self.result.messages
-        relay, sink, machine = (sum(column) * us for column in zip(*spans))
         r = self.result
         r.accepted_per_s = source["rate"]
-        r.relay_cpu_us, r.sink_cpu_us, r.machine_cpu_us = relay, sink, machine
-        if source["cpu"]["cpu_seconds"]:
-            r.source_cpu_us = source["cpu"]["cpu_seconds"] * us
-            r.cpu_ratio = relay / (r.source_cpu_us + sink)
         r.duplicates = stats["duplicates"]
+        r.relay_cpu_us, r.sink_cpu_us, r.machine_cpu_us = relay * us, sink * us, machine * us
+        if source_ran:
+            r.source_cpu_us = sender * us
+            r.cpu_ratio = relay / (sender + sink) if sender + sink else None
+        others = machine - relay - sink - sender
+        r.others_percent = max(0.0, others / seconds / os.cpu_count() * 100)
 
     def plain(self):
         before = self.sink.stats()["unique_messages"]
@@ -196,14 +201,13 @@ class Measurement:
         self.relay.kill()
         self.open_sink()
         self.relay.prepare(clean=False)
-        # Its CPU is that after the restart alone; the source's has no part in it.
+        # Its CPU is that after the restart alone.
         span = Span(self.relay, self.sink)
         began_ns = load.clock_ns()
         self.relay.begin()
         self.relay.wait_until_it_listens()
         stats = self.drain(began_ns)
-        self.note(source, stats, [span.end()])
-        self.result.cpu_ratio = self.result.source_cpu_us = None
+        self.note(source, stats, [span.end()], source_ran=False)
 
 
 def compare(results):

@@ -16,6 +16,7 @@ COLUMNS = (
     ("postfix_cpu_over_its", "Postfix / it", "{:.1f}"),
     ("machine_cpu_us", "machine us", "{:,.0f}"),
     ("cpu_ratio", "/ source+sink", "{:.2f}"),
+    ("others_percent", "others %", "{:.0f}"),
     ("first_delivery_s", "first after s", "{:.2f}"),
 )
 
@@ -27,6 +28,8 @@ CPU us         of all processes of the relay, a message; restart: after the rest
 Postfix / it   Postfix's CPU over this relay's
 machine us     busy time of all cores, a message: relay, source, sink, kernel, and whatever else ran
 / source+sink  the relay's CPU over that of the source and the sink in the same run
+others %       of all cores' time that went to none of the three: the kernel's own threads, and
+               whatever else the machine did. Rates suffer from it, CPU hardly
 first after s  from the attempt (backlog) or the start of the killed relay (restart) to the first
                delivery"""
 
