@@ -128,7 +128,7 @@ void Fetcher::Start(FetchOp* op, Buffer* buffer) {
 void Fetcher::OnRead(Buffer* buffer, const io::OpResult& result) {
   --in_flight_;
   --buffer->segment->pins;
-  log_->segments.set_may_be_dead(true);
+  if (buffer->segment->dead()) log_->segments.set_may_be_dead(true);
   FetchOp* op = buffer->fetch;
   buffer->fetch = nullptr;
   Window window;

@@ -52,6 +52,12 @@ void Reclaimer::Tick() {
   if (due()) MoveSome();
 }
 
+// Of log segments alone: nothing can be moved out of the others.
+bool Reclaimer::Movable(const Segment& segment) {
+  return segment.state == SegmentState::kSealed && segment.kind == SegmentKind::kLog &&
+         !segment.stuck && segment.pins == 0 && !segment.dead();
+}
+
 // Null: nothing needs to be moved, or nothing would be gained.
 Segment* Reclaimer::Pick() const {
   const Segments& segments = log_->segments;
@@ -60,38 +66,30 @@ Segment* Reclaimer::Pick() const {
       log_->writer.active() == nullptr) {
     return nullptr;  // nowhere to move to
   }
+  for (const uint32_t suspect : segments.suspects()) {
+    if (Movable(segments[suspect])) return &log_->segments[suspect];
+  }
+  if (segments.suspects().size() + 1 >= core::kSuspectSegmentsMax) return nullptr;
+  // Free segments cost disk, too, but no more than the constant.
+  constexpr uint64_t kSlackSegments = 4;
+  const uint64_t room = segments.log_room();
+  const bool wasteful =
+      segments.log_bytes() > room + room / 2 + kSlackSegments * options.segment_bytes;
+  const bool scarce = !log_->pool.above_reserve();
+  // Asked in every turn: a log of any size is walked through only when there is something to gain.
+  if (!wasteful && !scarce) return nullptr;
   Segment* best = nullptr;
   uint64_t best_cost = 0;
-  // Of log segments: nothing can be moved out of the others.
-  uint64_t used = 0;
-  uint64_t room = 0;
   for (uint32_t i = 0; i < segments.count(); ++i) {
     Segment& segment = log_->segments[i];
-    if (segment.in_use() && segment.kind == SegmentKind::kLog) {
-      used += segment.bytes;
-      room += segment.live_room;
-    }
-    if (segment.state != SegmentState::kSealed || segment.kind != SegmentKind::kLog ||
-        segment.stuck || segment.pins > 0 || segment.dead()) {
-      continue;
-    }
+    if (!Movable(segment)) continue;
     const uint64_t cost = segment.live_room + kGuardRoom * segment.guard_refs;
-    if (segment.suspect) return &segment;
     if (best == nullptr || cost < best_cost) {
       best = &segment;
       best_cost = cost;
     }
   }
-  if (best == nullptr || segments.suspects().size() + 1 >= core::kSuspectSegmentsMax) {
-    return nullptr;
-  }
-  // Free segments cost disk, too, but no more than the constant.
-  constexpr uint64_t kSlackSegments = 4;
-  const bool wasteful = used > room + room / 2 + kSlackSegments * options.segment_bytes;
-  const bool scarce = !log_->pool.above_reserve();
-  if (wasteful && best_cost * 2 < best->bytes) return best;
-  if ((wasteful || scarce) && best_cost < best->bytes - best->bytes / 8) return best;
-  return nullptr;
+  return best != nullptr && best_cost < best->bytes - best->bytes / 8 ? best : nullptr;
 }
 
 void Reclaimer::Read() {

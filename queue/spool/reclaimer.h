@@ -44,6 +44,7 @@ class Reclaimer {
 
  private:
   Segment* Pick() const;
+  static bool Movable(const Segment& segment);
   void Read();
   void OnRead(const io::OpResult& result);
   void MoveSome();

@@ -50,13 +50,13 @@ void Segments::Begin(Segment* segment, SegmentKind kind, const SegmentUse& use) 
   segment->tries = 0;
   CHECK(segment->live_entries == 0 && segment->guards.empty());
   by_generation_[use.generation] = segment->number;
-  if (kind == SegmentKind::kExtents) extent_bytes_ += segment->bytes;
+  (kind == SegmentKind::kExtents ? extent_bytes_ : log_bytes_) += segment->bytes;
 }
 
 void Segments::End(Segment* segment) {
   CHECK(segment->live_entries == 0 && segment->pins == 0);
   by_generation_.erase(segment->use.generation);
-  if (segment->kind == SegmentKind::kExtents) extent_bytes_ -= segment->bytes;
+  (segment->kind == SegmentKind::kExtents ? extent_bytes_ : log_bytes_) -= segment->bytes;
   for (const Segment::Guard& guard : segment->guards) {
     Segment& other = *all_[guard.segment];
     if (other.use.generation != guard.generation || !other.in_use()) continue;
@@ -114,6 +114,7 @@ void Segments::AddLive(uint32_t segment, uint32_t bytes, uint32_t room) {
   ++s.live_entries;
   s.live_bytes += bytes;
   s.live_room += room;
+  if (s.kind == SegmentKind::kLog) log_room_ += room;
   live_bytes_ += bytes;
 }
 
@@ -123,6 +124,7 @@ void Segments::DropLive(uint32_t segment, uint32_t bytes, uint32_t room) {
   --s.live_entries;
   s.live_bytes -= bytes;
   s.live_room -= room;
+  if (s.kind == SegmentKind::kLog) log_room_ -= room;
   live_bytes_ -= bytes;
   if (s.live_entries == 0) may_be_dead_ = true;
 }

@@ -99,6 +99,9 @@ class Segments {
   void AddGuard(uint32_t guarded, uint64_t generation, uint32_t guard);
 
   uint64_t live_bytes() const { return live_bytes_; }
+  // Of the log segments in use, and what of them their live entries would take if written again.
+  uint64_t log_bytes() const { return log_bytes_; }
+  uint64_t log_room() const { return log_room_; }
   // Of the segments with extents, and of the extents that are live in them.
   uint64_t extent_bytes() const { return extent_bytes_; }
   uint64_t extent_live_bytes() const { return extent_live_bytes_; }
@@ -121,6 +124,8 @@ class Segments {
   absl::flat_hash_map<uint64_t, uint32_t> by_generation_;
   std::vector<uint32_t> suspects_;
   uint64_t live_bytes_ = 0;
+  uint64_t log_bytes_ = 0;
+  uint64_t log_room_ = 0;
   uint64_t extent_bytes_ = 0;
   uint64_t extent_live_bytes_ = 0;
   uint64_t disk_bytes_ = 0;

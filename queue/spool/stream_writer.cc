@@ -199,7 +199,7 @@ void StreamWriter::OnWritten(StreamBuffer* buffer, int32_t result) {
   --in_flight_;
   Segment* segment = buffer->segment;
   --segment->pins;
-  log_->segments.set_may_be_dead(true);
+  if (segment->dead()) log_->segments.set_may_be_dead(true);
   const bool good = result == static_cast<int32_t>(buffer->part.iov_len);
   BodyStream* stream = buffer->stream;
   if (!good) {

@@ -43,7 +43,8 @@ void Writer::OnWritten(const io::OpResult& result) {
   CHECK(in_flight_);
   Batch& batch = *flight_;
   --batch.segment->pins;
-  log_->segments.set_may_be_dead(true);
+  // Segments may have waited for the ghosts.
+  if (batch.segment->dead() || !batch.ghosts.empty()) log_->segments.set_may_be_dead(true);
   if (result.result == static_cast<int32_t>(part_.iov_len)) {
     errors_in_row_ = 0;
     log_->last_error = core::Status();
