@@ -1,7 +1,9 @@
 #include "bench/sending_shard.h"
 
 #include <algorithm>
+#include <bit>
 #include <string>
+#include <utility>
 
 #include "bench/sample_mail.h"
 #include "core/hash.h"
@@ -12,7 +14,8 @@ namespace {
 
 constexpr uint32_t kRetry = 900;
 constexpr uint32_t kTimers = 1u << 20;
-constexpr size_t kSites = size_t{1} << 17;
+// Four times as many entries as sites: in a fuller table some find no room within the probes.
+size_t SitesFor(uint32_t destinations) { return std::bit_ceil(64 + 4 * size_t{destinations}); }
 constexpr uint16_t kPort = 25;
 
 std::string KeyOf(uint32_t destination, bool one_site) {
@@ -28,17 +31,24 @@ std::string KeyOf(uint32_t destination, bool one_site) {
 
 }  // namespace
 
-// In the list of the shard's links while it lives.
 struct SendingShard::Link : public WillingLink {
   Link(SendingShard* owner, smtp::DeliverySource* source) : WillingLink(source), shard(owner) {
-    shard->links_.push_back(this);
+    ++shard->links_;
+    OnDue();
   }
-  ~Link() override { std::erase(shard->links_, this); }
+  ~Link() override {
+    --shard->links_;
+    if (due) std::erase(shard->due_, this);
+  }
+  void OnDue() override {
+    if (!std::exchange(due, true)) shard->due_.push_back(this);
+  }
   SendingShard* const shard;
+  bool due = false;
 };
 
 SendingShard::SendingShard(uint32_t destinations, bool one_site)
-    : wheel_(io_.now_ns(), kTimers), sites_(kSites) {
+    : wheel_(io_.now_ns(), kTimers), sites_(SitesFor(destinations)) {
   queue::OwnerContext context;
   context.io = &io_;
   context.wheel = &wheel_;
@@ -75,7 +85,7 @@ SendingShard::~SendingShard() {
   table_->Close();
   while (!table_->closed()) Turn();
   table_.reset();
-  CHECK(out_ == 0 && lent_ == 0 && links_.empty());
+  CHECK(out_ == 0 && lent_ == 0 && links_ == 0);
 }
 
 std::unique_ptr<queue::DeliveryLink> SendingShard::Connect(const core::SocketAddress&,
@@ -128,14 +138,12 @@ void SendingShard::Turn() {
     CHECK(kind == static_cast<uint8_t>(core::TimerKind::kObject));
     core::Timer::Fire(cookie);
   });
-  working_.clear();
-  for (Link* link : links_) {
-    if (link->due()) working_.push_back(link);
-  }
+  working_.swap(due_);
   for (Link* link : working_) {
-    link->set_due(false);
-    link->Work();
+    link->due = false;
+    link->Work();  // may delete it
   }
+  working_.clear();
   post_.Drain();
   post_.Flush();
 }

@@ -62,8 +62,9 @@ class SendingShard : public queue::HomeMail, public queue::ControlMail, public q
   std::vector<std::unique_ptr<queue::DirectoryEntry>> directory_;
   std::vector<std::string> records_;  // by destination: what home lends
   std::vector<std::unique_ptr<queue::Ticket>> tickets_;
-  std::vector<Link*> links_;
+  std::vector<Link*> due_;  // links with something to do
   std::vector<Link*> working_;
+  uint64_t links_ = 0;
   size_t next_ = 0;  // destination
   uint64_t out_ = 0;
   uint64_t lent_ = 0;

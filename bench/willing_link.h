@@ -33,19 +33,22 @@ class WillingLink : public queue::DeliveryLink {
     }
   }
 
-  bool due() const { return due_; }
-  void set_due(bool due) { due_ = due; }
-
-  void Poke() override { due_ = true; }
+  void Poke() override { OnDue(); }
   void OfferWindow(uint64_t) override { CHECK(false); }  // it never had to wait for one
-  void Quit() override { due_ = ended_ = true; }
-  void Abandon(smtp::SessionEnd) override { due_ = ended_ = true; }
+  void Quit() override { Abandon(smtp::SessionEnd::kQuit); }
+  void Abandon(smtp::SessionEnd) override {
+    ended_ = true;
+    OnDue();
+  }
+
+ protected:
+  // It has something to do: Work is wanted, from the loop.
+  virtual void OnDue() = 0;
 
  private:
   void End() { source_->OnSessionEnd(smtp::SessionEnd::kQuit, smtp::Stage::kQuit, {}); }
 
   smtp::DeliverySource* const source_;
-  bool due_ = true;
   bool ended_ = false;
 };
 
