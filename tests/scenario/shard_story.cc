@@ -10,7 +10,6 @@
 #include "io/sim_disk.h"
 #include "queue/client_limits.h"
 #include "queue/shard_mail.h"
-#include "queue/site.h"
 
 namespace outbox::queue {
 namespace {
@@ -350,6 +349,14 @@ int64_t ShardStory::Metric(core::MetricCell core::ShardMetrics::* cell) const {
   int64_t sum = 0;
   for (const auto& metrics : life_->metrics) sum += ((*metrics).*cell).value();
   return sum;
+}
+
+std::vector<const Site*> ShardStory::Sites() const {
+  std::vector<const Site*> used;
+  for (uint32_t i = 0; i < life_->sites.capacity(); ++i) {
+    if (life_->sites[i].key.load() != 0) used.push_back(&life_->sites[i]);
+  }
+  return used;
 }
 
 RelayCounters ShardStory::Counters() const {

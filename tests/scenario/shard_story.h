@@ -19,6 +19,7 @@
 #include "io/sim_world.h"
 #include "queue/queue_lister.h"
 #include "queue/shard.h"
+#include "queue/site.h"
 #include "tests/dns/sim_name_server.h"
 #include "tests/simulation/relay.h"
 #include "tests/simulation/scripted_client.h"
@@ -93,6 +94,9 @@ class ShardStory : public ShardObserver {
   // found again, once everything was.
   void CheckLedger();
   int64_t Metric(core::MetricCell core::ShardMetrics::* cell) const;
+
+  // Those of the table that were ever used, in this life. They stay in place.
+  std::vector<const Site*> Sites() const;
 
   // The end of the story; see above. `queued`: recipients that must be left.
   void Finish(uint64_t queued = 0);
