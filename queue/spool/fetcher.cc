@@ -150,24 +150,24 @@ void Fetcher::OnRead(Buffer* buffer, const io::OpResult& result) {
 
 core::Status Fetcher::Check(const Buffer& buffer, const FetchOp& op, int32_t result,
                             Window* window) const {
-  const std::string what = SegmentFileName(buffer.segment->number);
-  if (result < 0) return core::Status::FromErrno(-result, "read " + what);
+  const auto what = [&buffer] { return SegmentFileName(buffer.segment->number); };
+  if (result < 0) return core::Status::FromErrno(-result, "read " + what());
   const uint32_t skip = buffer.start - static_cast<uint32_t>(buffer.offset);
   if (static_cast<uint32_t>(result) < skip + buffer.length) {
-    return core::Status(core::StatusCode::kIoError, "read " + what + ": short");
+    return core::Status(core::StatusCode::kIoError, "read " + what() + ": short");
   }
   const std::span<const char> bytes(buffer.memory.data() + skip, buffer.length);
   const uint32_t name = kMark | buffer.index;
   if (op.part != 0 && op.part != FetchOp::kPartState) {
     if (core::Crc32c(bytes) != op.extent.crc) {
-      return core::Status(core::StatusCode::kDataLoss, what + ": extent damaged");
+      return core::Status(core::StatusCode::kDataLoss, what() + ": extent damaged");
     }
     *window = {bytes.data(), buffer.length, name};
     return core::Status();
   }
   if (!EntryIntact(buffer.segment->use, buffer.start, bytes) ||
       DecodeEntryHeader(bytes.data()).id != op.scratch[kId]) {
-    return core::Status(core::StatusCode::kDataLoss, what + ": record damaged");
+    return core::Status(core::StatusCode::kDataLoss, what() + ": record damaged");
   }
   *window = {bytes.data() + kEntryHeaderBytes, buffer.length - kEntryHeaderBytes, name};
   return core::Status();
