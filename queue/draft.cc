@@ -77,6 +77,10 @@ smtp::BodyState Draft::Append(std::string_view bytes) {
   if (failed_) return smtp::BodyState::kFailed;
   if (!stream_.active()) {
     if (body_.size() + bytes.size() <= core::kInlineBodyBytesMax) {
+      // At once, instead of twice as much again and again, each time with a copy.
+      if (body_.size() + bytes.size() > std::max(body_.capacity(), kWarmBodyBytes)) {
+        body_.reserve(core::kInlineBodyBytesMax);
+      }
       body_.append(bytes);
       return smtp::BodyState::kMore;
     }
