@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
+#include <type_traits>
 
 #include "core/check.h"
 
@@ -13,6 +15,13 @@ namespace outbox::smtp {
 namespace {
 
 constexpr size_t kBlock = 64;
+// Fewer octets are taken one by one.
+constexpr size_t kSkipMin = 8;
+
+// Field names that are looked for; no two begin with the same letter.
+constexpr char kReceived[] = "received";
+constexpr char kDate[] = "date";
+constexpr char kMessageId[] = "message-id";
 
 // Which octets of a block are what: bit i stands for octet i.
 struct BlockMasks {
@@ -96,11 +105,21 @@ void Look(const char* bytes, bool* eight_bit, bool* nul) {
 
 }  // namespace
 
+bool BodyScanner::in_text(char next) {
+  if (state_ == State::kLineStart && in_header_ && !name_done_) {
+    // Most header lines are none of those that matter, as their first octet tells.
+    const char octet = static_cast<char>(next | 0x20);
+    name_done_ = octet != 'r' && octet != 'd' && octet != 'm' && next != '.' && next != '\r';
+  }
+  if (in_header_ && !name_done_) return false;
+  return state_ == State::kText || state_ == State::kCr || state_ == State::kLineStart;
+}
+
 size_t BodyScanner::Consume(std::string_view bytes) {
   CHECK(!summary_.complete);
   size_t pos = 0;
   while (pos < bytes.size() && !summary_.complete) {
-    if (in_text() && bytes.size() - pos >= kBlock) {
+    if (bytes.size() - pos >= kSkipMin && in_text(bytes[pos])) {
       const size_t skipped = SkipText(bytes.data() + pos, bytes.size() - pos);
       pos += skipped;
       if (skipped > 0) continue;
@@ -123,34 +142,41 @@ size_t BodyScanner::SkipText(const char* bytes, size_t size) {
   uint64_t longest = summary_.longest_line;
   bool eight_bit = summary_.has_8bit;
   bool nul = summary_.has_nul;
-  for (; size - pos >= kBlock; pos += kBlock) {
-    const char* block = bytes + pos;
+  // Of the first `of_block` octets of a block; false: what comes next is not for us.
+  const auto skip = [&](const char* block, auto of_block) __attribute__((always_inline)) {
     const BlockMasks masks = Masks(block);
-    if (masks.lf != ((masks.cr << 1) | uint64_t{after_cr})) break;
-    if (line_start && block[0] == '.') break;
+    const uint64_t behind_cr = (masks.cr << 1) | uint64_t{after_cr};
+    if (masks.lf != (behind_cr & (UINT64_MAX >> (kBlock - of_block)))) return false;
+    if (line_start && block[0] == '.') return false;
     size_t begin = 0;  // of the current line in this block
-    size_t stop = kBlock;
     for (uint64_t rest = masks.lf; rest != 0; rest &= rest - 1) {
       const size_t end = static_cast<size_t>(std::countr_zero(rest)) + 1;
       longest = std::max(longest, line + (end - begin) - 2);
       line = 0;
       begin = end;
-      if (in_header_ || (end < kBlock && block[end] == '.')) {
-        stop = end;
-        break;
+      if (in_header_ || (end < of_block && block[end] == '.')) {
+        LookAtSome(block, end, &eight_bit, &nul);
+        pos += end;
+        after_cr = false;
+        line_start = true;
+        return false;
       }
     }
-    if (stop < kBlock || (in_header_ && begin == kBlock)) {
-      LookAtSome(block, stop, &eight_bit, &nul);
-      pos += stop;
-      after_cr = false;
-      line_start = true;
-      break;
-    }
     Look(block, &eight_bit, &nul);
-    line += kBlock - begin;
-    after_cr = (masks.cr >> (kBlock - 1)) != 0;
-    line_start = (masks.lf >> (kBlock - 1)) != 0;
+    pos += of_block;
+    line += of_block - begin;
+    after_cr = (masks.cr >> (of_block - 1)) != 0;
+    line_start = (masks.lf >> (of_block - 1)) != 0;
+    return true;
+  };
+  constexpr std::integral_constant<size_t, kBlock> kWhole;
+  bool more = true;
+  while (more && size - pos >= kBlock) more = skip(bytes + pos, kWhole);
+  if (more && pos < size) {
+    char last[kBlock];  // with octets behind it that say nothing
+    std::memset(last, ' ', sizeof(last));
+    std::memcpy(last, bytes + pos, size - pos);
+    skip(last, size - pos);
   }
   if (pos == 0) return 0;
   summary_.has_8bit = eight_bit;
@@ -233,21 +259,22 @@ void BodyScanner::StartLine() {
   state_ = State::kLineStart;
   line_octets_ = 0;
   name_size_ = 0;
+  name_ = nullptr;
   name_done_ = false;
   after_name_ = false;
 }
 
 // Field names that matter are "Received", "Date" and "Message-ID" (RFC 5322 3.6), in any case, with
-// blanks before the colon as the obsolete syntax has them. Other lines are left at their first
-// octet.
+// blanks before the colon as the obsolete syntax has them. Other lines are left at the first octet
+// that is different.
 void BodyScanner::HeaderOctet(unsigned char c) {
   if (c >= 'A' && c <= 'Z') c = static_cast<unsigned char>(c | 0x20);
   if (c == ':') {
     name_done_ = true;
-    const std::string_view name(name_, name_size_);
-    if (name == "received") ++summary_.received_headers;
-    if (name == "date") summary_.has_date = true;
-    if (name == "message-id") summary_.has_message_id = true;
+    if (name_ == nullptr || name_[name_size_] != '\0') return;
+    if (name_ == kReceived) ++summary_.received_headers;
+    if (name_ == kDate) summary_.has_date = true;
+    if (name_ == kMessageId) summary_.has_message_id = true;
     return;
   }
   if (c == ' ' || c == '\t') {
@@ -256,12 +283,9 @@ void BodyScanner::HeaderOctet(unsigned char c) {
     after_name_ = true;
     return;
   }
-  const bool possible = name_size_ > 0 || c == 'r' || c == 'd' || c == 'm';
-  if (!possible || after_name_ || name_size_ == sizeof(name_)) {
-    name_done_ = true;
-    return;
-  }
-  name_[name_size_++] = static_cast<char>(c);
+  if (name_size_ == 0) name_ = c == 'r' ? kReceived : c == 'd' ? kDate : kMessageId;
+  name_done_ = after_name_ || c == '\0' || name_[name_size_] != static_cast<char>(c);
+  ++name_size_;
 }
 
 }  // namespace outbox::smtp

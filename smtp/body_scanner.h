@@ -66,23 +66,21 @@ class BodyScanner {
   void Octet(unsigned char c);
   void EndLine();
   void StartLine();
-  // Consumes what needs no Step: whole blocks of text, or a part of one up to a line end that needs
-  // a look. Returns the octets consumed.
+  // Consumes what needs no Step: text by blocks, up to a line end that needs a look. Returns the
+  // octets consumed.
   size_t SkipText(const char* bytes, size_t size);
-  bool in_text() const {
-    if (in_header_) return state_ == State::kText && name_done_;
-    return state_ == State::kText || state_ == State::kCr || state_ == State::kLineStart;
-  }
+  // Whether SkipText may be asked, `next` being the next octet.
+  bool in_text(char next);
   void HeaderOctet(unsigned char c);
 
   BodySummary summary_;
   uint64_t line_octets_ = 0;  // of the current line, as longest_line counts
   State state_ = State::kLineStart;
   bool in_header_ = true;
-  bool name_done_ = false;   // nothing more to learn from the name of this header line
-  bool after_name_ = false;  // a blank behind the name has passed
-  uint8_t name_size_ = 0;
-  char name_[12] = {};  // the field name so far, lower case; long enough for "message-id"
+  bool name_done_ = false;      // nothing more to learn from the name of this header line
+  bool after_name_ = false;     // a blank behind the name has passed
+  uint8_t name_size_ = 0;       // octets of the field name so far
+  const char* name_ = nullptr;  // the name that it may become; null before the first octet
 };
 
 }  // namespace outbox::smtp

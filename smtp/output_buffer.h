@@ -32,6 +32,14 @@ class OutputBuffer {
     size_ += text.size();
   }
 
+  // For who writes by itself: where the next octet goes, and how many were written there.
+  // REQUIRES: size <= room().
+  char* end() { return memory_.data() + size_; }
+  void Extend(size_t size) {
+    CHECK(size <= room());
+    size_ += size;
+  }
+
  private:
   std::span<char> memory_;
   size_t size_ = 0;

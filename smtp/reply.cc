@@ -23,11 +23,28 @@ size_t ParseNumber(std::string_view text, uint16_t* out) {
   return size;
 }
 
-void AppendNumber(unsigned value, OutputBuffer* out) {
-  char digits[10];
-  const char* end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
-  out->Append({digits, static_cast<size_t>(end - digits)});
+// Whether each of eight octets is printable ASCII.
+bool EightPrintable(const char* text) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  uint64_t octets = 0;
+  std::memcpy(&octets, text, sizeof(octets));
+  const uint64_t below_space = (octets - kOnes * ' ') & ~octets;
+  const uint64_t above_tilde = (octets + kOnes * (0x7f - '~')) | octets;
+  return ((below_space | above_tilde) & kOnes * 0x80) == 0;
 }
+
+// Copies text with "?" for what is not printable; returns its end.
+char* CopyPrintable(std::string_view text, char* to) {
+  size_t i = 0;
+  for (; i + 8 <= text.size() && EightPrintable(text.data() + i); i += 8) {
+    std::memcpy(to + i, text.data() + i, 8);
+  }
+  for (; i < text.size(); ++i) to[i] = Printable(text[i]);
+  return to + text.size();
+}
+
+// At most five digits; returns their end.
+char* PutNumber(uint16_t value, char* to) { return std::to_chars(to, to + 5, value).ptr; }
 
 }  // namespace
 
@@ -52,22 +69,21 @@ size_t ParseEnhancedCode(std::string_view text, EnhancedCode* out) {
 void FormatReply(const Reply& reply, OutputBuffer* out) {
   CHECK(out->room() >= kFormattedReplyMax);
   CHECK(reply.code >= 200 && reply.code <= 599);
-  AppendNumber(reply.code, out);
-  out->Append(" ");
+  char* at = PutNumber(reply.code, out->end());
+  *at++ = ' ';
   if (!reply.enhanced.empty()) {
-    AppendNumber(reply.enhanced.status_class, out);
-    out->Append(".");
-    AppendNumber(reply.enhanced.subject, out);
-    out->Append(".");
-    AppendNumber(reply.enhanced.detail, out);
-    out->Append(" ");
+    at = PutNumber(reply.enhanced.status_class, at);
+    *at++ = '.';
+    at = PutNumber(reply.enhanced.subject, at);
+    *at++ = '.';
+    at = PutNumber(reply.enhanced.detail, at);
+    *at++ = ' ';
   }
-  constexpr size_t kAroundText = sizeof("250 5.999.999 \r\n");
-  char text[kFormattedReplyMax - kAroundText];
-  const size_t size = std::min(reply.text.size(), sizeof(text));
-  for (size_t i = 0; i < size; ++i) text[i] = Printable(reply.text[i]);
-  out->Append({text, size});
-  out->Append("\r\n");
+  constexpr size_t kAroundText = sizeof("250 255.65535.65535 \r\n");
+  at = CopyPrintable(reply.text.substr(0, kFormattedReplyMax - kAroundText), at);
+  *at++ = '\r';
+  *at++ = '\n';
+  out->Extend(static_cast<size_t>(at - out->end()));
 }
 
 ReplyParser::Result ReplyParser::Fail(const char* why) {
@@ -147,10 +163,8 @@ void ReplyParser::TakeText(std::string_view text) {
   if (text.empty()) return;
   if (text_size_ > line_start_ && text_[text_size_ - 1] == '\r') text_[text_size_ - 1] = '?';
   const size_t size = std::min(text.size(), sizeof(text_) - text_size_);
-  for (size_t i = 0; i < size; ++i) {
-    const bool last = i + 1 == text.size();
-    text_[text_size_ + i] = last && text[i] == '\r' ? '\r' : Printable(text[i]);
-  }
+  CopyPrintable(text.substr(0, size), text_ + text_size_);
+  if (size == text.size() && text.back() == '\r') text_[text_size_ + size - 1] = '\r';
   text_size_ = static_cast<uint16_t>(text_size_ + size);
 }
 
