@@ -21,6 +21,7 @@
 // clang-format on
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -28,9 +29,45 @@ namespace outbox::core {
 namespace {
 
 constexpr int kDepthMax = 16;
+// Dots in one dotted key that the library may see: it takes tables down recursively, and a key of a
+// million parts would take the stack with it.
+constexpr int kDotsMax = 100;
 
 TomlPosition PositionOf(const toml::source_region& region) {
   return {region.begin.line, region.begin.column};
+}
+
+// Where a key with too many dots is. Strings that end on their line are left out.
+std::optional<TomlPosition> FindLongKey(std::string_view text) {
+  TomlPosition at;
+  char quote = 0;
+  int dots = 0;
+  for (size_t i = 0; i < text.size(); ++i, ++at.column) {
+    const char c = text[i];
+    if (c == '\n') {
+      at = {at.line + 1, 0};
+      quote = 0;
+      dots = 0;
+    } else if (quote != 0) {
+      if (c == '\\' && quote == '"' && i + 1 < text.size() && text[i + 1] != '\n') {
+        ++i;
+        ++at.column;
+      } else if (c == quote) {
+        quote = 0;
+      }
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '#') {
+      const size_t end = std::min(text.find('\n', i), text.size());
+      at.column += static_cast<uint32_t>(end - 1 - i);
+      i = end - 1;
+    } else if (c == '=' || c == ',' || c == '{' || c == '[') {
+      dots = 0;
+    } else if (c == '.' && ++dots > kDotsMax) {
+      return at;
+    }
+  }
+  return std::nullopt;
 }
 
 class Converter {
@@ -124,6 +161,11 @@ const char* TomlKindName(TomlValue::Kind kind) {
 
 TomlResult ParseToml(std::string_view text) {
   TomlResult result;
+  if (const std::optional<TomlPosition> at = FindLongKey(text)) {
+    result.error = "nested too deeply";
+    result.error_position = *at;
+    return result;
+  }
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     result.error = parsed.error().description();

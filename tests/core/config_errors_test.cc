@@ -392,6 +392,15 @@ TEST(ConfigErrors, AreBounded) {
               ElementsAre("f:1:1: the file has 16777217B; expected at most 16MiB"));
   EXPECT_THAT(ParseConfig("a = " + std::string(20, '[') + std::string(20, ']'), "f").errors,
               ElementsAre("f:1:20: nested too deeply; expected TOML"));
+  // Each part of a key is a table in the one before.
+  std::string parts = "a";
+  for (int i = 0; i < 1'000'000; ++i) parts += ".a";
+  for (const std::string& deep : {parts + " = 1", "[" + parts + "]", "x = {" + parts + " = 1}"}) {
+    EXPECT_THAT(
+        ParseConfig("# a comment with dots " + std::string(200, '.') + "\n" + deep, "f").errors,
+        ElementsAre(HasSubstr("nested too deeply; expected TOML")));
+  }
+  EXPECT_THAT(ParseConfig("x = \"" + parts + "\"", "f").errors, Not(Contains(HasSubstr("nested"))));
 }
 
 }  // namespace
