@@ -46,9 +46,9 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, messages_refused_total, "messages refused after DATA")                               \
   X(kCounter, rejected_total, "recipients refused at RCPT")                                        \
   X(kCounter, no_room_total, "commands answered with 452 for want of disk or memory")              \
-  X(kCounter, protocol_errors_in_total, "inbound sessions ended for their errors")                 \
-  X(kCounter, timeouts_in_total, "inbound sessions ended by a timeout")                            \
-  X(kCounter, bytes_in_total, "bytes received from clients")                                       \
+  X(kCounter, protocol_errors_in_total, "inbound sessions closed for what the client sent")        \
+  X(kCounter, timeouts_in_total, "inbound sessions whose client kept silent or did not read")     \
+  X(kCounter, bytes_in_total, "bytes of messages received from clients")                           \
   /* Sending. */                                                                                   \
   X(kGauge, connections_out, "outbound connections now")                                           \
   X(kCounter, connections_out_total, "outbound connections that were made")                        \
@@ -56,9 +56,9 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, shortages_total, "outbound connections that this machine had no means to make")      \
   X(kCounter, sessions_refused_total, "outbound sessions that the peer refused to open")           \
   X(kCounter, messages_delivered_total, "transactions that the next hop accepted")                 \
-  X(kCounter, lost_connections_total, "outbound sessions that ended in a transaction")             \
+  X(kCounter, lost_connections_total, "transactions that the end of their session cut short")      \
   X(kCounter, timeouts_out_total, "outbound sessions ended by a timeout")                          \
-  X(kCounter, bytes_out_total, "bytes sent to servers")                                            \
+  X(kCounter, bytes_out_total, "bytes of messages given to outbound sessions")                     \
   X(kCounter, hot_windows_total, "messages sent straight from the hot tail of the log")            \
   X(kCounter, fetches_total, "reads of message bodies from the spool")                             \
   /* The spool. */                                                                                 \

@@ -264,7 +264,11 @@ smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
 }
 
 smtp::NextAnswer Delivery::NextWindow(uint64_t cookie, smtp::BodyWindow* window) {
-  return AttemptOf(cookie)->NextWindow(window);
+  const smtp::NextAnswer answer = AttemptOf(cookie)->NextWindow(window);
+  if (answer == smtp::NextAnswer::kYes) {
+    destination_->shard()->counters.bytes_lent += window->bytes.size();
+  }
+  return answer;
 }
 
 void Delivery::ReleaseWindow(uint64_t cookie, uint64_t token) {
@@ -280,6 +284,7 @@ void Delivery::ReleaseWindow(uint64_t cookie, uint64_t token) {
 }
 
 void Delivery::OnResult(uint64_t cookie, uint16_t recipient, const smtp::RecipientResult& result) {
+  if (result.kind == smtp::ResultKind::kLost) lost_ = true;
   AttemptOf(cookie)->OnResult(recipient, result, plan_->hosts[host_].name);
 }
 
@@ -290,6 +295,7 @@ void Delivery::OnTransactionDone(uint64_t cookie) {
   --in_hand_;
   *std::find(hand_.begin(), hand_.end(), attempt) = nullptr;
   ++served_;
+  if (std::exchange(lost_, false)) ++destination_->shard()->counters.transactions_lost;
   attempt->TellTalk(*link_);
   attempt->EndTransaction();
   destination_->OnTransaction(now_ns() - last_done_ns_);
@@ -316,6 +322,8 @@ void Delivery::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp:
   in_call_ = true;
   timer_.Cancel();
   BecomeBusy();
+  if (end == smtp::SessionEnd::kRefused) ++destination_->shard()->counters.sessions_refused;
+  if (end == smtp::SessionEnd::kTimeout) ++destination_->shard()->counters.sessions_timed_out;
   const HostJudgement judgement = JudgeSession(end, stage, reply.code);
   PlannedHost& host = plan_->hosts[host_];
   --host.connections;

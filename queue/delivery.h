@@ -106,6 +106,7 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   uint32_t in_hand_ = 0;     // transactions begun, not done
   std::array<Attempt*, smtp::ClientSession::kSlots> hand_ = {};  // theirs; null: none
   uint8_t host_ = 0;
+  bool lost_ = false;     // the session ended under the transaction in hand
   bool opened_ = false;   // the session is ready
   bool leaving_ = false;  // no more transactions over this session
   bool dismissed_ = false;

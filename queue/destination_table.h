@@ -65,6 +65,10 @@ struct OwnerCounters {
   uint64_t transactions = 0;
   uint64_t lanes_opened = 0;
   uint64_t backoffs = 0;
+  uint64_t sessions_refused = 0;  // by the greeting, or by the reply to EHLO and HELO
+  uint64_t sessions_timed_out = 0;
+  uint64_t transactions_lost = 0;  // their session ended under them
+  uint64_t bytes_lent = 0;         // of messages, to sessions
   uint64_t shortages = 0;  // connections that were not made for want of something of our own
 };
 

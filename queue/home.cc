@@ -76,7 +76,10 @@ void Home::Offer(HomeTicket* ticket, bool lease) {
   ticket->holder = ticket->destination->lane_open
                        ? context_.post->self()
                        : static_cast<uint8_t>(ticket->destination->hash % context_.post->shards());
-  if (lease) ticket->window = ticket->store->Lease(ticket->message);
+  if (lease) {
+    ticket->window = ticket->store->Lease(ticket->message);
+    if (ticket->window) context_.log->metrics().hot_windows_total.Add();
+  }
   ticket->where = TicketPlace::kOut;
   ++out_;
   context_.post->Offer(ticket->holder, ticket);
@@ -330,6 +333,7 @@ Home::FetchRequest* Home::NewFetchRequest() {
 void Home::OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) {
   if (part == 0) {
     if (const Window window = ticket->store->Lease(ticket->message)) {
+      context_.log->metrics().hot_windows_total.Add();
       context_.post->Fetched(ticket, part, window);
       return;
     }
@@ -340,6 +344,7 @@ void Home::OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) {
   request->op.part = part;
   if (extent != nullptr) request->op.extent = *extent;
   ++fetches_;
+  context_.log->metrics().fetches_total.Add();
   ticket->store->Fetch(&request->op);
 }
 

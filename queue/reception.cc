@@ -113,10 +113,13 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     if (draft_ != nullptr) std::exchange(draft_, nullptr)->Leave();
   }
 
-  void OnClosed() override {
+  void OnClosed(smtp::ServerEnd end) override {
     Abort();
+    core::ShardMetrics& metrics = context().log->metrics();
+    if (end == smtp::ServerEnd::kTimeout) metrics.timeouts_in_total.Add();
+    if (end == smtp::ServerEnd::kFaults) metrics.protocol_errors_in_total.Add();
     context().clients->Release(client_);
-    context().log->metrics().connections_in.Subtract();
+    metrics.connections_in.Subtract();
     reception_->Free(this);  // the last thing: may delete us
   }
 

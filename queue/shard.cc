@@ -276,6 +276,10 @@ void Shard::Measure() {
   metrics.sending.Set(static_cast<int64_t>(owner.recipients_sending));
   metrics.connections_out.Set(static_cast<int64_t>(owner.connections));
   metrics.connections_out_total.Set(static_cast<int64_t>(owner.connects));
+  metrics.sessions_refused_total.Set(static_cast<int64_t>(owner.sessions_refused));
+  metrics.timeouts_out_total.Set(static_cast<int64_t>(owner.sessions_timed_out));
+  metrics.lost_connections_total.Set(static_cast<int64_t>(owner.transactions_lost));
+  metrics.bytes_out_total.Set(static_cast<int64_t>(owner.bytes_lent));
   metrics.shortages_total.Set(static_cast<int64_t>(owner.shortages));
   metrics.attempts_total.Set(static_cast<int64_t>(owner.attempts));
   metrics.lanes_opened_total.Set(static_cast<int64_t>(owner.lanes_opened));
@@ -340,6 +344,10 @@ void Shard::BeginStop() {
   if (clients_ != nullptr) clients_->Close();
   destinations_->Close();
   home_->Close();
+}
+
+void Shard::Hurry() {
+  if (step_ == Step::kStopping) clients_->Hurry();
 }
 
 void Shard::Abort() {

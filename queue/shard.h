@@ -96,6 +96,8 @@ class Shard : public DraftSink, public RoomGauge {
   // No new mail: listeners close, idle clients get 421, transactions in flight end; nothing new is
   // sent.
   void BeginStop();
+  // The stop timeout is near: clients get 421 wherever they are in their transaction.
+  void Hurry();
   // The stop timeout is over: connections are cut. What was acknowledged is in the log.
   void Abort();
   bool stopped() const { return step_ == Step::kStopped; }

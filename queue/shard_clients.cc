@@ -219,17 +219,22 @@ void ShardClients::Close() {
   for (const auto& listener : listeners_) Retire(listener.get());
 }
 
-void ShardClients::Abort() {
+void ShardClients::ForEachClient(void (smtp::ServerConnection::*order)()) {
   for (const auto* all : {&listeners_, &retired_}) {
     for (const auto& listener : *all) {
       for (Client* client = listener->open.front(); client != nullptr;) {
         Client* next = listener->open.Next(client);
-        client->connection.Reset();
+        (client->connection.*order)();
         client = next;
       }
     }
   }
 }
+
+// The second time for each of them.
+void ShardClients::Hurry() { ForEachClient(&smtp::ServerConnection::Shutdown); }
+
+void ShardClients::Abort() { ForEachClient(&smtp::ServerConnection::Reset); }
 
 bool ShardClients::closed() const {
   if (!closing_ || connections_ > 0) return false;

@@ -44,6 +44,8 @@ class ShardClients {
 
   // No new connections; clients get 421 when their transaction is done.
   void Close();
+  // After Close: clients get 421 now, but for those whose message is being committed.
+  void Hurry();
   // Cuts what is left.
   void Abort();
   // Close was called, and all listeners and connections are gone.
@@ -58,6 +60,7 @@ class ShardClients {
   std::shared_ptr<Rules> MakeRules(const core::ListenerConfig& config) const;
   void OnAccepted(Listener* listener, const io::OpResult& result);
   void CloseListener(Listener* listener);
+  void ForEachClient(void (smtp::ServerConnection::*order)());
   // It accepts nobody any more, and its clients go.
   void Retire(Listener* listener);
 

@@ -42,6 +42,13 @@ enum class BodyState : uint8_t {
   kFailed,  // cannot be stored: gets no more bytes; Finish is still called, and must refuse
 };
 
+// How a client's session ended, as statistics have it.
+enum class ServerEnd : uint8_t {
+  kOther,    // in good order, or the client left
+  kTimeout,  // it kept silent, or did not read, for too long
+  kFaults,   // closed for what it sent
+};
+
 // One client connection's mail. Made by Reception::Admit, ended by OnClosed.
 //
 // Order of calls: OnHello* ( OnMail ( OnRcpt* OnData ( BodySpace? Append* )* Finish )? | Abort )*
@@ -79,7 +86,7 @@ class ReceptionSession {
   virtual void Abort() = 0;
   // The connection is gone, and with it the open transaction, if any: the last call. When Finish is
   // waiting for its answer the message may still be committed; the client will not learn it.
-  virtual void OnClosed() = 0;
+  virtual void OnClosed(ServerEnd end) = 0;
 };
 
 // One per listener and shard.

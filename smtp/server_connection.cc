@@ -305,12 +305,16 @@ void ServerConnection::UpdateTimer() {
 void ServerConnection::OnTimer() {
   if (!connection_.open()) return;
   // It does not read what we say, or has been told enough.
-  if (connection_.sending()) return Reset();
+  if (connection_.sending()) {
+    timed_out_ = true;
+    return Reset();
+  }
   if (closing_) return connection_.Terminate(io::Connection::End::kGraceful);
   progress_ = true;
   if (session_.phase() == Phase::kBanner) {
     SayBanner();
   } else if (!asking_ && !body_waits_) {
+    timed_out_ = true;
     Say421(kSilence, "You kept silent for too long. Closing");
   }
   AfterWork();
@@ -343,7 +347,11 @@ void ServerConnection::OnClosed() {
   timer_.Cancel();
   if (writing_ != nullptr) context_->blocks->Give(std::move(writing_));
   if (sending_ != nullptr) context_->blocks->Give(std::move(sending_));
-  if (reception_ != nullptr) reception_->OnClosed();
+  if (reception_ != nullptr) {
+    reception_->OnClosed(timed_out_            ? ServerEnd::kTimeout
+                         : session_.disowned() ? ServerEnd::kFaults
+                                               : ServerEnd::kOther);
+  }
   owner_->OnServerConnectionClosed(this);
 }
 

@@ -132,6 +132,7 @@ class ServerConnection final : private io::Connection::Handler {
   bool body_failed_ = false;   // Reception takes no more of this message
   bool output_waits_ = false;  // the output is full and the last is still being sent
   bool transaction_ = false;   // open at Reception's side
+  bool timed_out_ = false;
   bool closing_ = false;       // send what there is, then close
   bool linger_ = false;        // and read on for a moment before
   bool fin_sent_ = false;

@@ -63,7 +63,7 @@ ServerSession::Step ServerSession::Next(std::string_view* input, OutputBuffer* o
 ServerSession::Step ServerSession::NextStep(std::string_view* input, OutputBuffer* out) {
   switch (state_) {
     case State::kBanner:
-      return input->empty() ? Step::kNeedBytes : CloseWith(kEarlyTalker, out);
+      return input->empty() ? Step::kNeedBytes : Disown(kEarlyTalker, out);
     case State::kBody:
       return NextBody(input, out);
     case State::kDrain:
@@ -89,7 +89,7 @@ ServerSession::Step ServerSession::NextLine(std::string_view* input, OutputBuffe
     if (newline != std::string_view::npos) {
       const bool crlf = piece.size() > 1 ? piece[piece.size() - 2] == '\r' : line_cr_;
       line_dropped_ = false;
-      return crlf ? Error(kLineTooLong, out) : CloseWith(kBareLineEnd, out);
+      return crlf ? Error(kLineTooLong, out) : Disown(kBareLineEnd, out);
     }
     line_cr_ = piece.back() == '\r';
     return Step::kNeedBytes;
@@ -102,9 +102,9 @@ ServerSession::Step ServerSession::NextLine(std::string_view* input, OutputBuffe
     line_size_ = 0;
   }
   piece.remove_suffix(1);
-  if (piece.empty() || piece.back() != '\r') return CloseWith(kBareLineEnd, out);
+  if (piece.empty() || piece.back() != '\r') return Disown(kBareLineEnd, out);
   piece.remove_suffix(1);
-  if (piece.find('\r') != std::string_view::npos) return CloseWith(kBareLineEnd, out);
+  if (piece.find('\r') != std::string_view::npos) return Disown(kBareLineEnd, out);
   return HandleLine(piece, out);
 }
 
@@ -131,7 +131,7 @@ ServerSession::Step ServerSession::HandleOther(OutputBuffer* out) {
   if (!command_.ok()) return BadCommand(out);
   if (command_.verb == Verb::kQuit) return CloseWith({221, {2, 0, 0}, "Bye"}, out);
   if (++idle_commands_ > core::kSmtpIdleCommandsMax && ++errors_ >= options_->max_errors) {
-    return CloseWith({421, {4, 7, 0}, "Too many commands that bring no mail. Closing"}, out);
+    return Disown({421, {4, 7, 0}, "Too many commands that bring no mail. Closing"}, out);
   }
   switch (command_.verb) {
     case Verb::kRset: {
@@ -152,7 +152,7 @@ ServerSession::Step ServerSession::HandleOther(OutputBuffer* out) {
 ServerSession::Step ServerSession::HandleHello(OutputBuffer* out) {
   if (!command_.ok()) return BadCommand(out);
   if (++idle_commands_ > core::kSmtpIdleCommandsMax && ++errors_ >= options_->max_errors) {
-    return CloseWith({421, {4, 7, 0}, "Too many commands that bring no mail. Closing"}, out);
+    return Disown({421, {4, 7, 0}, "Too many commands that bring no mail. Closing"}, out);
   }
   greeted_ = true;
   extended_ = command_.verb == Verb::kEhlo;
@@ -300,7 +300,7 @@ ServerSession::Step ServerSession::NextDrain(std::string_view* input, OutputBuff
     ForgetTransaction();
     return Error(BodyRefusal(), out);
   }
-  if (drained_ > core::kSmtpDrainBytesMax) return CloseWith(BodyRefusal(), out);
+  if (drained_ > core::kSmtpDrainBytesMax) return Disown(BodyRefusal(), out);
   return Step::kNeedBytes;
 }
 
@@ -339,7 +339,7 @@ ServerSession::Step ServerSession::Say(const Reply& reply, OutputBuffer* out) {
 // A refusal that counts against the client.
 ServerSession::Step ServerSession::Error(const Reply& reply, OutputBuffer* out) {
   if (++errors_ >= options_->max_errors) {
-    return CloseWith({421, {4, 7, 0}, "Too many errors. Closing"}, out);
+    return Disown({421, {4, 7, 0}, "Too many errors. Closing"}, out);
   }
   return Say(reply, out);
 }
@@ -361,6 +361,11 @@ ServerSession::Step ServerSession::BadCommand(OutputBuffer* out) {
   const Reply reply{command_.refusal.code, command_.refusal.enhanced, {text, size}};
   if (command_.verb == Verb::kRcpt && recipients_ > 0) return Say(reply, out);
   return Error(reply, out);
+}
+
+ServerSession::Step ServerSession::Disown(const Reply& reply, OutputBuffer* out) {
+  disowned_ = true;
+  return CloseWith(reply, out);
 }
 
 ServerSession::Step ServerSession::CloseWith(const Reply& reply, OutputBuffer* out) {

@@ -96,6 +96,8 @@ class ServerSession {
   Phase phase() const;
   // The client greeted with EHLO (with HELO: false).
   bool extended() const { return extended_; }
+  // It was closed for what the client did.
+  bool disowned() const { return disowned_; }
   // The command of the step. Views into the input or into the session: valid until the next call.
   const Command& command() const { return command_; }
   // BODY= of this transaction.
@@ -138,6 +140,8 @@ class ServerSession {
   Step Say(const Reply& reply, OutputBuffer* out);
   Step Error(const Reply& reply, OutputBuffer* out);
   Step BadCommand(OutputBuffer* out);
+  // Closes for the client's faults.
+  Step Disown(const Reply& reply, OutputBuffer* out);
   Step CloseWith(const Reply& reply, OutputBuffer* out);
   void ForgetTransaction();
 
@@ -146,6 +150,7 @@ class ServerSession {
   bool extended_ = false;
   bool greeted_ = false;
   bool transaction_ = false;
+  bool disowned_ = false;
   bool rcpt_refused_ = false;  // a RCPT of this transaction was refused
   bool line_dropped_ = false;  // the line in hand is too long: its rest is read and dropped
   bool line_cr_ = false;       // and the octet before was CR

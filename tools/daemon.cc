@@ -20,11 +20,14 @@
 #include "core/time_format.h"
 #include "tools/daemon_seat.h"
 #include "tools/descriptor_plan.h"
+#include "tools/listener_probe.h"
 #include "tools/machine.h"
 
 namespace outbox::tools {
 namespace {
 
+// So long before the stop timeout clients that are sending are told, unless it is short.
+constexpr int64_t kStopWarningNs = 2 * core::kNsPerSecond;
 // After the connections have been cut, the stores still write what they hold.
 constexpr int64_t kHardStopNs = 20 * core::kNsPerSecond;
 
@@ -79,6 +82,14 @@ core::Status Daemon::Prepare() {
                         "cannot make the spool " + config_->spool + ": " + error.message());
   }
   if (core::Status status = lock_.Take(config_->spool); !status.ok()) return status;
+  if (core::Status status = ProbeListeners(*config_, nullptr); !status.ok()) return status;
+  const std::string control = std::filesystem::path(config_->control).parent_path();
+  if (!control.empty()) std::filesystem::create_directories(control, error);
+  if (error) {
+    return core::Status(core::StatusCode::kIoError,
+                        "cannot make the directory of the control socket " + config_->control +
+                            ": " + error.message());
+  }
   return PlanOpenFiles();
 }
 
@@ -282,6 +293,12 @@ void Daemon::BeginStop(const char* why) {
   for (const auto& seat : seats_) {
     seat->shard->Post([](queue::Shard* shard) { shard->BeginStop(); });
   }
+  const int64_t warning_ns = std::min(config_->stop_timeout_ns / 4, kStopWarningNs);
+  control_->After(config_->stop_timeout_ns - warning_ns, [this] {
+    for (const auto& seat : seats_) {
+      seat->shard->Post([](queue::Shard* shard) { shard->Hurry(); });
+    }
+  });
   control_->After(config_->stop_timeout_ns, [this] {
     for (const auto& seat : seats_) {
       seat->shard->Post([](queue::Shard* shard) { shard->Abort(); });

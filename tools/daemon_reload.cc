@@ -11,6 +11,7 @@
 #include "tools/config_file.h"
 #include "tools/daemon.h"
 #include "tools/daemon_seat.h"
+#include "tools/listener_probe.h"
 
 namespace outbox::tools {
 namespace {
@@ -40,6 +41,10 @@ void Daemon::Reload(std::shared_ptr<ReplyStream> reply) {
   }
   if (const auto errors = NeedsRestart(*config_, loaded, config_file_); !errors.empty()) {
     FailReload(errors);
+    return;
+  }
+  if (const core::Status free = ProbeListeners(*loaded.config, config_.get()); !free.ok()) {
+    FailReload({config_file_ + ":1:1: " + free.message()});
     return;
   }
   reloading_->config = loaded.config;

@@ -9,6 +9,7 @@ add_executable(outboxd
   daemon.cc
   daemon_commands.cc
   daemon_reload.cc
+  listener_probe.cc
   log_file.cc
   log_tail.cc
   machine.cc

@@ -106,14 +106,26 @@ class Configuration(Scenario):
         self.assertIn("missing.toml", done.stderr)
 
     def test_a_port_in_use_is_named(self):
-        relay = self.outbox(route(2600))
-        second = self.outbox(route(2600), start=False)
-        second.port = relay.port
-        second.configure(1)
-        done = subprocess.run([str(BIN / "outboxd"), "--config", str(second.config)],
-                              capture_output=True, text=True, timeout=PATIENCE)
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn(str(relay.port), done.stderr)
+        # Several shards share a port among themselves, and must not share it with strangers.
+        for shards in (1, 2):
+            relay = self.outbox(route(2600), shards=shards)
+            second = self.outbox(route(2600), start=False)
+            own_port, second.port = second.port, relay.port
+            second.configure(shards)
+            done = subprocess.run([str(BIN / "outboxd"), "--config", str(second.config)],
+                                  capture_output=True, text=True, timeout=PATIENCE)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"127.0.0.1:{relay.port}: Address already in use", done.stderr)
+            # Nor does a reload take it.
+            second.port = own_port
+            second.configure(shards)
+            second.start()
+            text = second.config.read_text()
+            second.config.write_text(text.replace(f":{own_port}", f":{relay.port}"))
+            refused = second.cli("reload", check=False)
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn("Address already in use", refused.stderr)
+            self.assertEqual(second.client().greeting[0], 220)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,21 @@ class Stop(Scenario):
         relay.start()
         self.assertEqual([line["recipient"] for line in relay.queue()], ["a@silent.test"])
 
+    def test_who_is_in_the_middle_of_a_message_is_told(self):
+        relay = self.outbox(route(free_port()), shards=2)
+        waiting, sending = relay.client(), relay.client()
+        waiting.begin(["a@dead.test"])
+        sending.begin(["b@dead.test"])
+        sending.send(b"Subject: half\r\n\r\nand then")
+        relay.process.send_signal(signal.SIGTERM)
+        for client in (waiting, sending):
+            self.assertEqual(client.reply()[0], 421)
+            self.assertEqual(client.reply()[0], None)
+            client.close()
+        self.assertEqual(relay.process.wait(10 * SLOWNESS), 0)
+        relay.start()
+        relay.wait_for_stats("the spool to be read", queued=0)
+
     def test_outbox_stop_waits_for_the_end(self):
         relay = self.outbox(route(free_port()))
         done = relay.cli("stop")

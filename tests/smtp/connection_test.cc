@@ -353,6 +353,8 @@ TEST(ConnectionTest, ASilentClientIsSent421) {
   EXPECT_EQ(source->end, SessionEnd::kShutdown);
   EXPECT_EQ(source->code, 421);
   EXPECT_EQ(source->stage, Stage::kIdle);
+  EXPECT_EQ(pair.reception.timed_out, 1);
+  EXPECT_EQ(pair.reception.disowned, 0);
 }
 
 }  // namespace

@@ -64,6 +64,8 @@ class TestReception final : public Reception, public ServerConnection::Owner {
   std::vector<ReceivedMail> mail;
   int opened = 0;
   int closed = 0;
+  int timed_out = 0;
+  int disowned = 0;
   int aborted = 0;
   size_t connections_max = 0;
   int direct_pieces = 0;
@@ -143,8 +145,10 @@ class TestReception::Session final : public ReceptionSession {
     ++reception_->aborted;
     in_transaction_ = failed_ = false;
   }
-  void OnClosed() override {
+  void OnClosed(ServerEnd end) override {
     ++reception_->closed;
+    if (end == ServerEnd::kTimeout) ++reception_->timed_out;
+    if (end == ServerEnd::kFaults) ++reception_->disowned;
     timer_.Cancel();
     delete this;
   }

@@ -1,0 +1,20 @@
+// What a shared port hides: that it is somebody else's.
+//
+// The shards of one daemon listen at one port together (SO_REUSEPORT), and the kernel lets every
+// process of the same user join in: two daemons would share the clients without noticing. So each
+// new address is bound alone first, for a moment.
+#ifndef OUTBOX_TOOLS_LISTENER_PROBE_H_
+#define OUTBOX_TOOLS_LISTENER_PROBE_H_
+
+#include "core/config.h"
+#include "core/status.h"
+
+namespace outbox::tools {
+
+// Whether the listeners of `config` can have their addresses to themselves. Those at a port where
+// `running` (null: nothing runs) listens already are not asked about. The error names the address.
+core::Status ProbeListeners(const core::Config& config, const core::Config* running);
+
+}  // namespace outbox::tools
+
+#endif  // OUTBOX_TOOLS_LISTENER_PROBE_H_
