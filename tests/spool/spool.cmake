@@ -7,7 +7,6 @@ outbox_test(spool_store_test
   LINK spool_test_support
 )
 outbox_test(spool_random_test
-  TIMEOUT 400  # a minute with AddressSanitizer on an idle machine
   FILES spool/store_random_test.cc
   LINK spool_test_support
 )
