@@ -215,7 +215,8 @@ void Shard::RunOnce() {
   operations_->Tick();
   home_->Tick();
   for (const auto& store : stores_) store->Tick();
-  if (io_->now_ns() - measured_ns_ >= kMeasureNs) Measure();
+  measured_ = io_->now_ns() - measured_ns_ >= kMeasureNs;
+  if (measured_) Measure();
   if (step_ == Step::kStarting) MaybeListen();
   if (step_ == Step::kStopping || step_ == Step::kClosingStores) AdvanceStop();
   FlushEvents();
@@ -227,6 +228,7 @@ int64_t Shard::SleepUntil() {
   if (operations_->wants_turn()) return 0;
   int64_t until_ns = std::min(wheel_.NextDeadline(), home_->NextDeadline());
   for (const auto& store : stores_) until_ns = std::min(until_ns, store->NextDeadline());
+  if (!measured_) until_ns = std::min(until_ns, measured_ns_ + kMeasureNs);
   if (post_.waiting() > 0) until_ns = std::min(until_ns, io_->now_ns() + kRingRetryNs);
   if (!operations_->idle()) until_ns = std::min(until_ns, io_->now_ns() + kMeasureNs);
   if (step_ == Step::kStarting) until_ns = std::min(until_ns, io_->now_ns() + kRoomLookNs);

@@ -172,6 +172,7 @@ class Shard : public DraftSink, public RoomGauge {
   bool wheel_busy_ = false;   // the wheel's budget was used up
   int64_t listen_by_ns_ = 0;  // 0: not writable yet, or listening
   int64_t measured_ns_ = 0;
+  bool measured_ = true;  // nothing has happened since
   bool over_memory_ = false;
   io::Op events_op_;
   std::string_view events_taken_;

@@ -21,6 +21,7 @@ void Talk::Close(Line* line) {
 }
 
 void Talk::Add(std::string_view prefix, std::string_view bytes, Line* line) {
+  if (bytes.empty()) return;  // a line that comes in pieces stays one
   Close(line == &sent_line_ ? &received_line_ : &sent_line_);
   while (!bytes.empty()) {
     const size_t newline = bytes.find('\n');

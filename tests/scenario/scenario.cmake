@@ -14,6 +14,7 @@ outbox_test(scenario_test
     scenario/a_notice_that_is_not_stored_test.cc
     scenario/accepted_and_delivered_test.cc
     scenario/all_recipients_refused_test.cc
+    scenario/each_step_has_its_timeout_test.cc
     scenario/dead_domains_do_not_hold_up_new_ones_test.cc
     scenario/disconnect_after_the_final_dot_test.cc
     scenario/first_host_busy_second_takes_it_test.cc

@@ -342,17 +342,41 @@ TEST(ConnectionTest, AStoppingServerAnswersWhatItHasAndSays421) {
   EXPECT_EQ(source->end, SessionEnd::kShutdown);
 }
 
+// It stops in the middle of a message.
+TEST(ConnectionTest, AClientThatStallsIsSent421) {
+  Pair pair({}, {});
+  pair.reception.context.command_timeout_ns = 31 * core::kNsPerSecond;
+  pair.reception.context.data_timeout_ns = 17 * core::kNsPerSecond;
+  TestSource* source = pair.Connect({{"a@b.c", {"d@e.f"}, "Subject: x\r\n\r\n", "y\r\n"}});
+  source->hold_windows = true;
+  source->context.timeouts.block_ns = core::kNsPerHour;
+  const int64_t begin_ns = pair.world.now_ns();
+  pair.Start();
+  pair.Run();
+  EXPECT_EQ(source->end, SessionEnd::kShutdown);
+  EXPECT_EQ(source->code, 421);
+  EXPECT_GE(pair.world.now_ns() - begin_ns, 17 * core::kNsPerSecond);
+  EXPECT_LE(pair.world.now_ns() - begin_ns, 25 * core::kNsPerSecond);
+  EXPECT_EQ(pair.reception.timed_out, 1);
+  EXPECT_TRUE(pair.reception.mail.empty());
+}
+
 TEST(ConnectionTest, ASilentClientIsSent421) {
   io::SimOptions options;
   Pair pair(options, {});
+  pair.reception.context.command_timeout_ns = 31 * core::kNsPerSecond;
+  pair.reception.context.data_timeout_ns = 17 * core::kNsPerSecond;
   TestSource* source = pair.Connect({});
   source->quit_when_done = false;
   source->context.timeouts.idle_ns = core::kNsPerHour;
+  const int64_t begin_ns = pair.world.now_ns();
   pair.Start();
   pair.Run();
   EXPECT_EQ(source->end, SessionEnd::kShutdown);
   EXPECT_EQ(source->code, 421);
   EXPECT_EQ(source->stage, Stage::kIdle);
+  EXPECT_GE(pair.world.now_ns() - begin_ns, 31 * core::kNsPerSecond);
+  EXPECT_LE(pair.world.now_ns() - begin_ns, 40 * core::kNsPerSecond);
   EXPECT_EQ(pair.reception.timed_out, 1);
   EXPECT_EQ(pair.reception.disowned, 0);
 }

@@ -69,5 +69,13 @@ TEST(Talk, ByteByByteIsTheSame) {
   EXPECT_EQ(cut.Text(), whole.Text());
 }
 
+TEST(Talk, ALineInPiecesStaysOneWhenNothingIsSentBetweenThem) {
+  Talk talk;
+  talk.Received("250 2.1.0");
+  talk.Sent("");
+  talk.Received(" Ok\r\n");
+  EXPECT_EQ(talk.Text(), "S: 250 2.1.0 Ok");
+}
+
 }  // namespace
 }  // namespace outbox::smtp

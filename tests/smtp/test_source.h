@@ -66,6 +66,7 @@ class TestSource final : public DeliverySource {
   NextAnswer NextWindow(uint64_t cookie, BodyWindow* window) override {
     CHECK(!ended && cookie + 1 == sent_.size());
     if (fail_windows) return NextAnswer::kNo;
+    if (hold_windows) return NextAnswer::kLater;
     if (Late(&late_window_)) return NextAnswer::kLater;
     const std::string& body = mail_[cookie].body;
     size_t& at = sent_[cookie];
@@ -108,6 +109,7 @@ class TestSource final : public DeliverySource {
   std::vector<uint64_t> done;
   bool quit_when_done = true;
   bool fail_windows = false;
+  bool hold_windows = false;  // the body does not come
   size_t window_max = 20'000;
   bool ended = false;
   SessionEnd end = SessionEnd::kQuit;
