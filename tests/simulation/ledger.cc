@@ -32,9 +32,9 @@ std::string Ledger::IdField(uint64_t id) {
   return std::string(kIdName) + std::to_string(id) + "\r\n";
 }
 
-void Ledger::Submitted(uint64_t id, const ClientMessage& message) {
+void Ledger::Submitted(uint64_t id, const ClientMessage& message, int64_t now_ns) {
   CHECK(message.content.starts_with(IdField(id)) && message.content.ends_with("\r\n"));
-  CHECK(messages_.emplace(id, Message{message, false, false}).second);
+  CHECK(messages_.emplace(id, Message{message, now_ns, false, false}).second);
   for (const std::string& address : message.recipients) {
     const auto [at, is_new] = recipients_.emplace(address, Recipient{});
     CHECK(is_new);
@@ -178,6 +178,17 @@ size_t Ledger::acknowledged() const {
                     [](const auto& entry) { return entry.second.promised; }));
 }
 
+bool Ledger::HasCause(const std::string& address, const Recipient& recipient) const {
+  if (refused_.contains(address)) return true;
+  if (failing_domains_.contains(address.substr(address.find('@') + 1))) return true;
+  const int64_t expired_ns = messages_.at(recipient.message).submitted_ns + options_.expire_ns;
+  return std::any_of(
+      recipient.failures.begin(), recipient.failures.end(), [&](const auto& failure) {
+        return std::any_of(failure.second.begin(), failure.second.end(),
+                           [&](const Copy& copy) { return copy.taken_ns >= expired_ns; });
+      });
+}
+
 // Whatever the order: a copy whose session broke may have lain in the network while a later one
 // went through.
 void Ledger::CheckCopies(const std::string& what, const std::vector<Copy>& copies,
@@ -206,6 +217,7 @@ void Ledger::CheckRecipient(const std::string& address, const Recipient& recipie
   if (null_path && (bounced || !recipient.delays.empty())) say("a DSN to the null reverse-path");
   if (recipient.failures.size() > 1) say("more than one bounce");
   if (recipient.delays.size() > 1) say("more than one delay notice");
+  if (bounced && !HasCause(address, recipient)) say("bounced without a cause");
   if (bounced && queued) say("bounced and still queued");
   const bool all_excused = std::all_of(recipient.copies.begin(), recipient.copies.end(),
                                        [&](const Copy& copy) { return Excused(copy); });

@@ -26,6 +26,8 @@ namespace outbox::simulation {
 struct LedgerOptions {
   // The shortest time between a 4xx to a recipient and the next attempt at the same host; 0: any.
   int64_t retry_min_ns = 0;
+  // Before that age no message expires; 0: whenever it likes.
+  int64_t expire_ns = 0;
   // A death of the relay within this time after a delivery excuses another one (Relay::commit_ns).
   int64_t commit_ns = core::kNsPerMinute;
 };
@@ -40,7 +42,7 @@ class Ledger {
   static std::string IdField(uint64_t id);
 
   // A client begins to submit a message. Its recipients must be new.
-  void Submitted(uint64_t id, const ClientMessage& message);
+  void Submitted(uint64_t id, const ClientMessage& message, int64_t now_ns);
   // What became of that.
   void Answered(uint64_t id, const ClientResult& result);
   // A peer has answered RCPT. In the order of time.
@@ -85,6 +87,7 @@ class Ledger {
   };
   struct Message {
     ClientMessage sent;
+    int64_t submitted_ns = 0;
     bool dot_sent = false;
     bool acknowledged = false;
   };
@@ -96,6 +99,8 @@ class Ledger {
   bool DiedBetween(int64_t from_ns, int64_t to_ns) const;
   bool Excused(const Copy& copy) const;
   bool VanishedLawfully(const std::string& address, const Message& message) const;
+  // Why a bounce of it may be: a host, its domain, or its age.
+  bool HasCause(const std::string& address, const Recipient& recipient) const;
   void CheckRecipient(const std::string& address, const Recipient& recipient, bool queued,
                       std::vector<std::string>* wrong) const;
   void CheckCopies(const std::string& what, const std::vector<Copy>& copies,

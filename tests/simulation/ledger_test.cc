@@ -21,7 +21,7 @@ class LedgerTest : public testing::Test {
   LedgerTest() { Submit(1, "sender@x", {"a@y", "b@y"}); }
 
   void Submit(uint64_t id, const std::string& sender, const std::vector<std::string>& recipients) {
-    ledger_.Submitted(id, {sender, recipients, Content(id)});
+    ledger_.Submitted(id, {sender, recipients, Content(id)}, 0);
   }
   static std::string Content(uint64_t id) {
     return Ledger::IdField(id) + "Subject: x\r\n\r\nbody of " + std::to_string(id) + "\r\n";

@@ -137,7 +137,9 @@ void MiniRelay::Store(const Item& item, bool sync, std::function<void(bool)> don
       [this, path](Steps*, io::Op* op) {
         io_->Open(op, path + ".tmp", {.write = true, .create = true});
       },
-      [this](Steps* self, io::Op* op) { io_->Write(op, self->file, {&self->part, 1}, 0); },
+      [this](Steps* self, io::Op* op) {
+        io_->Write(op, self->file, {&self->part, 1}, 0);
+      },
       [this](Steps* self, io::Op* op) { io_->Sync(op, self->file); },
       [this](Steps* self, io::Op* op) { io_->CloseFile(op, self->file); },
       [this, path](Steps*, io::Op* op) { io_->Rename(op, path + ".tmp", path); },
@@ -224,6 +226,7 @@ void MiniRelay::OnResult(uint64_t number, const ClientResult& result) {
   if (io_->wall_ns() - item.accepted_wall_ns > options_.expire_ns) {
     return Bounce(number, "450 4.4.7 expired");
   }
+  if (fault_ == MiniRelayFault::kBounceDeferred && envelope) return Bounce(number, said);
   if (fault_ == MiniRelayFault::kForgetDeferred && said.starts_with("4")) return Forget(number);
   if (fault_ == MiniRelayFault::kRetryAtOnce) item.host = 0;
   Later(number);

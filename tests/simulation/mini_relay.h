@@ -29,6 +29,7 @@ enum class MiniRelayFault {
   kRetryAtOnce,       // does not wait for its time
   kCutContent,        // loses the last line of some messages
   kBounceTwice,       // two DSNs for one recipient
+  kBounceDeferred,    // a 4xx is refused for good
 };
 
 class MiniRelay : public Relay {

@@ -64,6 +64,8 @@ SimulationOptions OptionsOf(uint64_t seed) {
   if (random.Chance(1, 3)) {
     options.relay.connections_out = static_cast<uint32_t>(random.Between(1, 4));
   }
+  // Often while mail waits: delays, deaths and restarts meet.
+  if (random.Chance(2, 3)) options.relay.notify_ns = random.Between(10, 400) * core::kNsPerSecond;
   return options;
 }
 
@@ -77,8 +79,11 @@ std::string Describe(const SimulationOptions& o) {
          std::to_string(o.domains) + " domains, " + std::to_string(o.messages) + " messages, " +
          std::to_string(o.deaths) + " deaths, " + std::to_string(o.wall_jumps) +
          " jumps of the wall clock, " + std::to_string(o.orders) + " orders, retry " +
-         std::to_string(o.relay.retry_ns / core::kNsPerSecond) + " s, at most " +
-         std::to_string(o.relay.connections_max) + " connections" +
+         std::to_string(o.relay.retry_ns / core::kNsPerSecond) + " s, notice " +
+         (o.relay.notify_ns == core::kNever
+              ? "never"
+              : std::to_string(o.relay.notify_ns / core::kNsPerSecond) + " s") +
+         ", at most " + std::to_string(o.relay.connections_max) + " connections" +
          (o.relay.connections_out == UINT32_MAX
               ? ""
               : ", " + std::to_string(o.relay.connections_out) + " a shard in all") +

@@ -35,7 +35,10 @@ class Simulation {
         peers_(&world_, kPeerNode),
         clients_(&world_, kClientNode),
         client_(&clients_),
-        ledger_(LedgerOptions{.retry_min_ns = options.relay.retry_ns}) {
+        // With jumps of the wall clock mail may expire early: its age over a restart is what the
+        // clock says.
+        ledger_(LedgerOptions{.retry_min_ns = options.relay.retry_ns,
+                              .expire_ns = options.wall_jumps > 0 ? 0 : options.relay.expire_ns}) {
     world_.set_trace(trace);
     MakeHosts();
     relay_ = factory(&world_, options_.relay);
@@ -202,7 +205,7 @@ void Simulation::Submit(int tries_left) {
   if (!healed_ && world_.Chance(options_.client_abort_ppm)) {
     script.abort = static_cast<Abort>(world_.random().Between(1, 4));
   }
-  ledger_.Submitted(id, message);
+  ledger_.Submitted(id, message, world_.now_ns());
   client_.Send(
       options_.relay.listen, message, script, [this, id, tries_left](const ClientResult& r) {
         ledger_.Answered(id, r);

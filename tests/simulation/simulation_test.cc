@@ -48,8 +48,8 @@ INSTANTIATE_TEST_SUITE_P(AllFaults, BrokenPromiseTest,
                          testing::Values(MiniRelayFault::kAcknowledgeEarly,
                                          MiniRelayFault::kForgetDeferred,
                                          MiniRelayFault::kForgetDone, MiniRelayFault::kRetryAtOnce,
-                                         MiniRelayFault::kCutContent,
-                                         MiniRelayFault::kBounceTwice));
+                                         MiniRelayFault::kCutContent, MiniRelayFault::kBounceTwice,
+                                         MiniRelayFault::kBounceDeferred));
 
 }  // namespace
 }  // namespace outbox::simulation
