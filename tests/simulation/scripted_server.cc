@@ -184,7 +184,7 @@ class ScriptedServer::Session {
           peer_.SetReading(false);
           Later(rule->delay_ns, [this] { peer_.SetReading(true); });
         }
-        Say("", rule->then, {});
+        Say(rule->reply, rule->then, [](const std::string&) {});
         return true;
       }
     }

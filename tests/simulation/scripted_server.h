@@ -29,7 +29,8 @@ struct ScriptRule {
     kStall,  // says and reads nothing any more
   };
   // The beginning of the command line, in any case: "RCPT TO:<a@b", "EHLO". Points that are no
-  // command: "connect", "body" (the content begins to arrive: no reply), "." (it is complete).
+  // command: "connect", "body" (the content begins to arrive: mostly no reply), "." (it is
+  // complete).
   std::string at;
   std::string reply;        // whole lines without the last CRLF; empty: none, unless keep_reply
   bool keep_reply = false;  // the reply is the one that comes without this rule

@@ -21,6 +21,7 @@ constexpr int64_t kListNs = core::kNsPerMinute;
 // A listing of all shards.
 struct Listing : queue::QueueListSink {
   bool Lines(std::vector<queue::QueueLine> lines) override {
+    if (!lines.empty()) message = lines.back().id;
     for (queue::QueueLine& line : lines) recipients.insert(std::move(line.recipient));
     return true;
   }
@@ -28,6 +29,7 @@ struct Listing : queue::QueueListSink {
   void Done(const queue::ListGaps&) override { ++done; }
 
   std::set<std::string> recipients;
+  uint64_t message = 0;  // one of those that were listed
   size_t done = 0;
 };
 
@@ -44,9 +46,17 @@ struct Order : queue::CommandSink {
   std::function<void(const queue::CommandCounts&)> report;
 };
 
-// A question about a message; what is answered is not looked at here.
+// A question about a message that was listed before: the answer, if it is queued still, is about
+// that message and says where each of its recipients is.
 struct Question : queue::MessageFactsSink {
-  void OnMessageFacts(queue::MessageFacts) override {}
+  void OnMessageFacts(queue::MessageFacts facts) override {
+    for (const queue::RecipientFacts& recipient : facts.recipients) {
+      CHECK(recipient.line.id == message);
+      CHECK(!recipient.line.recipient.empty() && !recipient.destination.empty());
+    }
+  }
+
+  uint64_t message = 1;  // there is none
 };
 
 }  // namespace
@@ -63,7 +73,7 @@ struct ShardRelay::Life {
   std::vector<queue::ShardConfig> configs;  // of today, one a shard
   std::vector<std::unique_ptr<Order>> orders;
   std::vector<std::unique_ptr<Listing>> looks;
-  Question question;
+  std::vector<std::unique_ptr<Question>> questions;
 
   void Give(queue::QueueOrder order, const queue::QueueFilter& filter,
             std::function<void(const queue::CommandCounts&)> report) {
@@ -354,10 +364,15 @@ void ShardRelay::Look(const std::string& domain) {
   filter.domain = domain;
   life_->looks.push_back(std::make_unique<Listing>());
   Listing* listing = life_->looks.back().get();
+  life_->questions.push_back(std::make_unique<Question>());
+  Question* question = life_->questions.back().get();
+  for (const auto& look : life_->looks) {
+    if (look->message != 0) question->message = look->message;
+  }
   for (const auto& shard : life_->shards) {
-    shard->Post([this, filter, listing, domain](queue::Shard* one) {
+    shard->Post([filter, listing, question, domain](queue::Shard* one) {
       one->operations().List(filter, listing);
-      one->operations().Explain(1, &life_->question);
+      one->operations().Explain(question->message, question);
       one->operations().LookAt(one->router().Route("postmaster@" + domain).destination, domain);
     });
   }
