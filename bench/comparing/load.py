@@ -16,9 +16,9 @@ from comparing.trouble import Trouble
 FIRST_ADDRESS = ipaddress.ip_address("127.1.0.1")
 
 
-def destinations(domains):
+def destinations(domains, suffix="load.test", first=FIRST_ADDRESS):
     """(domain, address) of the recipient domains of smtp_source."""
-    return [(f"d{n}.load.test", str(FIRST_ADDRESS + n)) for n in range(domains)]
+    return [(f"d{n}.{suffix}", str(first + n)) for n in range(domains)]
 
 
 def free_ports(count):
@@ -110,12 +110,13 @@ def check(stats):
         raise Trouble(f"the relay spoilt messages: {faults}")
 
 
-def send(binaries, port, *, messages, first_id, size, domains, connections, seconds):
+def send(binaries, port, *, messages, first_id, size, domains, connections, seconds,
+         suffix="load.test"):
     """Runs smtp_source; its result. All messages must be accepted."""
     command = programs.command(
         binaries, "smtp_source", "--to", f"127.0.0.1:{port}", "--messages", messages, "--first-id",
-        first_id, "--size", size, "--domains", domains, "--connections", connections,
-        "--seconds-max", seconds)
+        first_id, "--size", size, "--domains", domains, "--suffix", suffix, "--connections",
+        connections, "--seconds-max", seconds)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30)
         result = json.loads(done.stdout)

@@ -7,7 +7,7 @@ from comparing.trouble import Trouble
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEFAULT = ROOT / "build" / "release"
-NAMES = ("outboxd", "outbox", "smtp_source", "smtp_sink")
+NAMES = ("outboxd", "outbox", "smtp_source", "smtp_sink", "read_raw")
 
 
 def command(folder, name, *arguments):
