@@ -14,6 +14,8 @@
 #include <span>
 #include <string_view>
 
+#include "core/duration_histogram.h"
+
 namespace outbox::core {
 
 // A counter only grows. A gauge goes up and down; a shard's own part of it may be below zero (what
@@ -109,6 +111,8 @@ struct alignas(64) ShardMetrics {
 #define OUTBOX_METRIC_CELL(kind, name, help) MetricCell name;
   OUTBOX_METRICS(OUTBOX_METRIC_CELL)
 #undef OUTBOX_METRIC_CELL
+  // From the turn that began to write a commit to the turn that saw it on the disk.
+  DurationHistogram commit_time;
 };
 
 struct MetricInfo {

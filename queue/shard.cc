@@ -132,6 +132,7 @@ void Shard::OpenStore(uint32_t log_id, bool adopted) {
       static_cast<uint32_t>(std::min<uint64_t>(options.batch_bytes_max, options.segment_bytes / 2));
   options.disk_reserve_bytes = storage.reserve;
   options.hot_bytes_max = storage.hot_memory;
+  options.commit_time = &setup_.metrics->commit_time;
   stores_.push_back(std::make_unique<Store>(io_, options));
   Store* store = stores_.back().get();
   recoveries_.push_back(std::make_unique<Recovery>(this, store, adopted));

@@ -29,6 +29,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/duration_histogram.h"
 #include "core/intrusive_list.h"
 #include "core/status.h"
 #include "io/io.h"
@@ -177,6 +178,7 @@ struct StoreOptions {
   uint64_t hot_bytes_max = 64u << 20;        // memory of the hot tail
   uint32_t fetch_buffers = 64;               // windows of cold mail at a time
   uint32_t stream_buffers = 64;              // of kExtentBytesMax, for all BodyStreams together
+  core::DurationHistogram* commit_time = nullptr;  // where commits that succeeded are noted
 };
 
 struct StoreStats {

@@ -10,6 +10,25 @@
 #include "tools/why_answer.h"
 
 namespace outbox::tools {
+namespace {
+
+// Percentiles since the start, and the counts behind them by the lower bounds of their buckets, so
+// that a reader of two answers can tell what lay between.
+nlohmann::json CommitTime(const std::vector<const core::ShardMetrics*>& shards) {
+  core::DurationCounts sum;
+  for (const core::ShardMetrics* shard : shards) shard->commit_time.AddTo(&sum);
+  nlohmann::json buckets = nlohmann::json::array();
+  for (size_t i = 0; i < core::DurationBuckets::kCount; ++i) {
+    if (sum.count(i) == 0) continue;
+    buckets.push_back({core::DurationBuckets::LowerBoundUs(i), sum.count(i)});
+  }
+  return {{"p50", sum.PercentileUs(0.50)},
+          {"p99", sum.PercentileUs(0.99)},
+          {"max", sum.max_ns() / 1000},
+          {"buckets", buckets}};
+}
+
+}  // namespace
 
 std::vector<queue::Shard*> Daemon::Shards() const {
   std::vector<queue::Shard*> shards;
@@ -84,6 +103,7 @@ void Daemon::AnswerStats(const std::shared_ptr<ReplyStream>& reply) {
   for (const core::MetricInfo& metric : core::MetricTable()) {
     answer[std::string(metric.name)] = core::SumMetric(metric, shards);
   }
+  answer["commit_us"] = CommitTime(shards);
   answer["memory_bytes"] = ResidentBytes();
   answer["shards"] = shards_;
   answer["version"] = OUTBOX_VERSION;

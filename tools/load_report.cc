@@ -2,28 +2,12 @@
 
 #include <sys/resource.h>
 
-#include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
 
 namespace outbox::tools {
 namespace {
-
-constexpr uint64_t kFine = 16;  // buckets a power of two
-
-size_t BucketOf(uint64_t us) {
-  if (us < kFine) return us;
-  const auto exponent = static_cast<uint64_t>(std::bit_width(us) - 1);
-  return (exponent - 3) * kFine + ((us >> (exponent - 4)) & (kFine - 1));
-}
-
-double LowerBoundUs(size_t bucket) {
-  if (bucket < kFine) return static_cast<double>(bucket);
-  const int exponent = static_cast<int>(bucket / kFine) + 3;
-  return std::ldexp(static_cast<double>(kFine + bucket % kFine), exponent - 4);
-}
 
 double Seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
@@ -34,29 +18,14 @@ double Rounded(double value) { return std::round(value * 1000) / 1000; }
 
 }  // namespace
 
-void LatencyHistogram::Add(int64_t ns) {
-  ns = std::max<int64_t>(ns, 0);
-  const size_t bucket = BucketOf(static_cast<uint64_t>(ns) / 1000);
-  ++buckets_[std::min(bucket, buckets_.size() - 1)];
-  ++count_;
-  max_ns_ = std::max(max_ns_, ns);
-}
-
-double LatencyHistogram::PercentileMs(double fraction) const {
-  const double wanted = fraction * static_cast<double>(count_);
-  uint64_t seen = 0;
-  for (size_t i = 0; i < buckets_.size(); ++i) {
-    seen += buckets_[i];
-    if (seen > 0 && static_cast<double>(seen) >= wanted) return LowerBoundUs(i) / 1000;
-  }
-  return 0;
-}
-
-nlohmann::json LatencyHistogram::ToJson() const {
-  return {{"p50_ms", Rounded(PercentileMs(0.50))},
-          {"p90_ms", Rounded(PercentileMs(0.90))},
-          {"p99_ms", Rounded(PercentileMs(0.99))},
-          {"max_ms", Rounded(static_cast<double>(max_ns_) / 1e6)}};
+nlohmann::json LatencyJson(const core::DurationCounts& latency) {
+  const auto percentile = [&latency](double fraction) {
+    return Rounded(static_cast<double>(latency.PercentileUs(fraction)) / 1e3);
+  };
+  return {{"p50_ms", percentile(0.50)},
+          {"p90_ms", percentile(0.90)},
+          {"p99_ms", percentile(0.99)},
+          {"max_ms", Rounded(static_cast<double>(latency.max_ns()) / 1e6)}};
 }
 
 nlohmann::json CpuJson() {

@@ -47,7 +47,7 @@ void SinkLedger::AddMessage(const SinkRecipients& recipients, std::string_view h
   duplicates_ += static_cast<uint64_t>(std::popcount(known & recipients.mask));
   unique_recipients_ += static_cast<uint64_t>(std::popcount(recipients.mask & ~known));
   known |= recipients.mask;
-  latency_.Add(now_ns - ours->time_ns);
+  if (ours->id >= latency_from_) latency_.Add(now_ns - ours->time_ns);
 }
 
 nlohmann::json SinkLedger::ToJson() const {
@@ -69,7 +69,7 @@ nlohmann::json SinkLedger::ToJson() const {
           {"first_ns", first_ns_},
           {"last_ns", last_ns_},
           {"seconds", seconds},
-          {"latency", latency_.ToJson()},
+          {"latency", LatencyJson(latency_)},
           {"cpu", CpuJson()}};
 }
 

@@ -29,6 +29,8 @@ struct SinkRecipients {
 
 class SinkLedger {
  public:
+  // Latency is that of the messages from this id on: not of those that warmed a relay up.
+  void CountLatencyFrom(uint64_t id) { latency_from_ = id; }
   void AddRecipient(std::string_view address, SinkRecipients* recipients);
   // One whole message. `head` is its header section, `hash` that of everything behind it.
   void AddMessage(const SinkRecipients& recipients, std::string_view head, uint64_t hash,
@@ -50,7 +52,8 @@ class SinkLedger {
 
  private:
   std::vector<uint64_t> delivered_;  // by message id: a mask of recipient numbers
-  LatencyHistogram latency_;         // from the source's sending of the content to its end here
+  core::DurationCounts latency_;         // from the source's sending of the content to its end here
+  uint64_t latency_from_ = 0;
   uint64_t messages_ = 0;
   uint64_t bytes_ = 0;
   uint64_t unique_messages_ = 0;

@@ -5,6 +5,7 @@
 // JSON, twice a second while it changes and at its end (SIGTERM or SIGINT). It keeps no message.
 #include <net/if.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -26,6 +27,8 @@ namespace {
 
 constexpr uint64_t kSocketsMax = 16384;
 constexpr int64_t kStatsIntervalNs = 500 * core::kNsPerMs;
+// How often the sink looks whether it has to hold replies still.
+constexpr int64_t kHoldLookNs = 20 * core::kNsPerMs;
 
 struct SinkOptions {
   std::vector<std::string> listen = {"127.0.0.1:2600"};
@@ -34,6 +37,8 @@ struct SinkOptions {
   uint32_t fail_percent = 0;
   uint32_t reject_percent = 0;
   uint32_t delay_ms = 0;
+  std::string hold_file;
+  uint64_t latency_from = 0;
 };
 
 // Listeners and connections. Lives on main's stack; the loop ends before it does.
@@ -54,6 +59,7 @@ class Sink final : public SinkShared {
  private:
   void Stop();
   bool ended() const;
+  void LookWhetherToHold();
 
   struct Listener {
     io::Op accept;
@@ -72,6 +78,8 @@ class Sink final : public SinkShared {
   absl::flat_hash_map<SinkConnection*, std::unique_ptr<SinkConnection>> connections_;
   std::vector<std::unique_ptr<SinkConnection>> closed_;  // deleted after the turn
   std::deque<Delayed> delayed_;
+  bool held_ = false;  // the hold file is there
+  int64_t next_hold_look_ns_ = 0;
   int64_t next_stats_ns_ = 0;
   uint64_t written_messages_ = UINT64_MAX;
   bool stopping_ = false;
@@ -80,9 +88,10 @@ class Sink final : public SinkShared {
 Sink::Sink(const SinkOptions& options, io::Io* the_io) : options_(options) {
   io = the_io;
   ledger = &ledger_;
+  ledger_.CountLatencyFrom(options.latency_from);
   fail_percent = options.fail_percent;
   reject_percent = options.reject_percent;
-  delay = options.delay_ms > 0;
+  delay = options.delay_ms > 0 || !options.hold_file.empty();
 }
 
 core::Status Sink::Listen(const std::string& text) {
@@ -133,9 +142,13 @@ void Sink::Closed(SinkConnection* connection) {
 
 void Sink::Turn() {
   int64_t until_ns = stopping_ ? io->now_ns() + 10 * core::kNsPerMs : next_stats_ns_;
-  if (!delayed_.empty()) until_ns = std::min(until_ns, delayed_.front().due_ns);
+  if (!delayed_.empty() && !held_) until_ns = std::min(until_ns, delayed_.front().due_ns);
+  if (!options_.hold_file.empty()) until_ns = std::min(until_ns, next_hold_look_ns_);
   TurnOnce(io, until_ns);
-  while (!delayed_.empty() && (stopping_ || delayed_.front().due_ns <= io->now_ns())) {
+  LookWhetherToHold();
+  const bool may_end = !held_ || stopping_;
+  while (may_end && !delayed_.empty() &&
+         (stopping_ || delayed_.front().due_ns <= io->now_ns())) {
     SinkConnection* const connection = delayed_.front().connection;
     delayed_.pop_front();
     connection->EndDelay();
@@ -148,6 +161,12 @@ void Sink::Turn() {
       if (!status.ok()) std::fprintf(stderr, "smtp_sink: %s\n", status.message().c_str());
     }
   }
+}
+
+void Sink::LookWhetherToHold() {
+  if (options_.hold_file.empty() || io->now_ns() < next_hold_look_ns_) return;
+  next_hold_look_ns_ = io->now_ns() + kHoldLookNs;
+  held_ = access(options_.hold_file.c_str(), F_OK) == 0;
 }
 
 void Sink::Stop() {
@@ -222,6 +241,8 @@ int main(int argc, char** argv) {
                  "ADDRESS:PORT, may be repeated; 0.0.0.0 is every loopback address")
       ->capture_default_str();
   app.add_option("--stats", options.stats_file, "JSON file for what was counted (default: stdout)");
+  app.add_option("--latency-from", options.latency_from,
+                 "id of the first message whose latency counts");
   app.add_option("--ids", options.ids_file, "at the end, list every delivered recipient here");
   app.add_option("--fail-percent", options.fail_percent, "recipients refused by 451")
       ->check(CLI::Range(0, 100));
@@ -229,6 +250,8 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 100));
   app.add_option("--delay-ms", options.delay_ms, "wait before the reply to the final dot")
       ->check(CLI::Range(0, 600000));
+  app.add_option("--hold", options.hold_file,
+                 "while this file is there, replies to the final dot wait");
   CLI11_PARSE(app, argc, argv);
   return outbox::tools::Run(options);
 }

@@ -110,7 +110,7 @@ nlohmann::json SourceWork::ToJson() const {
           {"last_ns", last_ns_},
           {"seconds", measured ? seconds : 0.0},
           {"rate", measured ? static_cast<double>(accepted_) / seconds : 0.0},
-          {"latency", latency_.ToJson()},
+          {"latency", LatencyJson(latency_)},
           {"cpu", CpuJson()},
           {"errors", errors_}};
 }

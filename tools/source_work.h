@@ -81,7 +81,7 @@ class SourceWork {
 
   const SourceOptions& options_;
   BodyPool bodies_;
-  LatencyHistogram latency_;
+  core::DurationCounts latency_;
   std::vector<uint64_t> again_;
   uint64_t next_;
   uint64_t end_;

@@ -175,6 +175,7 @@ class Writer {
   uint32_t durable_offset_ = 0;
   uint32_t errors_in_row_ = 0;
   int64_t resting_until_ns_ = 0;
+  int64_t write_began_ns_ = 0;
 };
 
 }  // namespace outbox::queue

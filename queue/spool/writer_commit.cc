@@ -36,6 +36,7 @@ void Writer::StartWrite() {
   const bool waiting = !commits_.empty() || !dones_.empty() || !ghosts_.empty();
   lazy_since_ns_ = waiting ? log_->io->now_ns() : 0;
   part_ = {batch.at, padded};
+  write_began_ns_ = log_->io->now_ns();
   log_->io->Write(&op_, batch.segment->file, {&part_, 1}, batch.offset);
 }
 
@@ -52,6 +53,9 @@ void Writer::OnWritten(const io::OpResult& result) {
     durable_offset_ = batch.offset + static_cast<uint32_t>(part_.iov_len);
     batch.segment->durable_end = durable_offset_;
     ++log_->stats.commits;
+    if (log_->options.commit_time != nullptr) {
+      log_->options.commit_time->Add(log_->io->now_ns() - write_began_ns_);
+    }
     log_->stats.records += batch.records;
     log_->stats.bytes_written += part_.iov_len;
     if (to_seal_ != nullptr && to_seal_ == batch.segment) {

@@ -4,6 +4,7 @@ outbox_test(core_test
     core/config_errors_test.cc
     core/config_test.cc
     core/crc32c_test.cc
+    core/duration_histogram_test.cc
     core/duration_test.cc
     core/event_log_test.cc
     core/hash_test.cc

@@ -64,6 +64,22 @@ class LoadTools(Scenario):
         self.assertGreaterEqual(result["latency"]["p50_ms"], 45)
         self.assertEqual(sink.stop()["unique_messages"], 40)
 
+    def test_replies_that_are_held_back(self):
+        hold = self.dir / "hold"
+        hold.touch()
+        sink = self.sink("--hold", hold, "--latency-from", 6)
+        source = self.spawn([BIN / "smtp_source", "--to", f"127.0.0.1:{sink.port}", "--messages",
+                             "10", "--connections", "10"], stdout=subprocess.PIPE, text=True)
+        wait_until(lambda: sink.stats().get("messages") == 10, "ten messages")
+        self.assertIsNone(source.poll())
+        hold.unlink()
+        result = json.loads(source.communicate(timeout=60)[0])
+        self.assertEqual(result["accepted"], 10)
+        # Nobody waits for the sink: it had the last messages long before it said so.
+        stats = sink.stop()
+        self.assertGreater(result["latency"]["p50_ms"], stats["latency"]["max_ms"])
+        self.assertGreater(stats["latency"]["p50_ms"], 0)
+
     def test_every_loopback_address(self):
         sink = self.sink(address="0.0.0.0")
         for address in ("127.0.0.1", "127.3.2.1"):

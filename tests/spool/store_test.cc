@@ -18,11 +18,18 @@ namespace {
 using RunResult = io::SimWorld::RunResult;
 
 TEST(StoreTest, KeepsWhatItAcknowledgedOverARestart) {
-  SpoolMachine machine(1, SpoolMachine::Sim(1), SpoolMachine::SmallOptions(), {});
+  core::DurationHistogram commit_time;
+  StoreOptions options = SpoolMachine::SmallOptions();
+  options.commit_time = &commit_time;
+  SpoolMachine machine(1, SpoolMachine::Sim(1), options, {});
   machine.Boot();
   ASSERT_EQ(machine.Run(), RunResult::kCondition);
   EXPECT_LT(machine.client->refused, 20u);
   EXPECT_GT(machine.client->store.stats().commits, 10u);
+  core::DurationCounts took;
+  commit_time.AddTo(&took);
+  EXPECT_EQ(took.total(), machine.client->store.stats().commits);
+  EXPECT_GT(took.PercentileUs(0.01), 0u);
   ASSERT_TRUE(machine.Close());
   machine.workload.actions = 0;
   machine.Boot();
