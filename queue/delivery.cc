@@ -129,6 +129,7 @@ void Delivery::OnTimer() {
       if (attempt != nullptr && attempt->OnPatience()) stalled = true;
     }
     if (stalled) link_->FreeWindow();
+    if (in_hand_ > 0 && !dismissed_) destination_->OnStillBusy(now_ns() - last_done_ns_);
     if (in_hand_ > 0 || next_ != nullptr) WatchWindows();
   }
 }

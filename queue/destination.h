@@ -116,6 +116,8 @@ class Destination : public SiteUser {
   void OnIdle(Delivery* delivery);
   void OnBusy(Delivery* delivery);
   void OnTransaction(int64_t took_ns);
+  // A connection has been at its present transaction for so long.
+  void OnStillBusy(int64_t for_ns);
   // A host has answered in a transaction.
   void OnAlive(HostPlan* plan, uint8_t host);
   // The delivery is over: gives its slot back and deletes it.

@@ -15,6 +15,8 @@ namespace {
 
 // Another connection is opened when the last ready ticket would wait longer than this.
 constexpr int64_t kGrowNs = 5 * core::kNsPerMs;
+// From this pace on also when every connection has no more than one ready ticket to take next.
+constexpr int64_t kSlowNs = core::kNsPerSecond;
 // Looks at attempts that wait for a connection, and find none, before their tickets wait like any
 // others: some five seconds.
 constexpr uint32_t kHomelessLooksMax = 25;
@@ -289,7 +291,8 @@ bool Destination::WantsMore() const {
   if (ready_.empty() || rate_until_ns_ > now_ns()) return false;
   if (connection_count_ == 0) return true;
   if (connection_count_ - open_count_ >= std::max(open_count_, 1u)) return false;
-  if (open_count_ == 0 || ready_.size() <= connection_count_) return false;
+  if (open_count_ == 0) return false;
+  if (ready_.size() <= connection_count_ && pace_ns_ < kSlowNs) return false;
   // The open ones can keep up with the site's rate.
   const core::Rate& rate = plan()->policy.rate;
   if (rate.limited() && pace_ns_ / open_count_ <= rate.per_ns / rate.events) return false;
@@ -374,6 +377,12 @@ void Destination::OnBusy(Delivery* delivery) { idle_.Remove(delivery); }
 
 void Destination::OnTransaction(int64_t took_ns) {
   pace_ns_ = pace_ns_ == 0 ? took_ns : (pace_ns_ * 7 + took_ns) / 8;
+  MaybeGrow();
+}
+
+// Before the first transaction is over the pace is not known, and a slow host shows it late.
+void Destination::OnStillBusy(int64_t for_ns) {
+  pace_ns_ = std::max(pace_ns_, for_ns);
   MaybeGrow();
 }
 
