@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/timer.h"
+#include "queue/contention.h"
 
 namespace outbox::queue {
 namespace {
@@ -291,6 +292,7 @@ void Shard::Measure() {
   metrics.destinations.Set(static_cast<int64_t>(destinations_->size()));
   metrics.mailbox_messages_total.Set(static_cast<int64_t>(post_.counters().posted));
   metrics.mailbox_full_total.Set(static_cast<int64_t>(post_.counters().full));
+  metrics.atomic_retries_total.Set(static_cast<int64_t>(contention_retries));
   metrics.wakes_total.Set(static_cast<int64_t>(post_.counters().wakes));
   metrics.log_dropped_total.Set(static_cast<int64_t>(events_.dropped_total()));
   if (setup_.measure) over_memory_ = setup_.measure(&metrics);

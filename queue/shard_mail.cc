@@ -166,11 +166,11 @@ void PostOffice::Reply(uint8_t to, void* reply) { Post(to, MailKind::kReply, rep
 void PostOffice::Post(uint8_t to, MailKind kind, void* object, uint32_t number,
                       const Window& window) {
   const Mail mail{object, window, number, kind, self_};
-  ++counters_.posted;
   if (to == self_) {
     local_.push_back(mail);
     return;
   }
+  ++counters_.posted;
   std::deque<Mail>& overflow = overflow_[to];
   if (overflow.empty() && exchange_->ring(self_, to)->TryPush(mail)) {
     written_ |= uint64_t{1} << to;

@@ -153,7 +153,7 @@ class Exchange {
 class PostOffice {
  public:
   struct Counters {
-    uint64_t posted = 0;
+    uint64_t posted = 0;  // to other shards
     uint64_t drained = 0;
     uint64_t full = 0;   // posts that met a full ring and had to wait
     uint64_t wakes = 0;  // Io::Wake calls, one a batch

@@ -30,7 +30,7 @@ void RateCell::SetRate(const core::Rate& rate, int64_t now_ns) {
   // after one interval.
   const int64_t latest_ns = now_ns + tolerance_ns + interval_ns;
   int64_t arrival_ns = arrival_.load();
-  while (arrival_ns > latest_ns && !arrival_.compare_exchange_weak(arrival_ns, latest_ns)) {
+  while (arrival_ns > latest_ns && !TryChange(&arrival_, &arrival_ns, latest_ns)) {
   }
 }
 
@@ -48,7 +48,7 @@ int64_t RateCell::Take(int64_t now_ns) {
   for (;;) {
     if (arrival_ns - tolerance_ns > now_ns) return arrival_ns - tolerance_ns;
     const int64_t next_ns = std::max(arrival_ns, now_ns) + interval_ns;
-    if (arrival_.compare_exchange_weak(arrival_ns, next_ns)) return 0;
+    if (TryChange(&arrival_, &arrival_ns, next_ns)) return 0;
   }
 }
 

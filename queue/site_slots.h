@@ -28,6 +28,7 @@
 
 #include "core/check.h"
 #include "core/time.h"
+#include "queue/contention.h"
 
 namespace outbox::queue {
 
@@ -75,7 +76,7 @@ class SiteSlots {
       const uint32_t present_limit = static_cast<uint32_t>(word);
       const bool later = static_cast<int32_t>(generation - present) > 0;
       if (!later && (generation != present || limit >= present_limit)) return false;
-      if (limit_.compare_exchange_weak(word, LimitWord(limit, generation))) {
+      if (TryChange(&limit_, &word, LimitWord(limit, generation))) {
         return limit > present_limit;
       }
     }
@@ -177,7 +178,7 @@ class SiteSlots {
       health.window = 1;
       const int64_t until_ns = now_ns + delay(health.failures);
       health.not_before_ms = (until_ns + core::kNsPerMs - 1) / core::kNsPerMs;
-      if (health_.compare_exchange_weak(word, health.Pack())) break;
+      if (TryChange(&health_, &word, health.Pack())) break;
     }
     starving_.store(0);
     return waiters_.exchange(0);
@@ -193,7 +194,7 @@ class SiteSlots {
       health.not_before_ms = 0;
       health.window = std::max(health.window, 1u) + 1;
       if (health.window >= limit()) health.window = 0;
-      if (health_.compare_exchange_weak(word, health.Pack())) return true;
+      if (TryChange(&health_, &word, health.Pack())) return true;
     }
   }
 
@@ -205,7 +206,7 @@ class SiteSlots {
       SiteHealth health = SiteHealth::Unpack(word);
       if (health.not_before_ms == 0) return;
       health.not_before_ms = 0;
-      if (health_.compare_exchange_weak(word, health.Pack())) return;
+      if (TryChange(&health_, &word, health.Pack())) return;
     }
   }
 
@@ -267,7 +268,7 @@ class SiteSlots {
   bool TakeBelow(uint32_t cap) {
     uint32_t used = in_use_.load();
     while (used < cap) {
-      if (in_use_.compare_exchange_weak(used, used + 1)) return true;
+      if (TryChange(&in_use_, &used, used + 1)) return true;
     }
     return false;
   }

@@ -71,6 +71,13 @@ TEST_F(ShardMailTest, OrderHoldsWhenTheRingIsFull) {
   EXPECT_FALSE(shards_[1].post->HasMail());
 }
 
+TEST_F(ShardMailTest, OnlyMailToOtherShardsIsCounted) {
+  shards_[0].post->Command(0, nullptr);
+  EXPECT_EQ(shards_[0].post->counters().posted, 0u);
+  shards_[0].post->Command(1, nullptr);
+  EXPECT_EQ(shards_[0].post->counters().posted, 1u);
+}
+
 TEST_F(ShardMailTest, OneWakeForABatch) {
   shards_[0].post->Command(1, nullptr);
   shards_[0].post->Command(1, nullptr);
