@@ -1,2 +1,5 @@
 # The disk: which mode of commit, and what UringIo adds to it. Prints a table of its own.
 outbox_bench(commit_raw FILES commit_raw.cc LINK outbox_io)
+# The network: what can be copied in two hops.
+add_executable(loopback_copy loopback_copy.cc)
+target_link_libraries(loopback_copy PRIVATE outbox_flags)
