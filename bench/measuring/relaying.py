@@ -122,6 +122,7 @@ class Relaying:
             "connections_per_message": each("connections_out_total"),
             "mailbox_per_message": each("mailbox_messages_total"),
             "wakes_per_message": each("wakes_total"),
+            "retries_per_message": each("atomic_retries_total"),
             "mailbox_full": after.stats["mailbox_full_total"] - before.stats["mailbox_full_total"],
             "workers": after.workers[0],
             "workers_us": us(after.workers[1], before.workers[1]),
