@@ -1,20 +1,17 @@
 #include "smtp/body_scanner.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <type_traits>
 
 #include "core/check.h"
+#include "smtp/address.h"
+#include "smtp/line_masks.h"
 
 namespace outbox::smtp {
 namespace {
 
-constexpr size_t kBlock = 64;
 // Fewer octets are taken one by one.
 constexpr size_t kSkipMin = 8;
 
@@ -23,104 +20,47 @@ constexpr char kReceived[] = "received";
 constexpr char kDate[] = "date";
 constexpr char kMessageId[] = "message-id";
 
-// Which octets of a block are what: bit i stands for octet i.
-struct BlockMasks {
-  uint64_t cr = 0;
-  uint64_t lf = 0;
-};
-
-#if defined(__SSE2__)
-
-struct Block {
-  explicit Block(const char* bytes) {
-    const __m128i* v = reinterpret_cast<const __m128i*>(bytes);
-    a = _mm_loadu_si128(v);
-    b = _mm_loadu_si128(v + 1);
-    c = _mm_loadu_si128(v + 2);
-    d = _mm_loadu_si128(v + 3);
-  }
-  __m128i a, b, c, d;
-};
-
-// The top bit of each octet.
-inline uint64_t TopBits(__m128i a, __m128i b, __m128i c, __m128i d) {
-  const uint64_t low = static_cast<uint32_t>(_mm_movemask_epi8(a)) |
-                       static_cast<uint32_t>(_mm_movemask_epi8(b)) << 16;
-  const uint64_t high = static_cast<uint32_t>(_mm_movemask_epi8(c)) |
-                        static_cast<uint32_t>(_mm_movemask_epi8(d)) << 16;
-  return low | high << 32;
+// In small letters; any name that matters for a letter that none begins with.
+std::string_view NameThatBeginsWith(char first) {
+  if (first == 'r') return kReceived;
+  return first == 'd' ? std::string_view(kDate) : kMessageId;
 }
-
-inline uint64_t Equal(const Block& block, char octet) {
-  const __m128i wanted = _mm_set1_epi8(octet);
-  return TopBits(_mm_cmpeq_epi8(block.a, wanted), _mm_cmpeq_epi8(block.b, wanted),
-                 _mm_cmpeq_epi8(block.c, wanted), _mm_cmpeq_epi8(block.d, wanted));
-}
-
-BlockMasks Masks(const char* bytes) {
-  const Block block(bytes);
-  return {Equal(block, '\r'), Equal(block, '\n')};
-}
-
-// Any octet of the block above 127, any NUL.
-void Look(const char* bytes, bool* eight_bit, bool* nul) {
-  const Block v(bytes);
-  const __m128i any = _mm_or_si128(_mm_or_si128(v.a, v.b), _mm_or_si128(v.c, v.d));
-  const __m128i least = _mm_min_epu8(_mm_min_epu8(v.a, v.b), _mm_min_epu8(v.c, v.d));
-  *eight_bit |= _mm_movemask_epi8(any) != 0;
-  *nul |= _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) != 0;
-}
-
-// The same for the first `size` octets of a block, 1 to 64.
-void LookAtSome(const char* bytes, size_t size, bool* eight_bit, bool* nul) {
-  const uint64_t mask = UINT64_MAX >> (kBlock - size);
-  const Block v(bytes);
-  *eight_bit |= (TopBits(v.a, v.b, v.c, v.d) & mask) != 0;
-  *nul |= (Equal(v, '\0') & mask) != 0;
-}
-
-#else
-
-BlockMasks Masks(const char* bytes) {
-  BlockMasks masks;
-  for (size_t i = 0; i < kBlock; ++i) {
-    masks.cr |= uint64_t{bytes[i] == '\r'} << i;
-    masks.lf |= uint64_t{bytes[i] == '\n'} << i;
-  }
-  return masks;
-}
-
-void LookAtSome(const char* bytes, size_t size, bool* eight_bit, bool* nul) {
-  for (size_t i = 0; i < size; ++i) {
-    *eight_bit |= static_cast<unsigned char>(bytes[i]) > 127;
-    *nul |= bytes[i] == '\0';
-  }
-}
-
-void Look(const char* bytes, bool* eight_bit, bool* nul) {
-  LookAtSome(bytes, kBlock, eight_bit, nul);
-}
-
-#endif
 
 }  // namespace
 
-bool BodyScanner::in_text(char next) {
-  if (state_ == State::kLineStart && in_header_ && !name_done_) {
-    // Most header lines are none of those that matter, as their first octet tells.
-    const char octet = static_cast<char>(next | 0x20);
-    name_done_ = octet != 'r' && octet != 'd' && octet != 'm' && next != '.' && next != '\r';
-  }
+bool BodyScanner::in_text(std::string_view next) {
+  if (state_ == State::kLineStart && in_header_ && !name_done_) name_done_ = ReadName(next);
   if (in_header_ && !name_done_) return false;
   return state_ == State::kText || state_ == State::kCr || state_ == State::kLineStart;
+}
+
+// Most header lines are none of those that matter, as their first octet tells.
+bool BodyScanner::ReadName(std::string_view line) {
+  const char first = static_cast<char>(line[0] | 0x20);
+  if (first != 'r' && first != 'd' && first != 'm') return line[0] != '.' && line[0] != '\r';
+  const std::string_view name = NameThatBeginsWith(first);
+  if (line.size() <= name.size()) return false;
+  if (!EqualsIgnoringCase(line.substr(0, name.size()), name)) return true;
+  const char next = line[name.size()];
+  if (next == ' ' || next == '\t') return false;
+  if (next == ':') FoundName(name.data());
+  return true;
+}
+
+void BodyScanner::FoundName(const char* name) {
+  if (name == kReceived) ++summary_.received_headers;
+  if (name == kDate) summary_.has_date = true;
+  if (name == kMessageId) summary_.has_message_id = true;
 }
 
 size_t BodyScanner::Consume(std::string_view bytes) {
   CHECK(!summary_.complete);
   size_t pos = 0;
   while (pos < bytes.size() && !summary_.complete) {
-    if (bytes.size() - pos >= kSkipMin && in_text(bytes[pos])) {
-      const size_t skipped = SkipText(bytes.data() + pos, bytes.size() - pos);
+    if (bytes.size() - pos >= kSkipMin && in_text(bytes.substr(pos))) {
+      size_t skipped = 0;
+      if (!in_header_) skipped = SkipLines(bytes.data() + pos, bytes.size() - pos);
+      if (skipped == 0) skipped = SkipText(bytes.data() + pos, bytes.size() - pos);
       pos += skipped;
       if (skipped > 0) continue;
     }
@@ -128,6 +68,50 @@ size_t BodyScanner::Consume(std::string_view bytes) {
     ++pos;
   }
   summary_.longest_line = std::max(summary_.longest_line, line_octets_);
+  return pos;
+}
+
+// Leaves to SkipText what is not clean: a bare CR or LF, or a dot at the beginning of a line,
+// anywhere in the blocks of one look, and what is less than a block.
+size_t BodyScanner::SkipLines(const char* bytes, size_t size) {
+  uint64_t after_cr = state_ == State::kCr ? 1 : 0;
+  uint64_t line_start = state_ == State::kLineStart ? 1 : 0;
+  // Where the current line has begun: may be before `bytes`.
+  int64_t begin = -static_cast<int64_t>(line_octets_ + after_cr);
+  int64_t longest = static_cast<int64_t>(summary_.longest_line);
+  size_t pos = 0;
+  while (size - pos >= kMaskBlock) {
+    const size_t blocks = std::min(kMaskBlocks, (size - pos) / kMaskBlock);
+    LineMasks masks;
+    FindLines(bytes + pos, blocks, &masks);
+    uint64_t unclean = 0;
+    uint64_t cr_before = after_cr;
+    uint64_t lf_before = line_start;
+    for (size_t i = 0; i < blocks; ++i) {
+      unclean |= masks.lf[i] ^ (masks.cr[i] << 1 | cr_before);
+      unclean |= masks.dot[i] & (masks.lf[i] << 1 | lf_before);
+      cr_before = masks.cr[i] >> (kMaskBlock - 1);
+      lf_before = masks.lf[i] >> (kMaskBlock - 1);
+    }
+    if (unclean != 0) break;
+    for (size_t i = 0; i < blocks; ++i, pos += kMaskBlock) {
+      for (uint64_t rest = masks.lf[i]; rest != 0; rest &= rest - 1) {
+        const int64_t end = static_cast<int64_t>(pos) + std::countr_zero(rest) + 1;
+        longest = std::max(longest, end - begin - 2);
+        begin = end;
+      }
+    }
+    after_cr = cr_before;
+    line_start = lf_before;
+    summary_.has_8bit |= masks.eight_bit;
+    summary_.has_nul |= masks.nul;
+  }
+  if (pos == 0) return 0;
+  summary_.longest_line = static_cast<uint64_t>(longest);
+  summary_.wire_bytes += pos;
+  line_octets_ = static_cast<uint64_t>(static_cast<int64_t>(pos) - begin) - after_cr;
+  state_ = after_cr != 0 ? State::kCr : State::kText;
+  if (line_start != 0) StartLine();
   return pos;
 }
 
@@ -140,47 +124,47 @@ size_t BodyScanner::SkipText(const char* bytes, size_t size) {
   // Octets of the current line, up to `pos`, with a CR at its end.
   uint64_t line = line_octets_ + (after_cr ? 1 : 0);
   uint64_t longest = summary_.longest_line;
-  bool eight_bit = summary_.has_8bit;
-  bool nul = summary_.has_nul;
   // Of the first `of_block` octets of a block; false: what comes next is not for us.
   const auto skip = [&](const char* block, auto of_block) __attribute__((always_inline)) {
-    const BlockMasks masks = Masks(block);
-    const uint64_t behind_cr = (masks.cr << 1) | uint64_t{after_cr};
-    if (masks.lf != (behind_cr & (UINT64_MAX >> (kBlock - of_block)))) return false;
+    LineMasks masks;
+    FindLines(block, 1, &masks);
+    const uint64_t cr = masks.cr[0];
+    const uint64_t lf = masks.lf[0];
+    const uint64_t behind_cr = (cr << 1) | uint64_t{after_cr};
+    if (lf != (behind_cr & (UINT64_MAX >> (kMaskBlock - of_block)))) return false;
     if (line_start && block[0] == '.') return false;
     size_t begin = 0;  // of the current line in this block
-    for (uint64_t rest = masks.lf; rest != 0; rest &= rest - 1) {
+    for (uint64_t rest = lf; rest != 0; rest &= rest - 1) {
       const size_t end = static_cast<size_t>(std::countr_zero(rest)) + 1;
       longest = std::max(longest, line + (end - begin) - 2);
       line = 0;
       begin = end;
       if (in_header_ || (end < of_block && block[end] == '.')) {
-        LookAtSome(block, end, &eight_bit, &nul);
+        LookAtSome(block, end, &summary_.has_8bit, &summary_.has_nul);
         pos += end;
         after_cr = false;
         line_start = true;
         return false;
       }
     }
-    Look(block, &eight_bit, &nul);
+    summary_.has_8bit |= masks.eight_bit;
+    summary_.has_nul |= masks.nul;
     pos += of_block;
     line += of_block - begin;
-    after_cr = (masks.cr >> (of_block - 1)) != 0;
-    line_start = (masks.lf >> (of_block - 1)) != 0;
+    after_cr = (cr >> (of_block - 1)) != 0;
+    line_start = (lf >> (of_block - 1)) != 0;
     return true;
   };
-  constexpr std::integral_constant<size_t, kBlock> kWhole;
+  constexpr std::integral_constant<size_t, kMaskBlock> kWhole;
   bool more = true;
-  while (more && size - pos >= kBlock) more = skip(bytes + pos, kWhole);
+  while (more && size - pos >= kMaskBlock) more = skip(bytes + pos, kWhole);
   if (more && pos < size) {
-    char last[kBlock];  // with octets behind it that say nothing
+    char last[kMaskBlock];  // with octets behind it that say nothing
     std::memset(last, ' ', sizeof(last));
     std::memcpy(last, bytes + pos, size - pos);
     skip(last, size - pos);
   }
   if (pos == 0) return 0;
-  summary_.has_8bit = eight_bit;
-  summary_.has_nul = nul;
   summary_.longest_line = longest;
   summary_.wire_bytes += pos;
   line_octets_ = line - (after_cr ? 1 : 0);
@@ -271,10 +255,7 @@ void BodyScanner::HeaderOctet(unsigned char c) {
   if (c >= 'A' && c <= 'Z') c = static_cast<unsigned char>(c | 0x20);
   if (c == ':') {
     name_done_ = true;
-    if (name_ == nullptr || name_[name_size_] != '\0') return;
-    if (name_ == kReceived) ++summary_.received_headers;
-    if (name_ == kDate) summary_.has_date = true;
-    if (name_ == kMessageId) summary_.has_message_id = true;
+    if (name_ != nullptr && name_[name_size_] == '\0') FoundName(name_);
     return;
   }
   if (c == ' ' || c == '\t') {
@@ -283,7 +264,7 @@ void BodyScanner::HeaderOctet(unsigned char c) {
     after_name_ = true;
     return;
   }
-  if (name_size_ == 0) name_ = c == 'r' ? kReceived : c == 'd' ? kDate : kMessageId;
+  if (name_size_ == 0) name_ = NameThatBeginsWith(static_cast<char>(c)).data();
   name_done_ = after_name_ || c == '\0' || name_[name_size_] != static_cast<char>(c);
   ++name_size_;
 }

@@ -66,11 +66,16 @@ class BodyScanner {
   void Octet(unsigned char c);
   void EndLine();
   void StartLine();
+  // Consumes clean text of the body, whole blocks of it. Returns the octets consumed.
+  size_t SkipLines(const char* bytes, size_t size);
   // Consumes what needs no Step: text by blocks, up to a line end that needs a look. Returns the
   // octets consumed.
   size_t SkipText(const char* bytes, size_t size);
-  // Whether SkipText may be asked, `next` being the next octet.
-  bool in_text(char next);
+  // Whether SkipText may be asked about `next`, which is not empty.
+  bool in_text(std::string_view next);
+  // Reads the field name that a header line begins with. False: octet by octet, please.
+  bool ReadName(std::string_view line);
+  void FoundName(const char* name);
   void HeaderOctet(unsigned char c);
 
   BodySummary summary_;
