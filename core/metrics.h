@@ -78,6 +78,7 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kGauge, memory_bytes, "memory allocated by the process")                                       \
   X(kGauge, timers, "timers set")                                                                  \
   X(kGauge, tickets, "tickets: a message and a destination")                                       \
+  X(kGauge, shelved, "of these, kept back by their home until others have been tried")             \
   X(kGauge, destinations, "destinations known")                                                    \
   X(kCounter, lanes_opened_total, "times that a busy destination was opened to all shards")        \
   X(kCounter, turns_total, "turns of the loop")                                                    \

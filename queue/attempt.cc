@@ -27,6 +27,7 @@ Attempt::Attempt(Ticket* t, PostOffice* post, AttemptLog* log, int64_t now_ns)
   ticket->place = this;
   EnterState(ticket, RecipientState::kSending);
   if (ticket->result == nullptr) ticket->result = post_->TakeResult();
+  ticket->result->unreachable = false;
   ticket->result->delivered = 0;
   ticket->result->failed.clear();
   ticket->result->mailhost.clear();

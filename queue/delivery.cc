@@ -255,6 +255,7 @@ smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
   ++in_hand_;
   WatchWindows();
   next_->ticket->host.store(live_host_, std::memory_order_relaxed);
+  if (next_->ticket->tell_start) destination_->shard()->context.post->Started(next_->ticket);
   next_->BeginTransaction(request);
   if (log() != nullptr) {
     log()->OnSending(*next_->ticket, host_name(), request->envelope.recipients.size());

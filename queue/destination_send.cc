@@ -130,7 +130,9 @@ void Destination::MoveOn(Attempt* attempt) {
     return;
   }
   // An attempt that ends early, recalled say, has not asked them all: the site may be well.
-  if (!more && attempt->unreachable_count == attempt->tried_count &&
+  const bool unreachable = !more && attempt->unreachable_count == attempt->tried_count;
+  attempt->ticket->result->unreachable = unreachable;
+  if (unreachable &&
       shard_->gate->Fail(attempt->plan->site, attempt->started_ns, retry_period_ns_)) {
     ++shard_->counters.backoffs;
     const std::vector<RecipientResult>& failed = attempt->ticket->result->failed;

@@ -24,6 +24,8 @@ DirectoryEntry* Directory::Acquire(std::string_view key) {
     entry = made.get();
     entry->key.assign(key);
     entry->lane_open = false;
+    entry->out = 0;
+    entry->window = DirectoryEntry::kNarrowWindow;
     entry->hash = core::Hash64(key);
     entries_.emplace(entry->key, std::move(made));
   }

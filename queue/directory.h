@@ -17,7 +17,16 @@
 
 namespace outbox::queue {
 
+struct Shelf;  // queue/shelf.h
+
 struct DirectoryEntry {
+  // Tickets that may be out: while nobody knows that the destination takes mail, enough to find
+  // out; when one of its hosts talks to us, as many as keep their leases; at most, more than lanes
+  // need to open.
+  static constexpr uint32_t kNarrowWindow = 2;
+  static constexpr uint32_t kTalkingWindow = 128;
+  static constexpr uint32_t kWidestWindow = 4096;
+
   // Constant while any ticket names the entry; may be read by the destination's owner.
   std::string key;    // "via:10.1.2.3:25,[::1]:25", "mx:example.com" (queue/destination.h)
   uint64_t hash = 0;  // stable over runs; hash % shards is the owner
@@ -26,6 +35,9 @@ struct DirectoryEntry {
   // It says where to go (queue/destination_key.h).
   bool routed() const { return key.starts_with("via:") || key.starts_with("mx:"); }
   bool lane_open = false;  // offer to ourselves instead of the owner
+  uint32_t out = 0;        // tickets that are out
+  uint32_t window = kNarrowWindow;  // no more of them, if the next one may wait on a shelf
+  Shelf* shelves = nullptr;        // the mail that waits for them to come back
 };
 
 class Directory {

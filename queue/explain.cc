@@ -9,7 +9,7 @@
 
 namespace outbox::queue {
 
-MessageExplainer::MessageExplainer(io::Io* io, std::vector<Store*> stores,
+MessageExplainer::MessageExplainer(io::Io* io, Home* home, std::vector<Store*> stores,
                                    const AttemptTrail* trail, const LiveHosts* live, uint64_t id,
                                    MessageFactsSink* sink)
     : io_(io),
@@ -17,7 +17,7 @@ MessageExplainer::MessageExplainer(io::Io* io, std::vector<Store*> stores,
       live_(live),
       id_(id),
       sink_(sink),
-      walk_(std::move(stores), this, id) {}
+      walk_(home, std::move(stores), this, id) {}
 
 void MessageExplainer::Tick() {
   if (walk_.done()) return;

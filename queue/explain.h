@@ -58,7 +58,7 @@ class MessageFactsSink {
 // Finds the facts about one message.
 class MessageExplainer : public OperatorWork, private QueueWalker {
  public:
-  MessageExplainer(io::Io* io, std::vector<Store*> stores, const AttemptTrail* trail,
+  MessageExplainer(io::Io* io, Home* home, std::vector<Store*> stores, const AttemptTrail* trail,
                    const LiveHosts* live, uint64_t id, MessageFactsSink* sink);
 
   // OperatorWork
@@ -72,6 +72,7 @@ class MessageExplainer : public OperatorWork, private QueueWalker {
   Interest Look(const Message&) override { return Interest::kMeta; }
   void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
   bool full() const override { return false; }
+  bool acts() const override { return false; }
 
   io::Io* const io_;
   const AttemptTrail* const trail_;

@@ -33,6 +33,7 @@ struct Home::FetchRequest {
 
 Home::Home(const HomeContext& context)
     : context_(context),
+      shelves_(context.io, context.wheel, &replies_, this),
       tickets_(core::kMaxTicketsPerShard),
       states_(context.io),
       notifier_(context.io, context.wheel, &states_, this, context.log, context.hostname),
@@ -45,10 +46,7 @@ Home::~Home() { CHECK(idle()); }
 // --- Out and home again --------------------------------------------------------------------------
 
 int64_t Home::DeadlineOf(const HomeTicket& ticket) const {
-  const PeriodSet& periods = *ticket.periods;
-  return std::min(ExpiryTime(ticket.accepted_ns, periods.retry_until_ns),
-                  NotifyTime(ticket.accepted_ns, periods.notify_after_ns, periods.retry_until_ns,
-                             ticket.notified));
+  return Shelves::DeadlineOf(ticket.accepted_ns, *ticket.periods, ticket.notified);
 }
 
 void Home::OfferOrWait(HomeTicket* ticket) {
@@ -68,6 +66,18 @@ void Home::OfferOrWait(HomeTicket* ticket) {
 
 void Home::Offer(HomeTicket* ticket, bool lease) {
   if (closing_) return;
+  const DirectoryEntry& entry = *ticket->destination;
+  if (entry.out >= entry.window && Shelves::Fits(*ticket)) {
+    EnterState(ticket, RecipientState::kReady);
+    if (shelves_.Put(*ticket)) {
+      tickets_.Delete(ticket);
+      return;
+    }
+  }
+  OfferNow(ticket, lease);
+}
+
+void Home::OfferNow(HomeTicket* ticket, bool lease) {
   ticket->deadline_ns = DeadlineOf(*ticket);
   EnterState(ticket, RecipientState::kReady);
   ticket->since_ns = context_.io->now_ns();
@@ -82,6 +92,8 @@ void Home::Offer(HomeTicket* ticket, bool lease) {
   }
   ticket->where = TicketPlace::kOut;
   ++out_;
+  DirectoryEntry& entry = *ticket->destination;
+  ticket->tell_start = ++entry.out == DirectoryEntry::kNarrowWindow && entry.out == entry.window;
   context_.post->Offer(ticket->holder, ticket);
 }
 
@@ -135,8 +147,70 @@ void Home::OnReturn(Ticket* returned) {
   --out_;
   std::unique_ptr<TicketResult> result = std::move(ticket->result);
   CHECK(result != nullptr);
+  DirectoryEntry* entry = ticket->destination;
+  CHECK(entry->out > 0);
+  --entry->out;
+  SetWindow(entry, *result);
+  ++entry->tickets;  // it stays until we are through with it
+  const bool shutdown = result->reason == ReturnReason::kShutdown;
   HandleReturn(ticket, result.get());
+  if (!shutdown) OfferShelved(entry);
+  directory_.Release(entry);
   context_.post->GiveResult(std::move(result));
+}
+
+void Home::SetWindow(DirectoryEntry* entry, const TicketResult& result) {
+  if (result.reason != ReturnReason::kAttempted) return;
+  // Whatever it says, a destination that talks can be asked more.
+  entry->window = result.unreachable ? DirectoryEntry::kNarrowWindow
+                                     : std::min(2 * entry->window, DirectoryEntry::kWidestWindow);
+}
+
+// Its answer may be long in coming; meanwhile others can have connections of their own.
+void Home::OnStarted(Ticket* ticket) {
+  DirectoryEntry* entry = ticket->destination;
+  entry->window = std::max(entry->window, DirectoryEntry::kTalkingWindow);
+  OfferShelved(entry);
+}
+
+void Home::OfferShelved(DirectoryEntry* entry) {
+  if (closing_) return;
+  while (entry->out < entry->window) {
+    Message* message = shelves_.Next(entry);
+    if (message == nullptr) return;
+    OfferNow(TakeOffShelf(message), /*lease=*/true);
+  }
+}
+
+void Home::Show(Message* message, HomeTicket* ticket) const {
+  shelves_.Fill(message, ticket);
+  ticket->where = TicketPlace::kOut;
+  ticket->home = context_.post->self();
+}
+
+HomeTicket* Home::TakeOffShelf(Message* message) {
+  HomeTicket* ticket = tickets_.New();
+  CHECK(ticket != nullptr);  // what is on shelves counts as tickets
+  shelves_.Fill(message, ticket);
+  ticket->home = context_.post->self();
+  shelves_.Remove(message);
+  message->home = ticket;
+  return ticket;
+}
+
+void Home::Settle(Store* store, uint64_t id) {
+  Message* message = store->Find(id);
+  HomeTicket* ticket = message == nullptr ? nullptr : FirstTicket(message);
+  if (ticket == nullptr || ticket->where != TicketPlace::kWaiting || ticket->rerouting ||
+      ticket->timer != core::TimerWheel::kNone) {
+    return;
+  }
+  OfferOrWait(ticket);
+}
+
+// Its destination says what there is to be said to the sender, when it sends the ticket back.
+void Home::OnShelfDeadline(Message* message) {
+  if (!closing_) OfferNow(TakeOffShelf(message), /*lease=*/false);
 }
 
 void Home::HandleReturn(HomeTicket* ticket, TicketResult* result) {

@@ -30,6 +30,7 @@ outbox_library(outbox_home
     site_rules.cc
     shard_operator.cc
     shard_reload.cc
+    shelf.cc
     state_writer.cc
     ticket_view.cc
   LINK

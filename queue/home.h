@@ -31,6 +31,7 @@
 #include "queue/reply_table.h"
 #include "queue/rerouter.h"
 #include "queue/shard_mail.h"
+#include "queue/shelf.h"
 #include "queue/state_writer.h"
 #include "queue/store.h"
 
@@ -63,7 +64,7 @@ enum class RemoveAnswer : uint8_t {
   kOrderedBefore,  // it follows for who has asked before
 };
 
-class Home : public HomeMail, private NoticeOwner {
+class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
  public:
   explicit Home(const HomeContext& context);
   Home(const Home&) = delete;
@@ -82,6 +83,7 @@ class Home : public HomeMail, private NoticeOwner {
   void OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) override;
   void OnRelease(Ticket* ticket, const Window& window) override;
   void OnProgress(Ticket* ticket, uint64_t delivered) override;
+  void OnStarted(Ticket* ticket) override;
   void OnLane(const LaneNotice& notice) override;
 
   // A timer of kind kTicketAtHome.
@@ -108,6 +110,15 @@ class Home : public HomeMail, private NoticeOwner {
   // The owner goes: what it has ordered is done all the same.
   void ForgetRemovals(RemovalOwner* owner);
 
+  // --- Messages on shelves (queue/shelf.h), for who goes through the queue ---
+  // What the ticket of the message would be, in `ticket`. REQUIRES: message->shelved().
+  void Show(Message* message, HomeTicket* ticket) const;
+  // Gives the message its ticket, at home, for something to be done with it; Settle follows.
+  // REQUIRES: message->shelved().
+  HomeTicket* TakeOffShelf(Message* message);
+  // Whatever became of the message: a ticket that is left at home without a time goes its way.
+  void Settle(Store* store, uint64_t id);
+
   // --- After a reload (home_routes.cc) ---
   // The ticket gets another destination if its route is gone, now or when it is back. It may end.
   void MaybeReroute(HomeTicket* ticket, const MetaView& meta);
@@ -121,7 +132,9 @@ class Home : public HomeMail, private NoticeOwner {
   // Its tickets for the destination with this key.
   uint32_t TicketsFor(std::string_view key);
 
-  uint32_t tickets() const { return tickets_.in_use(); }
+  // Of them, those on shelves are none that anybody could meet, but count as what they were.
+  uint32_t tickets() const { return tickets_.in_use() + shelves_.messages(); }
+  uint32_t shelved() const { return shelves_.messages(); }
   uint32_t tickets_out() const { return out_; }
   const Directory& directory() const { return directory_; }
   void SetRouter(const Router* router);
@@ -144,7 +157,13 @@ class Home : public HomeMail, private NoticeOwner {
   // Unchains and frees; finishes the message when it was the last one.
   void EndTicket(HomeTicket* ticket);
   void OfferOrWait(HomeTicket* ticket);
+  // To the destination's owner, or onto a shelf; who is there is no ticket any more.
   void Offer(HomeTicket* ticket, bool lease);
+  void OfferNow(HomeTicket* ticket, bool lease);
+  // Tickets of the destination are back: as many as may be out now leave the shelf.
+  void OfferShelved(DirectoryEntry* entry);
+  // What an attempt says of how many may be out.
+  static void SetWindow(DirectoryEntry* entry, const TicketResult& result);
   void WaitAtHome(HomeTicket* ticket);
   int64_t DeadlineOf(const HomeTicket& ticket) const;
   // Notification or expiry is due: true when the ticket has gone into a notice.
@@ -171,6 +190,9 @@ class Home : public HomeMail, private NoticeOwner {
   // meant. False: the ticket was ended by it.
   bool SettleRemoval(HomeTicket* ticket, TicketResult* result);
 
+  // ShelfOwner
+  void OnShelfDeadline(Message* message) override;
+
   // NoticeOwner
   void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) override;
   void OnNoticeEndedMessage(uint64_t id) override;
@@ -184,6 +206,7 @@ class Home : public HomeMail, private NoticeOwner {
   Directory directory_;
   PeriodTable periods_;
   ReplyTable replies_;
+  Shelves shelves_;
   core::Slab<HomeTicket> tickets_;
   StateWriter states_;
   Notifier notifier_;

@@ -46,8 +46,9 @@ struct HomeTicket : Ticket {
   int recipients() const { return std::popcount(mask); }
 };
 
+// Null: it has none; those on a shelf have none either.
 inline HomeTicket* FirstTicket(const Message* message) {
-  return static_cast<HomeTicket*>(message->home);
+  return message->shelved() ? nullptr : static_cast<HomeTicket*>(message->home);
 }
 
 }  // namespace outbox::queue

@@ -26,7 +26,8 @@ HomeTicket* Home::MakeTicket(Store* store, Message* message, const MetaView& met
   ticket->destination = directory_.Acquire(group.destination());
   ticket->mask = mask;
   ticket->message_id = message->id;
-  ticket->sender_hash = core::Hash64(meta.reverse_path());
+  // 16 bits are what a shelf keeps: senders who share them share their turn.
+  ticket->sender_hash = core::Hash64(meta.reverse_path()) >> 48;
   ticket->size_bytes = static_cast<uint32_t>(std::min<uint64_t>(meta.smtp_size(), UINT32_MAX));
   ticket->first = first;
   ticket->group = group_index;

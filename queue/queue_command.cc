@@ -15,7 +15,7 @@ QueueCommand::QueueCommand(io::Io* io, Home* home, std::vector<Store*> stores, Q
       order_(order),
       filter_(std::move(filter)),
       sink_(sink),
-      walk_(std::move(stores), this, filter_.id) {}
+      walk_(home, std::move(stores), this, filter_.id) {}
 
 bool QueueCommand::wants_turn() const {
   if (done_) return false;

@@ -72,6 +72,7 @@ class QueueCommand : public OperatorWork, private QueueWalker, private RemovalOw
   void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
   void OnUnreadable(Message* message, uint32_t from, const core::Status& why) override;
   bool full() const override { return ordered_ >= core::kRecallsMax; }
+  bool acts() const override { return true; }
   // RemovalOwner
   void OnRemoval(int removed, int kept) override;
 

@@ -34,7 +34,7 @@ QueueLister::QueueLister(io::Io* io, Home* home, std::vector<Store*> stores, Que
       stores_(stores),
       filter_(std::move(filter)),
       sink_(sink),
-      walk_(std::move(stores), this, filter_.id) {}
+      walk_(home, std::move(stores), this, filter_.id) {}
 
 void QueueLister::Tick() {
   if (walk_.done()) return;

@@ -87,6 +87,7 @@ class QueueLister : public OperatorWork, private QueueWalker {
   void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
   void OnUnreadable(Message* message, uint32_t from, const core::Status& why) override;
   bool full() const override { return sink_->full(); }
+  bool acts() const override { return false; }
 
   io::Io* const io_;
   Home* const home_;

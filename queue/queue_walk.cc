@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/limits.h"
+#include "queue/home.h"
 
 namespace outbox::queue {
 namespace {
@@ -20,12 +21,33 @@ constexpr uint32_t kSlotsAtOnce = 4;
 // Recipients of one part, give or take a ticket.
 constexpr uint32_t kPartRecipients = 256;
 
+// While it lives, a message on a shelf has a ticket to look at.
+class ShownTicket {
+ public:
+  ShownTicket(const Home* home, Message* message) {
+    if (!message->shelved()) return;
+    message_ = message;
+    home->Show(message, &ticket_.emplace());
+    shelf_ = std::exchange(message->home, &*ticket_);
+  }
+  ~ShownTicket() {
+    if (message_ != nullptr) message_->home = shelf_;
+  }
+  ShownTicket(const ShownTicket&) = delete;
+  ShownTicket& operator=(const ShownTicket&) = delete;
+
+ private:
+  std::optional<HomeTicket> ticket_;
+  Message* message_ = nullptr;
+  void* shelf_ = nullptr;
+};
+
 uint32_t Spend(uint32_t budget, uint32_t cost) { return budget > cost ? budget - cost : 0; }
 
 }  // namespace
 
-QueueWalk::QueueWalk(std::vector<Store*> stores, QueueWalker* walker, uint64_t id)
-    : stores_(std::move(stores)), walker_(walker), id_(id) {
+QueueWalk::QueueWalk(Home* home, std::vector<Store*> stores, QueueWalker* walker, uint64_t id)
+    : home_(home), stores_(std::move(stores)), walker_(walker), id_(id) {
   fetch_.Bind<&QueueWalk::OnFetched>(this);
 }
 
@@ -61,7 +83,7 @@ bool QueueWalk::NextPage() {
     more = page_store_->ForEach(&cursor_, kSlotsAtOnce, [this](Message* message) {
       if (message->home == nullptr) return;
       budget_ = Spend(budget_, message->pending);
-      if (walker_->Look(*message) == QueueWalker::Interest::kNone) return;
+      if (Look(message) == QueueWalker::Interest::kNone) return;
       page_.push_back(message->id);
     });
   }
@@ -80,7 +102,7 @@ bool QueueWalk::VisitNext() {
     return true;
   }
   budget_ = Spend(budget_, kMessageCost + message->pending / 4);
-  const QueueWalker::Interest interest = walker_->Look(*message);
+  const QueueWalker::Interest interest = Look(message);
   if (interest == QueueWalker::Interest::kNone) {
     Skip();
     return true;
@@ -98,6 +120,16 @@ bool QueueWalk::VisitNext() {
   tries_ = 0;
   Fetch(message);
   return false;
+}
+
+QueueWalker::Interest QueueWalk::Look(Message* message) {
+  const ShownTicket shown(home_, message);
+  return walker_->Look(*message);
+}
+
+void QueueWalk::Unreadable(Message* message, const core::Status& why) {
+  const ShownTicket shown(home_, message);
+  walker_->OnUnreadable(message, from_, why);
 }
 
 void QueueWalk::Fetch(Message* message) {
@@ -120,7 +152,7 @@ void QueueWalk::OnFetched(const core::Status& status, Window window) {
   } else {
     const bool again = alive && status.code() != core::StatusCode::kDataLoss && !stopping_;
     if (again && tries_ < core::kSpoolReadTries) return Fetch(message);
-    if (alive) walker_->OnUnreadable(message, from_, status);
+    if (alive) Unreadable(message, status);
     Skip();
   }
   if (window) page_store_->Return(window);
@@ -130,7 +162,7 @@ void QueueWalk::Read(Message* message, const Window& window) {
   const std::optional<MetaView> meta = MetaView::Parse(window.bytes());
   if (!meta.has_value()) {
     const core::Status why(core::StatusCode::kDataLoss, "its meta is damaged");
-    walker_->OnUnreadable(message, from_, why);
+    Unreadable(message, why);
     return Skip();
   }
   recipients_.clear();
@@ -163,7 +195,16 @@ void QueueWalk::Visit(Message* message, const MetaView* meta) {
   } else {
     Skip();
   }
+  if (!walker_->acts()) {
+    const ShownTicket shown(home_, message);
+    walker_->Visit(message, meta, part);
+    return;
+  }
+  const bool shelved = message->shelved();
+  const uint64_t id = message->id;
+  if (shelved) home_->TakeOffShelf(message);
   walker_->Visit(message, meta, part);
+  if (shelved) home_->Settle(page_store_, id);
 }
 
 }  // namespace outbox::queue

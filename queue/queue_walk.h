@@ -5,7 +5,8 @@
 // tickets, so a recipient that is queued throughout the walk is met exactly once. Whoever walks is
 // asked first whether it is interested in a message, and whether it needs its strings; only then
 // they are read, from the hot tail or from disk, one message at a time. A message with many
-// recipients is visited part by part, in several turns: what is bounded are recipients.
+// recipients is visited part by part, in several turns: what is bounded are recipients. One on a
+// shelf (queue/shelf.h) looks as if it had its ticket, and gets it when something may be done.
 //
 // Shard-local. Stop() before the stores close.
 #ifndef OUTBOX_QUEUE_QUEUE_WALK_H_
@@ -22,6 +23,8 @@
 #include "queue/store.h"
 
 namespace outbox::queue {
+
+class Home;  // queue/home.h
 
 // A part of a message: its tickets whose first recipient has an index from `from` on, below `to`.
 // That index never changes, whatever becomes of tickets meanwhile.
@@ -56,13 +59,15 @@ class QueueWalker {
   virtual void OnUnreadable(Message* /*message*/, uint32_t /*from*/, const core::Status& /*why*/) {}
   // Nothing more can be taken now; asked before each part.
   virtual bool full() const = 0;
+  // It does something with the tickets that it visits; else it only looks.
+  virtual bool acts() const = 0;
 };
 
 class QueueWalk {
  public:
-  // `id`: only that message; 0: all. `stores` are the shard's; they and the walker outlive the
-  // walk.
-  QueueWalk(std::vector<Store*> stores, QueueWalker* walker, uint64_t id);
+  // `id`: only that message; 0: all. `stores` are the shard's; they, home and the walker outlive
+  // the walk.
+  QueueWalk(Home* home, std::vector<Store*> stores, QueueWalker* walker, uint64_t id);
   QueueWalk(const QueueWalk&) = delete;
   QueueWalk& operator=(const QueueWalk&) = delete;
   // REQUIRES: done().
@@ -85,7 +90,10 @@ class QueueWalk {
   void Skip();
   void Fetch(Message* message);
   void OnFetched(const core::Status& status, Window window);
+  QueueWalker::Interest Look(Message* message);
+  void Unreadable(Message* message, const core::Status& why);
 
+  Home* const home_;
   const std::vector<Store*> stores_;
   QueueWalker* const walker_;
   const uint64_t id_;

@@ -27,6 +27,14 @@ LastReply* ReplyTable::Acquire(uint16_t code, std::string_view enhanced, std::st
     reply->enhanced = std::string(enhanced);
     reply->text = std::string(text);
     reply->mailhost = std::string(mailhost);
+    if (free_.empty()) {
+      reply->index = static_cast<uint32_t>(by_index_.size());
+      by_index_.push_back(reply.get());
+    } else {
+      reply->index = free_.back();
+      free_.pop_back();
+      by_index_[reply->index] = reply.get();
+    }
   }
   ++reply->references;
   return reply.get();
@@ -36,6 +44,8 @@ void ReplyTable::Release(LastReply* reply) {
   if (reply == nullptr) return;
   CHECK(reply->references > 0);
   if (--reply->references > 0) return;
+  by_index_[reply->index] = nullptr;
+  free_.push_back(reply->index);
   MakeKey(reply->code, reply->enhanced, reply->text, reply->mailhost, &key_);
   CHECK(replies_.erase(key_) == 1);
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/string_map.h"
 
@@ -21,15 +22,23 @@ struct LastReply {
   std::string text;
   std::string mailhost;
   uint32_t references = 0;
+  uint32_t index = 0;  // ReplyTable::At
 };
 
 class ReplyTable {
  public:
+  // The index of no reply.
+  static constexpr uint32_t kNoIndex = UINT32_MAX;
+
   // The entry with these contents, one reference more. Texts are cut to core::kReplyTextMax.
   LastReply* Acquire(uint16_t code, std::string_view enhanced, std::string_view text,
                      std::string_view mailhost);
   // One reference less; null is allowed. REQUIRES: references > 0.
   void Release(LastReply* reply);
+  // By index, for who has no room for a pointer; null for kNoIndex. REQUIRES: it is referred to.
+  LastReply* At(uint32_t index) const {
+    return index == kNoIndex ? nullptr : by_index_[index];
+  }
   size_t size() const { return replies_.size(); }
 
  private:
@@ -37,7 +46,9 @@ class ReplyTable {
                       std::string_view mailhost, std::string* key);
 
   core::StringMap<std::unique_ptr<LastReply>> replies_;
-  std::string key_;  // scratch
+  std::vector<LastReply*> by_index_;
+  std::vector<uint32_t> free_;  // indexes
+  std::string key_;             // scratch
 };
 
 }  // namespace outbox::queue

@@ -60,7 +60,7 @@ class Rerouter {
 class RerouteWalk : public OperatorWork, private QueueWalker {
  public:
   RerouteWalk(Home* home, std::vector<Store*> stores, RouteChanges changes)
-      : home_(home), changes_(std::move(changes)), walk_(std::move(stores), this, 0) {}
+      : home_(home), changes_(std::move(changes)), walk_(home, std::move(stores), this, 0) {}
 
   // OperatorWork
   void Tick() override { walk_.Tick(); }
@@ -74,6 +74,7 @@ class RerouteWalk : public OperatorWork, private QueueWalker {
   void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
   void OnUnreadable(Message* message, uint32_t from, const core::Status& why) override;
   bool full() const override;
+  bool acts() const override { return true; }
 
   Home* const home_;
   const RouteChanges changes_;

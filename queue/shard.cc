@@ -288,6 +288,7 @@ void Shard::Measure() {
   metrics.attempts_total.Set(static_cast<int64_t>(owner.attempts));
   metrics.lanes_opened_total.Set(static_cast<int64_t>(owner.lanes_opened));
   metrics.tickets.Set(home_->tickets());
+  metrics.shelved.Set(home_->shelved());
   metrics.timers.Set(wheel_.size());
   metrics.destinations.Set(static_cast<int64_t>(destinations_->size()));
   metrics.mailbox_messages_total.Set(static_cast<int64_t>(post_.counters().posted));

@@ -121,6 +121,7 @@ void PostOffice::Return(Ticket* ticket) {
 void PostOffice::Fetch(Ticket* ticket, uint32_t part, const Extent* extent) {
   CHECK(!ticket->fetching && (part == 0) == (extent == nullptr));
   ticket->fetching = true;
+  ++fetches_;
   Window place;  // not a window: the mail has room for a second pointer there
   place.data = reinterpret_cast<const char*>(extent);
   Post(ticket->home, MailKind::kFetch, ticket, part, place);
@@ -129,6 +130,8 @@ void PostOffice::Fetch(Ticket* ticket, uint32_t part, const Extent* extent) {
 void PostOffice::Release(Ticket* ticket, const Window& window) {
   Post(ticket->home, MailKind::kRelease, ticket, 0, window);
 }
+
+void PostOffice::Started(Ticket* ticket) { Post(ticket->home, MailKind::kStarted, ticket); }
 
 void PostOffice::Progress(Ticket* ticket, uint64_t delivered) {
   Window mask;
@@ -191,6 +194,7 @@ std::unique_ptr<TicketResult> PostOffice::TakeResult() {
 void PostOffice::GiveResult(std::unique_ptr<TicketResult> result) {
   if (results_.size() >= kResultsKept) return;
   result->reason = ReturnReason::kAttempted;
+  result->unreachable = false;
   result->delivered = 0;
   result->failed.clear();
   result->mailhost.clear();
@@ -263,10 +267,14 @@ void PostOffice::Handle(const Mail& mail) {
     case MailKind::kFetched:
       CHECK(ticket->fetching);
       ticket->fetching = false;
+      --fetches_;
       owner_->OnFetched(ticket, mail.number, mail.window);
       return;
     case MailKind::kRelease:
       home_->OnRelease(ticket, mail.window);
+      return;
+    case MailKind::kStarted:
+      home_->OnStarted(static_cast<Ticket*>(mail.object));
       return;
     case MailKind::kProgress:
       home_->OnProgress(ticket, uint64_t{mail.window.buffer} << 32 | mail.window.size);

@@ -13,6 +13,7 @@
 //              <-  Fetch       "lend me part n of the message"; one at a time for a ticket
 //     Fetched  ->              the window, or a null one if the part cannot be read
 //              <-  Release     a window goes back (given up, or used)
+//              <-  Started     a host talks to us about it (only if home wants to know)
 //              <-  Progress    some recipients are delivered, the attempt goes on for others
 //     Recall   ->              "give it back": the ticket returns, after its attempt if one is
 //     going on
@@ -52,6 +53,7 @@ enum class MailKind : uint8_t {
   kFetch,
   kFetched,
   kRelease,
+  kStarted,
   kProgress,
   kLane,
   kLift,
@@ -100,6 +102,8 @@ class HomeMail {
   // for others. What comes with the return counts them again. To be ignored by who can wait for
   // that.
   virtual void OnProgress(Ticket*, uint64_t /*delivered*/) {}
+  // A transaction for the ticket, which has `tell_start`, has begun.
+  virtual void OnStarted(Ticket*) {}
   virtual void OnLane(const LaneNotice& notice) = 0;
 };
 
@@ -185,6 +189,7 @@ class PostOffice {
   // part >= 1: `extent` stays in place until the answer. Part 0: null.
   void Fetch(Ticket* ticket, uint32_t part, const Extent* extent);
   void Release(Ticket* ticket, const Window& window);
+  void Started(Ticket* ticket);
   void Progress(Ticket* ticket, uint64_t delivered);
   // To every shard, ourselves included.
   void Lane(const std::string& key, uint64_t hash, bool open);
@@ -209,6 +214,8 @@ class PostOffice {
   // Mails waiting for room in a ring: > 0 means turn again soon (a millisecond), nobody wakes us
   // for it.
   size_t waiting() const { return waiting_; }
+  // Fetches that we, as the owner, have asked for and have no answer to.
+  uint32_t fetches() const { return fetches_; }
 
   uint8_t self() const { return self_; }
   LiveHosts* live_hosts() const { return exchange_->live_hosts(); }
@@ -235,6 +242,7 @@ class PostOffice {
   std::vector<std::deque<Mail>> overflow_;  // by target
   std::vector<std::unique_ptr<TicketResult>> results_;  // empty ones
   size_t waiting_ = 0;
+  uint32_t fetches_ = 0;
   uint64_t written_ = 0;  // mask of the targets written to since the last wake
   Counters counters_;
 };

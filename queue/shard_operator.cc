@@ -24,7 +24,8 @@ bool ShardOperator::Command(QueueOrder order, const QueueFilter& filter, Command
 
 bool ShardOperator::Explain(uint64_t id, MessageFactsSink* sink) {
   return !Full() &&
-         Add(std::make_unique<MessageExplainer>(io_, stores_, &log_->trail(), live_, id, sink));
+         Add(std::make_unique<MessageExplainer>(io_, home_, stores_, &log_->trail(), live_, id,
+                                                sink));
 }
 
 void ShardOperator::Reroute(RouteChanges changes) {

@@ -152,6 +152,7 @@ void StateWriter::OnCommitted(Commit* commit, const core::Status& status) {
   // true enough: recipients may be tried once more than needed after a crash, none is lost.
   Message* message = commit->store->Find(commit->id);
   if (closing_ || message == nullptr || message->home == nullptr) return;
+  if (message->shelved()) return;  // its time has come meanwhile; the next attempt is written
   Mark(commit->store, message);
   due_ns_ = io_->now_ns() + kRoundAgainNs;
 }

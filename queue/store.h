@@ -53,6 +53,25 @@ struct RecordPlace {
 // Home's handle of a live message: one slab slot, no strings. Made by the store when the message is
 // committed or recovered; freed by the store when its done entry is committed.
 struct Message {
+  // The index of no message (Store::IndexOf).
+  static constexpr uint32_t kNoIndex = UINT32_MAX;
+
+  // What home needs to make the ticket of a message that it keeps back (queue/shelf.h).
+  struct Note {
+    uint32_t prev = kNoIndex;  // on the shelf
+    uint32_t next = kNoIndex;
+    uint32_t size_bytes = 0;
+    int32_t accepted = 0;  // steady time of acceptance, in units of its own
+    uint32_t reply = 0;    // in home's ReplyTable
+    uint16_t sender = 0;
+    uint16_t attempts = 0;
+    bool eight_bit = false;
+    uint8_t lane = 0;
+  };
+
+  // It is on a shelf: `home` is that, plus 1, and no ticket.
+  bool shelved() const { return (reinterpret_cast<uintptr_t>(home) & 1) != 0; }
+
   uint64_t id = 0;
   int64_t accepted_wall_ns = 0;
   // --- home's own; the store sets pending (to the number of recipients that are not final), else 0
@@ -65,12 +84,13 @@ struct Message {
   uint8_t meta_units = 0;  // size of its meta in kMetaUnit bytes, rounded up; the highest: or more
   uint8_t staged = 0;  // state and done entries of it on their way to the disk
   uint8_t queued = 0;
-  RecordPlace place;   // the record with its message entry
-  RecordPlace state;   // the record with its newest state entry
-  uint32_t index = 0;  // in the slab
-  uint32_t next = 0;   // in its hash bucket
+  RecordPlace place;  // the record with its message entry
+  RecordPlace state;  // the record with its newest state entry
+  uint32_t next = 0;  // in its hash bucket
+  // --- home's again ---
+  Note note;
 };
-static_assert(sizeof(Message) == 64);
+static_assert(sizeof(Message) == 88);
 inline constexpr uint32_t kMetaUnit = 32;
 
 // A new message. In log order: callbacks of appends come in the order in which they were started.
@@ -285,6 +305,9 @@ class Store {
   // --- Looking -----------------------------------------------------------------------------------
 
   Message* Find(uint64_t id);
+  // A live message by 32 bits instead of an address, until it is finished.
+  static uint32_t IndexOf(const Message* message);
+  Message* At(uint32_t index);
   // Visits live messages, at most `max` slots from `*cursor` (start with 0). False at the end.
   // Messages that come and go meanwhile are seen or not; every other one exactly once.
   bool ForEach(uint32_t* cursor, uint32_t max, const std::function<void(Message*)>& visit);

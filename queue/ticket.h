@@ -57,6 +57,7 @@ struct RecipientResult {
 // nothing is allocated but the result itself is reused by the ticket.
 struct TicketResult {
   ReturnReason reason = ReturnReason::kAttempted;
+  bool unreachable = false;             // no host of the destination would talk
   uint64_t delivered = 0;               // mask of the ticket's recipients, as Ticket::mask
   std::vector<RecipientResult> failed;  // deferred and bounced ones
   std::string mailhost;                 // the host that said so, "10.1.2.3:25"; set with `failed`
@@ -77,6 +78,7 @@ struct Ticket {
   uint8_t home = 0;        // shard
   uint8_t priority = 0;    // class, 0 is first
   bool eight_bit = false;  // body has octets above 127
+  bool tell_start = false;  // home waits to hear that its destination talks
   uint32_t retry_s = 0;    // its retry period, seconds: bounds the backoff of its destination
   // Steady time of the earlier of notification and expiry; kNever if neither.
   int64_t deadline_ns = 0;

@@ -17,7 +17,7 @@ uint64_t MessageTable::Hash(uint64_t id) {
 uint32_t& MessageTable::Bucket(uint64_t id) {
   const uint64_t hash = Hash(id);
   const uint32_t wide = static_cast<uint32_t>(hash) & (2 * mask_ + 1);
-  return At(wide < buckets_ ? wide : wide & mask_);
+  return BucketAt(wide < buckets_ ? wide : wide & mask_);
 }
 
 void MessageTable::Split() {
@@ -27,7 +27,7 @@ void MessageTable::Split() {
     chunks_.push_back(std::make_unique<std::vector<uint32_t>>(kChunk, kNone));
   }
   ++buckets_;
-  uint32_t& old = At(fresh & mask_);
+  uint32_t& old = BucketAt(fresh & mask_);
   uint32_t index = old;
   old = kNone;
   while (index != kNone) {
@@ -47,10 +47,9 @@ Message* MessageTable::Add(uint64_t id) {
   if (message == nullptr) return nullptr;
   if (slab_.in_use() > buckets_) Split();
   message->id = id;
-  message->index = core::Slab<Message>::IndexOf(message);
   uint32_t& bucket = Bucket(id);
   message->next = bucket;
-  bucket = message->index;
+  bucket = core::Slab<Message>::IndexOf(message);
   return message;
 }
 
@@ -64,8 +63,9 @@ Message* MessageTable::Find(uint64_t id) {
 }
 
 void MessageTable::Remove(Message* message) {
+  const uint32_t index = core::Slab<Message>::IndexOf(message);
   uint32_t* link = &Bucket(message->id);
-  while (*link != message->index) {
+  while (*link != index) {
     CHECK(*link != kNone);
     link = &slab_[*link].next;
   }

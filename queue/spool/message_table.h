@@ -23,6 +23,8 @@ class MessageTable {
   // Null at the capacity. REQUIRES: no message with this id.
   Message* Add(uint64_t id);
   Message* Find(uint64_t id);
+  // REQUIRES: index is that of a message that is there.
+  Message* At(uint32_t index) { return &slab_[index]; }
   void Remove(Message* message);
   bool ForEach(uint32_t* cursor, uint32_t max, const std::function<void(Message*)>& visit);
   uint32_t size() const { return slab_.in_use(); }
@@ -34,7 +36,7 @@ class MessageTable {
 
   static uint64_t Hash(uint64_t id);
   uint32_t& Bucket(uint64_t id);
-  uint32_t& At(uint32_t bucket) { return (*chunks_[bucket / kChunk])[bucket % kChunk]; }
+  uint32_t& BucketAt(uint32_t bucket) { return (*chunks_[bucket / kChunk])[bucket % kChunk]; }
   void Split();
 
   core::Slab<Message> slab_;

@@ -12,6 +12,9 @@ namespace outbox::queue {
 namespace {
 
 constexpr size_t kReadBytes = 1u << 20;
+// What is found may leave at once, each message with a connection of its own: turns stay short, so
+// that the first of them do not wait for all the others.
+constexpr uint32_t kEntriesPerTurn = core::kSpoolEntriesPerTurn / 8;
 // Of a read that fails, before what it was to bring counts as unreadable.
 constexpr uint32_t kReadTries = 3;
 
@@ -324,7 +327,7 @@ void Recovery::BecomeWritable() {
 
 void Recovery::Tick() {
   if (!due() || stopped_) return;
-  for (uint32_t i = 0; i < core::kSpoolEntriesPerTurn; ++i) {
+  for (uint32_t i = 0; i < kEntriesPerTurn; ++i) {
     if (entries_left_ == 0) {
       contents_ = {};
       bytes_.Reset();

@@ -61,6 +61,8 @@ void Store::Return(const Window& window) {
 }
 
 Message* Store::Find(uint64_t id) { return log_->messages.Find(id); }
+uint32_t Store::IndexOf(const Message* message) { return core::Slab<Message>::IndexOf(message); }
+Message* Store::At(uint32_t index) { return log_->messages.At(index); }
 bool Store::ForEach(uint32_t* cursor, uint32_t max, const std::function<void(Message*)>& visit) {
   return log_->messages.ForEach(cursor, max, visit);
 }

@@ -7,6 +7,7 @@ outbox_test(scenario_test
     scenario/expired_while_the_relay_was_down_test.cc
     scenario/shard_story.cc
     scenario/a_421_in_every_position_test.cc
+    scenario/a_dead_domain_keeps_little_in_memory_test.cc
     scenario/a_big_message_arrives_as_it_was_test.cc
     scenario/a_bounce_that_bounces_test.cc
     scenario/a_listing_among_deliveries_test.cc

@@ -1,0 +1,240 @@
+#include "queue/shelf.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "queue/retry_policy.h"
+
+namespace outbox::queue {
+namespace {
+
+constexpr uint32_t kNone = Message::kNoIndex;
+// Steps to a message's place in its lane: it follows its predecessor, the first or the last, or
+// some that were accepted in the same moment.
+constexpr int kStepsMax = 64;
+// Messages whose deadlines are handled in one call of the timer; the rest follows at the next tick.
+constexpr int kDeadlinesAtOnce = 256;
+// Times of acceptance are kept in units of 2^26 ns, 67 ms, rounded up: nothing is early by that.
+constexpr int kAcceptedShift = 26;
+
+int64_t AcceptedNs(const Message& message) {
+  return int64_t{message.note.accepted} << kAcceptedShift;
+}
+
+int32_t AcceptedUnits(int64_t accepted_ns) {
+  const int64_t units = (accepted_ns + (int64_t{1} << kAcceptedShift) - 1) >> kAcceptedShift;
+  return static_cast<int32_t>(std::clamp<int64_t>(units, INT32_MIN, INT32_MAX));
+}
+
+}  // namespace
+
+void Shelf::OnTimer() { owner->OnTimer(this); }
+
+Shelves::~Shelves() {
+  while (Shelf* shelf = all_.front()) Delete(shelf);
+}
+
+int64_t Shelves::DeadlineOf(int64_t accepted_ns, const PeriodSet& periods, bool notified) {
+  return std::min(
+      ExpiryTime(accepted_ns, periods.retry_until_ns),
+      NotifyTime(accepted_ns, periods.notify_after_ns, periods.retry_until_ns, notified));
+}
+
+bool Shelves::Fits(const HomeTicket& ticket) {
+  const Message& message = *ticket.message;
+  return message.pending == 1 && message.policy == 0 && ticket.mask == 1 && ticket.first == 0 &&
+         ticket.group == 0 && ticket.settled == 0 && ticket.priority == 0 && !ticket.ordered &&
+         !ticket.rerouting && !ticket.expired && !ticket.ending && FirstTicket(&message) == &ticket;
+}
+
+Shelf* Shelves::Of(const Message& message) {
+  CHECK(message.shelved());
+  return reinterpret_cast<Shelf*>(reinterpret_cast<uintptr_t>(message.home) - 1);
+}
+
+Shelf* Shelves::Find(const HomeTicket& ticket) {
+  DirectoryEntry* entry = ticket.destination;
+  for (Shelf* shelf = entry->shelves; shelf != nullptr; shelf = shelf->next) {
+    if (shelf->store == ticket.store && shelf->periods == ticket.periods &&
+        shelf->notified == ticket.notified) {
+      return shelf;
+    }
+  }
+  Shelf* shelf = new Shelf;
+  shelf->owner = this;
+  shelf->entry = entry;
+  shelf->store = ticket.store;
+  shelf->periods = ticket.periods;
+  shelf->notified = ticket.notified;
+  shelf->timer.Bind<&Shelf::OnTimer>(shelf);
+  shelf->next = entry->shelves;
+  entry->shelves = shelf;
+  all_.PushBack(shelf);
+  return shelf;
+}
+
+bool Shelves::Put(const HomeTicket& ticket) {
+  Message* message = ticket.message;
+  Shelf* shelf = Find(ticket);
+  Message::Note& note = message->note;
+  note.size_bytes = ticket.size_bytes;
+  note.accepted = AcceptedUnits(ticket.accepted_ns);
+  note.reply = ticket.reply == nullptr ? ReplyTable::kNoIndex : ticket.reply->index;
+  note.sender = static_cast<uint16_t>(ticket.sender_hash);
+  note.attempts = ticket.attempts;
+  note.eight_bit = ticket.eight_bit;
+  note.lane = static_cast<uint8_t>(ticket.sender_hash % Shelf::kLanes);
+  if (!Insert(shelf, &shelf->lanes[note.lane], message)) {
+    if (shelf->count == 0) Delete(shelf);
+    return false;
+  }
+  message->home = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(shelf) + 1);
+  ++shelf->count;
+  ++messages_;
+  Arm(shelf);
+  return true;
+}
+
+// Behind everything that was accepted before it.
+bool Shelves::Insert(Shelf* shelf, Shelf::Lane* lane, Message* message) {
+  Store* store = shelf->store;
+  const int32_t accepted = message->note.accepted;
+  const auto after = [&](uint32_t index) { return store->At(index)->note.accepted > accepted; };
+  if (lane->first == kNone || !after(lane->last)) {
+    LinkBehind(shelf, lane, lane->last, message);
+    return true;
+  }
+  if (after(lane->first)) {
+    LinkBehind(shelf, lane, kNone, message);
+    return true;
+  }
+  const bool known =
+      shelf->finger != kNone && store->At(shelf->finger)->note.lane == message->note.lane;
+  uint32_t before = known ? shelf->finger : lane->last;
+  for (int steps = 0; steps < kStepsMax; ++steps) {
+    if (after(before)) {
+      before = store->At(before)->note.prev;  // not beyond the first, which is not after it
+      continue;
+    }
+    const uint32_t next = store->At(before)->note.next;
+    if (next == kNone || after(next)) {
+      LinkBehind(shelf, lane, before, message);
+      return true;
+    }
+    before = next;
+  }
+  return false;
+}
+
+void Shelves::LinkBehind(Shelf* shelf, Shelf::Lane* lane, uint32_t before, Message* message) {
+  Store* store = shelf->store;
+  const uint32_t index = Store::IndexOf(message);
+  message->note.prev = before;
+  uint32_t& link = before == kNone ? lane->first : store->At(before)->note.next;
+  message->note.next = link;
+  link = index;
+  uint32_t& back = message->note.next == kNone ? lane->last
+                                               : store->At(message->note.next)->note.prev;
+  back = index;
+  shelf->finger = index;
+}
+
+Message* Shelves::Next(DirectoryEntry* entry) {
+  Shelf* shelf = entry->shelves;
+  if (shelf == nullptr) return nullptr;
+  // The others of the destination come next.
+  if (shelf->next != nullptr) {
+    entry->shelves = shelf->next;
+    Shelf* last = shelf->next;
+    while (last->next != nullptr) last = last->next;
+    last->next = shelf;
+    shelf->next = nullptr;
+  }
+  for (;;) {
+    const Shelf::Lane& lane = shelf->lanes[shelf->turn];
+    shelf->turn = static_cast<uint8_t>((shelf->turn + 1) % Shelf::kLanes);
+    if (lane.first != kNone) return shelf->store->At(lane.first);
+  }
+}
+
+void Shelves::Fill(Message* message, HomeTicket* ticket) const {
+  const Shelf& shelf = *Of(*message);
+  const Message::Note& note = message->note;
+  ticket->message = message;
+  ticket->store = shelf.store;
+  ticket->destination = shelf.entry;
+  ticket->mask = 1;
+  ticket->message_id = message->id;
+  ticket->sender_hash = note.sender;
+  ticket->size_bytes = note.size_bytes;
+  ticket->attempts = note.attempts;
+  ticket->eight_bit = note.eight_bit;
+  ticket->periods = shelf.periods;
+  ticket->retry_s = static_cast<uint32_t>(shelf.periods->retry_ns[0] / core::kNsPerSecond);
+  ticket->accepted_ns = AcceptedNs(*message);
+  ticket->since_ns = ticket->accepted_ns;
+  ticket->deadline_ns = DeadlineOf(ticket->accepted_ns, *shelf.periods, shelf.notified);
+  ticket->notified = shelf.notified;
+  ticket->reply = replies_->At(note.reply);
+}
+
+void Shelves::Remove(Message* message) {
+  Shelf* shelf = Of(*message);
+  Store* store = shelf->store;
+  const Message::Note& note = message->note;
+  Shelf::Lane& lane = shelf->lanes[note.lane];
+  (note.prev == kNone ? lane.first : store->At(note.prev)->note.next) = note.next;
+  (note.next == kNone ? lane.last : store->At(note.next)->note.prev) = note.prev;
+  if (shelf->finger == Store::IndexOf(message)) shelf->finger = note.prev;
+  message->home = nullptr;
+  --messages_;
+  if (--shelf->count == 0) Delete(shelf);
+}
+
+int64_t Shelves::FirstDeadline(const Shelf& shelf) const {
+  int64_t first_ns = core::kNever;
+  for (const Shelf::Lane& lane : shelf.lanes) {
+    if (lane.first == kNone) continue;
+    first_ns = std::min(first_ns, DeadlineOf(AcceptedNs(*shelf.store->At(lane.first)),
+                                             *shelf.periods, shelf.notified));
+  }
+  return first_ns;
+}
+
+// A timer that is set already is never too late: what leaves a shelf makes the first deadline a
+// later one.
+void Shelves::Arm(Shelf* shelf) {
+  const int64_t first_ns = FirstDeadline(*shelf);
+  if (first_ns == core::kNever || (shelf->timer.set() && shelf->due_ns <= first_ns)) return;
+  shelf->due_ns = first_ns;
+  CHECK(shelf->timer.Set(wheel_, first_ns));  // the wheel holds more than there are tickets
+}
+
+void Shelves::OnTimer(Shelf* shelf) {
+  // With its last message the shelf goes.
+  bool more = true;
+  for (int left = kDeadlinesAtOnce; left > 0 && more; --left) {
+    Message* due = nullptr;
+    for (const Shelf::Lane& lane : shelf->lanes) {
+      if (lane.first == kNone) continue;
+      Message* first = shelf->store->At(lane.first);
+      const int64_t deadline_ns = DeadlineOf(AcceptedNs(*first), *shelf->periods, shelf->notified);
+      if (deadline_ns <= io_->now_ns()) due = first;
+    }
+    if (due == nullptr) break;
+    more = shelf->count > 1;
+    owner_->OnShelfDeadline(due);
+  }
+  if (more) Arm(shelf);
+}
+
+void Shelves::Delete(Shelf* shelf) {
+  Shelf** link = &shelf->entry->shelves;
+  while (*link != shelf) link = &(*link)->next;
+  *link = shelf->next;
+  shelf->timer.Cancel();
+  all_.Remove(shelf);
+  delete shelf;
+}
+
+}  // namespace outbox::queue
