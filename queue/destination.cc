@@ -42,6 +42,7 @@ Destination::Destination(OwnerShard* shard, std::string_view key, uint64_t hash)
 Destination::~Destination() {
   CHECK(forgettable());
   timer_.Cancel();
+  shard_->cold->Leave(this);
 }
 
 int64_t Destination::now_ns() const { return shard_->context.io->now_ns(); }
@@ -284,7 +285,7 @@ void Destination::MaybeCloseLane() {
 void Destination::ArmTimer() {
   int64_t at_ns = core::kNever;
   const int64_t now = now_ns();
-  if (!ready_.empty() && (fresh_count_ > 0 || !asking_)) {
+  if (!ready_.empty() && (fresh_count_ > 0 || !(asking_ || cold_link.linked()))) {
     at_ns = now + kPatienceNs;
   } else if (lane_open_) {
     at_ns = now + core::kNsPerSecond;

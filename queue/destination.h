@@ -7,9 +7,12 @@
 // Lifecycle: made by DestinationTable for the first ticket; freed by it some time after the last
 // ticket and connection have gone. Lives on one shard.
 //
-// Connections. Few and busy ones are fastest, so another one is opened only when the ready tickets
-// are more than the open ones will soon take (at their present pace), or when they take nothing at
-// all, and no more are being opened at once than are open already. The site's limit is the bound,
+// Connections. Few and busy ones are fastest: while as many fetches are outstanding as home has
+// buffers, those who have only mail that must be fetched stand in line (queue/cold_line.h) instead
+// of opening connections that would wait for them. And another one is opened only when the ready
+// tickets are more than the open ones will soon take (at their present pace), or when they take
+// nothing at all, and no more are being opened at once than are open already. The site's limit is
+// the bound,
 // and its rate: when that says "not yet", connections idle and a timer goes on.
 //
 // A ticket that has just come is *fresh*: it keeps its lease, since it will most likely be gone in
@@ -21,6 +24,7 @@
 #define OUTBOX_QUEUE_DESTINATION_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -29,6 +33,7 @@
 #include "core/slab.h"
 #include "core/timer.h"
 #include "queue/attempt.h"
+#include "queue/cold_line.h"
 #include "queue/delivery.h"
 #include "queue/destination_hosts.h"
 #include "queue/destination_table.h"
@@ -49,11 +54,12 @@ struct OwnerShard {
   int64_t forgot_ns = 0;  // when a command made the finder forget last
   uint64_t policies = 0;  // counts the changes of context.policy_for's answers
   DestinationTable* table = nullptr;
+  std::unique_ptr<ColdLine> cold;
 };
 
 struct DestinationView;  // queue/destination_view.h
 
-class Destination : public SiteUser {
+class Destination : public SiteUser, public ColdMail {
  public:
   Destination(OwnerShard* shard, std::string_view key, uint64_t hash);
   // REQUIRES: forgettable().
@@ -78,6 +84,9 @@ class Destination : public SiteUser {
   // --- SiteUser ---
   void OnSlot() override;
   bool HasSlot() const override { return !deliveries_.empty(); }
+
+  // --- ColdMail ---
+  void OnTurn() override;
 
   // --- For its hosts ---
   // The DNS has answered: what waited for that moves.
@@ -176,6 +185,8 @@ class Destination : public SiteUser {
   void MaybeGrow();
   // Another connection, whatever the pace of the open ones, if none is being opened.
   void AskForOneMore();
+  // There is only mail that must be fetched, and too much of that is under way: in line.
+  bool StandsInLine();
   void StopAsking();
   // Connections with nothing to do take what there is.
   void PokeIdle();
@@ -199,6 +210,7 @@ class Destination : public SiteUser {
   uint32_t connection_count_ = 0;  // deliveries that belong to the present plan
   uint32_t open_count_ = 0;        // of them, with a session
   bool asking_ = false;            // waiting for a slot
+  bool admitted_ = false;          // it has been in the cold line, and need not again
   bool lane_open_ = false;
   int64_t retry_period_ns_ = core::kNsPerMinute;  // of the ticket that came last
   uint64_t taken_ = 0;                            // tickets taken out of the ready list, ever

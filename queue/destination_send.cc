@@ -301,20 +301,34 @@ bool Destination::WantsMore() const {
   return static_cast<int64_t>(ready_.size()) * pace_ns_ / open_count_ > kGrowNs;
 }
 
+bool Destination::StandsInLine() {
+  if (admitted_ || !homeless_.empty() || shard_->closing) return false;
+  if (!fresh_.empty() && fresh_.back()->window) return false;
+  return shard_->cold->MustWait(this);
+}
+
+void Destination::OnTurn() {
+  admitted_ = true;
+  MaybeGrow();
+  admitted_ = asking_;
+}
+
 void Destination::MaybeGrow() {
-  if (asking_ || shard_->closing || !WantsMore()) return;
+  if (asking_ || shard_->closing || !WantsMore() || StandsInLine()) return;
   asking_ = true;
   shard_->gate->Ask(plan()->site, this);
 }
 
 void Destination::AskForOneMore() {
   if (asking_ || shard_->closing || !idle_.empty() || plan() == nullptr) return;
-  if (connection_count_ - open_count_ >= std::max(open_count_, 1u)) return;
+  if (connection_count_ - open_count_ >= std::max(open_count_, 1u) || StandsInLine()) return;
   asking_ = true;
   shard_->gate->Ask(plan()->site, this);
 }
 
 void Destination::StopAsking() {
+  shard_->cold->Leave(this);
+  admitted_ = false;
   if (!asking_) return;
   shard_->gate->StopAsking(this);
   asking_ = false;
@@ -322,7 +336,8 @@ void Destination::StopAsking() {
 
 void Destination::OnSlot() {
   asking_ = false;
-  if (!shard_->closing) {
+  if (!shard_->closing && !StandsInLine()) {
+    admitted_ = false;
     Delivery* delivery = new Delivery(this);
     if (Attempt* attempt = TakeWork(delivery)) {
       deliveries_.PushBack(delivery);

@@ -44,6 +44,7 @@ DestinationTable::DestinationTable(const OwnerContext& context)
   rep_->shard.context = context;
   rep_->shard.gate = &rep_->gate;
   rep_->shard.table = this;
+  rep_->shard.cold = std::make_unique<ColdLine>(context.io, context.wheel, context.post);
   rep_->reconsider.Bind<&Rep::OnReconsider>(rep_.get());
 }
 
@@ -84,6 +85,7 @@ void DestinationTable::OnFetched(Ticket* ticket, uint32_t part, const Window& wi
   } else if (attempt->delivery != nullptr) {
     attempt->delivery->OnFetched(attempt);
   }
+  rep_->shard.cold->OnFetched();
 }
 
 void DestinationTable::OnLift(const LiftNotice& notice) {
