@@ -1,10 +1,13 @@
 // Growth in queue/: destinations, tickets that wait, sites with their limits.
+#include <malloc.h>
+
 #include <bit>
 #include <cstdint>
 #include <vector>
 
 #include "bench/growth.h"
 #include "bench/sending_shard.h"
+#include "bench/whole_shard.h"
 #include "core/check.h"
 #include "core/random.h"
 #include "core/rate.h"
@@ -70,6 +73,26 @@ void BM_SiteLimits(benchmark::State& state) {
   CountInstructions(state, kMany, item);
 }
 BENCHMARK(BM_SiteLimits)->Apply(SmallerSizes);
+
+size_t BytesAllocated() {
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+// A message that waits for one of a hundred hosts which refuse: the memory that it takes, while
+// what a host takes is there already. The bound is that of bench/backlog.
+void BM_QueuedMessage(benchmark::State& state) {
+  constexpr uint64_t kBytesMax = 128;
+  const auto messages = static_cast<uint64_t>(state.range(0));
+  WholeShard shard(20, 100, 300);
+  shard.Queue(30'000);  // the index of the segment that is being written is long, too
+  const size_t before = BytesAllocated();
+  for (auto _ : state) shard.Queue(messages);
+  const size_t bytes = BytesAllocated() - before;
+  CHECK(bytes <= messages * kBytesMax);
+  CountBytes(state, bytes, messages);
+}
+BENCHMARK(BM_QueuedMessage)->Arg(100'000)->Arg(1'000'000)->Iterations(1);
 
 }  // namespace
 }  // namespace outbox::bench

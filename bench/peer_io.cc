@@ -48,7 +48,9 @@ void PeerIo::Accept(io::Op* op, io::Socket) {
 }
 
 void PeerIo::Connect(io::Op* op, const core::SocketAddress&, const core::SocketAddress*) {
-  Outside([&] { Complete(op, Add(std::make_unique<ServerPeer>(&delivered_))); });
+  Outside([&] {
+    Complete(op, refuse_ ? -ECONNREFUSED : Add(std::make_unique<ServerPeer>(&delivered_)));
+  });
 }
 
 void PeerIo::Recv(io::Op* op, io::Socket socket) { RecvInto(op, socket, {}); }

@@ -1,7 +1,8 @@
 // PeerIo: MemoryIo with connections, whose other ends are SmtpPeers. What goes through it costs the
 // relay nothing but the calls.
 //
-// Clients come with Call; whoever the relay connects to is a server that takes everything.
+// Clients come with Call; whoever the relay connects to is a server that takes everything, or is
+// not there at all.
 #ifndef OUTBOX_BENCH_PEER_IO_H_
 #define OUTBOX_BENCH_PEER_IO_H_
 
@@ -22,6 +23,8 @@ class PeerIo : public MemoryIo {
 
   // A client connects. REQUIRES: the relay accepts.
   void Call(std::unique_ptr<SmtpPeer> client);
+  // From now on nobody is there whom the relay connects to.
+  void Refuse() { refuse_ = true; }
   uint64_t delivered() const { return delivered_; }  // messages that servers have taken
 
   core::Result<io::Socket> Listen(const core::SocketAddress&, bool) override { return kListener; }
@@ -59,6 +62,7 @@ class PeerIo : public MemoryIo {
   std::vector<std::unique_ptr<char[]>> buffers_;
   std::vector<uint32_t> free_buffers_;
   uint64_t delivered_ = 0;
+  bool refuse_ = false;
 };
 
 }  // namespace outbox::bench

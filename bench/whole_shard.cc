@@ -13,6 +13,8 @@ namespace {
 
 // Between two turns, as on a busy machine.
 constexpr int64_t kTurnNs = 100 * core::kNsPerUs;
+// In which nothing comes: a tenth of a second each. Some seconds, far from any timeout.
+constexpr int kQuietTurns = 30;
 
 core::Config ConfigFor(uint32_t domains) {
   core::Config config;
@@ -105,6 +107,17 @@ void WholeShard::Relay(uint64_t messages) {
   });
   while (io_.delivered() < end || metrics_.messages_queued.value() > 0) Turn();
   CHECK(io_.delivered() == end);
+}
+
+void WholeShard::Queue(uint64_t messages) {
+  const int64_t end = metrics_.messages_queued.value() + static_cast<int64_t>(messages);
+  io_.Refuse();
+  Outside([&] {
+    to_send_ = messages;
+    for (ClientPeer* client : clients_) client->Go();
+  });
+  while (metrics_.messages_queued.value() < end) Turn();
+  for (int i = 0; i < kQuietTurns; ++i) Turn();
 }
 
 }  // namespace outbox::bench

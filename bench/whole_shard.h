@@ -29,6 +29,9 @@ class WholeShard : public queue::ShardObserver {
 
   // Until so many more have been sent, taken by their hosts, and are known to be done.
   void Relay(uint64_t messages);
+  // Until so many more have been taken for hosts that refuse, and nothing is under way; no host
+  // takes anything from now on.
+  void Queue(uint64_t messages);
 
   void OnShardReady(uint32_t, const core::Status& status) override;
 
