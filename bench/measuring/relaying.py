@@ -3,6 +3,7 @@ message arrived once and intact."""
 
 import pathlib
 import re
+import time
 
 from measuring import cpu
 from measuring.calls import Calls, WorkerJobs
@@ -19,6 +20,7 @@ class Moment:
 
     def __init__(self, relay, sink):
         self.stats = relay.stats()
+        self.time = time.monotonic()
         self.busy = busy_seconds()
         self.kernel = cpu.kernel_threads()
         self.relay = cpu.user_system(relay.process.pid)
@@ -109,6 +111,8 @@ class Relaying:
             "source_cpu_us": source_us,
             "sink_cpu_us": sink,
             "machine_us": us(after.busy, before.busy),
+            "others_percent": 100 * max(0.0, us(after.busy, before.busy) - total - kernel) /
+                              (cpu.cores() * us(after.time, before.time)),
             "ratio": (user + system) / pair if pair else 0.0,
             "ratio_with_kernel": (user + system + kernel) / pair if pair else 0.0,
             "efficiency": messages / seconds * total / 1e6 / cpu.cores(),
