@@ -46,7 +46,7 @@ class Load:
     rate: float = 0  # messages a second; 0: as fast as it goes
     warm_up: int = 1000
     traced: int = 2000  # messages whose system calls are counted; 0: none
-    log_level: str = "warning"
+    log_level: str = "info"
     disable: tuple = ()
 
     def config(self, folder, port, sink_port):
