@@ -81,6 +81,7 @@ core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter, b
   if (!sent.ok()) return sent;
   TextTable table(
       {"ID", "STATE", "AGE", "TRIES", "NEXT TRY", "RECIPIENT", "MAILHOST", "LAST REPLY"});
+  bool any = false;
   for (;;) {
     const core::Result<nlohmann::json> line = client->Receive(kAnswerSeconds);
     if (!line.ok()) {
@@ -89,9 +90,13 @@ core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter, b
     }
     if (line->contains("end")) {
       table.End();
+      if (!any && !json) {
+        std::puts(filter.empty() ? "The queue is empty." : "Nothing that is queued matches.");
+      }
       PrintGaps(*line);
       return core::OkStatus();
     }
+    any = true;
     if (json) {
       const std::string text = line->dump() + "\n";
       std::fwrite(text.data(), 1, text.size(), stdout);

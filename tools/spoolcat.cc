@@ -10,8 +10,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -136,11 +138,12 @@ bool ExportOne(const OfflineLog& log, const OfflineMessage& message, const Optio
   std::string prefix(meta->prefix());
   if (options.lf) std::erase(prefix, '\r');
   const fs::path path = fs::path(options.directory) / (FormatMessageId(message.id) + ".eml");
+  errno = 0;
   std::ofstream out(path, std::ios::binary);
   out << prefix << Unstuff(*body, options.lf);
   out.close();
   if (!out) {
-    std::fprintf(stderr, "spoolcat: cannot write %s\n", path.c_str());
+    std::fprintf(stderr, "spoolcat: cannot write %s: %s\n", path.c_str(), std::strerror(errno));
     return false;
   }
   std::puts(path.c_str());
@@ -214,6 +217,7 @@ int Run(const std::string& command, const Options& options) {
 int main(int argc, char** argv) {
   CLI::App app{"Shows what is in a spool while outboxd is down."};
   app.require_subcommand(1);
+  app.set_version_flag("--version", "spoolcat " OUTBOX_VERSION);
   Options options;
   CLI::App* list = app.add_subcommand("list", "One line a message");
   list->add_flag("--json", options.json, "One JSON object a line");
@@ -228,7 +232,11 @@ int main(int argc, char** argv) {
   exported->add_flag("--all", options.all, "All messages");
   exported->add_flag("--lf", options.lf, "Lines end in LF, not in CRLF");
   exported->add_option("-o,--output", options.directory, "Where the files go");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kGood : kNoSpool;
+  }
   options.id = ParseMessageId(id);
   if (exported->parsed() && !options.all && !options.id.has_value()) {
     std::fprintf(stderr, "spoolcat: export needs a message's id, as list shows it, or --all\n");
