@@ -42,6 +42,7 @@ core::Status SourceWork::FlushIds() {
 std::optional<uint64_t> SourceWork::Take(int64_t now_ns) {
   if (!has_more()) return std::nullopt;
   if (options_.rate > 0) {
+    if (next_due_ns_ == 0) next_due_ns_ = now_ns;  // nothing is owed at the beginning
     if (now_ns < next_due_ns_) return std::nullopt;
     const auto interval_ns = static_cast<int64_t>(1e9 / options_.rate);
     // Time that was lost by a slow receiver is not made up for beyond a tenth of a second.
