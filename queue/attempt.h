@@ -53,6 +53,8 @@ class Attempt {
   // the windows that it keeps for later are given up. True when one has been out for some times
   // more: whoever sends it should free it.
   bool OnPatience();
+  // Memory of home's is in its hands, or on its way.
+  bool KeepsWindows() const { return lent_ > 0 || part0_ || ahead_ || ticket->fetching; }
   void OnFetched(uint32_t part, const Window& window);
   smtp::NextAnswer NextWindow(smtp::BodyWindow* window);
   // NextWindow has said kLater and has something now. True once.

@@ -20,6 +20,8 @@ constexpr int64_t kLeasePatienceNs = core::kNsPerSecond;
 // How often the attempts in hand are asked whether they keep a window that their peer does not want
 // yet: such a one goes back after one to two of these.
 constexpr int64_t kWindowPatienceNs = 250 * core::kNsPerMs;
+// While nothing is kept and the host is known to be slow: thousands may wait for such hosts.
+constexpr int64_t kRestingPatienceNs = 5 * core::kNsPerSecond;
 // What a connection may do before it makes room for a shard or destination that has none at all.
 constexpr uint32_t kTurnTransactions = 100;
 constexpr int64_t kTurnNs = core::kNsPerSecond;
@@ -125,19 +127,31 @@ void Delivery::OnTimer() {
   } else {
     if (next_ != nullptr) next_->OnPatience();
     bool stalled = false;
+    bool keeps = next_ != nullptr;
     for (Attempt* attempt : hand_) {
-      if (attempt != nullptr && attempt->OnPatience()) stalled = true;
+      if (attempt == nullptr) continue;
+      if (attempt->OnPatience()) stalled = true;
+      keeps = keeps || attempt->KeepsWindows();
     }
     if (stalled) link_->FreeWindow();
     if (in_hand_ > 0 && !dismissed_) destination_->OnStillBusy(now_ns() - last_done_ns_);
+    resting_ = !keeps && destination_->slow();
     if (in_hand_ > 0 || next_ != nullptr) WatchWindows();
   }
+}
+
+// There may be a window to watch again.
+void Delivery::WatchClosely() {
+  if (!std::exchange(resting_, false)) return;
+  timer_.Cancel();
+  WatchWindows();
 }
 
 // One timer while the connection is busy, however many messages go over it.
 void Delivery::WatchWindows() {
   if (timer_.set()) return;
-  timer_.Set(destination_->shard()->context.wheel, now_ns() + kWindowPatienceNs);
+  const int64_t wait_ns = resting_ ? kRestingPatienceNs : kWindowPatienceNs;
+  timer_.Set(destination_->shard()->context.wheel, now_ns() + wait_ns);
 }
 
 void Delivery::Poke() {
@@ -177,6 +191,7 @@ bool Delivery::Drop(Attempt* attempt) {
 
 void Delivery::OnFetched(Attempt* attempt) {
   if (link_ == nullptr) return;
+  WatchClosely();
   if (attempt == next_) {
     link_->Poke();
   } else if (attempt->TakeWindowDue()) {
@@ -216,6 +231,8 @@ void Delivery::FindWork() {
     leaving_ = true;
     return;
   }
+  // Behind a transaction that takes long nothing is sent ahead: it goes sooner elsewhere.
+  if (in_hand_ > 0 && destination_->slow() && !destination_->HasHomeless()) return;
   next_ = destination_->TakeWork(this);
 }
 
@@ -253,10 +270,12 @@ smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
   CHECK(in_hand_ < hand_.size());
   hand_[hand_[0] == nullptr ? 0 : 1] = next_;
   ++in_hand_;
+  WatchClosely();
   WatchWindows();
   next_->ticket->host.store(live_host_, std::memory_order_relaxed);
   if (next_->ticket->tell_start) destination_->shard()->context.post->Started(next_->ticket);
   next_->BeginTransaction(request);
+  if (destination_->slow()) next_->GiveUpLease();  // fetched again when the host wants it
   if (log() != nullptr) {
     log()->OnSending(*next_->ticket, host_name(), request->envelope.recipients.size());
   }
@@ -269,6 +288,7 @@ smtp::NextAnswer Delivery::NextWindow(uint64_t cookie, smtp::BodyWindow* window)
   const smtp::NextAnswer answer = AttemptOf(cookie)->NextWindow(window);
   if (answer == smtp::NextAnswer::kYes) {
     destination_->shard()->counters.bytes_lent += window->bytes.size();
+    WatchClosely();
   }
   return answer;
 }

@@ -93,6 +93,7 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   void GoOn();
   void OnTimer();
   void WatchWindows();
+  void WatchClosely();
   int64_t now_ns() const;
   LiveHosts* live_hosts() const;
   AttemptLog* log() const;
@@ -114,7 +115,8 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   bool in_call_ = false;        // the link is calling us: it must not be called now
   bool told_to_close_ = false;  // somebody wants the slot, or it was idle for long
   bool aborted_ = false;
-  bool short_ = false;  // its session has ended for want of something of our own
+  bool resting_ = false;  // the timer is a long one: there is nothing to watch
+  bool short_ = false;    // its session has ended for want of something of our own
   uint32_t served_ = 0;       // transactions of this session
   int64_t connected_ns_ = 0;  // when the connection was begun
   int64_t last_done_ns_ = 0;  // when the last transaction began or ended

@@ -125,6 +125,8 @@ class Destination : public SiteUser, public ColdMail {
   void OnIdle(Delivery* delivery);
   void OnBusy(Delivery* delivery);
   void OnTransaction(int64_t took_ns);
+  // Transactions take long: nothing is worth to be done ahead of need.
+  bool slow() const { return pace_ns_ >= kSlowNs; }
   // A connection has been at its present transaction for so long.
   void OnStillBusy(int64_t for_ns);
   // A host has answered in a transaction.
@@ -149,6 +151,8 @@ class Destination : public SiteUser, public ColdMail {
   size_t connections() const { return connection_count_; }
 
  private:
+  // The pace of a slow host.
+  static constexpr int64_t kSlowNs = core::kNsPerSecond;
   using Tickets = core::IntrusiveList<Ticket, &Ticket::link>;
 
   // --- Tickets that wait (destination.cc) ---

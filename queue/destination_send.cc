@@ -15,8 +15,6 @@ namespace {
 
 // Another connection is opened when the last ready ticket would wait longer than this.
 constexpr int64_t kGrowNs = 5 * core::kNsPerMs;
-// From this pace on also when every connection has no more than one ready ticket to take next.
-constexpr int64_t kSlowNs = core::kNsPerSecond;
 // Looks at attempts that wait for a connection, and find none, before their tickets wait like any
 // others: some five seconds.
 constexpr uint32_t kHomelessLooksMax = 25;
@@ -294,7 +292,8 @@ bool Destination::WantsMore() const {
   if (connection_count_ == 0) return true;
   if (connection_count_ - open_count_ >= std::max(open_count_, 1u)) return false;
   if (open_count_ == 0) return false;
-  if (ready_.size() <= connection_count_ && pace_ns_ < kSlowNs) return false;
+  // Each has one of them to take next.
+  if (ready_.size() <= connection_count_ && !slow()) return false;
   // The open ones can keep up with the site's rate.
   const core::Rate& rate = plan()->policy.rate;
   if (rate.limited() && pace_ns_ / open_count_ <= rate.per_ns / rate.events) return false;
