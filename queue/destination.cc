@@ -34,7 +34,7 @@ Destination::Destination(OwnerShard* shard, std::string_view key, uint64_t hash)
       key_(key),
       hash_(hash),
       policies_seen_(shard->policies),
-      hosts_(shard, key, this),
+      hosts_(shard, key_, this),
       ready_(&shard->pool) {
   timer_.Bind<&Destination::OnTimer>(this);
 }

@@ -44,7 +44,7 @@ Meaning MeaningOf(dns::MxPlanKind kind, bool via_mx) {
 
 }  // namespace
 
-DestinationHosts::DestinationHosts(OwnerShard* shard, std::string_view key,
+DestinationHosts::DestinationHosts(OwnerShard* shard, const std::string& key,
                                    Destination* destination)
     : shard_(shard), destination_(destination), key_(key), parsed_(ParseDestinationKey(key)) {
   query_.Bind<&DestinationHosts::OnAnswer>(this);

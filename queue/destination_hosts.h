@@ -43,7 +43,8 @@ enum class HostsStanding : uint8_t {
 
 class DestinationHosts {
  public:
-  DestinationHosts(OwnerShard* shard, std::string_view key, Destination* destination);
+  // `key` outlives it.
+  DestinationHosts(OwnerShard* shard, const std::string& key, Destination* destination);
   // REQUIRES: no plan has users.
   ~DestinationHosts();
   DestinationHosts(const DestinationHosts&) = delete;
@@ -94,7 +95,7 @@ class DestinationHosts {
 
   OwnerShard* const shard_;
   Destination* const destination_;
-  const std::string key_;
+  const std::string& key_;  // the destination's
   const DestinationKey parsed_;
   HostsStanding standing_ = HostsStanding::kUnknown;
   int64_t since_ns_ = 0;

@@ -25,6 +25,7 @@ DirectoryEntry* Directory::Acquire(std::string_view key) {
     entry->key.assign(key);
     entry->lane_open = false;
     entry->out = 0;
+    entry->route_seen = 0;
     entry->window = DirectoryEntry::kNarrowWindow;
     entry->hash = core::Hash64(key);
     entries_.emplace(entry->key, std::move(made));

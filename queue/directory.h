@@ -37,6 +37,7 @@ struct DirectoryEntry {
   bool lane_open = false;  // offer to ourselves instead of the owner
   uint32_t out = 0;        // tickets that are out
   uint32_t window = kNarrowWindow;  // no more of them, if the next one may wait on a shelf
+  uint64_t route_seen = 0;  // a route that leads here, by a hash of today's routes (Home)
   Shelf* shelves = nullptr;        // the mail that waits for them to come back
 };
 

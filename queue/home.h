@@ -183,6 +183,8 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void FinishSilently(HomeTicket* ticket);
 
   void CancelTimer(HomeTicket* ticket);
+  // A route of this name leads to the destination today.
+  bool StillRoutes(DirectoryEntry* entry, std::string_view route) const;
   bool HasRoute(const HomeTicket& ticket, const MetaView& meta) const;
   void RouteTicket(HomeTicket* ticket, const MetaView& meta);
   void FinishRemoved(HomeTicket* ticket);
@@ -218,6 +220,7 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   std::vector<FetchRequest*> fetch_free_;
   uint32_t fetches_ = 0;  // in flight
   uint32_t out_ = 0;      // tickets that are out
+  uint64_t routers_ = 0;  // routers that there have been
   bool closing_ = false;
 };
 

@@ -2,6 +2,7 @@
 #include <bit>
 
 #include "core/check.h"
+#include "core/hash.h"
 #include "queue/home.h"
 #include "queue/router.h"
 #include "queue/shard_log.h"
@@ -10,12 +11,22 @@ namespace outbox::queue {
 
 void Home::SetRouter(const Router* router) {
   context_.router = router;
+  ++routers_;
   notifier_.SetRouter(router);
+}
+
+// A backlog asks the same of the same destinations again and again.
+bool Home::StillRoutes(DirectoryEntry* entry, std::string_view route) const {
+  const uint64_t seen = core::Hash64(route, routers_);
+  if (entry->route_seen == seen) return true;
+  if (!context_.router->StillRoutes(route, entry->key)) return false;
+  entry->route_seen = seen;
+  return true;
 }
 
 bool Home::HasRoute(const HomeTicket& ticket, const MetaView& meta) const {
   return ticket.group >= meta.group_count() ||
-         context_.router->StillRoutes(meta.Group(ticket.group).route(), ticket.destination->key);
+         StillRoutes(ticket.destination, meta.Group(ticket.group).route());
 }
 
 void Home::MaybeReroute(HomeTicket* ticket, const MetaView& meta) {

@@ -57,7 +57,7 @@ void Home::OnAccepted(Store* store, Message* message, const MetaView& meta,
       const uint32_t count = std::min<uint32_t>(core::kTicketRecipients, group.count() - done);
       HomeTicket* ticket = MakeTicket(store, message, meta, group, index,
                                       static_cast<uint16_t>(group.first() + done), MaskOf(count));
-      if (routed_now || context_.router->StillRoutes(group.route(), group.destination())) {
+      if (routed_now || StillRoutes(ticket->destination, group.route())) {
         Offer(ticket, /*lease=*/true);
       } else {
         ticket->rerouting = true;

@@ -11,6 +11,10 @@ uint8_t ClassOf(const Ticket& ticket) {
   return std::min<uint8_t>(ticket.priority, kPriorityClasses - 1);
 }
 
+uint64_t KeyOf(const Ticket& ticket) {
+  return ticket.sender_hash * kPriorityClasses + ClassOf(ticket);
+}
+
 }  // namespace
 
 SenderQueuePool::~SenderQueuePool() {
@@ -31,10 +35,11 @@ ReadyList::~ReadyList() { CHECK(size_ == 0); }
 
 void ReadyList::Push(Ticket* ticket) {
   const uint8_t priority = ClassOf(*ticket);
-  SenderQueue*& queue = senders_[priority][ticket->sender_hash];
+  const uint64_t key = KeyOf(*ticket);
+  SenderQueue*& queue = senders_[key];
   if (queue == nullptr) {
     queue = pool_->Take();
-    queue->key = ticket->sender_hash;
+    queue->key = key;
     classes_[priority].PushBack(queue);
   }
   queue->tickets.PushBack(ticket);
@@ -50,7 +55,7 @@ Ticket* ReadyList::Pop() {
     classes_[priority].PushBack(queue);
     Ticket* ticket = queue->tickets.PopFront();
     ticket->place = nullptr;
-    Took(queue, priority);
+    Took(queue);
     return ticket;
   }
   return nullptr;
@@ -61,15 +66,15 @@ void ReadyList::Remove(Ticket* ticket) {
   CHECK(queue != nullptr);
   queue->tickets.Remove(ticket);
   ticket->place = nullptr;
-  Took(queue, ClassOf(*ticket));
+  Took(queue);
 }
 
-void ReadyList::Took(SenderQueue* queue, uint8_t priority) {
+void ReadyList::Took(SenderQueue* queue) {
   CHECK(size_ > 0);
   --size_;
   if (!queue->tickets.empty()) return;
   queue->turn.Unlink();
-  senders_[priority].erase(queue->key);
+  senders_.erase(queue->key);
   pool_->Give(queue);
 }
 

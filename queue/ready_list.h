@@ -23,7 +23,7 @@ inline constexpr uint8_t kPriorityClasses = 4;
 
 // A sender's tickets in one class of one destination.
 struct SenderQueue {
-  uint64_t key = 0;
+  uint64_t key = 0;  // a hash of both
   core::IntrusiveList<Ticket, &Ticket::link> tickets;
   core::ListLink turn;  // its place in the class, or in the pool
 };
@@ -61,12 +61,12 @@ class ReadyList {
  private:
   using Turns = core::IntrusiveList<SenderQueue, &SenderQueue::turn>;
 
-  void Took(SenderQueue* queue, uint8_t priority);
+  void Took(SenderQueue* queue);
 
   SenderQueuePool* const pool_;
   size_t size_ = 0;
   std::array<Turns, kPriorityClasses> classes_;
-  std::array<absl::flat_hash_map<uint64_t, SenderQueue*>, kPriorityClasses> senders_;
+  absl::flat_hash_map<uint64_t, SenderQueue*> senders_;  // by sender and class
 };
 
 }  // namespace outbox::queue

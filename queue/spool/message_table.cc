@@ -1,5 +1,7 @@
 #include "queue/spool/message_table.h"
 
+#include <bit>
+
 namespace outbox::queue {
 
 MessageTable::MessageTable(uint32_t capacity) : slab_(capacity) {
@@ -41,8 +43,21 @@ void MessageTable::Split() {
   if (buckets_ == 2 * (mask_ + 1)) mask_ = 2 * mask_ + 1;
 }
 
+void MessageTable::Reserve(uint32_t messages) {
+  if (slab_.in_use() > 0 || messages <= buckets_) return;
+  while (chunks_.size() * kChunk < messages) {
+    chunks_.push_back(std::make_unique<std::vector<uint32_t>>(kChunk, kNone));
+  }
+  buckets_ = messages;
+  mask_ = std::bit_floor(messages) - 1;
+}
+
 Message* MessageTable::Add(uint64_t id) {
   CHECK(Find(id) == nullptr);
+  return AddUnknown(id);
+}
+
+Message* MessageTable::AddUnknown(uint64_t id) {
   Message* message = slab_.New();
   if (message == nullptr) return nullptr;
   if (slab_.in_use() > buckets_) Split();

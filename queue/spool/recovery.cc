@@ -12,6 +12,8 @@ namespace outbox::queue {
 namespace {
 
 constexpr size_t kReadBytes = 1u << 20;
+// Messages that room is made for before they are found, one for each block: 16 MiB of buckets.
+constexpr uint32_t kReservedMax = 1u << 22;
 // What is found may leave at once, each message with a connection of its own: turns stay short, so
 // that the first of them do not wait for all the others.
 constexpr uint32_t kEntriesPerTurn = core::kSpoolEntriesPerTurn / 8;
@@ -248,6 +250,9 @@ void Recovery::HeadersRead() {
   std::sort(order_.begin(), order_.end(), [](const Segment* a, const Segment* b) {
     return a->use.generation > b->use.generation;
   });
+  uint64_t bytes = 0;
+  for (const Segment* segment : order_) bytes += segment->bytes;
+  log_->messages.Reserve(static_cast<uint32_t>(std::min<uint64_t>(bytes / kBlock, kReservedMax)));
   phase_ = Phase::kSegments;
   NextSegment();
 }

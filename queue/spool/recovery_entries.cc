@@ -96,7 +96,7 @@ void Recovery::TakeMessage(const EntryRef& entry) {
                  "offset " + std::to_string(entry.offset) + ": envelope damaged");
     return;
   }
-  Message* message = log_->messages.Add(entry.id);
+  Message* message = log_->messages.AddUnknown(entry.id);
   if (message == nullptr) {
     log_->Damage(SegmentFileName(segment_->number), "more messages than can be held");
     return;
