@@ -5,10 +5,15 @@
 
 namespace outbox::core {
 
-// The invariant that everything here rests on: a timer in slot s of level l has the same bits as
-// wheel_tick_ above level l, and s is greater than wheel_tick_'s own slot there. So the lowest
+// The invariant that everything here rests on: slot s of level l, if it is occupied, has the same
+// bits as wheel_tick_ above level l, s is greater than wheel_tick_'s own slot there, and the timers
+// in it are due in its time or later. So the lowest
 // occupied slot of the lowest occupied level is always the next one, and wheel_tick_ may move up to
 // any tick before the start of that slot without touching a timer.
+//
+// What is moved to a later time stays in its slot and is put where it belongs when that is emptied:
+// a session that moves its timer with every line costs one such step in minutes, and touches no
+// neighbour in the list.
 //
 // A slot is emptied in place, over several calls if the budget wants it. Nothing is added to it
 // meanwhile: once wheel_tick_ is at the start of a slot, all that lies within goes to finer levels.
@@ -47,8 +52,13 @@ void TimerWheel::Cancel(uint32_t timer) {
 void TimerWheel::Move(uint32_t timer, int64_t deadline_ns) {
   Node* node = nodes_.Find(timer);
   CHECK(node != nullptr);
+  const uint64_t tick = TickOf(deadline_ns);
+  if (tick >= node->tick) {
+    node->tick = tick & kTickMask;
+    return;
+  }
   Remove(node);
-  node->tick = TickOf(deadline_ns) & kTickMask;
+  node->tick = tick & kTickMask;
   Insert(timer, node);
 }
 
@@ -61,15 +71,14 @@ bool TimerWheel::NextExpired(uint32_t* budget, Expired* expired) {
   while (*budget > 0) {
     if (!SlotsAreTaken() && !TakeNextSlot()) return false;
     --*budget;
-    if (moving_ != kNone) {
-      const uint32_t index = lists_[moving_].first;
-      Node* node = &nodes_[index];
-      Remove(node);
+    const uint32_t index = lists_[moving_ != kNone ? moving_ : DueList()].first;
+    Node* node = &nodes_[index];
+    const bool due = moving_ == kNone && node->tick == wheel_tick_;
+    Remove(node);
+    if (!due) {
       Insert(index, node);
       continue;
     }
-    Node* node = &nodes_[lists_[DueList()].first];
-    Remove(node);
     expired->kind = static_cast<uint8_t>(node->kind);
     expired->cookie = node->cookie;
     nodes_.Delete(node);

@@ -80,7 +80,7 @@ class TimerWheel {
   struct Node {
     uint64_t cookie;
     uint64_t tick : 46;  // fires when the wheel reaches it; 2^63 ns are less than 2^37 ticks
-    uint64_t list : 10;  // the slot that it is in
+    uint64_t list : 10;  // the slot that it is in: its own, or an earlier one
     uint64_t kind : 8;
     uint32_t prev;
     uint32_t next;
