@@ -93,7 +93,9 @@ void Home::OfferNow(HomeTicket* ticket, bool lease) {
   ticket->where = TicketPlace::kOut;
   ++out_;
   DirectoryEntry& entry = *ticket->destination;
-  ticket->tell_start = ++entry.out == DirectoryEntry::kNarrowWindow && entry.out == entry.window;
+  ++entry.out;
+  ticket->tell_start =
+      entry.out == entry.window && entry.window < DirectoryEntry::kWidestWindow;
   context_.post->Offer(ticket->holder, ticket);
 }
 
@@ -166,10 +168,14 @@ void Home::SetWindow(DirectoryEntry* entry, const TicketResult& result) {
                                      : std::min(2 * entry->window, DirectoryEntry::kWidestWindow);
 }
 
-// Its answer may be long in coming; meanwhile others can have connections of their own.
+// Its answer may be long in coming; meanwhile others can have connections of their own. When even
+// the last one of the window has one, so could more.
 void Home::OnStarted(Ticket* ticket) {
   DirectoryEntry* entry = ticket->destination;
-  entry->window = std::max(entry->window, DirectoryEntry::kTalkingWindow);
+  const uint32_t wider = entry->out < entry->window
+                             ? entry->window
+                             : std::min(2 * entry->window, DirectoryEntry::kWidestWindow);
+  entry->window = std::max(wider, DirectoryEntry::kTalkingWindow);
   OfferShelved(entry);
 }
 

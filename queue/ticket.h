@@ -78,7 +78,7 @@ struct Ticket {
   uint8_t home = 0;        // shard
   uint8_t priority = 0;    // class, 0 is first
   bool eight_bit = false;  // body has octets above 127
-  bool tell_start = false;  // home waits to hear that its destination talks
+  bool tell_start = false;  // home wants to hear when a transaction begins
   uint32_t retry_s = 0;    // its retry period, seconds: bounds the backoff of its destination
   // Steady time of the earlier of notification and expiry; kNever if neither.
   int64_t deadline_ns = 0;

@@ -7,7 +7,6 @@
 
 #include "core/check.h"
 #include "smtp/address.h"
-#include "smtp/line_masks.h"
 
 namespace outbox::smtp {
 namespace {
@@ -71,48 +70,99 @@ size_t BodyScanner::Consume(std::string_view bytes) {
   return pos;
 }
 
-// Leaves to SkipText what is not clean: a bare CR or LF, or a dot at the beginning of a line,
-// anywhere in the blocks of one look, and what is less than a block.
+// Leaves to SkipText what is not clean, a bare CR or LF anywhere in the blocks of one look, and
+// what is less than a block; and to Step the dot that may end the message.
 size_t BodyScanner::SkipLines(const char* bytes, size_t size) {
-  uint64_t after_cr = state_ == State::kCr ? 1 : 0;
-  uint64_t line_start = state_ == State::kLineStart ? 1 : 0;
-  // Where the current line has begun: may be before `bytes`.
-  int64_t begin = -static_cast<int64_t>(line_octets_ + after_cr);
-  int64_t longest = static_cast<int64_t>(summary_.longest_line);
-  size_t pos = 0;
-  while (size - pos >= kMaskBlock) {
-    const size_t blocks = std::min(kMaskBlocks, (size - pos) / kMaskBlock);
-    LineMasks masks;
-    FindLines(bytes + pos, blocks, &masks);
-    uint64_t unclean = 0;
-    uint64_t cr_before = after_cr;
-    uint64_t lf_before = line_start;
-    for (size_t i = 0; i < blocks; ++i) {
-      unclean |= masks.lf[i] ^ (masks.cr[i] << 1 | cr_before);
-      unclean |= masks.dot[i] & (masks.lf[i] << 1 | lf_before);
-      cr_before = masks.cr[i] >> (kMaskBlock - 1);
-      lf_before = masks.lf[i] >> (kMaskBlock - 1);
-    }
-    if (unclean != 0) break;
-    for (size_t i = 0; i < blocks; ++i, pos += kMaskBlock) {
-      for (uint64_t rest = masks.lf[i]; rest != 0; rest &= rest - 1) {
-        const int64_t end = static_cast<int64_t>(pos) + std::countr_zero(rest) + 1;
-        longest = std::max(longest, end - begin - 2);
-        begin = end;
-      }
-    }
-    after_cr = cr_before;
-    line_start = lf_before;
-    summary_.has_8bit |= masks.eight_bit;
-    summary_.has_nul |= masks.nul;
+  Lines at;
+  at.after_cr = state_ == State::kCr ? 1 : 0;
+  at.line_start = state_ == State::kLineStart ? 1 : 0;
+  at.begin = -static_cast<int64_t>(line_octets_ + at.after_cr);
+  at.longest = static_cast<int64_t>(summary_.longest_line);
+  bool more = true;
+  while (more && size - at.pos >= kMaskBlock) {
+    const size_t blocks = std::min(kMaskBlocks, (size - at.pos) / kMaskBlock);
+    more = SkipCleanBlocks(bytes, size, blocks, &at);
   }
-  if (pos == 0) return 0;
-  summary_.longest_line = static_cast<uint64_t>(longest);
-  summary_.wire_bytes += pos;
-  line_octets_ = static_cast<uint64_t>(static_cast<int64_t>(pos) - begin) - after_cr;
-  state_ = after_cr != 0 ? State::kCr : State::kText;
-  if (line_start != 0) StartLine();
-  return pos;
+  if (at.pos == 0) return 0;
+  summary_.longest_line = static_cast<uint64_t>(at.longest);
+  summary_.wire_bytes += at.pos;
+  line_octets_ = static_cast<uint64_t>(static_cast<int64_t>(at.pos) - at.begin) - at.after_cr;
+  state_ = at.after_cr != 0 ? State::kCr : State::kText;
+  if (at.line_start != 0) StartLine();
+  return at.pos;
+}
+
+bool BodyScanner::SkipCleanBlocks(const char* bytes, size_t size, size_t blocks, Lines* at) {
+  LineMasks masks;
+  FindLines(bytes + at->pos, blocks, &masks);
+  uint64_t unclean = 0;
+  uint64_t dots = 0;
+  uint64_t after_cr = at->after_cr;
+  uint64_t line_start = at->line_start;
+  for (size_t i = 0; i < blocks; ++i) {
+    unclean |= masks.lf[i] ^ (masks.cr[i] << 1 | after_cr);
+    masks.dot[i] &= masks.lf[i] << 1 | line_start;
+    dots |= masks.dot[i];
+    after_cr = masks.cr[i] >> (kMaskBlock - 1);
+    line_start = masks.lf[i] >> (kMaskBlock - 1);
+  }
+  if (unclean != 0) return false;
+  if (dots != 0) return SkipDots(masks, bytes, size, blocks, at);
+  int64_t longest = at->longest;
+  int64_t begin = at->begin;
+  int64_t pos = static_cast<int64_t>(at->pos);
+  for (size_t i = 0; i < blocks; ++i, pos += kMaskBlock) {
+    for (uint64_t rest = masks.lf[i]; rest != 0; rest &= rest - 1) {
+      const int64_t end = pos + std::countr_zero(rest) + 1;
+      longest = std::max(longest, end - begin - 2);
+      begin = end;
+    }
+  }
+  at->pos = static_cast<size_t>(pos);
+  at->longest = longest;
+  at->begin = begin;
+  at->after_cr = after_cr;
+  at->line_start = line_start;
+  summary_.has_8bit |= masks.eight_bit;
+  summary_.has_nul |= masks.nul;
+  return true;
+}
+
+// Clean blocks with dots at the beginning of lines, which alone are left in masks.dot.
+bool BodyScanner::SkipDots(const LineMasks& masks, const char* bytes, size_t size, size_t blocks,
+                           Lines* at) {
+  const size_t first = at->pos;
+  for (size_t i = 0; i < blocks; ++i) {
+    const size_t block = first + i * kMaskBlock;
+    for (uint64_t rest = masks.lf[i] | masks.dot[i]; rest != 0; rest &= rest - 1) {
+      const size_t pos = block + static_cast<size_t>(std::countr_zero(rest));
+      const int64_t behind = static_cast<int64_t>(pos) + 1;
+      if ((masks.dot[i] & rest & -rest) == 0) {
+        at->longest = std::max(at->longest, behind - at->begin - 2);
+        at->begin = behind;
+        continue;
+      }
+      if (pos + 1 == size || bytes[pos + 1] == '\r') {
+        // What is behind the message says nothing about it.
+        for (size_t look = first; look < pos; look += kMaskBlock) {
+          LookAtSome(bytes + look, std::min(kMaskBlock, pos - look), &summary_.has_8bit,
+                     &summary_.has_nul);
+        }
+        at->pos = pos;
+        at->after_cr = 0;
+        at->line_start = 1;
+        return false;
+      }
+      ++summary_.stuffed_dots;
+      at->begin = behind;  // it is no octet of the line
+    }
+  }
+  at->pos = first + blocks * kMaskBlock;
+  at->after_cr = masks.cr[blocks - 1] >> (kMaskBlock - 1);
+  at->line_start = masks.lf[blocks - 1] >> (kMaskBlock - 1);
+  summary_.has_8bit |= masks.eight_bit;
+  summary_.has_nul |= masks.nul;
+  return true;
 }
 
 // Leaves to Step: bare CR and LF, dots at the beginning of a line, field names of the header

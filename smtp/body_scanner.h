@@ -17,6 +17,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "smtp/line_masks.h"
+
 namespace outbox::smtp {
 
 // What the scanner knows of a message.
@@ -68,6 +70,17 @@ class BodyScanner {
   void StartLine();
   // Consumes clean text of the body, whole blocks of it. Returns the octets consumed.
   size_t SkipLines(const char* bytes, size_t size);
+  // How far that has come.
+  struct Lines {
+    size_t pos = 0;
+    int64_t begin = 0;  // of the current line, without a stuffed dot; may be before the first octet
+    int64_t longest = 0;
+    uint64_t after_cr = 0;    // 0 or 1
+    uint64_t line_start = 0;  // likewise
+  };
+  // False: what comes next is not for it.
+  bool SkipCleanBlocks(const char* bytes, size_t size, size_t blocks, Lines* at);
+  bool SkipDots(const LineMasks& masks, const char* bytes, size_t size, size_t blocks, Lines* at);
   // Consumes what needs no Step: text by blocks, up to a line end that needs a look. Returns the
   // octets consumed.
   size_t SkipText(const char* bytes, size_t size);

@@ -19,8 +19,10 @@ class SlowHostTest : public ScenarioTest {
  protected:
   // So many messages at once; how many sessions the host has seen at a time five seconds later.
   // `known`: one message before them, which shows how slow the host is.
-  size_t PeakFor(int messages, bool known = false) {
-    story_.config().delivery.max_connections = kConnections;
+  size_t PeakFor(int messages, bool known = false, uint32_t connections = kConnections) {
+    story_.config().delivery.max_connections = connections;
+    story_.config().listeners[0].max_connections = 2'000;
+    story_.config().listeners[0].max_connections_per_client = 2'000;
     const ScriptRule late = {
         .at = ".", .reply = "", .keep_reply = true, .delay_ns = 60 * kNsPerSecond};
     ScriptedServer* slow = story_.AddServer("slow.example", {late});
@@ -35,7 +37,7 @@ class SlowHostTest : public ScenarioTest {
     sending_ = static_cast<uint32_t>(story_.Metric(&core::ShardMetrics::sending));
     EXPECT_TRUE(story_.RunUntilEmpty(600 * kNsPerSecond));
     EXPECT_EQ(slow->taken().size(), static_cast<size_t>(messages) + (known ? 1 : 0));
-    EXPECT_LE(slow->open_sessions_peak(), kConnections);
+    EXPECT_LE(slow->open_sessions_peak(), connections);
     story_.Finish();
     return peak;
   }
@@ -50,6 +52,11 @@ TEST_P(SlowHostTest, NotMoreThanThereIsMail) {
   const size_t peak = PeakFor(10);
   EXPECT_GE(peak, 5u);
   EXPECT_LE(peak, 10u);
+}
+
+// More than home lets out before it has heard of an answer.
+TEST_P(SlowHostTest, AllThatItMayHaveOfVeryMany) {
+  EXPECT_EQ(PeakFor(900, /*known=*/false, 400), 400u);
 }
 
 // Nothing is sent ahead, and kept for it, behind a transaction that takes long.
