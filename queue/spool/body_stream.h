@@ -77,6 +77,7 @@ class BodyStream {
   OnFinished on_finished_ = nullptr;
   StreamBuffer* filling_ = nullptr;  // the buffer that room() is in
   uint32_t filled_ = 0;              // bytes in it
+  uint32_t crc_ = 0;                 // theirs
   uint32_t writing_ = 0;             // buffers of ours in flight or waiting for a segment
   uint64_t bytes_ = 0;
   std::vector<Extent> extents_;  // in order of the body; complete when finished

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "core/crc32c.h"
 #include "core/limits.h"
@@ -26,6 +27,8 @@ std::span<char> BodyStream::room() {
 
 void BodyStream::Advance(size_t bytes) {
   CHECK(filling_ != nullptr && !finishing_ && bytes <= filling_->memory.size() - filled_);
+  // Now, while they are in the cache.
+  crc_ = core::Crc32cExtend(crc_, {filling_->memory.data() + filled_, bytes});
   filled_ += static_cast<uint32_t>(bytes);
   bytes_ += bytes;
   if (filled_ == filling_->memory.size()) filling_->writer->Full(this);
@@ -67,6 +70,7 @@ bool StreamWriter::Begin(BodyStream* stream) {
   stream->writer_ = this;
   stream->filling_ = nullptr;
   stream->filled_ = 0;
+  stream->crc_ = 0;
   stream->writing_ = 0;
   stream->bytes_ = 0;
   stream->extents_.clear();
@@ -78,34 +82,33 @@ bool StreamWriter::Begin(BodyStream* stream) {
 }
 
 StreamBuffer* StreamWriter::TakeBuffer() {
-  for (const auto& buffer : buffers_) {
-    if (buffer->in_use) continue;
-    buffer->in_use = true;
-    return buffer.get();
+  if (!free_.empty()) {
+    StreamBuffer* buffer = free_.back();
+    free_.pop_back();
+    return buffer;
   }
   if (buffers_.size() >= log_->options.stream_buffers) return nullptr;
   buffers_.push_back(std::make_unique<StreamBuffer>());
   StreamBuffer* buffer = buffers_.back().get();
   buffer->writer = this;
   const uint64_t room = log_->options.segment_bytes - kSegmentDataAt;
-  buffer->memory = AlignedBuffer(
-      std::min<uint64_t>(core::kExtentBytesMax, room / kBlock * kBlock));
+  buffer->memory = AlignedBuffer(std::min<uint64_t>(core::kExtentBytesMax, room / kBlock * kBlock));
   buffer->op.Bind<&StreamBuffer::OnWritten>(buffer);
-  buffer->in_use = true;
   return buffer;
 }
 
 void StreamWriter::FreeBuffer(StreamBuffer* buffer) {
   due_ = true;
-  buffer->in_use = false;
   buffer->stream = nullptr;
   buffer->segment = nullptr;
+  free_.push_back(buffer);
 }
 
 void StreamWriter::Full(BodyStream* stream) {
   StreamBuffer* buffer = stream->filling_;
   stream->filling_ = nullptr;
   buffer->length = stream->filled_;
+  buffer->extent.crc = std::exchange(stream->crc_, 0);
   stream->filled_ = 0;
   if (buffer->length == 0 || stream->failed_) {
     FreeBuffer(buffer);
@@ -182,7 +185,6 @@ bool StreamWriter::Place(StreamBuffer* buffer) {
   buffer->extent.generation = segment_->use.generation;
   buffer->extent.offset = offset_;
   buffer->extent.length = buffer->length;
-  buffer->extent.crc = core::Crc32c({buffer->memory.data(), buffer->length});
   // Old bytes of another message must not follow on the disk.
   std::memset(buffer->memory.data() + buffer->length, 0, room - buffer->length);
   offset_ += room;

@@ -22,7 +22,6 @@ struct StreamBuffer {
   StreamWriter* writer = nullptr;
   AlignedBuffer memory;
   BodyStream* stream = nullptr;  // null: aborted, or the buffer is free
-  bool in_use = false;
   uint32_t length = 0;
   uint32_t piece = 0;  // which extent of the stream
   Segment* segment = nullptr;
@@ -69,6 +68,7 @@ class StreamWriter {
 
   Log* log_;
   std::vector<std::unique_ptr<StreamBuffer>> buffers_;
+  std::vector<StreamBuffer*> free_;  // the last used last: it is in the cache
   std::deque<StreamBuffer*> waiting_place_;
   core::IntrusiveList<BodyStream, &BodyStream::link_> waiting_;  // for a buffer, or to be finished
   Segment* segment_ = nullptr;                                   // that takes extents now
