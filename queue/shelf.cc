@@ -171,7 +171,8 @@ void Shelves::Fill(Message* message, HomeTicket* ticket) const {
   ticket->eight_bit = note.eight_bit;
   ticket->periods = shelf.periods;
   ticket->retry_s = static_cast<uint32_t>(shelf.periods->retry_ns[0] / core::kNsPerSecond);
-  ticket->accepted_ns = AcceptedNs(*message);
+  // What was rounded up is not in the future.
+  ticket->accepted_ns = std::min(AcceptedNs(*message), io_->now_ns());
   ticket->since_ns = ticket->accepted_ns;
   ticket->deadline_ns = DeadlineOf(ticket->accepted_ns, *shelf.periods, shelf.notified);
   ticket->notified = shelf.notified;

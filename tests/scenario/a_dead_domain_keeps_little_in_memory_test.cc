@@ -74,6 +74,18 @@ TEST_P(ADeadDomain, AllOfItsMailIsListedAndGoesWhenItIsBack) {
   story_.Finish();
 }
 
+TEST_P(ADeadDomain, MailThatHasJustComeIsListed) {
+  story_.AddDeadRoute("dead.example");
+  Fill();
+  for (const char* to : {"v0@dead.example", "v1@dead.example", "v2@dead.example"}) {
+    ASSERT_TRUE(story_.Send(kSender, {to}).acknowledged);
+  }
+  EXPECT_THAT(story_.List(), SizeIs(kMessages + 3));
+  story_.Revive("dead.example");
+  ASSERT_TRUE(story_.RunUntilEmpty(kNsPerHour));
+  story_.Finish();
+}
+
 TEST_P(ADeadDomain, ItsSendersAreToldInTime) {
   story_.config().delivery.periods.notify_after_ns = kNsPerHour;
   story_.config().delivery.periods.retry_until_ns = 3 * kNsPerHour;
