@@ -13,7 +13,7 @@ constexpr uint32_t kNone = Message::kNoIndex;
 // some that were accepted in the same moment.
 constexpr int kStepsMax = 64;
 // Messages whose deadlines are handled in one call of the timer; the rest follows at the next tick.
-constexpr int kDeadlinesAtOnce = 256;
+constexpr int kDeadlinesAtOnce = 1024;
 // Times of acceptance are kept in units of 2^26 ns, 67 ms, rounded up: nothing is early by that.
 constexpr int kAcceptedShift = 26;
 
@@ -91,7 +91,8 @@ bool Shelves::Put(const HomeTicket& ticket) {
   message->home = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(shelf) + 1);
   ++shelf->count;
   ++messages_;
-  Arm(shelf);
+  const int64_t deadline_ns = DeadlineOf(AcceptedNs(*message), *shelf->periods, shelf->notified);
+  if (!shelf->timer.set() || deadline_ns < shelf->due_ns) Arm(shelf);
   return true;
 }
 
@@ -133,8 +134,8 @@ void Shelves::LinkBehind(Shelf* shelf, Shelf::Lane* lane, uint32_t before, Messa
   uint32_t& link = before == kNone ? lane->first : store->At(before)->note.next;
   message->note.next = link;
   link = index;
-  uint32_t& back = message->note.next == kNone ? lane->last
-                                               : store->At(message->note.next)->note.prev;
+  uint32_t& back =
+      message->note.next == kNone ? lane->last : store->At(message->note.next)->note.prev;
   back = index;
   shelf->finger = index;
 }

@@ -31,7 +31,8 @@ namespace outbox::queue {
 class Shelves;
 
 struct Shelf {
-  static constexpr uint32_t kLanes = 4;
+  // A sender shares a lane with one in sixteen others.
+  static constexpr uint32_t kLanes = 16;
 
   struct Lane {
     uint32_t first = Message::kNoIndex;
@@ -46,7 +47,7 @@ struct Shelf {
   bool notified = false;
   uint8_t turn = 0;  // the lane that is next
   uint32_t count = 0;
-  int64_t due_ns = 0;  // of the timer, while it is set
+  int64_t due_ns = 0;                   // of the timer, while it is set
   uint32_t finger = Message::kNoIndex;  // the message that came last: most follow their predecessor
   Lane lanes[kLanes];
   core::Timer timer;  // the first deadline
