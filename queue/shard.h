@@ -176,6 +176,7 @@ class Shard : public DraftSink, public RoomGauge {
   bool over_memory_ = false;
   io::Op events_op_;
   std::string_view events_taken_;
+  int64_t events_due_ns_ = 0;  // lines wait for others until then; 0: none wait
 
   std::mutex posted_mutex_;  // not on the mail path: the control plane's door
   std::vector<std::function<void(Shard*)>> posted_;
