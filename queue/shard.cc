@@ -20,8 +20,8 @@ constexpr int64_t kFirstRoomNs = 5 * core::kNsPerSecond;
 constexpr int64_t kRoomLookNs = 2 * core::kNsPerMs;
 // How often a stopping shard looks whether its parts are done.
 constexpr int64_t kStopLookNs = 10 * core::kNsPerMs;
-// How long a line of the event log waits for others at most, and how many bytes of them do not wait:
-// each write wakes the helper's thread, which on a busy machine costs as much as some messages.
+// How long a line of the event log waits for others at most, and how many bytes do not wait: each
+// write wakes the helper's thread, which on a busy machine costs as much as some messages.
 constexpr int64_t kEventsWaitNs = 5 * core::kNsPerMs;
 constexpr size_t kEventsWaitBytes = core::kEventLogBufferBytes / 4;
 // A log whose size is bounded is cut into at least so many segments, so that its reserve is a small
