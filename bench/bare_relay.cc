@@ -6,8 +6,10 @@
 //
 //   bare_relay PORT SINK_PORT
 //
-// Listens at 127.0.0.1:PORT until it is told to stop, and sends what is for domain number N to
-// 127.1.(N / 250).(N % 250 + 1):SINK_PORT, where bench/relay --hosts has it.
+// Listens at 127.0.0.1:PORT until a signal ends it, two minutes at most, and sends what is for
+// domain number N to 127.1.(N / 250).(N % 250 + 1):SINK_PORT, where bench/relay --hosts has it.
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -22,12 +24,13 @@
 #include "core/check.h"
 #include "core/ip_address.h"
 #include "core/time.h"
-#include "tools/load_loop.h"
+#include "io/uring_io.h"
 
 namespace outbox::bench {
 namespace {
 
 constexpr uint64_t kSocketsMax = 12'000;
+constexpr unsigned kSecondsMax = 120;
 constexpr size_t kBodyBytes = 16 * 1024;
 constexpr std::string_view kBodyEnd = "\r\n.\r\n";
 constexpr size_t kDomainsAStep = 250;  // of the third octet of their addresses
@@ -234,21 +237,34 @@ class Door {
 };
 
 int Run(uint16_t port, uint16_t sink_port) {
-  core::Result<std::unique_ptr<io::UringIo>> io = tools::CreateLoadIo(kSocketsMax);
-  core::Result<io::Socket> listener =
-      io.ok() ? (*io)->Listen(Address("127.0.0.1", port), false) : core::Result<io::Socket>(io.status());
-  if (!listener.ok()) {
-    std::fprintf(stderr, "bare_relay: %s\n", listener.status().ToString().c_str());
+  io::UringOptions options;
+  options.buffer_count = 512;
+  core::Status status = io::UringIo::ReserveOpenFiles(kSocketsMax);
+  std::unique_ptr<io::UringIo> io;
+  io::Socket listener = io::kNoHandle;
+  if (status.ok()) {
+    core::Result<std::unique_ptr<io::UringIo>> made = io::UringIo::Create(options);
+    status = made.status();
+    if (made.ok()) io = std::move(*made);
+  }
+  if (status.ok()) {
+    const core::Result<io::Socket> made = io->Listen(Address("127.0.0.1", port), false);
+    status = made.status();
+    if (made.ok()) listener = *made;
+  }
+  if (!status.ok()) {
+    std::fprintf(stderr, "bare_relay: %s\n", status.ToString().c_str());
     return 1;
   }
-  Relay relay(io->get(), sink_port);
-  Door door(io->get(), &relay, *listener);
-  tools::StopOnSignals(io->get());
+  Relay relay(io.get(), sink_port);
+  Door door(io.get(), &relay, listener);
   std::printf("bare_relay ready\n");
   std::fflush(stdout);
-  while (!tools::StopRequested()) tools::TurnOnce(io->get(), core::kNever);
-  // Nothing is owed to anybody: the kernel closes what is open.
-  std::_Exit(0);
+  alarm(kSecondsMax);
+  while (true) {
+    io->PrepareToSleep();
+    io->Turn(core::kNever);
+  }
 }
 
 }  // namespace

@@ -10,4 +10,4 @@ target_link_libraries(zero_copy PRIVATE outbox_flags outbox_io)
 
 # The dialogue and nothing else: what of the relay's CPU is the kernel's price of it.
 add_executable(bare_relay bare_relay.cc)
-target_link_libraries(bare_relay PRIVATE outbox_load)
+target_link_libraries(bare_relay PRIVATE outbox_flags outbox_io)
