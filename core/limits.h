@@ -174,6 +174,10 @@ inline constexpr uint32_t kExtentBytesMax = 256u << 10;
 // Big bodies that arrive at the same time into one log; a further one is refused with 452. They
 // share StoreOptions::stream_buffers and take turns.
 inline constexpr uint32_t kStreamsPerLog = 1024;
+// A commit of new mail waits so long at most for more to go with it, and not at all when it has so
+// many messages.
+inline constexpr int64_t kGatherNsMax = 100'000;
+inline constexpr uint32_t kGatherMails = 16;
 // A lazy commit waits no longer than this for a batch to ride with.
 inline constexpr uint32_t kLazyCommitDelayMs = 10;
 // A state change is written to this many segments before it fails (each try after a failed write).

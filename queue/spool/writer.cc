@@ -121,14 +121,31 @@ void Writer::Tick(int64_t now_ns) {
   const bool due =
       lazy_since_ns_ != 0 && now_ns - lazy_since_ns_ >= core::kLazyCommitDelayMs * core::kNsPerMs;
   if (!gather_->urgent && !gather_->full && !hurry_ && !due) return;
+  if (WaitsForMore(now_ns)) return;
   StartWrite();
   Stage();
+}
+
+// Where some messages came together last time, more are on their way: waiting for them for no
+// longer than that write took spares some of the writes that would follow. One that comes alone
+// finds that the last one did, too, and does not wait.
+bool Writer::WaitsForMore(int64_t now_ns) {
+  const bool wait = last_mails_ > 1 && gather_->mails < core::kGatherMails &&
+                    !gather_->full && !hurry_;
+  if (wait && gather_until_ns_ == 0) {
+    gather_until_ns_ = now_ns + std::min(last_write_ns_, core::kGatherNsMax);
+  }
+  if (wait && now_ns < gather_until_ns_) return true;
+  gather_until_ns_ = 0;
+  return false;
 }
 
 int64_t Writer::NextDeadline() const {
   if (in_flight_ || !log_->writable) return core::kNever;
   if (resting_until_ns_ != 0) return idle() ? core::kNever : resting_until_ns_;
-  if (!gather_->open || lazy_since_ns_ == 0) return core::kNever;
+  if (!gather_->open) return core::kNever;
+  if (gather_until_ns_ != 0) return gather_until_ns_;
+  if (lazy_since_ns_ == 0) return core::kNever;
   return lazy_since_ns_ + core::kLazyCommitDelayMs * core::kNsPerMs;
 }
 
@@ -205,6 +222,7 @@ Writer::Room Writer::StageAppend(AppendOp* op) {
   op->scratch[2] = place.length;
   appends_.Remove(op);
   gather_->appends.PushBack(op);
+  ++gather_->mails;
   gather_->urgent = true;
   return Room::kOk;
 }
@@ -426,7 +444,7 @@ bool Writer::OpenBatch(uint32_t bytes, uint32_t index_bytes, bool for_mail, Room
   batch.segment = active_;
   batch.offset = next_offset_;
   batch.bytes = kBatchHeaderBytes;
-  batch.records = 0;
+  batch.records = batch.mails = 0;
   batch.move_bytes = 0;
   return true;
 }

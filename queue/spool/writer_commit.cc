@@ -37,6 +37,7 @@ void Writer::StartWrite() {
   lazy_since_ns_ = waiting ? log_->io->now_ns() : 0;
   part_ = {batch.at, padded};
   write_began_ns_ = log_->io->now_ns();
+  last_mails_ = batch.mails;
   log_->io->Write(&op_, batch.segment->file, {&part_, 1}, batch.offset);
 }
 
@@ -44,6 +45,7 @@ void Writer::OnWritten(const io::OpResult& result) {
   CHECK(in_flight_);
   Batch& batch = *flight_;
   --batch.segment->pins;
+  last_write_ns_ = log_->io->now_ns() - write_began_ns_;
   // Segments may have waited for the ghosts.
   if (batch.segment->dead() || !batch.ghosts.empty()) log_->segments.set_may_be_dead(true);
   if (result.result == static_cast<int32_t>(part_.iov_len)) {
@@ -54,7 +56,7 @@ void Writer::OnWritten(const io::OpResult& result) {
     batch.segment->durable_end = durable_offset_;
     ++log_->stats.commits;
     if (log_->options.commit_time != nullptr) {
-      log_->options.commit_time->Add(log_->io->now_ns() - write_began_ns_);
+      log_->options.commit_time->Add(last_write_ns_);
     }
     log_->stats.records += batch.records;
     log_->stats.bytes_written += part_.iov_len;
