@@ -14,4 +14,9 @@ outbox_test(published_test
     tools/spf_test.cc
   LINK outbox_published
 )
+outbox_test(doctor_test
+  FILES
+    tools/doctor_test.cc
+  LINK outbox_doctor
+)
 outbox_fuzzer(published_fuzz FILES fuzz/published_fuzz.cc LINK outbox_published)
