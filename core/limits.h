@@ -235,6 +235,9 @@ inline constexpr uint32_t kDnsAliasesMax = 8;
 inline constexpr size_t kDnsMxRecordsMax = 64;
 inline constexpr size_t kDnsHostsMax = 32;
 inline constexpr size_t kDnsAddressesMax = 32;
+// Names of one address (PTR), and texts (TXT) of one name.
+inline constexpr size_t kDnsNamesMax = 64;
+inline constexpr size_t kDnsTextsMax = 256;
 // Answers that a shard's cache holds; the one that was not asked for the longest makes room.
 inline constexpr uint32_t kDnsCacheEntries = 16'384;
 // No answer is kept for longer than this: one with records; one that says that there are none.
