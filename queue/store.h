@@ -297,6 +297,8 @@ class Store {
 
   // Lends the message's record from the hot tail, if it is still in memory. Part 0.
   Window Lease(const Message* message);
+  // Lends a piece of a big message's body, if it has been written lately and is still in memory.
+  Window LeaseExtent(const Extent& extent);
   void Fetch(FetchOp* op);
   // Completes with kCancelled, at once or when the read in flight ends.
   void CancelFetch(FetchOp* op);
