@@ -5,3 +5,10 @@ outbox_test(daemon_parts_test
     tools/queue_answer_test.cc
   LINK outbox_daemon_parts
 )
+
+# What the load tools compute.
+outbox_test(load_tools_test
+  FILES
+    tools/load_hash_test.cc
+  LINK outbox_load
+)
