@@ -55,8 +55,8 @@ inline constexpr uint32_t kSmtpReceivedHeadersMax = 100;
 inline constexpr uint64_t kSmtpDrainBytesMax = uint64_t{256} << 20;
 // Room for the longest reply that the server session writes in one step.
 inline constexpr size_t kSmtpReplyRoom = 1024;
-// A message larger than this is received directly into the memory of its record.
-inline constexpr uint64_t kSmtpBodyDirectBytes = 64 * 1024;
+// A message larger than this is received directly into memory of its own.
+inline constexpr uint64_t kSmtpBodyDirectBytes = 16 * 1024;
 
 // Replies or commands of one connection that wait to be sent; when they are full nothing more is
 // read until they have been.
@@ -121,8 +121,11 @@ inline constexpr uint32_t kTicketRecipients = 64;
 inline constexpr uint32_t kMaxTicketsPerShard = 1u << 24;
 inline constexpr uint32_t kTicketsForNewMail = kMaxTicketsPerShard / 2;
 // Messages of one shard that are being received at once; 452 above. Each has its envelope and at
-// most kInlineBodyBytesMax of body in memory.
+// most kSmallBodyBytes of body in memory of its own.
 inline constexpr uint32_t kDraftsPerShard = 16'384;
+inline constexpr size_t kSmallBodyBytes = 16 * 1024;
+// Blocks for bodies above that, of kInlineBodyBytesMax each; who gets none writes to extents.
+inline constexpr uint32_t kBodyBlocksMax = 64;
 // Recipients that one DSN is about, give or take a ticket; more make another DSN. With the state of
 // the message that is committed together with it, it stays below kRecordBytesMax.
 inline constexpr uint32_t kNoticeRecipients = 64;

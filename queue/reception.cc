@@ -49,7 +49,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       context().log->metrics().no_room_total.Add();
       return Reply{452, kSystemFull, "Too many messages are being received, try again later"};
     }
-    draft_->Start(this, request.reverse_path.mailbox, *context().router);
+    draft_->Start(this, request.reverse_path.mailbox, request.declared_size, *context().router);
     return Reply{250, {2, 1, 0}, "Sender ok"};
   }
 
