@@ -179,7 +179,7 @@ inline constexpr uint32_t kExtentBytesMax = 256u << 10;
 inline constexpr uint32_t kStreamsPerLog = 1024;
 // What has been written of them stays in memory so long, to be sent from there, although the next
 // ones wait for a buffer; and one that is filled for longer than that is a slow client's.
-inline constexpr uint32_t kStreamKeepMs = 20;
+inline constexpr uint32_t kStreamKeepMs = 50;
 // A lazy commit waits no longer than this for a batch to ride with.
 inline constexpr uint32_t kLazyCommitDelayMs = 10;
 // A state change is written to this many segments before it fails (each try after a failed write).

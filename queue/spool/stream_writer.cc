@@ -235,6 +235,7 @@ void StreamWriter::Keep(StreamBuffer* buffer) {
 }
 
 Window StreamWriter::Lease(const Extent& extent) {
+  kept_in_vain_ = 0;  // big messages are being sent, if not this one in time
   const uint32_t reserve = std::max(2u, log_->options.stream_buffers / 4);
   for (const auto& buffer : buffers_) {
     if (!buffer->kept || buffer->extent != extent) continue;
@@ -242,7 +243,6 @@ Window StreamWriter::Lease(const Extent& extent) {
       if (leased_ + reserve >= log_->options.stream_buffers) return {};
       ++leased_;
       buffer->link.Unlink();
-      kept_in_vain_ = 0;
     }
     ++buffer->leases;
     ++leases_;

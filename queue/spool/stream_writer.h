@@ -133,7 +133,7 @@ class StreamWriter {
   uint32_t filling_count_ = 0;
   BufferList lent_before_;  // kept, and lent once already; the last one first
   BufferList kept_;         // and not, the oldest first
-  uint32_t kept_in_vain_ = 0;  // since one was lent
+  uint32_t kept_in_vain_ = 0;  // since one was asked for
   std::deque<StreamBuffer*> waiting_place_;
   std::vector<std::unique_ptr<Write>> writes_;
   std::vector<Write*> free_writes_;
