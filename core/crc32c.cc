@@ -188,8 +188,8 @@ __attribute__((target("avx512f,vpclmulqdq,sse4.2"))) uint32_t Crc32cExtendWide(
                                         kFoldLow, kFoldHigh, kFoldLow);
   __m512i sum[4];
   for (int i = 0; i < 4; ++i) sum[i] = _mm512_loadu_si512(at + 64 * i);
-  sum[0] = _mm512_xor_si512(
-      sum[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(~crc))));
+  sum[0] =
+      _mm512_xor_si512(sum[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(~crc))));
   size_t left = bytes.size() - kRound;
   at += kRound;
   for (; left >= kRound; at += kRound, left -= kRound) {

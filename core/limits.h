@@ -55,8 +55,6 @@ inline constexpr uint32_t kSmtpReceivedHeadersMax = 100;
 inline constexpr uint64_t kSmtpDrainBytesMax = uint64_t{256} << 20;
 // Room for the longest reply that the server session writes in one step.
 inline constexpr size_t kSmtpReplyRoom = 1024;
-// A message larger than this is received directly into memory of its own.
-inline constexpr uint64_t kSmtpBodyDirectBytes = 16 * 1024;
 
 // Replies or commands of one connection that wait to be sent; when they are full nothing more is
 // read until they have been.

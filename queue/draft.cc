@@ -65,17 +65,21 @@ bool Draft::Hold(std::string_view bytes) {
       body_.append(bytes);
       return true;
     }
-    if (body_.size() + bytes.size() > BodyBlocks::kBytes) return false;
-    block_ = pool_->blocks_.Take();
-    if (block_ == nullptr) return false;
-    body_.copy(block_.get(), body_.size());
-    block_bytes_ = body_.size();
-    block_at_ = 0;
-    body_.clear();
+    if (body_.size() + bytes.size() > BodyBlocks::kBytes || !TakeBlock()) return false;
   }
   if (block_bytes_ + bytes.size() > BodyBlocks::kBytes) return false;
   bytes.copy(block_.get() + block_bytes_, bytes.size());
   block_bytes_ += bytes.size();
+  return true;
+}
+
+bool Draft::TakeBlock() {
+  block_ = pool_->blocks_.Take();
+  if (block_ == nullptr) return false;
+  body_.copy(block_.get(), body_.size());
+  block_bytes_ = body_.size();
+  block_at_ = 0;
+  body_.clear();
   return true;
 }
 
@@ -84,6 +88,12 @@ bool Draft::BeginStream() {
   overflow_.assign(body_);
   body_.clear();
   return true;
+}
+
+bool Draft::Prepare() {
+  if (declared_bytes_ <= core::kInlineBodyBytesMax) return true;
+  if (!stream_.active() && !BeginStream()) return true;  // Append will say so
+  return !stream_.room().empty();
 }
 
 void Draft::Unload() {
@@ -128,8 +138,11 @@ smtp::BodyState Draft::Append(std::string_view bytes) {
 
 std::span<char> Draft::Space() {
   if (failed_) return {};
+  if (!stream_.active() && block_ == nullptr) {
+    // What will need a block has it from its first octet on.
+    if (declared_bytes_ <= core::kSmallBodyBytes || !TakeBlock()) return {};
+  }
   if (stream_.active()) return unloaded() ? stream_.room() : std::span<char>();
-  if (block_ == nullptr) return {};
   return {block_.get() + block_bytes_, BodyBlocks::kBytes - block_bytes_};
 }
 

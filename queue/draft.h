@@ -1,8 +1,8 @@
 // Draft: one message while it is being received, from MAIL to its commit.
 //
-// Holds the envelope, the body (in memory, or in extents once it is large or said to be), and the operation that
-// makes it durable. Drafts are pooled: a session has one only during a transaction, so an idle
-// session costs nothing here, and a draft's buffers are warm when it is used again.
+// Holds the envelope, the body (in memory, or in extents once it is large or said to be), and the
+// operation that makes it durable. Drafts are pooled: a session has one only during a transaction,
+// so an idle session costs nothing here, and a draft's buffers are warm when it is used again.
 //
 //   free -> envelope -> body -> Commit -> (extents durable ->) appended -> free
 //
@@ -77,8 +77,12 @@ class Draft {
   void AddRecipient(std::string_view address);
   uint32_t recipients() const { return static_cast<uint32_t>(entries_.size()); }
 
+  // Before the body comes. False: there is no memory now for one as large as the client has said;
+  // OnDraftRoom follows when there is.
+  bool Prepare();
   smtp::BodyState Append(std::string_view bytes);
-  // Where to receive into directly; empty while the body is small, or when there is no room.
+  // Where to receive into directly; empty while the body is small and not said to be larger, or
+  // when there is no room.
   std::span<char> Space();
   smtp::BodyState Advance(size_t bytes);
 
@@ -113,6 +117,7 @@ class Draft {
   std::string_view body() const;
   // Takes `bytes` into memory. False: they belong into a stream.
   bool Hold(std::string_view bytes);
+  bool TakeBlock();
   bool BeginStream();
   smtp::BodyState Spill(std::string_view bytes);
   // Writes to the stream what waits in memory, as far as there is room.

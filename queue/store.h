@@ -197,7 +197,7 @@ struct StoreOptions {
   uint32_t batch_bytes_max = 2u << 20;       // of one write, and of one hot buffer. Block multiple
   uint64_t hot_bytes_max = 64u << 20;        // memory of the hot tail
   uint32_t fetch_buffers = 64;               // windows of cold mail at a time
-  uint32_t stream_buffers = 64;              // of kExtentBytesMax, for all BodyStreams together
+  uint32_t stream_buffers = 40;              // of kExtentBytesMax, for all BodyStreams together
   core::DurationHistogram* commit_time = nullptr;  // where commits that succeeded are noted
 };
 

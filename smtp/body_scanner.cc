@@ -97,7 +97,7 @@ bool BodyScanner::SkipCleanBlocks(const char* bytes, size_t size, size_t blocks,
   LineMasks masks;
   FindLines(bytes + at->pos, blocks, &masks);
   uint64_t unclean = 0;
-  uint64_t ends = 0;   // a dot that begins a line, with a CR behind it
+  uint64_t ends = 0;  // a dot that begins a line, with a CR behind it
   uint64_t dots = 0;
   uint64_t after_cr = at->after_cr;
   uint64_t line_start = at->line_start;

@@ -147,9 +147,7 @@ void LookAtSome(const char* block, size_t size, bool* eight_bit, bool* nul) {
 
 void FindLines(const char* bytes, size_t blocks, LineMasks* masks) {
   using Way = void (*)(const char*, size_t, LineMasks*);
-  static const Way way = HasAvx512() ? FindLinesAvx512
-                         : HasAvx2() ? FindLinesAvx2
-                                     : FindLinesPlain;
+  static const Way way = HasAvx512() ? FindLinesAvx512 : HasAvx2() ? FindLinesAvx2 : FindLinesPlain;
   way(bytes, blocks, masks);
 }
 

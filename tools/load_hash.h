@@ -3,10 +3,10 @@
 //
 // Of its own, and not the checksum that the spool uses, so that a fault in that one cannot hide
 // here. Sixteen independent lanes over 128-byte blocks, one multiplication per eight bytes; each
-// lane depends on all that came before in it, so that pieces in another order give another hash. The
-// tools must stay cheap beside the relay that they measure, also with large messages: the processor's
-// vectors are used where they can multiply, and every way gives the same. Not for anything
-// adversarial.
+// lane depends on all that came before in it, so that pieces in another order give another hash.
+// The tools must stay cheap beside the relay that they measure, also with large messages: the
+// processor's vectors are used where they can multiply, and every way gives the same. Not for
+// anything adversarial.
 #ifndef OUTBOX_TOOLS_LOAD_HASH_H_
 #define OUTBOX_TOOLS_LOAD_HASH_H_
 

@@ -64,8 +64,8 @@ std::string_view HeaderValue(std::string_view head, std::string_view name) {
 
 BodyPool::BodyPool(const std::vector<size_t>& sizes) {
   CHECK(!sizes.empty());
-  // With one size, a handful of different bodies; of a large one two, so that neither memory nor the
-  // processor's caches hold more than it takes for a message to differ from the one before.
+  // With one size, a handful of different bodies; of a large one two, so that neither memory nor
+  // the processor's caches hold more than it takes for a message to differ from the one before.
   constexpr size_t kSmall = size_t{64} << 10;
   const size_t copies = sizes.size() > 1 ? 1 : sizes[0] <= kSmall ? 8 : 2;
   core::Random random(sizes.size());

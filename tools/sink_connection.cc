@@ -11,7 +11,8 @@ namespace {
 // Longer than any command that a sane client sends (RFC 5321 4.5.3.1.4 plus extensions).
 constexpr size_t kCommandBytes = 4096;
 
-// A message of which so much has come goes on in larger pieces, into memory of the connection's own.
+// A message of which so much has come goes on in larger pieces, into memory of the connection's
+// own.
 constexpr uint64_t kLargeFrom = 16 * 1024;
 constexpr size_t kLargeBytes = 256 * 1024;
 

@@ -78,12 +78,12 @@ class SinkConnection {
   io::Op receive_large_;
   io::Op send_;
   iovec send_part_ = {};
-  std::string out_;      // said, not yet sent
-  std::string sending_;  // being sent
-  std::string line_;     // an unfinished command
-  std::string rest_;     // received behind a delayed reply
+  std::string out_;                // said, not yet sent
+  std::string sending_;            // being sent
+  std::string line_;               // an unfinished command
+  std::string rest_;               // received behind a delayed reply
   std::unique_ptr<char[]> large_;  // of kLargeBytes, once there was a large message
-  std::string head_;     // the header section of the message, up to kLoadHeadBytes
+  std::string head_;               // the header section of the message, up to kLoadHeadBytes
   ContentHash hash_;
   uint64_t content_bytes_ = 0;
   SinkRecipients recipients_;

@@ -119,7 +119,8 @@ void SourceConnection::Input(std::string_view bytes) {
 
 void SourceConnection::Reply(std::string_view line) {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  if (state_ == State::kEhlo && line.size() >= 8 && line.substr(4, 4) == "SIZE") offers_size_ = true;
+  if (state_ == State::kEhlo && line.size() >= 8 && line.substr(4, 4) == "SIZE")
+    offers_size_ = true;
   if (line.size() < 3 || (line.size() > 3 && line[3] == '-')) return;
   const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
   if (code >= 400 || code < 200) {

@@ -17,8 +17,8 @@ namespace outbox::queue {
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  // `bytes` is rounded up to whole blocks. Not initialised. From kHugePage on the system is asked for
-  // huge pages: a write then has one piece of memory to pin instead of hundreds.
+  // `bytes` is rounded up to whole blocks. Not initialised. From kHugePage on the system is asked
+  // for huge pages: a write then has one piece of memory to pin instead of hundreds.
   explicit AlignedBuffer(size_t bytes)
       : size_((bytes + io::kBlockBytes - 1) / io::kBlockBytes * io::kBlockBytes),
         data_(static_cast<char*>(

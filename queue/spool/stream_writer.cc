@@ -282,7 +282,8 @@ void StreamWriter::PlaceWaiting() {
       if (buffer->stream == nullptr) {
         FreeBuffer(buffer);
       } else if (!Place(buffer, write)) {
-        if (write->count > 0) break;  // it goes to the next segment, or is heard of in the next turn
+        if (write->count > 0)
+          break;  // it goes to the next segment, or is heard of in the next turn
         if (!log_->pool.hopeless() && log_->pool.above_reserve()) break;
         --buffer->stream->writing_;
         FailStream(buffer->stream,

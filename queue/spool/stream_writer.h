@@ -3,15 +3,15 @@
 //
 // All streams of a log share a fixed number of buffers. One is filled, waits for a place in an
 // extent segment, is written together with its neighbours, and is *kept*: the message is usually
-// sent within milliseconds, and then from here, not from the disk. When buffers are short a kept one
-// makes room, those first that have been lent already; one that has not waits for its
-// message to be sent, so that mail which comes faster than it goes is slowed down a little instead
-// of being read back from the disk (and not at all while nobody sends any of it). A peer that is slow costs a lease, and streams never wait for
-// it: a quarter of the buffers is never lent.
+// sent within milliseconds, and then from here, not from the disk. When buffers are short a kept
+// one makes room, those first that have been lent already; one that has not waits for its message
+// to be sent, so that mail which comes faster than it goes is slowed down a little instead of being
+// read back from the disk (and not at all while nobody sends any of it). A peer that is slow costs
+// a lease, and streams never wait for it: a quarter of the buffers is never lent.
 //
-// Streams that have begun come before new ones, and a quarter of the buffers is filled at a time, so
-// that what they bring can be kept. A buffer that is not full in time does not count: slow clients
-// do not hold up others.
+// Streams that have begun come before new ones, and a quarter of the buffers is filled at a time,
+// so that what they bring can be kept. A buffer that is not full in time does not count: slow
+// clients do not hold up others.
 #ifndef OUTBOX_QUEUE_SPOOL_STREAM_WRITER_H_
 #define OUTBOX_QUEUE_SPOOL_STREAM_WRITER_H_
 
@@ -131,8 +131,8 @@ class StreamWriter {
   std::vector<StreamBuffer*> free_;  // the last used last: it is in the cache
   BufferList filling_;               // for less than kKeepNs, the oldest first
   uint32_t filling_count_ = 0;
-  BufferList lent_before_;  // kept, and lent once already; the last one first
-  BufferList kept_;         // and not, the oldest first
+  BufferList lent_before_;     // kept, and lent once already; the last one first
+  BufferList kept_;            // and not, the oldest first
   uint32_t kept_in_vain_ = 0;  // since one was asked for
   std::deque<StreamBuffer*> waiting_place_;
   std::vector<std::unique_ptr<Write>> writes_;
