@@ -55,8 +55,6 @@ inline constexpr uint32_t kSmtpReceivedHeadersMax = 100;
 inline constexpr uint64_t kSmtpDrainBytesMax = uint64_t{256} << 20;
 // Room for the longest reply that the server session writes in one step.
 inline constexpr size_t kSmtpReplyRoom = 1024;
-// A message larger than this is received directly into the memory of its record.
-inline constexpr uint64_t kSmtpBodyDirectBytes = 64 * 1024;
 
 // Replies or commands of one connection that wait to be sent; when they are full nothing more is
 // read until they have been.
@@ -121,8 +119,11 @@ inline constexpr uint32_t kTicketRecipients = 64;
 inline constexpr uint32_t kMaxTicketsPerShard = 1u << 24;
 inline constexpr uint32_t kTicketsForNewMail = kMaxTicketsPerShard / 2;
 // Messages of one shard that are being received at once; 452 above. Each has its envelope and at
-// most kInlineBodyBytesMax of body in memory.
+// most kSmallBodyBytes of body in memory of its own.
 inline constexpr uint32_t kDraftsPerShard = 16'384;
+inline constexpr size_t kSmallBodyBytes = 16 * 1024;
+// Blocks for bodies above that, of kInlineBodyBytesMax each; who gets none writes to extents.
+inline constexpr uint32_t kBodyBlocksMax = 64;
 // Recipients that one DSN is about, give or take a ticket; more make another DSN. With the state of
 // the message that is committed together with it, it stays below kRecordBytesMax.
 inline constexpr uint32_t kNoticeRecipients = 64;
@@ -178,6 +179,9 @@ inline constexpr uint32_t kStreamsPerLog = 1024;
 // many messages.
 inline constexpr int64_t kGatherNsMax = 100'000;
 inline constexpr uint32_t kGatherMails = 16;
+// What has been written of them stays in memory so long, to be sent from there, although the next
+// ones wait for a buffer; and one that is filled for longer than that is a slow client's.
+inline constexpr uint32_t kStreamKeepMs = 50;
 // A lazy commit waits no longer than this for a batch to ride with.
 inline constexpr uint32_t kLazyCommitDelayMs = 10;
 // A state change is written to this many segments before it fails (each try after a failed write).

@@ -62,6 +62,7 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, timeouts_out_total, "outbound sessions ended by a timeout")                          \
   X(kCounter, bytes_out_total, "bytes of messages given to outbound sessions")                     \
   X(kCounter, hot_windows_total, "messages sent straight from the hot tail of the log")            \
+  X(kCounter, hot_extents_total, "pieces of big messages sent from the memory they came into")     \
   X(kCounter, fetches_total, "reads of message bodies from the spool")                             \
   /* The spool. */                                                                                 \
   X(kGauge, spool_bytes, "disk space taken by the spool")                                          \

@@ -11,9 +11,8 @@
 namespace outbox::queue {
 namespace {
 
-// Drafts that are kept warm, and the body capacity that a warm one may keep.
+// Drafts that are kept warm.
 constexpr size_t kWarmDrafts = 256;
-constexpr size_t kWarmBodyBytes = 16 * 1024;
 
 }  // namespace
 
@@ -22,10 +21,11 @@ Draft::Draft(DraftPool* pool) : pool_(pool) {
   stream_.Bind<&Draft::OnRoom, &Draft::OnStreamFinished>(this);
 }
 
-void Draft::Start(DraftOwner* owner, std::string_view reverse_path,
+void Draft::Start(DraftOwner* owner, std::string_view reverse_path, uint64_t declared_bytes,
                   std::shared_ptr<const Router> router) {
   CHECK(owner_ == nullptr && !busy_);
   owner_ = owner;
+  declared_bytes_ = declared_bytes;
   router_ = std::move(router);
   text_.assign(reverse_path);
   reverse_path_size_ = static_cast<uint32_t>(reverse_path.size());
@@ -54,36 +54,78 @@ void Draft::AddRecipient(std::string_view address) {
 
 // --- The body ------------------------------------------------------------------------------------
 
-bool Draft::BeginStream() {
-  if (!pool_->store_->BeginStream(&stream_)) return false;
-  const std::string_view rest = stream_.Write(body_);
-  overflow_.assign(rest);
+std::string_view Draft::body() const {
+  return block_ == nullptr ? std::string_view(body_) : std::string_view(block_.get(), block_bytes_);
+}
+
+bool Draft::Hold(std::string_view bytes) {
+  if (declared_bytes_ > core::kInlineBodyBytesMax) return false;
+  if (block_ == nullptr) {
+    if (body_.size() + bytes.size() <= core::kSmallBodyBytes) {
+      body_.append(bytes);
+      return true;
+    }
+    if (body_.size() + bytes.size() > BodyBlocks::kBytes || !TakeBlock()) return false;
+  }
+  if (block_bytes_ + bytes.size() > BodyBlocks::kBytes) return false;
+  bytes.copy(block_.get() + block_bytes_, bytes.size());
+  block_bytes_ += bytes.size();
+  return true;
+}
+
+bool Draft::TakeBlock() {
+  block_ = pool_->blocks_.Take();
+  if (block_ == nullptr) return false;
+  body_.copy(block_.get(), body_.size());
+  block_bytes_ = body_.size();
+  block_at_ = 0;
   body_.clear();
   return true;
 }
 
-smtp::BodyState Draft::Spill(std::string_view bytes) {
-  if (!overflow_.empty()) {
-    overflow_.append(bytes);
-    return smtp::BodyState::kWait;
+bool Draft::BeginStream() {
+  if (!pool_->store_->BeginStream(&stream_)) return false;
+  overflow_.assign(body_);
+  body_.clear();
+  return true;
+}
+
+bool Draft::Prepare() {
+  if (declared_bytes_ <= core::kInlineBodyBytesMax) return true;
+  if (!stream_.active() && !BeginStream()) return true;  // Append will say so
+  return !stream_.room().empty();
+}
+
+void Draft::Unload() {
+  if (block_ != nullptr) {
+    const std::string_view waits(block_.get() + block_at_, block_bytes_ - block_at_);
+    block_at_ = block_bytes_ - stream_.Write(waits).size();
+    if (block_at_ < block_bytes_) return;
+    FreeBlock();
   }
-  overflow_.assign(stream_.Write(bytes));
+  if (!overflow_.empty()) overflow_.erase(0, overflow_.size() - stream_.Write(overflow_).size());
+}
+
+void Draft::FreeBlock() {
+  if (block_ != nullptr) pool_->blocks_.Give(std::move(block_));
+  block_bytes_ = block_at_ = 0;
+}
+
+smtp::BodyState Draft::Spill(std::string_view bytes) {
+  Unload();
+  if (unloaded()) {
+    overflow_.assign(stream_.Write(bytes));
+  } else {
+    overflow_.append(bytes);
+  }
   if (stream_.failed()) return smtp::BodyState::kFailed;
-  return overflow_.empty() && !stream_.room().empty() ? smtp::BodyState::kMore
-                                                      : smtp::BodyState::kWait;
+  return unloaded() && !stream_.room().empty() ? smtp::BodyState::kMore : smtp::BodyState::kWait;
 }
 
 smtp::BodyState Draft::Append(std::string_view bytes) {
   if (failed_) return smtp::BodyState::kFailed;
   if (!stream_.active()) {
-    if (body_.size() + bytes.size() <= core::kInlineBodyBytesMax) {
-      // At once, instead of twice as much again and again, each time with a copy.
-      if (body_.size() + bytes.size() > std::max(body_.capacity(), kWarmBodyBytes)) {
-        body_.reserve(core::kInlineBodyBytesMax);
-      }
-      body_.append(bytes);
-      return smtp::BodyState::kMore;
-    }
+    if (Hold(bytes)) return smtp::BodyState::kMore;
     if (!BeginStream()) {
       failed_ = true;
       return smtp::BodyState::kFailed;
@@ -95,12 +137,21 @@ smtp::BodyState Draft::Append(std::string_view bytes) {
 }
 
 std::span<char> Draft::Space() {
-  if (failed_ || !stream_.active() || !overflow_.empty()) return {};
-  return stream_.room();
+  if (failed_) return {};
+  if (!stream_.active() && block_ == nullptr) {
+    // What will need a block has it from its first octet on.
+    if (declared_bytes_ <= core::kSmallBodyBytes || !TakeBlock()) return {};
+  }
+  if (stream_.active()) return unloaded() ? stream_.room() : std::span<char>();
+  return {block_.get() + block_bytes_, BodyBlocks::kBytes - block_bytes_};
 }
 
 smtp::BodyState Draft::Advance(size_t bytes) {
   if (failed_) return smtp::BodyState::kFailed;
+  if (!stream_.active()) {
+    block_bytes_ += bytes;
+    return smtp::BodyState::kMore;
+  }
   if (bytes > 0) stream_.Advance(bytes);
   if (stream_.failed()) {
     failed_ = true;
@@ -113,10 +164,10 @@ void Draft::OnRoom() {
   if (stream_.failed()) {
     failed_ = true;
     overflow_.clear();
-  } else if (!overflow_.empty()) {
-    std::string rest(stream_.Write(overflow_));
-    overflow_.swap(rest);
-    if (!overflow_.empty() || (stream_.room().empty() && !busy_)) return;
+    FreeBlock();
+  } else {
+    Unload();
+    if (!unloaded() || (stream_.room().empty() && !busy_)) return;
   }
   if (busy_) {
     // Commit has been called and waited for the rest to fit.
@@ -190,13 +241,13 @@ void Draft::Commit(const smtp::BodySummary& summary, const DraftOrigin& origin) 
   hostname_.assign(origin.hostname);
   helo_.assign(origin.helo);
   if (stream_.active()) {
-    if (overflow_.empty()) stream_.Finish();  // else when it has fitted: OnRoom
+    if (unloaded()) stream_.Finish();  // else when it has fitted: OnRoom
     return;
   }
   BuildMeta();
-  meta_.SetBody(body_.size(), static_cast<uint32_t>(summary_.stuffed_dots));
+  meta_.SetBody(body().size(), static_cast<uint32_t>(summary_.stuffed_dots));
   meta_bytes_ = meta_.Finish();
-  body_part_ = {body_.data(), body_.size()};
+  body_part_ = {const_cast<char*>(body().data()), body().size()};
   append_.meta = meta_bytes_;
   append_.body = {&body_part_, 1};
   append_.stream = nullptr;
@@ -251,8 +302,9 @@ void Draft::Reset() {
   choices_.clear();
   router_.reset();
   body_.clear();
-  if (body_.capacity() > kWarmBodyBytes) body_.shrink_to_fit();
+  FreeBlock();
   overflow_.clear();
+  overflow_.shrink_to_fit();
   append_.stream = nullptr;
 }
 

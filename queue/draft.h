@@ -1,8 +1,8 @@
 // Draft: one message while it is being received, from MAIL to its commit.
 //
-// Holds the envelope, the body (in memory, or in extents once it is large), and the operation that
-// makes it durable. Drafts are pooled: a session has one only during a transaction, so an idle
-// session costs nothing here, and a draft's buffers are warm when it is used again.
+// Holds the envelope, the body (in memory, or in extents once it is large or said to be), and the
+// operation that makes it durable. Drafts are pooled: a session has one only during a transaction,
+// so an idle session costs nothing here, and a draft's buffers are warm when it is used again.
 //
 //   free -> envelope -> body -> Commit -> (extents durable ->) appended -> free
 //
@@ -23,6 +23,7 @@
 #include "core/ip_address.h"
 #include "core/status.h"
 #include "io/io.h"
+#include "queue/body_blocks.h"
 #include "queue/message_meta.h"
 #include "queue/router.h"
 #include "queue/store.h"
@@ -70,13 +71,18 @@ class Draft {
   Draft& operator=(const Draft&) = delete;
 
   // The draft keeps the router until it is done with it: a reload does not disturb it.
-  void Start(DraftOwner* owner, std::string_view reverse_path,
+  // `declared_bytes`: how large the client says that the message is; 0 if it does not.
+  void Start(DraftOwner* owner, std::string_view reverse_path, uint64_t declared_bytes,
              std::shared_ptr<const Router> router);
   void AddRecipient(std::string_view address);
   uint32_t recipients() const { return static_cast<uint32_t>(entries_.size()); }
 
+  // Before the body comes. False: there is no memory now for one as large as the client has said;
+  // OnDraftRoom follows when there is.
+  bool Prepare();
   smtp::BodyState Append(std::string_view bytes);
-  // Where to receive into directly; empty before the body is large, or when there is no room.
+  // Where to receive into directly; empty while the body is small and not said to be larger, or
+  // when there is no room.
   std::span<char> Space();
   smtp::BodyState Advance(size_t bytes);
 
@@ -108,8 +114,16 @@ class Draft {
   std::string_view Key(const Entry& entry) const {
     return std::string_view(text_).substr(entry.key_at, entry.key_size);
   }
+  std::string_view body() const;
+  // Takes `bytes` into memory. False: they belong into a stream.
+  bool Hold(std::string_view bytes);
+  bool TakeBlock();
   bool BeginStream();
   smtp::BodyState Spill(std::string_view bytes);
+  // Writes to the stream what waits in memory, as far as there is room.
+  void Unload();
+  bool unloaded() const { return block_ == nullptr && overflow_.empty(); }
+  void FreeBlock();
   void BuildMeta();
   void BuildPrefix();
   void OnRoom();
@@ -127,9 +141,12 @@ class Draft {
   uint32_t reverse_path_size_ = 0;
   std::vector<Entry> entries_;
   std::vector<Choice> choices_;
-  std::string body_;  // while it is small
-  std::string
-      overflow_;  // what a stream had no room for; at most a small body and what was received
+  uint64_t declared_bytes_ = 0;
+  std::string body_;         // while it is small
+  BodyBlocks::Block block_;  // then, until it is large
+  size_t block_bytes_ = 0;   // in it
+  size_t block_at_ = 0;      // what the stream has taken of them
+  std::string overflow_;     // behind that: at most a small body and what was received
   BodyStream stream_;
   smtp::BodySummary summary_;
   DraftOrigin origin_;
@@ -144,7 +161,7 @@ class Draft {
 };
 
 // All drafts of a shard; at most `capacity` in use, each bounded by its envelope (recipients) and
-// core::kInlineBodyBytesMax of body.
+// core::kSmallBodyBytes of body, and all together by core::kBodyBlocksMax blocks.
 class DraftPool {
  public:
   DraftPool(io::Io* io, Store* store, DraftSink* sink, uint32_t capacity);
@@ -163,6 +180,7 @@ class DraftPool {
   Store* const store_;
   DraftSink* const sink_;
   const uint32_t capacity_;
+  BodyBlocks blocks_;
   uint32_t in_use_ = 0;
   std::vector<std::unique_ptr<Draft>> free_;
 };

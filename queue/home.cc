@@ -411,12 +411,13 @@ Home::FetchRequest* Home::NewFetchRequest() {
 }
 
 void Home::OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) {
-  if (part == 0) {
-    if (const Window window = ticket->store->Lease(ticket->message)) {
-      context_.log->metrics().hot_windows_total.Add();
-      context_.post->Fetched(ticket, part, window);
-      return;
-    }
+  const Window window =
+      part == 0 ? ticket->store->Lease(ticket->message) : ticket->store->LeaseExtent(*extent);
+  if (window) {
+    core::ShardMetrics& metrics = context_.log->metrics();
+    (part == 0 ? metrics.hot_windows_total : metrics.hot_extents_total).Add();
+    context_.post->Fetched(ticket, part, window);
+    return;
   }
   FetchRequest* request = NewFetchRequest();
   request->ticket = ticket;

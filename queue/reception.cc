@@ -49,7 +49,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       context().log->metrics().no_room_total.Add();
       return Reply{452, kSystemFull, "Too many messages are being received, try again later"};
     }
-    draft_->Start(this, request.reverse_path.mailbox, *context().router);
+    draft_->Start(this, request.reverse_path.mailbox, request.declared_size, *context().router);
     return Reply{250, {2, 1, 0}, "Sender ok"};
   }
 
@@ -73,7 +73,10 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
 
   MaybeReply OnData() override {
     if (const std::optional<Reply> full = NoRoom()) return full;
-    return Reply{354, {}, "End data with <CR><LF>.<CR><LF>"};
+    // A client that waits for this reply sends nothing that we would have to keep meanwhile.
+    waits_for_room_ = !draft_->Prepare();
+    if (waits_for_room_) return std::nullopt;  // OnDraftRoom answers
+    return GoAhead();
   }
 
   smtp::BodyState Append(std::string_view bytes) override {
@@ -110,6 +113,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
   }
 
   void Abort() override {
+    waits_for_room_ = false;
     if (draft_ != nullptr) std::exchange(draft_, nullptr)->Leave();
   }
 
@@ -141,7 +145,15 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     return Reply{451, kSystemTrouble, "The mail spool cannot be written now, try again later"};
   }
 
-  void OnDraftRoom() override { connection_->ResumeBody(); }
+  static Reply GoAhead() { return Reply{354, {}, "End data with <CR><LF>.<CR><LF>"}; }
+
+  void OnDraftRoom() override {
+    if (std::exchange(waits_for_room_, false)) {
+      connection_->Answer(GoAhead());
+    } else {
+      connection_->ResumeBody();
+    }
+  }
 
   void OnDraftDone(const core::Status& status, uint64_t id) override {
     draft_ = nullptr;
@@ -175,6 +187,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
   core::IpAddress client_;
   bool may_relay_ = false;
   bool extended_ = false;
+  bool waits_for_room_ = false;  // the answer to DATA
   std::string helo_;
   std::string text_;  // of the reply in hand
 };

@@ -197,7 +197,7 @@ struct StoreOptions {
   uint32_t batch_bytes_max = 2u << 20;       // of one write, and of one hot buffer. Block multiple
   uint64_t hot_bytes_max = 64u << 20;        // memory of the hot tail
   uint32_t fetch_buffers = 64;               // windows of cold mail at a time
-  uint32_t stream_buffers = 64;              // of kExtentBytesMax, for all BodyStreams together
+  uint32_t stream_buffers = 40;              // of kExtentBytesMax, for all BodyStreams together
   core::DurationHistogram* commit_time = nullptr;  // where commits that succeeded are noted
 };
 
@@ -297,6 +297,8 @@ class Store {
 
   // Lends the message's record from the hot tail, if it is still in memory. Part 0.
   Window Lease(const Message* message);
+  // Lends a piece of a big message's body, if it has been written lately and is still in memory.
+  Window LeaseExtent(const Extent& extent);
   void Fetch(FetchOp* op);
   // Completes with kCancelled, at once or when the read in flight ends.
   void CancelFetch(FetchOp* op);

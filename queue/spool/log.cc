@@ -144,9 +144,9 @@ void Log::Tick() {
 
 int64_t Log::NextDeadline() const {
   const bool running = phase_ == Phase::kRunning;
-  if (recovery.due() || fetcher.due() || streams.due()) return 0;
+  if (recovery.due() || fetcher.due()) return 0;
   if (recovery.finished() && running && (segments.may_be_dead() || reclaimer.due())) return 0;
-  int64_t next = std::min(writer.NextDeadline(), pool.NextDeadline());
+  int64_t next = std::min({writer.NextDeadline(), pool.NextDeadline(), streams.NextDeadline()});
   if (running && recovery.finished()) {
     if (reclaimer.NextDeadline() > io->now_ns()) next = std::min(next, reclaimer.NextDeadline());
     next = std::min(next, extent_mover.NextDeadline());

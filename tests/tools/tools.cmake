@@ -20,3 +20,10 @@ outbox_test(doctor_test
   LINK outbox_doctor
 )
 outbox_fuzzer(published_fuzz FILES fuzz/published_fuzz.cc LINK outbox_published)
+
+# What the load tools compute.
+outbox_test(load_tools_test
+  FILES
+    tools/load_hash_test.cc
+  LINK outbox_load
+)
