@@ -64,10 +64,10 @@ TEST_F(UringStoreTest, WorksAndRecovers) {
   EXPECT_GT(ledger.live(), 0u);
 }
 
-// A stray file whose name says that there are four billion segments costs a sentence, and no more.
+// A stray file whose name says that there are a hundred million segments costs a sentence, and no more.
 TEST_F(UringStoreTest, AFileThatNoLogMakesIsReported) {
   std::filesystem::create_directories(options_.directory);
-  std::ofstream(options_.directory + "/segment-ffffffff") << std::string(64 << 10, 'x');
+  std::ofstream(options_.directory + "/segment-99999999") << std::string(64 << 10, 'x');
   Ledger ledger;
   ledger.Boot();
   const auto io = NewIo();
@@ -76,7 +76,7 @@ TEST_F(UringStoreTest, AFileThatNoLogMakesIsReported) {
   while (!client.finished()) client.Step();
   EXPECT_EQ(ledger.problems(), "");
   ASSERT_EQ(client.damages.size(), 1u);
-  EXPECT_NE(client.damages[0].find("segment-ffffffff"), std::string::npos) << client.damages[0];
+  EXPECT_NE(client.damages[0].find("segment-99999999"), std::string::npos) << client.damages[0];
   EXPECT_GT(ledger.live(), 0u);
   EXPECT_LT(client.store.stats().segments, 200u);
   Close(&client);
