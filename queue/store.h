@@ -83,8 +83,8 @@ class RecordPlace {
 };
 static_assert(sizeof(RecordPlace) == 8);
 
-// Home's handle of a live message: one slab slot of a cache line, no strings. Made by the store when
-// the message is committed or recovered; freed by the store when its done entry is committed.
+// Home's handle of a live message: one cache line in a slab, no strings. Made by the store when the
+// message is committed or recovered; freed by the store when its done entry is committed.
 struct alignas(64) Message {
   // The index of no message (Store::IndexOf).
   static constexpr uint32_t kNoIndex = UINT32_MAX;

@@ -1,10 +1,10 @@
 // Talk: the newest lines of an outbound session's dialogue, kept in case its attempt fails.
 //
 // A ring of core::kTalkBytes, which is held only while something of it may be wanted: a session
-// between two messages has none. In it are commands and replies as they were, one a line behind "C: " or "S: ",
-// each cut to core::kTalkLineBytes. The driver shows it what it sends and receives, but no message:
-// of that it notes the size alone. Costs two copies of a few hundred bytes a transaction, and
-// nothing is formatted before somebody asks.
+// between two messages has none. In it are commands and replies as they were, one a line behind
+// "C: " or "S: ", each cut to core::kTalkLineBytes. The driver shows it what it sends and receives,
+// but no message: of that it notes the size alone. Costs two copies of a few hundred bytes a
+// transaction, and nothing is formatted before somebody asks.
 #ifndef OUTBOX_SMTP_TALK_H_
 #define OUTBOX_SMTP_TALK_H_
 

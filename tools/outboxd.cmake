@@ -4,6 +4,7 @@ add_library(outbox_daemon_parts STATIC descriptor_plan.cc queue_answer.cc)
 target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home)
 
 add_executable(outboxd
+  allocator.cc
   command_answer.cc
   config_file.cc
   daemon.cc

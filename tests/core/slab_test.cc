@@ -55,8 +55,8 @@ TEST(Slab, FindsOnlyWhatIsInUse) {
   EXPECT_EQ(slab.Find(index), nullptr);
 }
 
-// After a burst a slab holds little more than what is in use; indexes and addresses of those that stay
-// hold, and the others' indexes are given again.
+// After a burst a slab holds little more than what is in use; indexes and addresses of those that
+// stay hold, and the others' indexes are given again.
 TEST(Slab, GivesMemoryBack) {
   struct Big {
     explicit Big(uint32_t v) : value(v) {}

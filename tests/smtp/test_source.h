@@ -51,7 +51,9 @@ class TestSource final : public DeliverySource {
 
   NextAnswer NextTransaction(DeliveryRequest* request) override {
     CHECK(!ended);
-    if (next_ == std::min(mail_.size(), mail_max)) return quit_when_done ? NextAnswer::kNo : NextAnswer::kLater;
+    if (next_ == std::min(mail_.size(), mail_max)) {
+      return quit_when_done ? NextAnswer::kNo : NextAnswer::kLater;
+    }
     if (Late(&late_transaction_)) return NextAnswer::kLater;
     const OutgoingMail& m = mail_[next_];
     request->envelope = {m.reverse_path, views_[next_], m.size, m.eight_bit};

@@ -20,7 +20,7 @@ using RunResult = io::SimWorld::RunResult;
 TEST(RecordPlaceTest, IsWhatItWasMadeOf) {
   EXPECT_FALSE(RecordPlace().set());
   for (const uint32_t segment : {0u, 1u, core::kSegmentsPerLog - 1}) {
-    for (const uint32_t offset : {8192u, 8200u, static_cast<uint32_t>(core::kSegmentBytesMax) - 8}) {
+    for (const uint32_t offset : {8192u, 8200u, uint32_t{core::kSegmentBytesMax} - 8}) {
       for (const uint32_t length : {16u, 17u, core::kRecordBytesMax}) {
         const RecordPlace place(segment, offset, length);
         EXPECT_TRUE(place.set());

@@ -64,7 +64,7 @@ TEST_F(UringStoreTest, WorksAndRecovers) {
   EXPECT_GT(ledger.live(), 0u);
 }
 
-// A stray file whose name says that there are a hundred million segments costs a sentence, and no more.
+// A stray file whose name says that there are a hundred million segments costs a sentence.
 TEST_F(UringStoreTest, AFileThatNoLogMakesIsReported) {
   std::filesystem::create_directories(options_.directory);
   std::ofstream(options_.directory + "/segment-99999999") << std::string(64 << 10, 'x');
