@@ -160,9 +160,6 @@ inline constexpr uint32_t kAttemptTrailShown = 50;
 inline constexpr size_t kTalkBytes = 2048;
 // Octets of one line of it; the rest of a longer line is left out.
 inline constexpr size_t kTalkLineBytes = 256;
-// Rings that a shard keeps for the next sessions with something to say; the others go back to the
-// system.
-inline constexpr size_t kTalkRingsKept = 256;
 
 // --- The spool ---
 

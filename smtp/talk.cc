@@ -8,14 +8,15 @@ namespace outbox::smtp {
 static_assert(core::kTalkLineBytes <= core::kTalkBytes);
 
 void Talk::Forget() {
-  if (ring_ != nullptr) rings_->Give(std::move(ring_));
+  if (ring_ != nullptr) rings_->Give(ring_);
+  ring_ = nullptr;
   written_ = 0;
   sent_line_ = received_line_ = Line();
 }
 
 void Talk::Put(std::string_view bytes) {
-  if (ring_ == nullptr) ring_ = rings_->Take();
-  char* const ring = ring_->data();
+  if (ring_ == nullptr && (ring_ = rings_->Take()) == nullptr) return;
+  char* const ring = ring_->bytes.data();
   const size_t at = written_ % core::kTalkBytes;
   const size_t size = std::min(bytes.size(), core::kTalkBytes - at);
   std::memcpy(ring + at, bytes.data(), size);
@@ -57,7 +58,7 @@ void Talk::SentMessage(uint64_t bytes) {
 std::string Talk::Text() const {
   std::string text;
   if (ring_ == nullptr) return text;
-  const TalkRing& ring = *ring_;
+  const auto& ring = ring_->bytes;
   if (written_ <= ring.size()) {
     text.assign(ring.data(), static_cast<size_t>(written_));
   } else {

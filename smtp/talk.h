@@ -11,40 +11,28 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
-#include "core/check.h"
 #include "core/limits.h"
+#include "core/slab.h"
 
 namespace outbox::smtp {
 
-using TalkRing = std::array<char, core::kTalkBytes>;
+struct TalkRing {
+  TalkRing() {}  // not initialised
+  std::array<char, core::kTalkBytes> bytes;
+};
 
-// The rings of a shard's sessions that are used by none at the moment.
+// The rings of a shard's sessions. When all are out another session's dialogue is not kept.
 class TalkRings {
  public:
-  std::unique_ptr<TalkRing> Take() {
-    ++out_;
-    if (free_.empty()) return std::unique_ptr<TalkRing>(new TalkRing);  // not initialised
-    std::unique_ptr<TalkRing> ring = std::move(free_.back());
-    free_.pop_back();
-    return ring;
-  }
-  // REQUIRES: ring came from Take.
-  void Give(std::unique_ptr<TalkRing> ring) {
-    CHECK(ring != nullptr && out_ > 0);
-    --out_;
-    if (free_.size() < core::kTalkRingsKept) free_.push_back(std::move(ring));
-  }
-  size_t out() const { return out_; }
+  TalkRing* Take() { return rings_.New(); }
+  void Give(TalkRing* ring) { rings_.Delete(ring); }
+  size_t out() const { return rings_.in_use(); }
 
  private:
-  std::vector<std::unique_ptr<TalkRing>> free_;
-  size_t out_ = 0;
+  core::Slab<TalkRing> rings_{core::kMaxConnectionsOut};
 };
 
 class Talk {
@@ -83,7 +71,7 @@ class Talk {
   void Close(Line* line);
 
   TalkRings* const rings_;
-  std::unique_ptr<TalkRing> ring_;  // null: nothing was said
+  TalkRing* ring_ = nullptr;  // null: nothing was said
   uint64_t written_ = 0;  // octets, ever
   Line sent_line_;
   Line received_line_;
