@@ -198,6 +198,10 @@ inline constexpr uint32_t kReclaimBytesPerBatch = 256u << 10;
 inline constexpr uint32_t kSpoolEntriesPerTurn = 2048;
 // Done entries of one record.
 inline constexpr uint32_t kDoneEntriesPerRecord = 512;
+// The largest segment_size; and segments of one log, with those that are free: no more files are
+// made at the bound, as at the bound of the disk. 8 TiB of the default size.
+inline constexpr uint64_t kSegmentBytesMax = uint64_t{1} << 30;
+inline constexpr uint32_t kSegmentsPerLog = (1u << 18) - 1;
 // Live messages of one log; at the bound it takes no new mail (452).
 inline constexpr uint32_t kMessagesPerLog = 1u << 26;
 // After writes have failed again and again, and after the disk was found full: wait so long.

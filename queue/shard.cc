@@ -109,6 +109,7 @@ void Shard::SetClientContext() {
   client_context_.io = io_;
   client_context_.wheel = &wheel_;
   client_context_.blocks = &blocks_;
+  client_context_.rings = &rings_;
   client_context_.session.helo_name = hostname_;
   SetTimeouts();
 }

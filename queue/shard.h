@@ -152,6 +152,7 @@ class Shard : public DraftSink, public RoomGauge {
   DnsHostFinder finder_;
   PostOffice post_;
   smtp::BlockCache blocks_;
+  smtp::TalkRings rings_;
   smtp::ClientContext client_context_;
   SmtpLinkFactory links_;
   std::vector<std::unique_ptr<Store>> stores_;  // the first is the shard's own

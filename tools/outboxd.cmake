@@ -4,6 +4,7 @@ add_library(outbox_daemon_parts STATIC queue_answer.cc)
 target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home outbox_start)
 
 add_executable(outboxd
+  allocator.cc
   command_answer.cc
   daemon.cc
   daemon_commands.cc

@@ -218,8 +218,8 @@ Writer::Room Writer::StageAppend(AppendOp* op) {
   const RecordPlace place = AddEntry(&record, EntryType::kMessage, IdOf(op->meta), bytes,
                                      static_cast<uint32_t>(op->meta.size()));
   EndRecord(record);
-  op->scratch[0] = place.offset;
-  op->scratch[2] = place.length;
+  op->scratch[0] = place.offset();
+  op->scratch[2] = place.length();
   appends_.Remove(op);
   gather_->appends.PushBack(op);
   ++gather_->mails;
@@ -337,7 +337,7 @@ uint32_t Writer::PutGuards(char* at, const Message& message) {
     bytes += 8;
     gather_->guards.push_back({segment.number, segment.use.generation});
   };
-  add(log_->segments[message.place.segment]);
+  add(log_->segments[message.place.segment()]);
   for (const uint32_t suspect : log_->segments.suspects()) add(log_->segments[suspect]);
   // Reclaim may be moving it with the batch in flight.
   if (in_flight_) add(*flight_->segment);

@@ -114,7 +114,7 @@ void Writer::ApplyCommit(CommitOp* op, uint32_t segment) {
   uint32_t offset = static_cast<uint32_t>(op->scratch[0]);
   const auto next = [&](size_t data) {
     const RecordPlace place = {segment, offset, kEntryHeaderBytes + static_cast<uint32_t>(data)};
-    offset += Align8(place.length);
+    offset += Align8(place.length());
     return place;
   };
   for (CommitOp::NewMessage& fresh : op->messages) {
@@ -140,7 +140,6 @@ Message* Writer::ApplyNew(std::span<const char> meta, const RecordPlace& place) 
   CHECK(view.has_value());
   Message* message = log_->messages.Add(view->id());
   CHECK(message != nullptr);
-  message->accepted_wall_ns = view->accepted_wall_ns();
   message->flags = view->flags();
   message->pending = static_cast<uint16_t>(view->recipient_count());
   message->place = place;
@@ -177,7 +176,7 @@ void Writer::ApplyMove(const Move& move) {
     message->state = move.to;
     log_->segments.AddState(*message);
   }
-  log_->stats.moved_bytes += move.to.length;
+  log_->stats.moved_bytes += move.to.length();
 }
 
 void Writer::Release(CommitOp* op) {
