@@ -11,6 +11,8 @@
 
 namespace outbox::smtp {
 
+static_assert(Talk::kTransactions == ClientSession::kSlots);
+
 ClientConnection::ClientConnection(const ClientContext* context, DeliverySource* source)
     : context_(context), source_(source), session_(&context->session) {
   connect_.Bind<&ClientConnection::OnConnected>(this);
@@ -30,7 +32,7 @@ void ClientConnection::Start(const core::SocketAddress& host, const core::Socket
   timed_replies_ = 0;
   body_ = Body();
   session_ = ClientSession(&context_->session);
-  talk_ = Talk();
+  talk_.Start(context_->io->now_ns());
   host_ = host;
   has_local_ = local != nullptr;
   if (has_local_) local_ = *local;
@@ -140,7 +142,7 @@ void ClientConnection::ReleaseWindows() {
 // ----------------------------------------------------------------------
 
 void ClientConnection::OnBytes(std::span<char> bytes) {
-  talk_.Received({bytes.data(), bytes.size()});
+  talk_.Received({bytes.data(), bytes.size()}, context_->io->now_ns());
   TellEvents({bytes.data(), bytes.size()});
   Pump();
 }
@@ -174,7 +176,10 @@ void ClientConnection::OnEvent(const ClientSession::Event& event) {
       return source_->OnResult(request.cookie, event.recipient, event.result);
     case ClientSession::EventKind::kTransactionDone:
       no_transaction_ = false;
-      return source_->OnTransactionDone(request.cookie);
+      talk_.EndTransaction(static_cast<size_t>(event.transaction));
+      source_->OnTransactionDone(request.cookie);
+      talk_.Told();
+      return;
     case ClientSession::EventKind::kEnded:
       ended_ = true;
       end_ = event.end;
@@ -220,7 +225,7 @@ void ClientConnection::SendOnce() {
   part_count_ = 0;
   AskForTransaction();
   const bool more = session_.Write(&out);
-  talk_.Sent(out.written());
+  talk_.Sent(out.written(), context_->io->now_ns());
   AddPart(out.written().data(), out.written().size());
   if (body_.slot >= 0 && !more && AskForWindow()) AddBody(&out);
   if (part_count_ == 0 || !connection_.open() || ended_) {
@@ -251,7 +256,7 @@ void ClientConnection::AddBody(OutputBuffer* out) {
   window_cookie_ = request.cookie;
   window_token_ = body_.window.token;
   if (!body_.window.last) return;
-  talk_.SentMessage(request.envelope.size);
+  talk_.SentMessage(request.envelope.size, context_->io->now_ns());
   session_.BodyQueued(body_.slot);
   body_.slot = -1;
   AskForTransaction();
@@ -259,7 +264,7 @@ void ClientConnection::AddBody(OutputBuffer* out) {
   const size_t before = out->written().size();
   session_.Write(out);
   const std::string_view commands = out->written().substr(before);
-  talk_.Sent(commands);
+  talk_.Sent(commands, context_->io->now_ns());
   AddPart(commands.data(), commands.size());
 }
 
@@ -285,6 +290,7 @@ void ClientConnection::AskForTransaction() {
         if (!connection_.open()) return;  // abandoned from inside
         const int slot = session_.BeginTransaction(request.envelope);
         requests_[slot] = request;
+        talk_.BeginTransaction(static_cast<size_t>(slot));
         progress_ = true;
         TellEvents({});  // it may be decided already
         break;
