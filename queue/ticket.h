@@ -51,6 +51,7 @@ struct RecipientResult {
   uint16_t code = 0;     // the reply's three digits; 0: no reply (connection trouble)
   std::string enhanced;  // RFC 3463, "5.1.1"; empty: none was given
   std::string text;      // the reply as the peer gave it, or our sentence about the trouble
+  std::string address{};  // the recipient's, if the attempt has come so far that it is known
 };
 
 // The result of one attempt. On the common path, all recipients delivered, `failed` is empty:
