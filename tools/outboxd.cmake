@@ -1,7 +1,14 @@
 # outboxd, the daemon.
 # What the tests try without a daemon.
-add_library(outbox_daemon_parts STATIC descriptor_plan.cc queue_answer.cc)
-target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home)
+add_library(outbox_daemon_parts STATIC
+  classic_log.cc
+  descriptor_plan.cc
+  log_file.cc
+  log_tail.cc
+  queue_answer.cc
+  talk_file.cc
+)
+target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home outbox_log_lines)
 
 add_executable(outboxd
   command_answer.cc
@@ -10,10 +17,9 @@ add_executable(outboxd
   daemon_commands.cc
   daemon_reload.cc
   listener_probe.cc
-  log_file.cc
-  log_tail.cc
   machine.cc
   outboxd.cc
+  talk_answer.cc
   why_answer.cc
 )
 target_link_libraries(outboxd PRIVATE
