@@ -176,8 +176,9 @@ void ShardLog::Rerouted(const HomeTicket& ticket, const RouteChoice& route, std:
                 {.meta = &meta});
 }
 
+// All of a large queue may be meant: nothing is read for that.
 void ShardLog::Retried(const HomeTicket& ticket) {
-  stories_.Tell(ticket, {.event = "retried"}, {});
+  stories_.Tell(ticket, {.event = "retried"}, {.readable = false});
 }
 
 void ShardLog::Removed(const HomeTicket& ticket) {

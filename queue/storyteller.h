@@ -29,7 +29,7 @@ namespace outbox::queue {
 struct NameSource {
   const TicketResult* result = nullptr;  // of the attempt that has just been made
   const MetaView* meta = nullptr;        // of the message
-  bool readable = true;                  // else the message is gone, or cannot be read
+  bool readable = true;                  // else the message is gone, or not worth reading
 };
 
 // What there is to be told besides the ticket.

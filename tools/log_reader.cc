@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <utility>
@@ -147,6 +148,11 @@ std::vector<std::string> LogFilesOf(const std::string& path, int64_t since_ns) {
         name.size() > base.size() && (name[base.size()] == '.' || name[base.size()] == '-');
     if (!is_older && name != base) continue;
     const int64_t modified_ns = ModifiedNs(entry.path().string());
+    if (name.ends_with(".xz") || name.ends_with(".zst") || name.ends_with(".bz2")) {
+      std::fprintf(stderr, "outbox: %s is left out; unpack it for --log\n",
+                   entry.path().c_str());
+      continue;
+    }
     // The last line may be a moment older than the file's time, never younger.
     if (modified_ns < 0 || modified_ns < since_ns) continue;
     // The file that is written to now is the newest, whatever the clock says.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "core/time.h"
@@ -132,8 +133,9 @@ size_t PrintRecipients(const Report& report, bool json, size_t limit) {
       if (report.Wants(message, recipient)) rows.emplace_back(&message, &recipient);
     }
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
-    return a.second->time_ns < b.second->time_ns;
+  std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.second->time_ns, a.first->id, a.second->address) <
+           std::tie(b.second->time_ns, b.first->id, b.second->address);
   });
   const size_t first = rows.size() > limit ? rows.size() - limit : 0;
   TextTable table({"TIME", "ID", "STATE", "AFTER", "FAILURES", "SENDER -> RECIPIENT",

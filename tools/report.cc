@@ -104,7 +104,7 @@ void Report::AddOutcome(const LogFact& fact, RecipientReport* recipient) {
   if (recipient->destination.empty()) recipient->destination = fact.destination;
   recipient->delay_ms = fact.delay_ms;
   recipient->next_attempt = fact.next_attempt;
-  if (fact.event != "delivered" && fact.event != "removed") ++recipient->failures;
+  if (fact.event == "deferred" || fact.event == "bounced") ++recipient->failures;
 }
 
 bool Report::Wants(const MessageReport& message, const RecipientReport& recipient) const {

@@ -31,7 +31,7 @@ struct ReportFilter {
   std::string domain;  // of the recipient, lower case
   int64_t since_ns = 0;
   int64_t until_ns = INT64_MAX;
-  bool failed = false;  // what is not delivered, and has failed at least once
+  bool failed = false;  // what was put off and waits, or is given up
 };
 
 // What became of one recipient until now.
@@ -50,7 +50,9 @@ struct RecipientReport {
   bool told = false;      // its sender was told of a delay
 
   bool final() const { return state != "waiting" && state != "deferred"; }
-  bool failed() const { return state != "delivered" && state != "removed" && failures > 0; }
+  bool failed() const {
+    return state == "bounced" || state == "expired" || (state == "deferred" && failures > 0);
+  }
 };
 
 struct MessageReport {
