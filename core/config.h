@@ -106,9 +106,20 @@ struct SiteConfig {
 
 // [log]
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
+// How its lines look: one JSON object each, or as Postfix's, for programs that read those.
+enum class LogFormat : uint8_t { kJson, kClassic };
 struct LogConfig {
   std::string file;  // empty: stderr
   LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kJson;
+  std::string name = "outbox";  // of the program, in a classic line
+};
+
+// [talk]: what was said in attempts, for `outbox talk`.
+struct TalkConfig {
+  uint64_t memory = uint64_t{4} << 20;      // a shard's, for the newest attempts
+  uint64_t disk = uint64_t{64} << 20;       // for those that failed; 0: none
+  std::string directory;                    // of these; default: "talk" below the spool
 };
 
 // [limits]
@@ -139,6 +150,7 @@ struct Config {
   std::vector<RouteConfig> routes;
   std::vector<SiteConfig> sites;
   LogConfig log;
+  TalkConfig talk;
   LimitsConfig limits;
   IoConfig io;
 };

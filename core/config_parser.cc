@@ -104,9 +104,11 @@ class Parser {
     for (const TomlValue* table : reader.Tables("route", kConfigRoutes)) ReadRoute(*table);
     for (const TomlValue* table : reader.Tables("site", kConfigSites)) ReadSite(*table);
     if (const TomlValue* table = reader.Table("log")) ReadLog(*table);
+    if (const TomlValue* table = reader.Table("talk")) ReadTalk(*table);
     if (const TomlValue* table = reader.Table("limits")) ReadLimits(*table);
     if (const TomlValue* table = reader.Table("io")) ReadIo(*table);
     reader.Finish();
+    if (config_.talk.directory.empty()) config_.talk.directory = config_.spool + "/talk";
   }
 
  private:
@@ -407,6 +409,33 @@ class Parser {
         config_.log.level = static_cast<LogLevel>(level - std::begin(kLevels));
       }
     }
+    if (reader.Text("format", &text)) {
+      if (text.text == "json" || text.text == "classic") {
+        config_.log.format = text.text == "json" ? LogFormat::kJson : LogFormat::kClassic;
+      } else {
+        Expect(problems_, text, "is not a format", "\"json\" or \"classic\"");
+      }
+    }
+    if (reader.Text("name", &text)) {
+      if (!IsProgramName(text.text)) {
+        Expect(problems_, text, "is not a program's name",
+               "1 to 32 letters, digits, hyphens or underscores");
+      }
+      config_.log.name = text.text;
+    }
+    reader.Finish();
+  }
+
+  void ReadTalk(const TomlValue& table) {
+    ConfigReader reader(table, "[talk]", problems_);
+    TalkConfig& talk = config_.talk;
+    reader.Size("memory", kTalkMemoryMin, kTalkMemoryMax, &talk.memory);
+    reader.Size("disk", 0, uint64_t{1} << 50, &talk.disk);
+    if (talk.disk > 0 && talk.disk < kTalkDiskMin) {
+      problems_->Add(reader.PositionOf("disk"),
+                     "\"disk\" is too small; expected 0 or at least \"1MiB\"");
+    }
+    ReadPath(&reader, "directory", 4000, &talk.directory, problems_);
     reader.Finish();
   }
 

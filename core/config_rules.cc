@@ -39,6 +39,14 @@ bool IsHostname(std::string_view text) {
   return IsQualifiedDomainName(text) || IsAddressLiteral(text);
 }
 
+bool IsProgramName(std::string_view text) {
+  return !text.empty() && text.size() <= 32 &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_';
+         });
+}
+
 bool IsRoutePattern(std::string_view text) {
   if (text == "*") return true;
   if (text.starts_with("*.")) return IsDomainName(text.substr(2));

@@ -26,6 +26,9 @@ bool IsHostname(std::string_view text);
 // "example.net", "*.example.net", "*" or an address literal. `text` is in lower case.
 bool IsRoutePattern(std::string_view text);
 
+// What may stand for the program in a line of a log: 1 to 32 letters, digits, hyphens, underscores.
+bool IsProgramName(std::string_view text);
+
 // A relay open to strangers is abused within hours, so a network that no single organisation has is
 // refused: prefixes shorter than /8 for IPv4 and, outside of fc00::/7, than /16 for IPv6. Networks
 // within the private ranges (RFC 1918, RFC 6598, RFC 4193, loopback, link-local) are always fine.

@@ -161,6 +161,22 @@ inline constexpr uint32_t kAttemptTrailShown = 50;
 inline constexpr size_t kTalkBytes = 2048;
 // Octets of one line of it; the rest of a longer line is left out.
 inline constexpr size_t kTalkLineBytes = 256;
+// Memory of a shard for the dialogues of its newest attempts: what may be configured.
+inline constexpr uint64_t kTalkMemoryMin = uint64_t{64} << 10;
+inline constexpr uint64_t kTalkMemoryMax = uint64_t{1} << 30;
+// Disk for those of failed attempts, if any.
+inline constexpr uint64_t kTalkDiskMin = uint64_t{1} << 20;
+// Dialogues of failed attempts that wait to be written to the disk, a shard; the next ones are lost
+// and counted.
+inline constexpr size_t kTalkBufferBytes = size_t{128} << 10;
+
+// Recipients that the event log names when a message is accepted, and for each of its routes; the
+// others are named when something becomes of them.
+inline constexpr uint32_t kLogRecipients = 20;
+// Messages that a shard reads only to name recipients in the event log, at a time, and those that
+// wait for it; the next ones stay without names.
+inline constexpr uint32_t kStoryReadsMax = 8;
+inline constexpr uint32_t kStoryWaitingMax = 1024;
 
 // --- The spool ---
 

@@ -90,7 +90,8 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, mailbox_full_total, "items that had to wait for a full mailbox")                     \
   X(kCounter, wakes_total, "times that another shard was woken")                                   \
   X(kCounter, atomic_retries_total, "times that another shard changed a shared word first")        \
-  X(kCounter, log_dropped_total, "events dropped because the log could not keep up")
+  X(kCounter, log_dropped_total, "events dropped because the log could not keep up")          \
+  X(kCounter, talk_lost_total, "failed dialogues that could not be written to the disk")
 // clang-format on
 
 // One number of one shard.

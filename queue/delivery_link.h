@@ -13,6 +13,7 @@
 
 #include "core/ip_address.h"
 #include "smtp/delivery_source.h"
+#include "smtp/talk.h"
 
 namespace outbox::queue {
 
@@ -34,6 +35,9 @@ class DeliveryLink {
   virtual void Abandon(smtp::SessionEnd why) = 0;
   // The newest lines of the dialogue (smtp/talk.h); empty when nothing was said.
   virtual std::string Talk() const { return {}; }
+  // Of it, what belongs to the transaction that OnTransactionDone is about, or, in OnSessionEnd, to
+  // none. Valid during that call.
+  virtual smtp::Dialogue Dialogue() const { return {}; }
 };
 
 class LinkFactory {

@@ -123,8 +123,8 @@ bool Home::HandleDeadline(HomeTicket* ticket) {
   const bool null_sender = (ticket->message->flags & kFlagNullSender) != 0;
   if (ExpiryTime(ticket->accepted_ns, periods.retry_until_ns) <= now_ns) {
     ticket->expired = true;
-    context_.log->Expired(*ticket);
     if (null_sender) {
+      context_.log->Expired(*ticket, {});
       FinishSilently(ticket);
     } else {
       notifier_.Add(ticket, DsnAction::kFailed);
@@ -291,9 +291,9 @@ void Home::HandleAttempt(HomeTicket* ticket, const TicketResult& result) {
   for (const auto& [outcome, mask] : outcomes) {
     HomeTicket* part = Split(ticket, mask);  // the last one is the ticket itself
     if (outcome->verdict == Verdict::kBounced) {
-      HandleBounced(part, mask, *outcome, result.mailhost);
+      HandleBounced(part, mask, *outcome, result);
     } else {
-      HandleDeferred(part, mask, *outcome, result.mailhost);
+      HandleDeferred(part, mask, *outcome, result);
     }
   }
 }
@@ -333,30 +333,31 @@ void Home::SetReply(HomeTicket* ticket, const RecipientResult& result,
   ticket->reply = reply;
 }
 
-void Home::HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
-                          const std::string& mailhost) {
+void Home::HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& outcome,
+                          const TicketResult& result) {
   CHECK(ticket->mask == mask);
-  SetReply(ticket, result, mailhost);
+  SetReply(ticket, outcome, result.mailhost);
   ticket->next_attempt_ns =
       AddTime(context_.io->now_ns(),
               RetryDelay(ticket->periods->retry_ns, ticket->attempts, context_.random));
   context_.log->Deferred(
-      *ticket, context_.io->wall_ns() + (ticket->next_attempt_ns - context_.io->now_ns()));
+      *ticket, context_.io->wall_ns() + (ticket->next_attempt_ns - context_.io->now_ns()),
+      {.result = &result});
   states_.Mark(ticket->store, ticket->message);
   OfferOrWait(ticket);
 }
 
-void Home::HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
-                         const std::string& mailhost) {
+void Home::HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResult& outcome,
+                         const TicketResult& result) {
   CHECK(ticket->mask == mask);
-  SetReply(ticket, result, mailhost);
+  SetReply(ticket, outcome, result.mailhost);
   if (closing_) {
     // Too late for a notice: the recipients stay pending, and the restart tries them again.
     states_.Mark(ticket->store, ticket->message);
     return;
   }
-  context_.log->Bounced(*ticket);
   if ((ticket->message->flags & kFlagNullSender) != 0) {
+    context_.log->Bounced(*ticket, {.result = &result});
     FinishSilently(ticket);
   } else {
     notifier_.Add(ticket, DsnAction::kFailed);
@@ -371,8 +372,16 @@ void Home::FinishSilently(HomeTicket* ticket) {
   EndTicket(ticket);
 }
 
-void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) {
+// Told now, when it is on the disk: a notice that could not be committed is made again.
+void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
+                             const MetaView* meta) {
+  const NameSource names{.meta = meta, .readable = false};
   if (action == DsnAction::kFailed) {
+    if (ticket->expired) {
+      context_.log->Expired(*ticket, names);
+    } else {
+      context_.log->Bounced(*ticket, names);
+    }
     if (!gone) {
       FinishSilently(ticket);
       return;
@@ -382,7 +391,7 @@ void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) {
     return;
   }
   ticket->where = TicketPlace::kWaiting;
-  context_.log->Notified(*ticket);
+  context_.log->Notified(*ticket, names);
   if (TicketResult nothing; ticket->ordered && !SettleRemoval(ticket, &nothing)) return;
   OfferOrWait(ticket);
 }
@@ -465,8 +474,8 @@ void Home::Close() {
 }
 
 bool Home::idle(bool abandon_states) const {
-  return out_ == 0 && fetches_ == 0 && notifier_.idle() && rerouter_.idle() &&
-         (abandon_states || states_.idle());
+  return out_ == 0 && fetches_ == 0 && context_.log->idle() && notifier_.idle() &&
+         rerouter_.idle() && (abandon_states || states_.idle());
 }
 
 }  // namespace outbox::queue

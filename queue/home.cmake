@@ -32,6 +32,9 @@ outbox_library(outbox_home
     shard_reload.cc
     shelf.cc
     state_writer.cc
+    storyteller.cc
+    talk_keeper.cc
+    talk_ring.cc
     ticket_view.cc
   LINK
     outbox_core

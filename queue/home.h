@@ -174,10 +174,10 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void HandleAttempt(HomeTicket* ticket, const TicketResult& result);
   void CountDelivered(HomeTicket* ticket, uint64_t mask);
   void HandleDelivered(HomeTicket* ticket, uint64_t mask);
-  void HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
-                      const std::string& mailhost);
-  void HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
-                     const std::string& mailhost);
+  void HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& outcome,
+                      const TicketResult& result);
+  void HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResult& outcome,
+                     const TicketResult& result);
   void SetReply(HomeTicket* ticket, const RecipientResult& result, const std::string& mailhost);
   // The recipients of a ticket are final without any word to the sender.
   void FinishSilently(HomeTicket* ticket);
@@ -196,7 +196,8 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void OnShelfDeadline(Message* message) override;
 
   // NoticeOwner
-  void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) override;
+  void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
+                         const MetaView* meta) override;
   void OnNoticeEndedMessage(uint64_t id) override;
   void OnNoticeMessage(Store* store, Message* message, const MetaView& meta,
                        uint64_t about) override;

@@ -61,7 +61,8 @@ void Home::RouteTicket(HomeTicket* ticket, const MetaView& meta) {
   CHECK(ticket->where == TicketPlace::kWaiting && ticket->mask != 0);
   for (bool last = false; !last;) {
     const uint32_t first = ticket->first + static_cast<uint32_t>(std::countr_zero(ticket->mask));
-    const std::string key(context_.router->Route(meta.Recipient(first)).destination);
+    const RouteChoice choice = context_.router->Route(meta.Recipient(first));
+    const std::string key(choice.destination);
     uint64_t same = 0;
     for (uint64_t left = ticket->mask; left != 0; left &= left - 1) {
       const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(left));
@@ -75,7 +76,7 @@ void Home::RouteTicket(HomeTicket* ticket, const MetaView& meta) {
     if (part->destination->key != key) {
       DirectoryEntry* old = part->destination;
       part->destination = directory_.Acquire(key);
-      context_.log->Rerouted(*part, old->key);
+      context_.log->Rerouted(*part, choice, old->key, meta);
       directory_.Release(old);
     }
     OfferOrWait(part);

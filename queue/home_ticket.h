@@ -28,7 +28,6 @@ struct HomeTicket : Ticket {
   HomeTicket* sibling = nullptr;  // the message's next ticket; Message::home is the first
   const PeriodSet* periods = nullptr;
   LastReply* reply = nullptr;  // of the last failed attempt; null: none
-  int64_t accepted_ns = 0;     // steady time of acceptance, derived once
   int64_t since_ns = 0;        // steady time at which it began to be where it is
   core::ListLink notice_link;  // Notice::tickets
   TicketPlace where = TicketPlace::kWaiting;

@@ -245,7 +245,6 @@ void Notifier::OnCommitted(Notice* notice, const core::Status& status) {
   // After a success that ended it the message is gone.
   const bool gone = status.ok() && notice->ends_message;
   if (!gone) states_->Unlock(notice->store, notice->message);
-  if (notice->window) notice->store->Return(std::exchange(notice->window, Window()));
   if (!status.ok()) {
     for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
          ticket = notice->tickets.Next(ticket)) {
@@ -282,6 +281,8 @@ void Notifier::End(Notice* notice) {
   const auto found = notices_.find(notice->message);
   CHECK(found != notices_.end() && found->second == notice);
   std::unique_ptr<Notice> ended(notice);
+  std::optional<MetaView> meta;
+  if (notice->window) meta = MetaView::Parse(notice->window.bytes());
   if (notice->behind != nullptr) {
     found->second = notice->behind.release();
     if (closing_) {
@@ -293,8 +294,10 @@ void Notifier::End(Notice* notice) {
     notices_.erase(found);
   }
   while (HomeTicket* ticket = notice->tickets.PopFront()) {
-    owner_->OnNoticeCommitted(ticket, notice->action, notice->ends_message);
+    owner_->OnNoticeCommitted(ticket, notice->action, notice->ends_message,
+                              meta.has_value() ? &*meta : nullptr);
   }
+  if (notice->window) notice->store->Return(std::exchange(notice->window, Window()));
   if (notice->ends_message) owner_->OnNoticeEndedMessage(notice->id);
 }
 

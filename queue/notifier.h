@@ -38,7 +38,9 @@ class NoticeOwner {
   // The notice about this ticket is durable. kFailed: its recipients are final, the state is
   // written; kDelayed: it is marked as notified and may go on. `gone`: the record also ended the
   // message, whose last tickets these are: the store has freed it, OnNoticeEndedMessage follows.
-  virtual void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) = 0;
+  // `meta`: the message's; null: it could not be read.
+  virtual void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
+                                 const MetaView* meta) = 0;
   virtual void OnNoticeEndedMessage(uint64_t id) = 0;
   // The DSN about the message `about` is a message of ours now.
   virtual void OnNoticeMessage(Store* store, Message* message, const MetaView& meta,

@@ -66,7 +66,8 @@ Shard::Shard(const ShardSetup& setup)
       random_(setup.io->RandomU64()),
       wheel_(setup.io->now_ns(), core::kMaxTimersPerShard),
       events_(setup.config.config->log.level),
-      log_(setup.io, setup.metrics, &events_),
+      talks_(setup.io, setup.metrics, setup.config.config->talk.memory, setup.write_talks),
+      log_(setup.io, setup.metrics, &events_, &talks_),
       resolver_(setup.io, &wheel_,
                 ResolverOptionsOf(*setup.config.config, setup.own_addresses)),
       finder_(&resolver_),
@@ -83,6 +84,7 @@ Shard::Shard(const ShardSetup& setup)
   home.router = setup_.config.router.get();
   home.hostname = config.hostname;
   home_ = std::make_unique<Home>(home);
+  log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);
   SetClientContext();
   OwnerContext owner;
   owner.io = io_;
@@ -301,7 +303,8 @@ void Shard::Measure() {
   metrics.mailbox_full_total.Set(static_cast<int64_t>(post_.counters().full));
   metrics.atomic_retries_total.Set(static_cast<int64_t>(contention_retries));
   metrics.wakes_total.Set(static_cast<int64_t>(post_.counters().wakes));
-  metrics.log_dropped_total.Set(static_cast<int64_t>(events_.dropped_total()));
+  metrics.log_dropped_total.Set(static_cast<int64_t>(events_.dropped_total()) +
+                                events_refused_);
   if (setup_.measure) over_memory_ = setup_.measure(&metrics);
 }
 
@@ -309,6 +312,7 @@ void Shard::Measure() {
 // ----------------------------------------------------------------------------------------
 
 void Shard::FlushEvents() {
+  talks_.Flush(/*all=*/measured_ || step_ != Step::kRunning);
   if (events_op_.in_flight || events_.waiting_bytes() == 0) return;
   if (events_due_ns_ == 0) events_due_ns_ = io_->now_ns() + kEventsWaitNs;
   const bool wait = io_->now_ns() < events_due_ns_ && events_.waiting_bytes() < kEventsWaitBytes;
@@ -323,7 +327,10 @@ void Shard::FlushEvents() {
   io_->RunOnHelper(&events_op_, [this] { return setup_.write_events(events_taken_) ? 0 : -1; });
 }
 
-void Shard::OnEventsWritten(const io::OpResult&) {
+void Shard::OnEventsWritten(const io::OpResult& result) {
+  if (result.result < 0) {
+    events_refused_ += std::count(events_taken_.begin(), events_taken_.end(), '\n');
+  }
   events_taken_ = {};
   events_.Release();
 }
@@ -392,9 +399,9 @@ void Shard::AdvanceStop() {
   }
   if (stores_open_ > 0) return;
   // The last events go out before the loop ends.
-  if (events_op_.in_flight) return;
+  if (events_op_.in_flight || talks_.busy()) return;
   FlushEvents();
-  if (!events_op_.in_flight) step_ = Step::kStopped;
+  if (!events_op_.in_flight && !talks_.busy()) step_ = Step::kStopped;
 }
 
 }  // namespace outbox::queue

@@ -17,6 +17,7 @@ class SmtpLink : public DeliveryLink {
   void Quit() override { connection_.Quit(); }
   void Abandon(smtp::SessionEnd why) override { connection_.Abandon(why); }
   std::string Talk() const override { return connection_.talk().Text(); }
+  smtp::Dialogue Dialogue() const override { return connection_.talk().Since(); }
 
  private:
   smtp::ClientConnection connection_;

@@ -11,6 +11,8 @@
 
 namespace outbox::smtp {
 
+static_assert(Talk::kTransactions == ClientSession::kSlots);
+
 ClientConnection::ClientConnection(const ClientContext* context, DeliverySource* source)
     : context_(context), source_(source), talk_(context->rings), session_(&context->session) {
   connect_.Bind<&ClientConnection::OnConnected>(this);
@@ -31,7 +33,7 @@ void ClientConnection::Start(const core::SocketAddress& host, const core::Socket
   body_ = Body();
   session_ = ClientSession(&context_->session);
   served_ = false;
-  talk_.Forget();
+  talk_.Start(context_->io->now_ns());
   host_ = host;
   has_local_ = local != nullptr;
   if (has_local_) local_ = *local;
@@ -141,7 +143,7 @@ void ClientConnection::ReleaseWindows() {
 // ----------------------------------------------------------------------
 
 void ClientConnection::OnBytes(std::span<char> bytes) {
-  talk_.Received({bytes.data(), bytes.size()});
+  talk_.Received({bytes.data(), bytes.size()}, context_->io->now_ns());
   TellEvents({bytes.data(), bytes.size()});
   Pump();
 }
@@ -176,7 +178,10 @@ void ClientConnection::OnEvent(const ClientSession::Event& event) {
     case ClientSession::EventKind::kTransactionDone:
       no_transaction_ = false;
       served_ = true;
-      return source_->OnTransactionDone(request.cookie);
+      talk_.EndTransaction(static_cast<size_t>(event.transaction));
+      source_->OnTransactionDone(request.cookie);
+      talk_.Told();
+      return;
     case ClientSession::EventKind::kEnded:
       ended_ = true;
       end_ = event.end;
@@ -222,7 +227,7 @@ void ClientConnection::SendOnce() {
   part_count_ = 0;
   AskForTransaction();
   const bool more = session_.Write(&out);
-  talk_.Sent(out.written());
+  talk_.Sent(out.written(), context_->io->now_ns());
   AddPart(out.written().data(), out.written().size());
   if (body_.slot >= 0 && !more && AskForWindow()) AddBody(&out);
   if (part_count_ == 0 || !connection_.open() || ended_) {
@@ -253,7 +258,7 @@ void ClientConnection::AddBody(OutputBuffer* out) {
   window_cookie_ = request.cookie;
   window_token_ = body_.window.token;
   if (!body_.window.last) return;
-  talk_.SentMessage(request.envelope.size);
+  talk_.SentMessage(request.envelope.size, context_->io->now_ns());
   session_.BodyQueued(body_.slot);
   body_.slot = -1;
   AskForTransaction();
@@ -261,7 +266,7 @@ void ClientConnection::AddBody(OutputBuffer* out) {
   const size_t before = out->written().size();
   session_.Write(out);
   const std::string_view commands = out->written().substr(before);
-  talk_.Sent(commands);
+  talk_.Sent(commands, context_->io->now_ns());
   AddPart(commands.data(), commands.size());
 }
 
@@ -287,6 +292,7 @@ void ClientConnection::AskForTransaction() {
         if (!connection_.open()) return;  // abandoned from inside
         const int slot = session_.BeginTransaction(request.envelope);
         requests_[slot] = request;
+        talk_.BeginTransaction(static_cast<size_t>(slot));
         progress_ = true;
         TellEvents({});  // it may be decided already
         break;

@@ -77,6 +77,9 @@ std::vector<std::string> NeedsRestart(const core::Config& running, const LoadedC
       {storage.hot_memory != next.storage.hot_memory, "storage", "hot_memory"},
       {storage.direct != next.storage.direct, "storage", "direct"},
       {running.limits.connections_out != next.limits.connections_out, "limits", "connections_out"},
+      {running.talk.memory != next.talk.memory, "talk", "memory"},
+      {running.talk.disk != next.talk.disk, "talk", "disk"},
+      {running.talk.directory != next.talk.directory, "talk", "directory"},
       {running.io.disable != next.io.disable, "io", "disable"},
   };
   std::vector<std::string> errors;

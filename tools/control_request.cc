@@ -21,6 +21,7 @@ enum Members : uint32_t {
   kFilter = 2,  // state, domain, sender, recipient, mailhost, older_than, younger_than
   kAll = 4,
   kDomain = 8,
+  kTalk = 16,  // host, reply, since, until, failed, limit
 };
 
 struct CommandInfo {
@@ -37,12 +38,15 @@ constexpr CommandInfo kCommands[] = {
     {"remove", ControlCommand::kRemove, kId | kFilter | kAll},
     {"reload", ControlCommand::kReload, kNothing},
     {"log", ControlCommand::kLog, kId | kDomain},
+    {"talk", ControlCommand::kTalk, kId | kDomain | kTalk},
+    {"report", ControlCommand::kReport, kNothing},
     {"stop", ControlCommand::kStop, kNothing},
 };
 
 // A pattern or a word longer than this is no address.
 constexpr size_t kTextBytes = 1024;
 constexpr double kSecondsMax = 100.0 * 365 * 86400;
+constexpr double kUnixSecondsMax = 4102444800;  // the year 2100
 
 core::Status Bad(std::string what) {
   return core::Status(core::StatusCode::kInvalidArgument, std::move(what));
@@ -90,7 +94,41 @@ class Parser {
       if (member == "older_than") return ReadSeconds(member, value, &out->filter.age_min_ns);
       if (member == "younger_than") return ReadSeconds(member, value, &out->filter.age_max_ns);
     }
+    if (Takes(kTalk)) {
+      const std::optional<core::Status> status = ReadTalk(member, value, &out->talk);
+      if (status.has_value()) return *status;
+    }
     return Bad("unknown member \"" + member.substr(0, 64) + "\"");
+  }
+
+  // Nothing: it is no member of `talk`.
+  static std::optional<core::Status> ReadTalk(const std::string& member, const json& value,
+                                              TalkFilter* talk) {
+    if (member == "host" || member == "reply") {
+      const std::string* const text = TextOf(value);
+      if (text == nullptr) return Expected(member, "a text of 1 to 1024 bytes");
+      (member == "host" ? talk->host : talk->reply) = core::ToLower(*text);
+      return core::OkStatus();
+    }
+    if (member == "since" || member == "until") {
+      if (!value.is_number() || value.get<double>() < 0 || value.get<double>() > kUnixSecondsMax) {
+        return Expected(member, "Unix time, seconds");
+      }
+      const int64_t ms = static_cast<int64_t>(value.get<double>() * 1000);
+      (member == "since" ? talk->since_ms : talk->until_ms) = ms;
+      return core::OkStatus();
+    }
+    if (member == "failed") {
+      talk->failed = value == true;
+      return talk->failed ? core::OkStatus() : Expected(member, "true");
+    }
+    if (member != "limit") return std::nullopt;
+    if (!value.is_number_unsigned() || value.get<uint64_t>() < 1 ||
+        value.get<uint64_t>() > kTalksMax) {
+      return Expected(member, "a number from 1 to 10000");
+    }
+    talk->limit = value.get<uint32_t>();
+    return core::OkStatus();
   }
 
   core::Status ReadId(const json& value, queue::QueueFilter* filter) {
@@ -191,6 +229,8 @@ core::Result<ControlRequest> ParseControlRequest(const json& request) {
   out.command = info->command;
   const core::Status status = Parser(info->members).Read(request, &out);
   if (!status.ok()) return status;
+  if (out.filter.id != 0) out.talk.id = queue::FormatMessageId(out.filter.id);
+  out.talk.domain = out.domain;
   return out;
 }
 

@@ -11,6 +11,7 @@
 
 #include "core/status.h"
 #include "queue/queue_filter.h"
+#include "tools/talk_record.h"
 
 namespace outbox::tools {
 
@@ -22,6 +23,8 @@ enum class ControlCommand : uint8_t {
   kRemove,
   kReload,
   kLog,
+  kTalk,
+  kReport,
   kStop,
 };
 
@@ -29,6 +32,7 @@ struct ControlRequest {
   ControlCommand command = ControlCommand::kStats;
   queue::QueueFilter filter;  // queue, retry, remove; why: its id
   std::string domain;         // why, log; lower case
+  TalkFilter talk;            // talk
 };
 
 // `request` is an object with a string "command" (the server has seen to that).

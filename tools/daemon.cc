@@ -61,12 +61,19 @@ Daemon::Daemon(std::string config_file, std::shared_ptr<const core::Config> conf
       config_(std::move(config)),
       shards_(config_->shards == 0 ? UsableCores() : config_->shards),
       log_(config_->log.file),
+      talk_file_(config_->talk.directory, config_->talk.disk),
       memory_limit_(config_->limits.memory) {}
 
 // --- Start
 // -----------------------------------------------------------------------------------------
 
+std::shared_ptr<const ClassicLog> Daemon::LogForm() const {
+  if (config_->log.format == core::LogFormat::kJson) return nullptr;
+  return std::make_shared<const ClassicLog>(config_->hostname, config_->log.name, ::getpid());
+}
+
 core::Status Daemon::Prepare() {
+  log_.SetForm(LogForm());
   if (core::Status status = log_.Open(); !status.ok()) return status;
   std::error_code error;
   std::filesystem::create_directories(config_->spool, error);
@@ -165,6 +172,9 @@ core::Status Daemon::MakeShards() {
     }
     if (config_->storage.max_size > 0) setup.max_log_bytes = config_->storage.max_size / shards_;
     setup.write_events = [this](std::string_view lines) { return log_.Write(lines); };
+    if (config_->talk.disk > 0) {
+      setup.write_talks = [this](std::string_view lines) { return talk_file_.Write(lines); };
+    }
     Seat* seat = seats_[i].get();
     setup.measure = [this, seat](core::ShardMetrics* metrics) {
       return MeasureShard(seat, metrics);

@@ -1,4 +1,5 @@
 // The daemon's answers to the control socket.
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -7,6 +8,7 @@
 #include "tools/daemon.h"
 #include "tools/daemon_seat.h"
 #include "tools/queue_answer.h"
+#include "tools/talk_answer.h"
 #include "tools/why_answer.h"
 
 namespace outbox::tools {
@@ -89,6 +91,20 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       log_tail_.Follow(filter, reply);
       return;
     }
+    case ControlCommand::kReport: {  // the client reads the log itself
+      std::error_code error;
+      std::string file = config_->log.file;
+      if (!file.empty()) file = std::filesystem::absolute(file, error).string();
+      reply->Finish({{"log_file", file},
+                     {"log_format",
+                      config_->log.format == core::LogFormat::kClassic ? "classic" : "json"},
+                     {"end", true}});
+      return;
+    }
+    case ControlCommand::kTalk:
+      std::make_shared<TalkAnswer>(control_.get(), reply, request.talk)
+          ->Start(Shards(), talk_file_.paths());
+      return;
     case ControlCommand::kStop:
       reply->Finish({{"stopping", true}});
       BeginStop("outbox stop");

@@ -1,14 +1,18 @@
 // outbox: the operator's command. Speaks to a running outboxd through its control socket.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <string>
 #include <vector>
 
+#include "core/domain_name.h"
 #include "core/duration.h"
 #include "core/time.h"
 #include "tools/control_client.h"
 #include "tools/doctor/doctor_command.h"
+#include "tools/moment.h"
 #include "tools/outbox_commands.h"
 
 namespace outbox::tools {
@@ -33,7 +37,26 @@ struct Arguments {
   std::string older_than;
   std::string younger_than;
   DoctorArguments doctor;
+  // talk
+  std::string host;
+  std::string since;
+  std::string until;
+  std::string reply;
+  bool failed = false;
+  uint32_t limit = 0;  // the command's own
+  // report
+  bool domains = false;
+  std::vector<std::string> logs;
 };
+
+constexpr uint32_t kTalksShown = 20;
+constexpr uint32_t kReportRows = 100;
+
+int64_t WallNow() {
+  std::timespec now = {};
+  std::timespec_get(&now, TIME_UTC);
+  return now.tv_sec * core::kNsPerSecond + now.tv_nsec;
+}
 
 // A message's id has no dot, a domain has one or is a literal; "localhost" is no id either.
 bool IsId(const std::string& text) {
@@ -61,8 +84,42 @@ nlohmann::json Filter(const Arguments& arguments) {
   return filter;
 }
 
+// The members of a request that say which dialogues are meant.
+nlohmann::json TalkTarget(const Arguments& arguments) {
+  nlohmann::json filter = {{"limit", arguments.limit == 0 ? kTalksShown : arguments.limit}};
+  if (!arguments.target.empty()) filter["id"] = arguments.target;
+  if (!arguments.domain.empty()) filter["domain"] = arguments.domain;
+  if (!arguments.host.empty()) filter["host"] = arguments.host;
+  if (!arguments.reply.empty()) filter["reply"] = arguments.reply;
+  if (arguments.failed) filter["failed"] = true;
+  for (const auto& [name, text] :
+       {std::pair("since", &arguments.since), std::pair("until", &arguments.until)}) {
+    if (text->empty()) continue;
+    const core::Result<int64_t> moment = ParseMoment(*text, WallNow());
+    if (moment.ok()) filter[name] = static_cast<double>(*moment) / 1e9;
+  }
+  return filter;
+}
+
 nlohmann::json WhyTarget(const Arguments& arguments) {
   return {{IsId(arguments.target) ? "id" : "domain", arguments.target}};
+}
+
+ReportRequest ReportTarget(const Arguments& arguments) {
+  ReportRequest request;
+  request.files = arguments.logs;
+  request.id = arguments.target;
+  std::transform(request.id.begin(), request.id.end(), request.id.begin(), [](char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  });
+  request.domain = core::ToLower(arguments.domain);
+  request.failed = arguments.failed;
+  request.by_domain = arguments.domains;
+  request.json = arguments.json;
+  request.limit = arguments.limit == 0 ? kReportRows : arguments.limit;
+  if (!arguments.since.empty()) request.since_ns = *ParseMoment(arguments.since, WallNow());
+  if (!arguments.until.empty()) request.until_ns = *ParseMoment(arguments.until, WallNow());
+  return request;
 }
 
 int Report(const core::Status& status) {
@@ -73,6 +130,10 @@ int Report(const core::Status& status) {
 }
 
 int Run(const CLI::App& app, const Arguments& arguments) {
+  ReportRequest report = ReportTarget(arguments);
+  const bool is_report = app.got_subcommand("report");
+  // The log can be read without the daemon.
+  if (is_report && !report.files.empty()) return Report(ReportCommand(report));
   ControlClient client;
   const core::Status connected = client.Connect(arguments.control);
   if (!connected.ok()) {
@@ -80,6 +141,12 @@ int Run(const CLI::App& app, const Arguments& arguments) {
     return kExitUnreachable;
   }
   const bool json = arguments.json;
+  if (is_report) {
+    const core::Result<std::vector<std::string>> files = LogFiles(&client, report.since_ns);
+    if (!files.ok()) return Report(files.status());
+    report.files = *files;
+    return Report(ReportCommand(report));
+  }
   if (app.got_subcommand("stats")) return Report(StatsCommand(&client, json));
   if (app.got_subcommand("queue")) return Report(QueueCommand(&client, Filter(arguments), json));
   if (app.got_subcommand("why")) return Report(WhyCommand(&client, WhyTarget(arguments), json));
@@ -89,6 +156,9 @@ int Run(const CLI::App& app, const Arguments& arguments) {
     }
   }
   if (app.got_subcommand("log")) return Report(LogCommand(&client, Filter(arguments), json));
+  if (app.got_subcommand("talk")) {
+    return Report(TalkCommand(&client, TalkTarget(arguments), json));
+  }
   if (app.got_subcommand("reload")) return Report(ReloadCommand(&client, json));
   return Report(StopCommand(&client, arguments.wait_seconds));
 }
@@ -96,6 +166,11 @@ int Run(const CLI::App& app, const Arguments& arguments) {
 std::string CheckDuration(const std::string& text) {
   const core::Result<int64_t> ns = core::ParseDuration(text);
   return ns.ok() ? std::string() : ns.status().message();
+}
+
+std::string CheckMoment(const std::string& text) {
+  const core::Result<int64_t> moment = ParseMoment(text, WallNow());
+  return moment.ok() ? std::string() : moment.status().message();
 }
 
 CLI::App* AddCommand(CLI::App* app, Arguments* arguments, const char* name, const char* help) {
@@ -119,6 +194,46 @@ void AddFilter(CLI::App* command, Arguments* arguments) {
       ->check(CheckDuration);
 }
 
+void AddPeriod(CLI::App* command, Arguments* arguments) {
+  command
+      ->add_option("--since", arguments->since,
+                   "not before: so long ago (30m, 2h, 1d), or \"2026-11-22 20:15\"")
+      ->check(CheckMoment);
+  command->add_option("--until", arguments->until, "not after; likewise")->check(CheckMoment);
+}
+
+void AddTalk(CLI::App* app, Arguments* arguments) {
+  CLI::App* const talk =
+      AddCommand(app, arguments, "talk", "what was said to mail hosts, and by them");
+  talk->add_option("ID", arguments->target, "about one message");
+  talk->add_option("--domain", arguments->domain, "about recipients of this domain");
+  talk->add_option("--host", arguments->host, "with a mail host whose name or address has this");
+  talk->add_option("--reply", arguments->reply, "in which the host said this");
+  talk->add_flag("--failed", arguments->failed, "of attempts that failed");
+  AddPeriod(talk, arguments);
+  talk->add_option("--limit", arguments->limit, "so many, the newest (20)")
+      ->check(CLI::Range(1, 10'000));
+}
+
+void AddReport(CLI::App* app, Arguments* arguments) {
+  CLI::App* const report =
+      AddCommand(app, arguments, "report", "what became of recent mail, from the event log");
+  report->add_option("ID", arguments->target, "of one message, with its story")
+      ->check([](const std::string& text) {
+        return IsId(text) ? std::string() : "expected a message id of 13 characters";
+      });
+  report->add_flag("--domains", arguments->domains, "a line a domain instead of a recipient");
+  report->add_option("--domain", arguments->domain, "recipients of this domain");
+  report->add_flag("--failed", arguments->failed, "what has failed, and is not delivered");
+  AddPeriod(report, arguments);
+  report->add_option("--limit", arguments->limit, "so many recipients, the newest (100)")
+      ->check(CLI::Range(1, 10'000'000));
+  report
+      ->add_option("--log", arguments->logs,
+                   "a file of the log, or -, instead of the daemon's; several, the oldest first")
+      ->allow_extra_args(false);
+}
+
 void AddCommands(CLI::App* app, Arguments* arguments) {
   AddCommand(app, arguments, "stats", "counters and gauges");
   CLI::App* const queue = AddCommand(app, arguments, "queue", "the queued recipients");
@@ -140,6 +255,8 @@ void AddCommands(CLI::App* app, Arguments* arguments) {
   log->add_option("--id", arguments->target, "of one message");
   log->add_option("--domain", arguments->domain, "about recipients of this domain");
   AddDoctor(app, &arguments->doctor);
+  AddTalk(app, arguments);
+  AddReport(app, arguments);
   AddCommand(app, arguments, "reload", "read the configuration file again: all of it or nothing");
   CLI::App* const stop = app->add_subcommand("stop", "stop the daemon cleanly");
   stop->add_option("--wait", arguments->wait_seconds, "seconds to wait for its end; 0: do not wait")

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "core/status.h"
 #include "tools/control_client.h"
@@ -28,6 +29,26 @@ core::Status ActCommand(ControlClient* client, const char* command, const nlohma
                         bool json);
 // Prints events as they happen, of `filter` ("id", "domain"), until the daemon ends.
 core::Status LogCommand(ControlClient* client, const nlohmann::json& filter, bool json);
+// Prints the dialogues of recent attempts that `filter` (members of the protocol's request) leaves.
+// kNotFound with an empty message: there were none, which was said.
+core::Status TalkCommand(ControlClient* client, const nlohmann::json& filter, bool json);
+// What `outbox report` is to be about.
+struct ReportRequest {
+  std::vector<std::string> files;  // the event log, the oldest first; "-": standard input
+  std::string id;                  // in capital letters
+  std::string domain;              // lower case
+  int64_t since_ns = 0;
+  int64_t until_ns = INT64_MAX;
+  bool failed = false;
+  bool by_domain = false;
+  bool json = false;
+  size_t limit = 0;
+};
+// Prints what the event log tells of recent mail. kNotFound with an empty message: nothing of that,
+// which was said.
+core::Status ReportCommand(const ReportRequest& request);
+// The files of the daemon's event log, with those of before its rotations, as far as they matter.
+core::Result<std::vector<std::string>> LogFiles(ControlClient* client, int64_t since_ns);
 // Asks the daemon to read its configuration again. kIoError: what is wrong with it.
 core::Status ReloadCommand(ControlClient* client, bool json);
 // Asks the daemon to stop and, with `wait_seconds` > 0, waits until it has.
@@ -38,9 +59,18 @@ inline long long Count(const nlohmann::json& answer, const char* name) {
   return answer.value(name, 0LL);
 }
 
+// Without control characters: a terminal must not obey a peer.
+inline std::string Harmless(std::string text) {
+  for (char& c : text) {
+    if ((c >= 0 && c < ' ') || c == 0x7f) c = ' ';
+  }
+  return text;
+}
+
 // What the commands print, apart from any socket. `now`: Unix time.
 std::string FormatStats(const nlohmann::json& stats);
 std::string FormatEvent(const nlohmann::json& event);
+std::string FormatTalk(const nlohmann::json& talk);
 std::string FormatWhy(const nlohmann::json& why, int64_t now);
 std::string FormatDuration(double seconds);
 

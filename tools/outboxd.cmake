@@ -1,7 +1,13 @@
 # outboxd, the daemon.
 # What the tests try without a daemon.
-add_library(outbox_daemon_parts STATIC queue_answer.cc)
-target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home outbox_start)
+add_library(outbox_daemon_parts STATIC
+  classic_log.cc
+  log_file.cc
+  log_tail.cc
+  queue_answer.cc
+  talk_file.cc
+)
+target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home outbox_log_lines outbox_start)
 
 add_executable(outboxd
   allocator.cc
@@ -9,9 +15,8 @@ add_executable(outboxd
   daemon.cc
   daemon_commands.cc
   daemon_reload.cc
-  log_file.cc
-  log_tail.cc
   outboxd.cc
+  talk_answer.cc
   why_answer.cc
 )
 target_link_libraries(outboxd PRIVATE

@@ -71,7 +71,8 @@ TEST(ControlRequest, WhyIsAboutOneThing) {
 
 TEST(ControlRequest, Mistakes) {
   EXPECT_EQ(Bad({{"command", "purge"}}),
-            "unknown command \"purge\"; known are stats queue why retry remove reload log stop");
+            "unknown command \"purge\"; known are stats queue why retry remove reload log talk "
+            "report stop");
   EXPECT_EQ(Bad({{"command", "stats"}, {"id", "1K0WCJNDQSZ00"}}), "unknown member \"id\"");
   EXPECT_EQ(Bad({{"command", "queue"}, {"state", "lost"}}),
             "\"state\": expected one of unrouted resolving ready sending deferred delayed held");

@@ -5,6 +5,7 @@ outbox_test(home_tables_test
   FILES
     home/added_headers_test.cc
     home/attempt_trail_test.cc
+    home/talk_ring_test.cc
     home/message_id_test.cc
     home/queue_filter_test.cc
     home/recipient_state_test.cc

@@ -47,7 +47,9 @@ outbox_test(scenario_test
     scenario/the_dns_changes_its_answer_test.cc
     scenario/the_dns_fails_for_a_while_test.cc
     scenario/the_domain_takes_no_mail_test.cc
+    scenario/the_log_names_every_recipient_test.cc
     scenario/too_many_recipients_for_the_host_test.cc
+    scenario/what_was_said_is_kept_test.cc
   LINK outbox_home simulation_harness outbox_sim_names
   LABEL scenario
 )

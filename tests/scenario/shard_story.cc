@@ -188,6 +188,11 @@ void ShardStory::Start() {
       ++event_writes_;
       return true;
     };
+    setup.write_talks = [this](std::string_view lines) {
+      if (talks_refused_) return false;
+      talks_.append(lines);
+      return true;
+    };
     life_->shards.push_back(std::make_unique<Shard>(setup));
     life_->ios[i]->set_run_once([shard = life_->shards[i].get()] { shard->RunOnce(); });
   }
