@@ -189,7 +189,7 @@ class Parser {
   void ReadStorage(const TomlValue& table) {
     ConfigReader reader(table, "[storage]", problems_);
     StorageConfig& storage = config_.storage;
-    if (reader.Size("segment_size", uint64_t{1} << 20, uint64_t{1} << 30, &storage.segment_size) &&
+    if (reader.Size("segment_size", uint64_t{1} << 20, kSegmentBytesMax, &storage.segment_size) &&
         storage.segment_size % 4096 != 0) {
       problems_->Add(reader.PositionOf("segment_size"), "\"segment_size\" is " +
                                                             FormatByteSize(storage.segment_size) +

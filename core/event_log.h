@@ -91,6 +91,8 @@ class EventLog {
   // Take that returned something.
   std::string_view Take();
   void Release();
+  // Of the lines that Take would return.
+  size_t waiting_bytes() const { return filled_; }
 
   uint64_t dropped_total() const { return dropped_total_; }
 

@@ -175,6 +175,10 @@ inline constexpr uint32_t kExtentBytesMax = 256u << 10;
 // Big bodies that arrive at the same time into one log; a further one is refused with 452. They
 // share StoreOptions::stream_buffers and take turns.
 inline constexpr uint32_t kStreamsPerLog = 1024;
+// A commit of new mail waits so long at most for more to go with it, and not at all when it has so
+// many messages.
+inline constexpr int64_t kGatherNsMax = 100'000;
+inline constexpr uint32_t kGatherMails = 16;
 // What has been written of them stays in memory so long, to be sent from there, although the next
 // ones wait for a buffer; and one that is filled for longer than that is a slow client's.
 inline constexpr uint32_t kStreamKeepMs = 50;
@@ -194,6 +198,10 @@ inline constexpr uint32_t kReclaimBytesPerBatch = 256u << 10;
 inline constexpr uint32_t kSpoolEntriesPerTurn = 2048;
 // Done entries of one record.
 inline constexpr uint32_t kDoneEntriesPerRecord = 512;
+// The largest segment_size; and segments of one log, with those that are free: no more files are
+// made at the bound, as at the bound of the disk. 8 TiB of the default size.
+inline constexpr uint64_t kSegmentBytesMax = uint64_t{1} << 30;
+inline constexpr uint32_t kSegmentsPerLog = (1u << 18) - 1;
 // Live messages of one log; at the bound it takes no new mail (452).
 inline constexpr uint32_t kMessagesPerLog = 1u << 26;
 // After writes have failed again and again, and after the disk was found full: wait so long.
@@ -235,6 +243,9 @@ inline constexpr uint32_t kDnsAliasesMax = 8;
 inline constexpr size_t kDnsMxRecordsMax = 64;
 inline constexpr size_t kDnsHostsMax = 32;
 inline constexpr size_t kDnsAddressesMax = 32;
+// Names of one address (PTR), and texts (TXT) of one name.
+inline constexpr size_t kDnsNamesMax = 64;
+inline constexpr size_t kDnsTextsMax = 256;
 // Answers that a shard's cache holds; the one that was not asked for the longest makes room.
 inline constexpr uint32_t kDnsCacheEntries = 16'384;
 // No answer is kept for longer than this: one with records; one that says that there are none.

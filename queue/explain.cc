@@ -38,7 +38,7 @@ void MessageExplainer::Visit(Message* message, const MetaView* meta, const WalkP
     RecipientFacts facts;
     facts.destination = ticket->destination->key;
     facts.place = ticket->where;
-    facts.accepted_wall_ns = message->accepted_wall_ns;
+    facts.accepted_wall_ns = meta->accepted_wall_ns();
     facts.since_wall_ns = wall(ticket->since_ns);
     const PeriodSet& periods = *ticket->periods;
     facts.notify_wall_ns = wall(NotifyTime(ticket->accepted_ns, periods.notify_after_ns,

@@ -164,7 +164,7 @@ void Home::OnReturn(Ticket* returned) {
 void Home::SetWindow(DirectoryEntry* entry, const TicketResult& result) {
   if (result.reason != ReturnReason::kAttempted) return;
   // Whatever it says, a destination that talks can be asked more.
-  entry->window = result.unreachable ? DirectoryEntry::kNarrowWindow
+  entry->window = result.unreachable ? DirectoryEntry::kShutWindow
                                      : std::min(2 * entry->window, DirectoryEntry::kWidestWindow);
 }
 
@@ -328,7 +328,7 @@ void Home::HandleDelivered(HomeTicket* ticket, uint64_t mask) {
 
 void Home::SetReply(HomeTicket* ticket, const RecipientResult& result,
                     const std::string& mailhost) {
-  LastReply* reply = replies_.Acquire(result.code, result.enhanced, result.text, mailhost);
+  LastReply* reply = replies_.Acquire({result.code, result.enhanced, result.text, mailhost});
   replies_.Release(ticket->reply);
   ticket->reply = reply;
 }

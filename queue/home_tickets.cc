@@ -37,7 +37,7 @@ HomeTicket* Home::MakeTicket(Store* store, Message* message, const MetaView& met
   ticket->retry_s = static_cast<uint32_t>(ticket->periods->retry_ns[0] / core::kNsPerSecond);
   // The steady time of acceptance, derived from the wall clock once; a wall clock that has been set
   // back since does not make the message older than it is.
-  const int64_t age_ns = std::max<int64_t>(0, context_.io->wall_ns() - message->accepted_wall_ns);
+  const int64_t age_ns = std::max<int64_t>(0, context_.io->wall_ns() - meta.accepted_wall_ns());
   ticket->accepted_ns = context_.io->now_ns() - age_ns;
   ticket->sibling = FirstTicket(message);
   message->home = ticket;
@@ -93,7 +93,7 @@ void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
         RetryDelayMax(ticket->periods->retry_ns, std::max<uint32_t>(1, part.attempts)));
     ticket->next_attempt_ns = context_.io->now_ns() + wait_ns;
     if (part.attempts > 0) {
-      ticket->reply = replies_.Acquire(part.code, part.enhanced, part.text, part.mailhost);
+      ticket->reply = replies_.Acquire({part.code, part.enhanced, part.text, part.mailhost});
     }
     recovered_.push_back(ticket);
   }
@@ -135,10 +135,7 @@ HomeTicket* Home::Split(HomeTicket* ticket, uint64_t mask) {
   part->notified = ticket->notified;
   part->rerouting = ticket->rerouting;
   if (part->rerouting) ++rerouting_;
-  if (ticket->reply != nullptr) {
-    part->reply = replies_.Acquire(ticket->reply->code, ticket->reply->enhanced,
-                                   ticket->reply->text, ticket->reply->mailhost);
-  }
+  part->reply = replies_.Acquire(ticket->reply);
   ticket->mask &= ~mask;
   part->sibling = ticket->sibling;
   ticket->sibling = part;

@@ -194,10 +194,10 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
       recipient.address = meta.Recipient(index);
       recipient.expired = ticket->expired;
       if (ticket->reply != nullptr) {
-        recipient.code = ticket->reply->code;
-        recipient.enhanced = ticket->reply->enhanced;
-        recipient.text = ticket->reply->text;
-        recipient.mailhost = ticket->reply->mailhost;
+        recipient.code = ticket->reply->code();
+        recipient.enhanced = ticket->reply->enhanced();
+        recipient.text = ticket->reply->text();
+        recipient.mailhost = ticket->reply->mailhost();
       }
       recipients.push_back(recipient);
     }

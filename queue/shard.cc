@@ -20,6 +20,10 @@ constexpr int64_t kFirstRoomNs = 5 * core::kNsPerSecond;
 constexpr int64_t kRoomLookNs = 2 * core::kNsPerMs;
 // How often a stopping shard looks whether its parts are done.
 constexpr int64_t kStopLookNs = 10 * core::kNsPerMs;
+// How long a line of the event log waits for others at most, and how many bytes do not wait: each
+// write wakes the helper's thread, which on a busy machine costs as much as some messages.
+constexpr int64_t kEventsWaitNs = 5 * core::kNsPerMs;
+constexpr size_t kEventsWaitBytes = core::kEventLogBufferBytes / 4;
 // A log whose size is bounded is cut into at least so many segments, so that its reserve is a small
 // part.
 constexpr uint64_t kSegmentsMin = 32;
@@ -105,6 +109,7 @@ void Shard::SetClientContext() {
   client_context_.io = io_;
   client_context_.wheel = &wheel_;
   client_context_.blocks = &blocks_;
+  client_context_.rings = &rings_;
   client_context_.session.helo_name = hostname_;
   SetTimeouts();
 }
@@ -231,6 +236,7 @@ int64_t Shard::SleepUntil() {
   int64_t until_ns = std::min(wheel_.NextDeadline(), home_->NextDeadline());
   for (const auto& store : stores_) until_ns = std::min(until_ns, store->NextDeadline());
   if (!measured_) until_ns = std::min(until_ns, measured_ns_ + kMeasureNs);
+  if (events_due_ns_ != 0) until_ns = std::min(until_ns, events_due_ns_);
   if (post_.waiting() > 0) until_ns = std::min(until_ns, io_->now_ns() + kRingRetryNs);
   if (!operations_->idle()) until_ns = std::min(until_ns, io_->now_ns() + kMeasureNs);
   if (step_ == Step::kStarting) until_ns = std::min(until_ns, io_->now_ns() + kRoomLookNs);
@@ -303,9 +309,12 @@ void Shard::Measure() {
 // ----------------------------------------------------------------------------------------
 
 void Shard::FlushEvents() {
-  if (events_op_.in_flight) return;
+  if (events_op_.in_flight || events_.waiting_bytes() == 0) return;
+  if (events_due_ns_ == 0) events_due_ns_ = io_->now_ns() + kEventsWaitNs;
+  const bool wait = io_->now_ns() < events_due_ns_ && events_.waiting_bytes() < kEventsWaitBytes;
+  if (wait && step_ == Step::kRunning) return;
+  events_due_ns_ = 0;
   events_taken_ = events_.Take();
-  if (events_taken_.empty()) return;
   if (!setup_.write_events) {
     events_.Release();
     events_taken_ = {};

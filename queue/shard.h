@@ -152,6 +152,7 @@ class Shard : public DraftSink, public RoomGauge {
   DnsHostFinder finder_;
   PostOffice post_;
   smtp::BlockCache blocks_;
+  smtp::TalkRings rings_;
   smtp::ClientContext client_context_;
   SmtpLinkFactory links_;
   std::vector<std::unique_ptr<Store>> stores_;  // the first is the shard's own
@@ -176,6 +177,7 @@ class Shard : public DraftSink, public RoomGauge {
   bool over_memory_ = false;
   io::Op events_op_;
   std::string_view events_taken_;
+  int64_t events_due_ns_ = 0;  // lines wait for others until then; 0: none wait
 
   std::mutex posted_mutex_;  // not on the mail path: the control plane's door
   std::vector<std::function<void(Shard*)>> posted_;

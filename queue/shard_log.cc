@@ -127,9 +127,9 @@ void ShardLog::Story(const HomeTicket& ticket, LogLevel level, const char* event
       .Field("recipients", ticket.recipients())
       .Field("attempts", ticket.attempts);
   if (ticket.reply != nullptr) {
-    line.Field("mailhost", ticket.reply->mailhost);
-    if (ticket.reply->code > 0) line.Field("code", ticket.reply->code);
-    line.Field("reply", ticket.reply->text);
+    line.Field("mailhost", ticket.reply->mailhost());
+    if (ticket.reply->code() > 0) line.Field("code", ticket.reply->code());
+    line.Field("reply", ticket.reply->text());
   }
   if (next_attempt_wall_ns > 0) {
     std::array<char, core::kRfc3339Bytes> buffer;

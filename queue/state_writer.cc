@@ -35,12 +35,12 @@ uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns, b
     }
     if (ticket->notified) part.flags |= kPartNotified;
     if (ticket->reply != nullptr) {
-      part.code = ticket->reply->code;
-      part.enhanced = ticket->reply->enhanced;
+      part.code = ticket->reply->code();
+      part.enhanced = ticket->reply->enhanced();
     }
     if (ticket->reply != nullptr && words) {
-      part.text = ticket->reply->text;
-      part.mailhost = ticket->reply->mailhost;
+      part.text = ticket->reply->text();
+      part.mailhost = ticket->reply->mailhost();
     }
     builder->Add(part);
     ++parts;
@@ -82,7 +82,7 @@ void StateWriter::Mark(Store* store, Message* message) {
 }
 
 void StateWriter::Unmark(Message* message) {
-  message->policy = static_cast<uint16_t>(message->policy & ~kMarked);
+  message->policy = static_cast<uint8_t>(message->policy & ~kMarked);
 }
 
 void StateWriter::Lock(Message* message) {
@@ -92,7 +92,7 @@ void StateWriter::Lock(Message* message) {
 
 void StateWriter::Unlock(Store* store, Message* message) {
   CHECK((message->policy & kLocked) != 0);
-  message->policy = static_cast<uint16_t>(message->policy & ~kLocked);
+  message->policy = static_cast<uint8_t>(message->policy & ~kLocked);
   if ((message->policy & kMarked) == 0) return;
   marked_.push_back(
       {store, message->id});  // Tick has dropped it from the list meanwhile, or will see

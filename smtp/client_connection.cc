@@ -12,7 +12,7 @@
 namespace outbox::smtp {
 
 ClientConnection::ClientConnection(const ClientContext* context, DeliverySource* source)
-    : context_(context), source_(source), session_(&context->session) {
+    : context_(context), source_(source), talk_(context->rings), session_(&context->session) {
   connect_.Bind<&ClientConnection::OnConnected>(this);
   timer_.Bind<&ClientConnection::OnTimer>(this);
 }
@@ -30,7 +30,8 @@ void ClientConnection::Start(const core::SocketAddress& host, const core::Socket
   timed_replies_ = 0;
   body_ = Body();
   session_ = ClientSession(&context_->session);
-  talk_ = Talk();
+  served_ = false;
+  talk_.Forget();
   host_ = host;
   has_local_ = local != nullptr;
   if (has_local_) local_ = *local;
@@ -174,6 +175,7 @@ void ClientConnection::OnEvent(const ClientSession::Event& event) {
       return source_->OnResult(request.cookie, event.recipient, event.result);
     case ClientSession::EventKind::kTransactionDone:
       no_transaction_ = false;
+      served_ = true;
       return source_->OnTransactionDone(request.cookie);
     case ClientSession::EventKind::kEnded:
       ended_ = true;
@@ -291,6 +293,8 @@ void ClientConnection::AskForTransaction() {
       }
       case NextAnswer::kLater:
         no_transaction_ = true;
+        // All is well that was said about; before the first message the greeting is still wanted.
+        if (served_ && !session_.busy()) talk_.Forget();
         break;
       case NextAnswer::kNo:
         session_.Quit();

@@ -5,14 +5,24 @@
 
 namespace outbox::smtp {
 
+static_assert(core::kTalkLineBytes <= core::kTalkBytes);
+
+void Talk::Forget() {
+  if (ring_ != nullptr) rings_->Give(ring_);
+  ring_ = nullptr;
+  written_ = 0;
+  sent_line_ = received_line_ = Line();
+}
+
 void Talk::Put(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const size_t at = written_ % ring_.size();
-    const size_t size = std::min(bytes.size(), ring_.size() - at);
-    std::memcpy(ring_.data() + at, bytes.data(), size);
-    written_ += size;
-    bytes.remove_prefix(size);
-  }
+  if (ring_ == nullptr && (ring_ = rings_->Take()) == nullptr) return;
+  char* const ring = ring_->bytes.data();
+  const size_t at = written_ % core::kTalkBytes;
+  const size_t size = std::min(bytes.size(), core::kTalkBytes - at);
+  std::memcpy(ring + at, bytes.data(), size);
+  // No piece is longer than the ring: the rest is at its beginning.
+  if (size < bytes.size()) std::memcpy(ring, bytes.data() + size, bytes.size() - size);
+  written_ += bytes.size();
 }
 
 void Talk::Close(Line* line) {
@@ -32,7 +42,7 @@ void Talk::Add(std::string_view prefix, std::string_view bytes, Line* line) {
     line->open = true;
     const std::string_view kept = piece.substr(0, core::kTalkLineBytes - line->octets);
     Put(kept);
-    line->octets += kept.size();
+    line->octets = static_cast<uint16_t>(line->octets + kept.size());
     if (newline != std::string_view::npos) Close(line);
   }
 }
@@ -47,12 +57,14 @@ void Talk::SentMessage(uint64_t bytes) {
 
 std::string Talk::Text() const {
   std::string text;
-  if (written_ <= ring_.size()) {
-    text.assign(ring_.data(), static_cast<size_t>(written_));
+  if (ring_ == nullptr) return text;
+  const auto& ring = ring_->bytes;
+  if (written_ <= ring.size()) {
+    text.assign(ring.data(), static_cast<size_t>(written_));
   } else {
-    const size_t at = written_ % ring_.size();
-    text.assign(ring_.data() + at, ring_.size() - at);
-    text.append(ring_.data(), at);
+    const size_t at = written_ % ring.size();
+    text.assign(ring.data() + at, ring.size() - at);
+    text.append(ring.data(), at);
     text.erase(0, std::min(text.find('\n'), text.size() - 1) + 1);
   }
   while (text.ends_with('\n')) text.pop_back();

@@ -24,5 +24,5 @@ target_link_libraries(outbox_commands PUBLIC outbox_control)
 
 
 add_executable(outbox outbox.cc)
-target_link_libraries(outbox PRIVATE outbox_commands CLI11::CLI11)
+target_link_libraries(outbox PRIVATE outbox_commands outbox_doctor CLI11::CLI11)
 outbox_tool_options(outbox outbox_control outbox_request outbox_commands)

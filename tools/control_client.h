@@ -2,6 +2,7 @@
 #ifndef OUTBOX_TOOLS_CONTROL_CLIENT_H_
 #define OUTBOX_TOOLS_CONTROL_CLIENT_H_
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -22,6 +23,8 @@ class ControlClient {
   // The next line of the answer. kUnavailable: the daemon has closed, or said nothing for
   // `timeout_seconds`. An answer of {"error": ...} becomes a kIoError with that text.
   core::Result<nlohmann::json> Receive(int timeout_seconds);
+  // The daemon's process and user. False: the system does not say. REQUIRES: connected.
+  bool Peer(int* pid, uint32_t* user) const;
   // Waits until the daemon has closed the connection. kUnavailable: it has not in that time.
   core::Status WaitForEnd(int timeout_seconds);
 

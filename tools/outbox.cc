@@ -8,6 +8,7 @@
 #include "core/duration.h"
 #include "core/time.h"
 #include "tools/control_client.h"
+#include "tools/doctor/doctor_command.h"
 #include "tools/outbox_commands.h"
 
 namespace outbox::tools {
@@ -31,6 +32,7 @@ struct Arguments {
   std::string mailhost;
   std::string older_than;
   std::string younger_than;
+  DoctorArguments doctor;
 };
 
 // A message's id has no dot, a domain has one or is a literal; "localhost" is no id either.
@@ -137,6 +139,7 @@ void AddCommands(CLI::App* app, Arguments* arguments) {
   log->add_flag("--follow", arguments->follow, "print events from now on")->required();
   log->add_option("--id", arguments->target, "of one message");
   log->add_option("--domain", arguments->domain, "about recipients of this domain");
+  AddDoctor(app, &arguments->doctor);
   AddCommand(app, arguments, "reload", "read the configuration file again: all of it or nothing");
   CLI::App* const stop = app->add_subcommand("stop", "stop the daemon cleanly");
   stop->add_option("--wait", arguments->wait_seconds, "seconds to wait for its end; 0: do not wait")
@@ -165,6 +168,9 @@ int main(int argc, char** argv) {
     }
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  if (app.got_subcommand("doctor")) {
+    return outbox::tools::DoctorCommand(app, arguments.control, arguments.doctor);
   }
   // `outbox queue | head` ends quietly by SIGPIPE's default action.
   std::signal(SIGPIPE, SIG_DFL);

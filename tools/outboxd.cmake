@@ -1,18 +1,16 @@
 # outboxd, the daemon.
 # What the tests try without a daemon.
-add_library(outbox_daemon_parts STATIC descriptor_plan.cc queue_answer.cc)
-target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home)
+add_library(outbox_daemon_parts STATIC queue_answer.cc)
+target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home outbox_start)
 
 add_executable(outboxd
+  allocator.cc
   command_answer.cc
-  config_file.cc
   daemon.cc
   daemon_commands.cc
   daemon_reload.cc
-  listener_probe.cc
   log_file.cc
   log_tail.cc
-  machine.cc
   outboxd.cc
   why_answer.cc
 )

@@ -31,7 +31,7 @@ Log::Log(io::Io* the_io, const StoreOptions& the_options)
       extent_mover(this),
       recovery(this) {
   CHECK(options.segment_bytes % kBlock == 0 && options.batch_bytes_max % kBlock == 0);
-  CHECK(options.segment_bytes >= 16 * kBlock && options.segment_bytes <= (1u << 31));
+  CHECK(options.segment_bytes >= 16 * kBlock && options.segment_bytes <= core::kSegmentBytesMax);
   CHECK(options.log_id < 1u << kLogIdBits);
   close_op_.Bind<&Log::OnFileClosed>(this);
 }

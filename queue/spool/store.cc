@@ -46,8 +46,8 @@ bool Store::BeginStream(BodyStream* stream) {
 Window Store::Lease(const Message* message) {
   const RecordPlace& place = message->place;
   if (!place.set()) return {};
-  return log_->hot.Lease(log_->segments[place.segment], place.offset + kEntryHeaderBytes,
-                         place.length - kEntryHeaderBytes);
+  return log_->hot.Lease(log_->segments[place.segment()], place.offset() + kEntryHeaderBytes,
+                         place.length() - kEntryHeaderBytes);
 }
 Window Store::LeaseExtent(const Extent& extent) { return log_->streams.Lease(extent); }
 void Store::Fetch(FetchOp* op) { log_->fetcher.Fetch(op); }

@@ -22,6 +22,7 @@ outbox_test(scenario_test
     scenario/first_host_busy_second_takes_it_test.cc
     scenario/greylisted_then_delivered_test.cc
     scenario/host_dead_for_longer_than_retry_until_test.cc
+    scenario/lines_of_the_log_wait_for_company_test.cc
     scenario/mail_that_cannot_be_read_test.cc
     scenario/many_clients_at_once_test.cc
     scenario/many_destinations_test.cc

@@ -185,6 +185,7 @@ void ShardStory::Start() {
     setup.metrics = life_->metrics[i].get();
     setup.write_events = [this](std::string_view lines) {
       events_.append(lines);
+      ++event_writes_;
       return true;
     };
     life_->shards.push_back(std::make_unique<Shard>(setup));

@@ -103,6 +103,8 @@ class ShardStory : public ShardObserver {
 
   io::SimWorld& world() { return world_; }
   const std::string& events() const { return events_; }
+  // In how many pieces they came.
+  size_t event_writes() const { return event_writes_; }
 
   void OnShardReady(uint32_t shard, const core::Status& status) override;
 
@@ -127,6 +129,7 @@ class ShardStory : public ShardObserver {
   size_t acknowledged_later_ = 0;
   uint64_t left_ = 0;  // recipients that were queued at the last stop
   std::string events_;
+  size_t event_writes_ = 0;
   std::unique_ptr<Life> life_;
 };
 

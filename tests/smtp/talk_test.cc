@@ -8,8 +8,13 @@
 namespace outbox::smtp {
 namespace {
 
-TEST(Talk, KeepsTheLinesOfBothSides) {
-  Talk talk;
+class TalkTest : public testing::Test {
+ protected:
+  TalkRings rings_;
+};
+
+TEST_F(TalkTest, KeepsTheLinesOfBothSides) {
+  Talk talk(&rings_);
   EXPECT_TRUE(talk.empty());
   talk.Received("220 mx.example");
   talk.Received(" ESMTP\r\n");
@@ -34,8 +39,8 @@ TEST(Talk, KeepsTheLinesOfBothSides) {
             "S: 451 later");
 }
 
-TEST(Talk, CutsLongLinesAndForgetsTheOldest) {
-  Talk talk;
+TEST_F(TalkTest, CutsLongLinesAndForgetsTheOldest) {
+  Talk talk(&rings_);
   talk.Received("250-" + std::string(5000, 'x') + "\r\n");
   EXPECT_EQ(talk.Text(), "S: 250-" + std::string(core::kTalkLineBytes - 4, 'x'));
   for (int i = 0; i < 1000; ++i) talk.Sent("NOOP " + std::to_string(i) + "\r\n");
@@ -46,8 +51,8 @@ TEST(Talk, CutsLongLinesAndForgetsTheOldest) {
   EXPECT_TRUE(text.ends_with("C: NOOP 999"));
 }
 
-TEST(Talk, EarlierTransactionsAreLeftOut) {
-  Talk talk;
+TEST_F(TalkTest, EarlierTransactionsAreLeftOut) {
+  Talk talk(&rings_);
   talk.Received("220 mx.example\r\n");
   for (const char* const who : {"one", "two", "three"}) {
     talk.Sent("MAIL FROM:<" + std::string(who) + "@b.example>\r\n");
@@ -60,21 +65,40 @@ TEST(Talk, EarlierTransactionsAreLeftOut) {
             "C: MAIL FROM:<two@b.example>\nS: 250 ok\nC: MAIL FROM:<three@b.example>\nS: 250 ok");
 }
 
-TEST(Talk, ByteByByteIsTheSame) {
+TEST_F(TalkTest, ByteByByteIsTheSame) {
   const std::string bytes = "250-one\r\n250 two\r\n354 go\r\n";
-  Talk whole;
+  Talk whole(&rings_);
   whole.Received(bytes);
-  Talk cut;
+  Talk cut(&rings_);
   for (const char c : bytes) cut.Received({&c, 1});
   EXPECT_EQ(cut.Text(), whole.Text());
 }
 
-TEST(Talk, ALineInPiecesStaysOneWhenNothingIsSentBetweenThem) {
-  Talk talk;
+TEST_F(TalkTest, ALineInPiecesStaysOneWhenNothingIsSentBetweenThem) {
+  Talk talk(&rings_);
   talk.Received("250 2.1.0");
   talk.Sent("");
   talk.Received(" Ok\r\n");
   EXPECT_EQ(talk.Text(), "S: 250 2.1.0 Ok");
+}
+
+TEST_F(TalkTest, HoldsNoRingWithNothingToTell) {
+  Talk talk(&rings_);
+  EXPECT_EQ(rings_.out(), 0u);
+  EXPECT_EQ(talk.Text(), "");
+  talk.Received("220 mx.exa");
+  EXPECT_EQ(rings_.out(), 1u);
+  talk.Forget();
+  EXPECT_EQ(rings_.out(), 0u);
+  EXPECT_TRUE(talk.empty());
+  talk.Received("250 ok\r\n");
+  EXPECT_EQ(talk.Text(), "S: 250 ok");
+  {
+    Talk other(&rings_);
+    other.Sent("QUIT\r\n");
+    EXPECT_EQ(rings_.out(), 2u);
+  }
+  EXPECT_EQ(rings_.out(), 1u);
 }
 
 }  // namespace

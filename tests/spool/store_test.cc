@@ -17,6 +17,30 @@ namespace {
 
 using RunResult = io::SimWorld::RunResult;
 
+TEST(RecordPlaceTest, IsWhatItWasMadeOf) {
+  EXPECT_FALSE(RecordPlace().set());
+  for (const uint32_t segment : {0u, 1u, core::kSegmentsPerLog - 1}) {
+    for (const uint32_t offset : {8192u, 8200u, uint32_t{core::kSegmentBytesMax} - 8}) {
+      for (const uint32_t length : {16u, 17u, core::kRecordBytesMax}) {
+        const RecordPlace place(segment, offset, length);
+        EXPECT_TRUE(place.set());
+        EXPECT_EQ(place.segment(), segment);
+        EXPECT_EQ(place.offset(), offset);
+        EXPECT_EQ(place.length(), length);
+        EXPECT_EQ(place, RecordPlace(segment, offset, length));
+        EXPECT_NE(place, RecordPlace(segment, offset, length + 1));
+      }
+    }
+  }
+}
+
+TEST(RecordPlaceTest, HoldsNothingThatNoLogWrites) {
+  EXPECT_FALSE(RecordPlace::Holds(core::kSegmentsPerLog, 8192, 16));
+  EXPECT_FALSE(RecordPlace::Holds(0, 8193, 16));
+  EXPECT_FALSE(RecordPlace::Holds(0, 1u << 30, 16));
+  EXPECT_FALSE(RecordPlace::Holds(0, 8192, 1u << 19));
+}
+
 TEST(StoreTest, KeepsWhatItAcknowledgedOverARestart) {
   core::DurationHistogram commit_time;
   StoreOptions options = SpoolMachine::SmallOptions();

@@ -6,6 +6,21 @@ outbox_test(daemon_parts_test
   LINK outbox_daemon_parts
 )
 
+# What domains publish about their mail, judged by the doctor.
+outbox_test(published_test
+  FILES
+    tools/published_test.cc
+    tools/reverse_name_test.cc
+    tools/spf_test.cc
+  LINK outbox_published
+)
+outbox_test(doctor_test
+  FILES
+    tools/doctor_test.cc
+  LINK outbox_doctor
+)
+outbox_fuzzer(published_fuzz FILES fuzz/published_fuzz.cc LINK outbox_published)
+
 # What the load tools compute.
 outbox_test(load_tools_test
   FILES
