@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "queue/added_headers.h"
+#include "queue/destination_key.h"
 #include "queue/message_id.h"
 
 namespace outbox::queue {
@@ -22,40 +23,89 @@ Draft::Draft(DraftPool* pool) : pool_(pool) {
   stream_.Bind<&Draft::OnRoom, &Draft::OnStreamFinished>(this);
 }
 
-void Draft::Start(DraftOwner* owner, std::string_view reverse_path,
+void Draft::Start(DraftOwner* owner, std::string_view reverse_path, const core::IpAddress& client,
                   std::shared_ptr<const Router> router) {
   CHECK(owner_ == nullptr && !busy_);
   owner_ = owner;
   router_ = std::move(router);
+  client_ = client;
   text_.assign(reverse_path);
   reverse_path_size_ = static_cast<uint32_t>(reverse_path.size());
 }
 
-void Draft::AddRecipient(std::string_view address) {
-  const RouteChoice choice = router_->Route(address);
+RouteFacts Draft::Facts() const {
+  RouteFacts facts;
+  facts.sender = std::string_view(text_).substr(0, reverse_path_size_);
+  facts.client = &client_;
+  return facts;
+}
+
+Rejection Draft::AddRecipient(std::string_view address) {
+  const RouteChoice choice = router_->Route(address, Facts());
+  if (choice.action == core::RouteAction::kReject && choice.decided) {
+    return {choice.route, RejectText(choice.destination)};
+  }
   Entry entry;
   entry.address_at = static_cast<uint32_t>(text_.size());
   entry.address_size = static_cast<uint16_t>(address.size());
   text_.append(address);
-  if (!entries_.empty() && Key(entries_.back()) == choice.destination &&
-      choices_.back().retry_s.data() == choice.retry_s.data()) {
-    entry.key_at = entries_.back().key_at;
-    entry.key_size = entries_.back().key_size;
-    entry.choice = entries_.back().choice;
-  } else {
-    entry.key_at = static_cast<uint32_t>(text_.size());
-    entry.key_size = static_cast<uint16_t>(choice.destination.size());
-    text_.append(choice.destination);
-    entry.choice = static_cast<uint32_t>(choices_.size());
-    choices_.push_back({choice.route, choice.retry_s, choice.periods});
-  }
+  entry.decided = choice.decided;
+  undecided_ = undecided_ || !choice.decided;
+  SetChoice(&entry, entries_.empty() ? nullptr : &entries_.back(), choice);
   entries_.push_back(entry);
+  return {};
+}
+
+void Draft::SetChoice(Entry* entry, const Entry* before, const RouteChoice& choice) {
+  if (before != nullptr && Key(*before) == choice.destination &&
+      choices_[before->choice].retry_s.data() == choice.retry_s.data()) {
+    entry->key_at = before->key_at;
+    entry->key_size = before->key_size;
+    entry->choice = before->choice;
+    return;
+  }
+  entry->key_at = static_cast<uint32_t>(text_.size());
+  entry->key_size = static_cast<uint16_t>(choice.destination.size());
+  text_.append(choice.destination);
+  entry->choice = static_cast<uint32_t>(choices_.size());
+  choices_.push_back({choice.route, choice.retry_s, choice.periods});
+}
+
+Rejection Draft::Decide(const smtp::BodySummary& summary) {
+  if (!undecided_) return {};
+  HeaderFields& header = pool_->header_;
+  header.Clear();
+  if (router_->needs_header()) header.Read(stream_.active() ? header_ : body_);
+  const Entry* before = nullptr;
+  for (Entry& entry : entries_) {
+    if (!entry.decided) {
+      RouteFacts facts = Facts();  // text_ grows
+      facts.header = &header;
+      facts.size = std::max<uint64_t>(1, summary.message_size());
+      const std::string_view text = text_;
+      const RouteChoice choice =
+          router_->Route(text.substr(entry.address_at, entry.address_size), facts);
+      CHECK(choice.decided);
+      if (choice.action == core::RouteAction::kReject) {
+        return {choice.route, RejectText(choice.destination)};
+      }
+      SetChoice(&entry, before, choice);
+      entry.decided = true;
+    }
+    before = &entry;
+  }
+  undecided_ = false;
+  return {};
 }
 
 // --- The body ------------------------------------------------------------------------------------
 
-bool Draft::BeginStream() {
+bool Draft::BeginStream(std::string_view next) {
   if (!pool_->store_->BeginStream(&stream_)) return false;
+  if (undecided_ && router_->needs_header()) {
+    header_.assign(body_, 0, core::kRouteHeaderBytes);
+    header_.append(next.substr(0, core::kRouteHeaderBytes - header_.size()));
+  }
   const std::string_view rest = stream_.Write(body_);
   overflow_.assign(rest);
   body_.clear();
@@ -84,7 +134,7 @@ smtp::BodyState Draft::Append(std::string_view bytes) {
       body_.append(bytes);
       return smtp::BodyState::kMore;
     }
-    if (!BeginStream()) {
+    if (!BeginStream(bytes)) {
       failed_ = true;
       return smtp::BodyState::kFailed;
     }
@@ -246,6 +296,8 @@ void Draft::Reset() {
   if (stream_.active()) stream_.Abort();
   busy_ = false;
   failed_ = false;
+  undecided_ = false;
+  header_.clear();
   text_.clear();
   entries_.clear();
   choices_.clear();

@@ -23,6 +23,7 @@
 #include "core/ip_address.h"
 #include "core/status.h"
 #include "io/io.h"
+#include "queue/header_fields.h"
 #include "queue/message_meta.h"
 #include "queue/router.h"
 #include "queue/store.h"
@@ -54,6 +55,14 @@ class DraftSink {
                                 const Router* router) = 0;
 };
 
+// What a route says that refuses mail; nothing when `text` is empty. Views belong to the router.
+struct Rejection {
+  std::string_view route;
+  std::string_view text;
+
+  explicit operator bool() const { return !text.empty(); }
+};
+
 // What is written about where a message came from.
 struct DraftOrigin {
   std::string_view hostname;  // ours
@@ -70,9 +79,10 @@ class Draft {
   Draft& operator=(const Draft&) = delete;
 
   // The draft keeps the router until it is done with it: a reload does not disturb it.
-  void Start(DraftOwner* owner, std::string_view reverse_path,
+  void Start(DraftOwner* owner, std::string_view reverse_path, const core::IpAddress& client,
              std::shared_ptr<const Router> router);
-  void AddRecipient(std::string_view address);
+  // A recipient that a route refuses is not added.
+  Rejection AddRecipient(std::string_view address);
   uint32_t recipients() const { return static_cast<uint32_t>(entries_.size()); }
 
   smtp::BodyState Append(std::string_view bytes);
@@ -82,7 +92,10 @@ class Draft {
 
   // The body could not be stored: Commit must not be called.
   bool failed() const { return failed_; }
-  // REQUIRES: !failed(). The whole body has come. The owner hears OnDraftDone, never inside this
+  // The whole body has come: routes that ask for header fields or the size decide now. Whom one of
+  // them refuses, it refuses the message with, for SMTP has but one answer here.
+  Rejection Decide(const smtp::BodySummary& summary);
+  // REQUIRES: !failed(), Decide has refused nothing. The owner hears OnDraftDone, never inside this
   // call.
   void Commit(const smtp::BodySummary& summary, const DraftOrigin& origin);
   // The owner is gone or no longer interested. A commit in flight goes on; otherwise the draft is
@@ -98,6 +111,7 @@ class Draft {
     uint16_t address_size = 0;
     uint16_t key_size = 0;
     uint32_t choice = 0;  // in choices_
+    bool decided = true;  // by a route that needs to know no more
   };
   struct Choice {
     std::string_view route;
@@ -108,7 +122,10 @@ class Draft {
   std::string_view Key(const Entry& entry) const {
     return std::string_view(text_).substr(entry.key_at, entry.key_size);
   }
-  bool BeginStream();
+  RouteFacts Facts() const;
+  // `before`: an entry that may share what is kept of the choice; null: none.
+  void SetChoice(Entry* entry, const Entry* before, const RouteChoice& choice);
+  bool BeginStream(std::string_view next);
   smtp::BodyState Spill(std::string_view bytes);
   void BuildMeta();
   void BuildPrefix();
@@ -125,9 +142,12 @@ class Draft {
   bool failed_ = false;  // the body cannot be stored
   std::string text_;     // reverse-path, addresses and keys
   uint32_t reverse_path_size_ = 0;
+  core::IpAddress client_;
+  bool undecided_ = false;  // some entry
   std::vector<Entry> entries_;
   std::vector<Choice> choices_;
   std::string body_;  // while it is small
+  std::string header_;  // of a large one, its beginning, when a route looks into it
   std::string
       overflow_;  // what a stream had no room for; at most a small body and what was received
   BodyStream stream_;
@@ -165,6 +185,7 @@ class DraftPool {
   const uint32_t capacity_;
   uint32_t in_use_ = 0;
   std::vector<std::unique_ptr<Draft>> free_;
+  HeaderFields header_;  // scratch: of the message that is being routed
 };
 
 }  // namespace outbox::queue

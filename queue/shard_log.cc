@@ -169,11 +169,31 @@ void ShardLog::Removed(const HomeTicket& ticket) {
   Story(ticket, LogLevel::kInfo, "removed", 0);
 }
 
+void ShardLog::Discarded(const HomeTicket& ticket) {
+  metrics_->discarded_total.Add(ticket.recipients());
+  metrics_->queued.Subtract(ticket.recipients());
+  Story(ticket, LogLevel::kInfo, "discarded", 0);
+}
+
+void ShardLog::Held(const HomeTicket& ticket) { Story(ticket, LogLevel::kInfo, "held", 0); }
+
+void ShardLog::Released(const HomeTicket& ticket) { Story(ticket, LogLevel::kInfo, "released", 0); }
+
 void ShardLog::Refused(const core::IpAddress& client, std::string_view what, std::string_view why) {
   if (!events_->Wants(LogLevel::kInfo)) return;
   events_->Write(LogLevel::kInfo, io_->wall_ns(), "rejected")
       .Field("client", client.ToString())
       .Field("what", what)
+      .Field("why", why);
+}
+
+void ShardLog::Rejected(const core::IpAddress& client, std::string_view what,
+                        std::string_view route, std::string_view why) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "rejected")
+      .Field("client", client.ToString())
+      .Field("what", what)
+      .Field("route", route)
       .Field("why", why);
 }
 
