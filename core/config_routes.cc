@@ -358,6 +358,17 @@ void RouteReader::ReadBind(ConfigReader* reader, RouteConfig* route) {
       route->bind.push_back(*address);
     }
   }
+  for (const ViaHost& host : route->via) {
+    if (!host.is_address || route->bind.empty() ||
+        std::any_of(route->bind.begin(), route->bind.end(), [&](const IpAddress& one) {
+          return one.is_v4() == host.address.ip.is_v4();
+        })) {
+      continue;
+    }
+    problems_->Add(reader->PositionOf("bind"),
+                   "\"bind\" has no address from which " + host.host +
+                       " can be reached; expected one of its family");
+  }
 }
 
 void RouteReader::ReadTls(ConfigReader* reader, RouteConfig* route) {

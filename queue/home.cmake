@@ -12,6 +12,7 @@ outbox_library(outbox_home
     explain.cc
     header_fields.cc
     home.cc
+    host_lookup.cc
     home_commands.cc
     home_holds.cc
     home_routes.cc
@@ -22,6 +23,7 @@ outbox_library(outbox_home
     reply_table.cc
     rerouter.cc
     route_conditions.cc
+    route_explain.cc
     router.cc
     shard_log.cc
     queue_command.cc

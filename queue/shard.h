@@ -121,6 +121,7 @@ class Shard : public DraftSink, public RoomGauge {
   uint32_t index() const { return setup_.index; }
   const Home& home() const { return *home_; }
   const Router& router() const { return *setup_.config.router; }
+  const SiteRules& sites() const { return *setup_.config.sites; }
 
  private:
   class Recovery;  // one store's RecoverySink

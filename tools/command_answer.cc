@@ -51,6 +51,7 @@ void CommandAnswer::Update() {
                          {"done", sum.done},
                          {"waiting", sum.waiting},
                          {"kept", sum.kept},
+                         {"held", sum.held},
                          {"unreadable", sum.unreadable}};
   if (done) {
     if (refused_) {
