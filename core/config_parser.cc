@@ -28,7 +28,7 @@ void ReadPath(ConfigReader* reader, std::string_view key, size_t max, std::strin
   if (!reader->Text(key, &text)) return;
   if (text.text.empty() || text.text.size() > max || text.text.find('\0') != std::string::npos) {
     problems->Expect(text, "is not a path that can be used",
-           "1 to " + std::to_string(max) + " bytes");
+                     "1 to " + std::to_string(max) + " bytes");
     return;
   }
   *path = text.text;
@@ -40,7 +40,7 @@ void ReadHostname(ConfigReader* reader, std::string* hostname, ConfigProblems* p
   if (!reader->Text("hostname", &text)) return;
   if (!IsHostname(text.text)) {
     problems->Expect(text, "is not a full host name",
-           "for example \"relay.example.com\" or \"[192.0.2.1]\"");
+                     "for example \"relay.example.com\" or \"[192.0.2.1]\"");
     return;
   }
   *hostname = text.text;
@@ -123,9 +123,9 @@ class Parser {
     }
     const auto [first, is_new] = listener_lines_.emplace(*address, text.position.line);
     if (!is_new) {
-      problems_->Expect(text,
-             "is the address of the listener in line " + std::to_string(first->second) + ", too",
-             "a different address for each");
+      problems_->Expect(
+          text, "is the address of the listener in line " + std::to_string(first->second) + ", too",
+          "a different address for each");
       return;
     }
     listener->address = *address;
@@ -144,7 +144,7 @@ class Parser {
         all_fine = false;
       } else if (IsTooWideToRelay(*network)) {
         problems_->Expect(text, "would make this an open relay",
-               "networks of your own: /8 or longer for IPv4, /16 or longer for IPv6");
+                          "networks of your own: /8 or longer for IPv4, /16 or longer for IPv6");
         all_fine = false;
       } else {
         listener->relay_from.push_back(*network);
@@ -190,7 +190,7 @@ class Parser {
           config_.resolver.servers.push_back(*address);
         } else {
           problems_->Expect(text, "is not the address of a name server",
-                 "for example \"192.0.2.53\" or \"127.0.0.1:5300\"");
+                            "for example \"192.0.2.53\" or \"127.0.0.1:5300\"");
         }
       }
     }
@@ -237,7 +237,7 @@ class Parser {
     const bool has_name = reader.Text("name", &name);
     if (has_name && (name.text.empty() || name.text.size() > kConfigRouteNameBytes)) {
       problems_->Expect(name, "is no name for a site",
-             "1 to " + std::to_string(kConfigRouteNameBytes) + " bytes");
+                        "1 to " + std::to_string(kConfigRouteNameBytes) + " bytes");
     } else if (has_name) {
       site.name = name.text;
     }
@@ -273,7 +273,7 @@ class Parser {
         patterns->push_back(pattern);
       } else {
         problems_->Expect(text, "is not a pattern of " + std::string(of),
-               "\"example.net\", \"*.example.net\" or \"*\"");
+                          "\"example.net\", \"*.example.net\" or \"*\"");
       }
     }
   }

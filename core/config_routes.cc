@@ -116,10 +116,11 @@ void RouteReader::Read(const TomlValue& table) {
   ReadConfigPeriods(&reader, &route.periods, problems_);
   if (KeyOf(route) == RouteKey::kNone && !route.match.empty() &&
       ++walked_ == kConfigWalkedRoutes + 1) {
-    problems_->Add(reader.position(),
-                   "more than " + std::to_string(kConfigWalkedRoutes) +
-                       " routes that are for any domain and sender; expected fewer, or a \"match\", "
-                       "\"recipient\" or \"sender\" without \"*\" in each");
+    problems_->Add(
+        reader.position(),
+        "more than " + std::to_string(kConfigWalkedRoutes) +
+            " routes that are for any domain and sender; expected fewer, or a \"match\", "
+            "\"recipient\" or \"sender\" without \"*\" in each");
   }
   reader.Finish();
   config_.routes.push_back(std::move(route));
@@ -258,7 +259,8 @@ void RouteReader::ReadName(ConfigReader* reader, RouteConfig* route) {
   } else {
     route->name = route->headers.empty() ? route->size.text : route->headers[0].text;
   }
-  if (!reader->Has("match")) route->name.resize(std::min(route->name.size(), kConfigRouteNameBytes));
+  if (!reader->Has("match"))
+    route->name.resize(std::min(route->name.size(), kConfigRouteNameBytes));
 }
 
 // --- Where its mail goes -------------------------------------------------------------------------
@@ -290,8 +292,9 @@ bool RouteReader::ReadAction(const ConfigText& text, size_t values, RouteConfig*
 }
 
 void RouteReader::ReadVia(ConfigReader* reader, RouteConfig* route) {
-  reader->Require("via", "\"mx\", hosts to send to, for example [\"192.0.2.25:25\"], \"hold\", "
-                         "\"reject TEXT\" or \"discard\"");
+  reader->Require("via",
+                  "\"mx\", hosts to send to, for example [\"192.0.2.25:25\"], \"hold\", "
+                  "\"reject TEXT\" or \"discard\"");
   Texts texts;
   if (!reader->Texts("via", "an array of hosts", kConfigViaHosts, &texts)) return;
   for (const ConfigText& text : texts) {
@@ -345,7 +348,8 @@ void RouteReader::ReadSending(ConfigReader* reader, RouteConfig* route) {
 
 void RouteReader::ReadBind(ConfigReader* reader, RouteConfig* route) {
   Texts texts;
-  if (!reader->Texts("bind", "an address of this machine, or one of each family", 2, &texts)) return;
+  if (!reader->Texts("bind", "an address of this machine, or one of each family", 2, &texts))
+    return;
   for (const ConfigText& text : texts) {
     const Result<IpAddress> address = IpAddress::Parse(text.text);
     if (!address.ok() || address->is_any()) {
@@ -360,14 +364,12 @@ void RouteReader::ReadBind(ConfigReader* reader, RouteConfig* route) {
   }
   for (const ViaHost& host : route->via) {
     if (!host.is_address || route->bind.empty() ||
-        std::any_of(route->bind.begin(), route->bind.end(), [&](const IpAddress& one) {
-          return one.is_v4() == host.address.ip.is_v4();
-        })) {
+        std::any_of(route->bind.begin(), route->bind.end(),
+                    [&](const IpAddress& one) { return one.is_v4() == host.address.ip.is_v4(); })) {
       continue;
     }
-    problems_->Add(reader->PositionOf("bind"),
-                   "\"bind\" has no address from which " + host.host +
-                       " can be reached; expected one of its family");
+    problems_->Add(reader->PositionOf("bind"), "\"bind\" has no address from which " + host.host +
+                                                   " can be reached; expected one of its family");
   }
 }
 
@@ -415,8 +417,9 @@ void RouteReader::ReadAuth(ConfigReader* reader, RouteConfig* route) {
   }
   if (has_env && !IsEnvironmentName(env.text)) {
     // What stands there may be the secret itself.
-    problems_->Add(env.position, "\"auth_secret_env\" is no name of an environment variable; "
-                                 "expected for example \"RELAY_SECRET\"");
+    problems_->Add(env.position,
+                   "\"auth_secret_env\" is no name of an environment variable; "
+                   "expected for example \"RELAY_SECRET\"");
   }
   route->auth = {user.text, file.text,           env.text,
                  nullptr,   place.position.line, place.position.column};

@@ -14,7 +14,8 @@ std::shared_ptr<const Secret> Secret::Copy(std::string_view text) {
   CHECK(!text.empty() && text.size() <= kConfigSecretBytes);
   const auto unit = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t bytes = (text.size() + unit - 1) / unit * unit;
-  void* const page = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const page =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return nullptr;
   if (madvise(page, bytes, MADV_DONTDUMP) != 0) {
     munmap(page, bytes);

@@ -32,7 +32,8 @@ struct DestinationKey {
   bool valid() const { return via_mx() || !hosts.empty(); }
   // None of its hosts needs the DNS.
   bool all_addresses() const;
-  // Whether hosts of this family can be sent to; then `from` is set, to null for the system's choice.
+  // Whether hosts of this family can be sent to; then `from` is set, to null for the system's
+  // choice.
   bool BindFor(const core::IpAddress& peer, const core::IpAddress** from) const;
 };
 

@@ -297,7 +297,7 @@ void Draft::Reset() {
   busy_ = false;
   failed_ = false;
   undecided_ = false;
-  header_.clear();
+  if (!header_.empty()) std::string().swap(header_);
   text_.clear();
   entries_.clear();
   choices_.clear();

@@ -1,7 +1,7 @@
 // HeaderFields: the header section of a message, for routes that look for fields in it.
 //
-// Read once a message, and only when some route asks (docs/routes.md). Fields are unfolded (RFC 5322
-// 2.2.3) and their values trimmed; of a section longer than limits.h kRouteHeaderBytes the
+// Read once a message, and only when some route asks (docs/routes.md). Fields are unfolded (RFC
+// 5322 2.2.3) and their values trimmed; of a section longer than limits.h kRouteHeaderBytes the
 // beginning is read. Whatever a client sends is some list of fields. Reusable without allocation;
 // shard-local.
 #ifndef OUTBOX_QUEUE_HEADER_FIELDS_H_

@@ -236,7 +236,7 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   StateWriter states_;
   Notifier notifier_;
   Rerouter rerouter_;
-  HeaderFields header_;                                 // scratch: of a message that is routed again
+  HeaderFields header_;  // scratch: of a message that is routed again
   uint32_t rerouting_ = 0;                              // tickets
   std::vector<HomeTicket*> recovered_;                  // scratch: of one message
   absl::flat_hash_map<HomeTicket*, Removal> removals_;  // of the tickets that are `ordered`

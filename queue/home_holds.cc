@@ -2,8 +2,8 @@
 // operator's command; discarded or refused by a route.
 //
 // A route's hold is its destination key, which is stored with the message; an operator's is a flag
-// in the message's state, as is a release. So either survives a restart. Held mail has no timer: its
-// periods begin when it is released.
+// in the message's state, as is a release. So either survives a restart. Held mail has no timer:
+// its periods begin when it is released.
 #include <bit>
 #include <string>
 
@@ -23,25 +23,18 @@ void Home::SetApart(Message* message) {
 }
 
 bool Home::GoesOn(HomeTicket* ticket) {
-  switch (ticket->destination->action) {
-    case core::RouteAction::kSend:
-      break;
-    case core::RouteAction::kHold:
-      ticket->hold = ticket->mask;
-      break;
-    case core::RouteAction::kReject:
-      Refuse(ticket);
-      return false;
-    case core::RouteAction::kDiscard:
-      FinishDiscarded(ticket);
-      return false;
-  }
+  const core::RouteAction action = ticket->destination->action;
+  if (action == core::RouteAction::kHold) ticket->hold = ticket->mask;
   ticket->hold &= ticket->mask;
-  if (ticket->hold == 0) return true;
-  HomeTicket* held = Split(ticket, ticket->hold);
-  if (held != ticket) held->next_attempt_ns = ticket->next_attempt_ns;
-  WaitHeld(held);
-  return held != ticket;
+  if (ticket->hold != 0) {
+    HomeTicket* held = Split(ticket, ticket->hold);
+    if (held != ticket) held->next_attempt_ns = ticket->next_attempt_ns;
+    WaitHeld(held);
+    if (held == ticket) return false;
+  }
+  if (action == core::RouteAction::kReject) Refuse(ticket);
+  if (action == core::RouteAction::kDiscard) FinishDiscarded(ticket);
+  return action == core::RouteAction::kSend;
 }
 
 void Home::WaitHeld(HomeTicket* ticket) {

@@ -32,7 +32,8 @@ std::optional<StateView> StateView::Parse(std::span<const char> bytes) {
     const uint64_t strings = uint64_t{Get<uint16_t>(p + 4)} + Get<uint16_t>(p + 32) +
                              Get<uint16_t>(p + 34) + Get<uint16_t>(p + 36);
     const bool released = (Get<uint8_t>(p + 6) & kPartReleased) != 0;
-    if (Get<uint16_t>(p + 4) < (released ? kReleasedHeadBytes : kPartHeadBytes) || size < strings || size > bytes.size() - at) {
+    if (Get<uint16_t>(p + 4) < (released ? kReleasedHeadBytes : kPartHeadBytes) || size < strings ||
+        size > bytes.size() - at) {
       return std::nullopt;
     }
     at += size;

@@ -35,7 +35,7 @@ struct CommandCounts {
   uint64_t done = 0;     // retried: wait no longer; removed: are gone; held; released
   uint64_t waiting = 0;  // to be removed, or held, when their attempt is over
   uint64_t kept = 0;     // were delivered or returned to their sender meanwhile
-  uint64_t held = 0;        // not retried, since they are held
+  uint64_t held = 0;     // not retried, since they are held
   uint64_t unreadable = 0;  // may be meant, but their message cannot be read from the spool
 
   CommandCounts& operator+=(const CommandCounts& other) {

@@ -55,7 +55,7 @@ class Rerouter {
   bool Route(Message* message, const Window& window);
 
   Home* const home_;
-  std::string record_;  // the meta, while the body is read
+  std::string record_;           // the meta, while the body is read
   std::deque<Waiting> waiting_;  // bounded by the tickets
   Waiting reading_ = {};
   FetchOp fetch_;

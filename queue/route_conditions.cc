@@ -9,9 +9,8 @@ namespace outbox::queue {
 namespace {
 
 bool AnyMatches(const std::vector<std::string>& patterns, std::string_view text) {
-  return std::any_of(patterns.begin(), patterns.end(), [text](const std::string& pattern) {
-    return MatchesPattern(pattern, text);
-  });
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [text](const std::string& pattern) { return MatchesPattern(pattern, text); });
 }
 
 }  // namespace
@@ -28,14 +27,16 @@ RouteCondition UnmetCondition(const core::RouteConfig& route, std::string_view r
   }
   if (!route.sources.empty() &&
       (facts.client == nullptr ||
-       std::none_of(route.sources.begin(), route.sources.end(),
-                    [&](const core::Network& network) { return network.Contains(*facts.client); }))) {
+       std::none_of(route.sources.begin(), route.sources.end(), [&](const core::Network& network) {
+         return network.Contains(*facts.client);
+       }))) {
     return RouteCondition::kSource;
   }
   if (!route.headers.empty() &&
-      (facts.header == nullptr ||
-       std::none_of(route.headers.begin(), route.headers.end(),
-                    [&](const core::HeaderCondition& field) { return facts.header->Has(field); }))) {
+      (facts.header == nullptr || std::none_of(route.headers.begin(), route.headers.end(),
+                                               [&](const core::HeaderCondition& field) {
+                                                 return facts.header->Has(field);
+                                               }))) {
     return RouteCondition::kHeader;
   }
   if (!route.size.text.empty() &&

@@ -16,10 +16,10 @@ namespace outbox::queue {
 class HeaderFields;
 
 struct RouteFacts {
-  std::string_view sender;                   // "" is the null return path
-  const core::IpAddress* client = nullptr;   // null: none, the message is ours
-  const HeaderFields* header = nullptr;      // null: not known yet
-  uint64_t size = 0;                         // RFC 1870; 0: not known yet
+  std::string_view sender;                  // "" is the null return path
+  const core::IpAddress* client = nullptr;  // null: none, the message is ours
+  const HeaderFields* header = nullptr;     // null: not known yet
+  uint64_t size = 0;                        // RFC 1870; 0: not known yet
   bool released = false;  // an operator has released it: routes that hold mail are passed over
 
   bool has_content() const { return header != nullptr && size > 0; }

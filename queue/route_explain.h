@@ -26,8 +26,8 @@ struct PassedRoutes {
   uint32_t left_out = 0;            // more that are for other recipient domains
 };
 
-// Of the first `before` routes: all that take the recipient's domain and still do not match, then as
-// many others as `max` leaves room for.
+// Of the first `before` routes: all that take the recipient's domain and still do not match, then
+// as many others as `max` leaves room for.
 PassedRoutes ExplainRoutes(const core::Config& config, std::string_view recipient,
                            const RouteFacts& facts, uint32_t before, size_t max);
 

@@ -1,10 +1,10 @@
 // Router: which route a recipient takes. Ordered static routes, the first match wins.
 //
 // Pure and built once from the configuration. Routes that domains alone decide about are looked up
-// (queue/pattern_index.h: thousands cost no more than a few). Those with further conditions, or that
-// can be passed over, are filed apart (queue/condition_index.h) and looked at only where they could
-// match. A recipient that no route matches takes the implicit last one, "*" via MX, under the name
-// kImplicitRoute.
+// (queue/pattern_index.h: thousands cost no more than a few). Those with further conditions, or
+// that can be passed over, are filed apart (queue/condition_index.h) and looked at only where they
+// could match. A recipient that no route matches takes the implicit last one, "*" via MX, under the
+// name kImplicitRoute.
 //
 // Shard-local (Route uses a scratch buffer); outlives every draft and notice that it routes.
 #ifndef OUTBOX_QUEUE_ROUTER_H_
@@ -100,7 +100,9 @@ class Router {
   struct Conditional {
     core::RouteConfig route;  // its conditions
     PatternIndex domains;
-    bool Takes(std::string_view domain) const { return domains.Find(domain) != PatternIndex::kNone; }
+    bool Takes(std::string_view domain) const {
+      return domains.Find(domain) != PatternIndex::kNone;
+    }
   };
 
   void AddRoute(const core::RouteConfig& route, uint32_t index);

@@ -22,8 +22,8 @@ core::Status StatsCommand(ControlClient* client, bool json);
 core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter, bool json);
 // Prints why mail is where it is. `what`: {"id": ...} or {"domain": ...}.
 core::Status WhyCommand(ControlClient* client, const nlohmann::json& what, bool json);
-// Gives `command`, "retry", "remove", "hold" or "release", and waits for the outcome. kNotFound: nothing matched; an
-// empty message then means that this was said.
+// Gives `command`, "retry", "remove", "hold" or "release", and waits for the outcome. kNotFound:
+// nothing matched; an empty message then means that this was said.
 core::Status ActCommand(ControlClient* client, const char* command, const nlohmann::json& filter,
                         bool json);
 // Prints where a message would go. `question`: members of the protocol's request. By the running

@@ -25,7 +25,8 @@ std::string Retry(const json& schedule) {
   std::string text;
   for (size_t i = 0; i < schedule.size(); ++i) {
     const std::string one = FormatDuration(schedule[i].get<double>());
-    text += i + 1 < schedule.size() ? "after " + one + ", " : (i > 0 ? "then " : "") + ("every " + one);
+    text +=
+        i + 1 < schedule.size() ? "after " + one + ", " : (i > 0 ? "then " : "") + ("every " + one);
   }
   return text;
 }
@@ -92,13 +93,13 @@ std::string FormatRoute(const json& answer) {
   const long long number = Count(answer, "number");
   const long long routes = Count(answer, "routes");
   AddRow("route",
-          Text(answer, "route") + (number > routes ? ", the implicit last one"
-                                                   : ", number " + std::to_string(number) + " of " +
-                                                         std::to_string(routes)),
-          &out);
+         Text(answer, "route") + (number > routes ? ", the implicit last one"
+                                                  : ", number " + std::to_string(number) + " of " +
+                                                        std::to_string(routes)),
+         &out);
   if (!answer.value("decided", true)) {
     AddRow("", "unless a route before it takes the message for its header or size, see below",
-            &out);
+           &out);
   }
   const std::string action = Text(answer, "action");
   if (action == "hold") AddRow("mail is", "held until it is released (outbox release)", &out);
@@ -112,10 +113,10 @@ std::string FormatRoute(const json& answer) {
     const auto notify = answer.find("notify_after");
     AddRow("retry", Retry(answer.value("retry", json::array())), &out);
     AddRow("notify",
-            notify != answer.end() && notify->is_number()
-                ? "after " + FormatDuration(notify->get<double>())
-                : "never",
-            &out);
+           notify != answer.end() && notify->is_number()
+               ? "after " + FormatDuration(notify->get<double>())
+               : "never",
+           &out);
     AddRow("give up", "after " + FormatDuration(answer.value("retry_until", 0.0)), &out);
   }
   const json passed = answer.value("passed", json::array());

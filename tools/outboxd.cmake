@@ -16,7 +16,8 @@ add_executable(outboxd
   why_answer.cc
 )
 target_link_libraries(outboxd PRIVATE
-  outbox_config_file outbox_daemon_parts outbox_request outbox_control outbox_home outbox_io CLI11::CLI11)
+  outbox_config_file outbox_daemon_parts outbox_request outbox_control outbox_home outbox_io
+  CLI11::CLI11)
 outbox_tool_options(outboxd)
 if(NOT OUTBOX_SANITIZE)  # sanitizers bring an allocator of their own
   target_link_libraries(outboxd PRIVATE PkgConfig::JEMALLOC)

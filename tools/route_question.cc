@@ -68,8 +68,7 @@ core::Status ReadRouteMember(const std::string& member, const json& value,
   const std::string text = value.is_string() ? value.get<std::string>() : std::string();
   if (member == "header") return ReadHeaders(value, question);
   if (member == "size") {
-    if (!value.is_number_integer() || value.get<int64_t>() < 1 ||
-        value.get<int64_t>() > kSizeMax) {
+    if (!value.is_number_integer() || value.get<int64_t>() < 1 || value.get<int64_t>() > kSizeMax) {
       return Wrong("\"size\": expected bytes, a number from 1 on");
     }
     question->size = value.get<uint64_t>();
@@ -125,8 +124,8 @@ RouteVerdict RouteAsked::Ask(const queue::Router& router) const {
 json RouteJson(const core::Config& config, const RouteQuestion& question,
                const RouteVerdict& verdict) {
   const RouteAsked asked(question);
-  const queue::PassedRoutes passed = queue::ExplainRoutes(
-      config, question.recipient, asked.facts(), verdict.index, kPassedShown);
+  const queue::PassedRoutes passed =
+      queue::ExplainRoutes(config, question.recipient, asked.facts(), verdict.index, kPassedShown);
   json out;
   out["sender"] = question.sender;
   out["recipient"] = question.recipient;

@@ -68,8 +68,7 @@ TEST(RouteConfigTest, WithAConditionMatchMayBeLeftOutAndTheNameFollowsFromIt) {
   } kTable[] = {
       {"recipient = \"a@example.net\"", "a@example.net", RouteKey::kRecipient},
       {"recipient = \"a*@example.net\"", "a*@example.net", RouteKey::kNone},
-      {"recipient = \"a*@example.net\"\nmatch = \"example.net\"", "example.net",
-       RouteKey::kDomain},
+      {"recipient = \"a*@example.net\"\nmatch = \"example.net\"", "example.net", RouteKey::kDomain},
       {"sender = [\"<>\", \"*@example.com\", \"b@example.com\"]", "<>", RouteKey::kSender},
       {"sender = \"*@*.example.com\"", "*@*.example.com", RouteKey::kNone},
       {"source = \"10.0.0.0/8\"", "10.0.0.0/8", RouteKey::kNone},
@@ -105,8 +104,8 @@ TEST(RouteConfigTest, Sizes) {
     EXPECT_EQ(size.min, row.min) << row.text;
     EXPECT_EQ(size.max, row.max) << row.text;
   }
-  for (const char* const bad : {"", "10MiB", "= 10MiB", ">", ">= ", "=> 1KiB", "< 0", "> -1",
-                                "> 10 MiB", "> 9999999TiB"}) {
+  for (const char* const bad :
+       {"", "10MiB", "= 10MiB", ">", ">= ", "=> 1KiB", "< 0", "> -1", "> 10 MiB", "> 9999999TiB"}) {
     SizeCondition size;
     EXPECT_FALSE(ParseSizeCondition(bad, &size)) << bad;
   }
@@ -201,8 +200,7 @@ TEST(RouteConfigTest, Mistakes) {
       {"size = \"10MiB\"",
        "f:6:8: \"10MiB\" is no condition for the size; expected for example \">= 10MiB\" or "
        "\"< 1KiB\""},
-      {"size = 10",
-       "f:6:8: \"size\" is an integer; expected a string"},
+      {"size = 10", "f:6:8: \"size\" is an integer; expected a string"},
       {"bind = \"0.0.0.0\"",
        "f:6:8: \"0.0.0.0\" is no address to send from; expected one of this machine's, for example "
        "\"192.0.2.7\" or \"2001:db8::7\""},
@@ -228,8 +226,9 @@ TEST(RouteConfigTest, Mistakes) {
 
 TEST(RouteConfigTest, ASecretInTheWrongPlaceIsNotShown) {
   const std::vector<std::string> errors =
-      Parse("[[route]]\nmatch = \"*\"\nvia = \"mx\"\nauth_user = \"me\"\n"
-            "auth_secret_env = \"hunter2!\"\n")
+      Parse(
+          "[[route]]\nmatch = \"*\"\nvia = \"mx\"\nauth_user = \"me\"\n"
+          "auth_secret_env = \"hunter2!\"\n")
           .errors;
   ASSERT_EQ(errors.size(), 1u);
   EXPECT_EQ(errors[0],
@@ -242,9 +241,8 @@ TEST(RouteConfigTest, WhatIsNotSentNeedsNoSession) {
     EXPECT_THAT(Parse("[[route]]\nmatch = \"*\"\nvia = \"" + via + "\"\nport = 26\n").errors,
                 ElementsAre("f:8:8: \"port\" is for mail that is sent; expected it in a route with "
                             "hosts or \"mx\" in \"via\""));
-    EXPECT_THAT(
-        Parse("[[route]]\nmatch = \"*\"\nvia = [\"10.0.0.1\", \"" + via + "\"]\n").errors,
-        ElementsAre("f:7:20: \"" + via + "\" stands beside others; expected it alone"));
+    EXPECT_THAT(Parse("[[route]]\nmatch = \"*\"\nvia = [\"10.0.0.1\", \"" + via + "\"]\n").errors,
+                ElementsAre("f:7:20: \"" + via + "\" stands beside others; expected it alone"));
   }
   EXPECT_THAT(Parse("[[route]]\nmatch = \"*\"\nvia = \"reject a\\nb\"\n").errors,
               ElementsAre("f:7:7: \"reject a\nb\" says what no reply can; expected at most 400 "

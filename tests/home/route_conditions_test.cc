@@ -181,8 +181,8 @@ via   = "10.0.0.3"
   const RouteChoice late = Route(router, {.recipient = "b@late.example"}, false);
   EXPECT_FALSE(late.decided);
   EXPECT_EQ(late.route, "late");
-  EXPECT_TRUE(Route(router, {.recipient = "b@late.example", .sender = "a@other.example"}, false)
-                  .decided);
+  EXPECT_TRUE(
+      Route(router, {.recipient = "b@late.example", .sender = "a@other.example"}, false).decided);
   EXPECT_TRUE(Route(router, {.recipient = "b@late.example"}).decided);
 }
 
@@ -272,8 +272,9 @@ TEST(HeaderFieldsTest, WhateverAClientSends) {
   const auto has = [&fields](const char* name, const char* value = "") {
     return fields.Has({name, value, ""});
   };
-  fields.Read("From : a\r\n..Dot: stuffed\r\nno field\r\n: no name\r\nX:\r\n\tfolded \r\n  twice\r\n"
-              "\r\nBody: x\r\n.\r\n");
+  fields.Read(
+      "From : a\r\n..Dot: stuffed\r\nno field\r\n: no name\r\nX:\r\n\tfolded \r\n  twice\r\n"
+      "\r\nBody: x\r\n.\r\n");
   EXPECT_EQ(fields.size(), 3u);
   EXPECT_TRUE(has("from", "a"));
   EXPECT_TRUE(has(".dot", "stuffed"));

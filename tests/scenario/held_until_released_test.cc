@@ -151,10 +151,11 @@ TEST_P(HeldUntilReleased, ByAnOperator) {
 }
 
 TEST_P(HeldUntilReleased, WhileItIsBeingSent) {
-  simulation::ScriptedServer* server = story_.AddServer(
-      "b.example",
-      {{.at = "RCPT TO:<one@", .reply = "451 4.2.0 later", .delay_ns = 20 * kNsPerSecond,
-        .times = 1}});
+  simulation::ScriptedServer* server =
+      story_.AddServer("b.example", {{.at = "RCPT TO:<one@",
+                                      .reply = "451 4.2.0 later",
+                                      .delay_ns = 20 * kNsPerSecond,
+                                      .times = 1}});
   story_.Start();
   EXPECT_TRUE(story_.Send(kSender, {"one@b.example", "two@b.example"}).acknowledged);
   story_.RunFor(kNsPerSecond);

@@ -85,8 +85,8 @@ TEST_P(RefusedOrDiscardedByARoute, DiscardedAndCounted) {
   simulation::ScriptedServer* server = story_.AddServer("b.example");
   story_.Start();
   EXPECT_TRUE(story_.Send(kSender, {"a@test.example"}).acknowledged);
-  EXPECT_TRUE(story_.Send(kSender, {"a@test.example", "one@b.example", "b@test.example"})
-                  .acknowledged);
+  EXPECT_TRUE(
+      story_.Send(kSender, {"a@test.example", "one@b.example", "b@test.example"}).acknowledged);
   ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
   EXPECT_EQ(story_.Counters().accepted, 4u);
   EXPECT_EQ(story_.Counters().discarded, 3u);
