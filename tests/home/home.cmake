@@ -11,6 +11,7 @@ outbox_test(home_tables_test
     home/added_headers_test.cc
     home/attempt_trail_test.cc
     home/message_id_test.cc
+    home/message_state_test.cc
     home/queue_filter_test.cc
     home/recipient_state_test.cc
     home/site_rules_test.cc

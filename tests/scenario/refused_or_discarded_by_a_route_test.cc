@@ -124,6 +124,30 @@ TEST_P(RefusedOrDiscardedByARoute, QueuedMailAfterAReload) {
   story_.Finish();
 }
 
+TEST_P(RefusedOrDiscardedByARoute, WhatAnOperatorHoldsIsNotTouchedUntilItIsReleased) {
+  story_.AddDeadRoute("dead.example");
+  story_.Start();
+  EXPECT_TRUE(story_.Send(kSender, {"one@dead.example"}).acknowledged);
+  story_.RunFor(10 * kNsPerSecond);
+  QueueFilter filter;
+  filter.recipient = "one@*";
+  EXPECT_EQ(story_.Command(QueueOrder::kHold, filter).found, 1u);
+  story_.RunFor(kNsPerSecond);
+  std::erase_if(story_.config().routes,
+                [](const core::RouteConfig& route) { return route.name == "dead.example"; });
+  core::RouteConfig& route = Add("closed", core::RouteAction::kReject);
+  route.match = {"dead.example"};
+  story_.Reload();
+  story_.RunFor(kNsPerMinute);
+  ASSERT_THAT(story_.List(), SizeIs(1));
+  EXPECT_EQ(story_.List()[0].state, RecipientState::kHeld);
+  EXPECT_EQ(story_.Command(QueueOrder::kRelease, filter).done, 1u);
+  ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
+  EXPECT_EQ(story_.Counters().bounced, 1u);
+  EXPECT_THAT(sender_->taken(), SizeIs(1));
+  story_.Finish();
+}
+
 TEST_P(RefusedOrDiscardedByARoute, NoticesOfOurs) {
   core::RouteConfig& route = Add("no-notices", core::RouteAction::kDiscard);
   route.match = {"*"};
