@@ -20,7 +20,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "core/check.h"
 #include "core/intrusive_list.h"
 #include "core/random.h"
 #include "core/slab.h"
@@ -112,14 +111,10 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   // The recipients in `mask` stay in the queue until they are released (home_holds.cc); those that
   // are being sent, if that attempt leaves them. False: too late. REQUIRES: as Remove.
   bool Hold(HomeTicket* ticket, uint64_t mask);
-  // The ticket of these of its recipients: what is at home is split for it.
-  HomeTicket* Part(HomeTicket* ticket, uint64_t mask) {
-    CHECK(ticket->where == TicketPlace::kWaiting && ticket->timer == core::TimerWheel::kNone);
-    return Split(ticket, mask);
-  }
-  // What is held goes its way, by the routes of today; its periods begin anew. The ticket may end.
-  // False: it is not held.
-  bool Release(HomeTicket* ticket);
+  // Of the recipients in `mask`, those that are held go their way, by the routes of today; their
+  // periods begin anew. Those that are to be held when they come back are not. The ticket may end.
+  // Returns how many that were.
+  int Release(HomeTicket* ticket, uint64_t mask);
   // The owner goes: what it has ordered is done all the same.
   void ForgetRemovals(RemovalOwner* owner);
 

@@ -65,20 +65,27 @@ bool Home::Hold(HomeTicket* ticket, uint64_t mask) {
   return true;
 }
 
-bool Home::Release(HomeTicket* ticket) {
-  if (closing_ || !ticket->held()) return false;
-  ticket->hold = 0;
-  ticket->released = true;
-  ticket->released_ns = context_.io->now_ns();
-  ticket->next_attempt_ns = 0;
+int Home::Release(HomeTicket* ticket, uint64_t mask) {
+  mask &= ticket->hold;
+  if (closing_ || mask == 0) return 0;
+  const int count = std::popcount(mask);
   states_.Mark(ticket->store, ticket->message);
-  context_.log->Released(*ticket);
-  if (ticket->destination->action == core::RouteAction::kHold && !ticket->rerouting) {
-    ticket->rerouting = true;
+  if (!ticket->held()) {
+    ticket->hold &= ~mask;
+    return count;
+  }
+  HomeTicket* part = Split(ticket, mask);
+  part->hold = 0;
+  part->released = true;
+  part->released_ns = context_.io->now_ns();
+  part->next_attempt_ns = 0;
+  context_.log->Released(*part);
+  if (part->destination->action == core::RouteAction::kHold && !part->rerouting) {
+    part->rerouting = true;
     ++rerouting_;
   }
-  OfferOrWait(ticket);
-  return true;
+  OfferOrWait(part);
+  return count;
 }
 
 void Home::FinishDiscarded(HomeTicket* ticket) {

@@ -73,8 +73,8 @@ void QueueCommand::Visit(Message* message, const MetaView* meta, const WalkPart&
     next = ticket->sibling;  // the ticket may end, and the message with it
     const uint64_t mask = Meant(*ticket, meta, part);
     if (mask == 0) continue;
-    if (order_ == QueueOrder::kRelease && !ticket->held()) continue;
-    counts_.found += static_cast<uint64_t>(std::popcount(mask));
+    const uint64_t held = order_ == QueueOrder::kRelease ? ticket->hold : UINT64_MAX;
+    counts_.found += static_cast<uint64_t>(std::popcount(mask & held));
     switch (order_) {
       case QueueOrder::kRetry:
         Retry(ticket);
@@ -86,7 +86,7 @@ void QueueCommand::Visit(Message* message, const MetaView* meta, const WalkPart&
         Hold(ticket, mask);
         break;
       case QueueOrder::kRelease:
-        Release(ticket, mask);
+        counts_.done += static_cast<uint64_t>(home_->Release(ticket, mask));
         break;
     }
   }
@@ -134,11 +134,6 @@ void QueueCommand::Hold(HomeTicket* ticket, uint64_t mask) {
                        ticket->state.load(std::memory_order_relaxed) == RecipientState::kSending;
   if (!home_->Hold(ticket, mask)) return;
   (sending ? counts_.waiting : counts_.done) += recipients;
-}
-
-void QueueCommand::Release(HomeTicket* ticket, uint64_t mask) {
-  const auto recipients = static_cast<uint64_t>(std::popcount(mask));
-  if (home_->Release(home_->Part(ticket, mask))) counts_.done += recipients;
 }
 
 void QueueCommand::OnRemoval(int removed, int kept) {

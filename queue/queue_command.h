@@ -86,7 +86,6 @@ class QueueCommand : public OperatorWork, private QueueWalker, private RemovalOw
   void Retry(HomeTicket* ticket);
   void Remove(HomeTicket* ticket, uint64_t mask);
   void Hold(HomeTicket* ticket, uint64_t mask);
-  void Release(HomeTicket* ticket, uint64_t mask);
 
   io::Io* const io_;
   Home* const home_;
