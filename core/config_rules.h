@@ -41,6 +41,16 @@ bool AreTooManyToRelay(std::span<const Network> networks);
 // "mail.example.net:2525"; without a port it is 25. False: none of these.
 bool ParseViaHost(std::string_view text, ViaHost* host);
 
+// What a route is found by, the most selective of its conditions. kNone: it must be looked at for
+// every recipient.
+enum class RouteKey : uint8_t {
+  kDomain,     // the patterns of `match`
+  kRecipient,  // addresses without "*"
+  kSender,     // addresses without "*", whole domains "*@example.com", "<>"
+  kNone,
+};
+RouteKey KeyOf(const RouteConfig& route);
+
 // Whether mail to `host` would come back to one of `listeners`: to its address and port, to a
 // loopback address when it listens on all, or to our own name.
 bool IsOwnListener(const ViaHost& host, const Config& config);
@@ -52,7 +62,9 @@ class RoutePatterns {
     std::string pattern;
     uint32_t line = 0;  // 0: none
   };
-  // Adds a pattern; or returns the earlier one that takes every recipient of it.
+  // The earlier pattern that takes every recipient of this one.
+  Earlier Find(std::string_view pattern) const;
+  // Adds a pattern; or returns the earlier one, as Find.
   Earlier Add(std::string_view pattern, uint32_t line);
 
  private:

@@ -146,6 +146,9 @@ inline constexpr int64_t kHostsRefreshNs = int64_t{60} * 1'000'000'000;
 // the rest waits for the next tick.
 inline constexpr uint32_t kSettledTicketsPerTurn = 2'000;
 
+// The beginning of a header section, in which routes look for fields; the rest is not looked at.
+inline constexpr size_t kRouteHeaderBytes = 64u << 10;
+
 // --- The operator ---
 
 // Listings and commands that a shard works on at once; one more is refused.
@@ -291,6 +294,15 @@ inline constexpr size_t kConfigRoutes = 100'000;
 inline constexpr size_t kConfigNetworks = 10'000;   // of one relay_from
 inline constexpr size_t kConfigPatterns = 100'000;  // of one route's match
 inline constexpr size_t kConfigViaHosts = 64;       // of one route
+// Routes with conditions that no address or domain finds: each is looked at for each recipient.
+inline constexpr size_t kConfigWalkedRoutes = 1000;
+// Conditions of routes: in all, for headers (each is looked for in the header section of each
+// message that its route could match), of one list, and the text of one.
+inline constexpr size_t kConfigHeaderConditions = 1000;
+inline constexpr size_t kConfigConditions = 10'000;
+inline constexpr size_t kConfigConditionBytes = 512;
+inline constexpr size_t kConfigRejectBytes = 400;  // what a route that refuses mail says
+inline constexpr size_t kConfigSecretBytes = 4096;
 inline constexpr size_t kConfigRouteNameBytes = 64;
 inline constexpr size_t kConfigRetrySteps = 64;  // of one retry schedule
 inline constexpr size_t kConfigResolvers = 8;

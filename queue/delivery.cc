@@ -115,7 +115,9 @@ void Delivery::Connect(Attempt* attempt) {
   attempt->ticket->host.store(live_host_, std::memory_order_relaxed);
   ++host.connections;
   ++shard->counters.connects;
-  link_ = shard->context.links->Connect(host.address, this);
+  const core::IpAddress* from = nullptr;
+  destination_->host_key().BindFor(host.address.ip, &from);
+  link_ = shard->context.links->Connect(host.address, from, this);
   timer_.Set(shard->context.wheel, now_ns() + kLeasePatienceNs);
 }
 

@@ -43,9 +43,10 @@ class DeliveryLink {
 class LinkFactory {
  public:
   virtual ~LinkFactory() = default;
-  // Connects to `peer` and calls `source` from the loop, never from here. `source` outlives the
-  // link.
+  // Connects to `peer`, from our address `from` unless that is null, and calls `source` from the
+  // loop, never from here. `source` outlives the link.
   virtual std::unique_ptr<DeliveryLink> Connect(const core::SocketAddress& peer,
+                                                const core::IpAddress* from,
                                                 smtp::DeliverySource* source) = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include "core/check.h"
 #include "core/hash.h"
+#include "queue/destination_key.h"
 
 namespace outbox::queue {
 namespace {
@@ -23,6 +24,7 @@ DirectoryEntry* Directory::Acquire(std::string_view key) {
     }
     entry = made.get();
     entry->key.assign(key);
+    entry->action = ActionOf(key);
     entry->lane_open = false;
     entry->out = 0;
     entry->route_seen = 0;

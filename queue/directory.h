@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "core/config.h"
 #include "core/string_map.h"
 
 namespace outbox::queue {
@@ -33,6 +34,7 @@ struct DirectoryEntry {
   std::string key;    // "via:10.1.2.3:25,[::1]:25", "mx:example.com" (queue/destination.h)
   uint64_t hash = 0;  // stable over runs; hash % shards is the owner
   // Home's alone.
+  core::RouteAction action = core::RouteAction::kSend;  // what the key says
   uint32_t tickets = 0;    // that name this entry
   // It says where to go (queue/destination_key.h).
   bool routed() const { return key.starts_with("via:") || key.starts_with("mx:"); }

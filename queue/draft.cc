@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "queue/added_headers.h"
+#include "queue/destination_key.h"
 #include "queue/message_id.h"
 
 namespace outbox::queue {
@@ -22,34 +23,80 @@ Draft::Draft(DraftPool* pool) : pool_(pool) {
 }
 
 void Draft::Start(DraftOwner* owner, std::string_view reverse_path, uint64_t declared_bytes,
+                  const core::IpAddress& client,
                   std::shared_ptr<const Router> router) {
   CHECK(owner_ == nullptr && !busy_);
   owner_ = owner;
   declared_bytes_ = declared_bytes;
   router_ = std::move(router);
+  client_ = client;
   text_.assign(reverse_path);
   reverse_path_size_ = static_cast<uint32_t>(reverse_path.size());
 }
 
-void Draft::AddRecipient(std::string_view address) {
-  const RouteChoice choice = router_->Route(address);
+RouteFacts Draft::Facts() const {
+  RouteFacts facts;
+  facts.sender = std::string_view(text_).substr(0, reverse_path_size_);
+  facts.client = &client_;
+  return facts;
+}
+
+Rejection Draft::AddRecipient(std::string_view address) {
+  const RouteChoice choice = router_->Route(address, Facts());
+  if (choice.action == core::RouteAction::kReject && choice.decided) {
+    return {choice.route, RejectText(choice.destination)};
+  }
   Entry entry;
   entry.address_at = static_cast<uint32_t>(text_.size());
   entry.address_size = static_cast<uint16_t>(address.size());
   text_.append(address);
-  if (!entries_.empty() && Key(entries_.back()) == choice.destination &&
-      choices_.back().retry_s.data() == choice.retry_s.data()) {
-    entry.key_at = entries_.back().key_at;
-    entry.key_size = entries_.back().key_size;
-    entry.choice = entries_.back().choice;
-  } else {
-    entry.key_at = static_cast<uint32_t>(text_.size());
-    entry.key_size = static_cast<uint16_t>(choice.destination.size());
-    text_.append(choice.destination);
-    entry.choice = static_cast<uint32_t>(choices_.size());
-    choices_.push_back({choice.route, choice.retry_s, choice.periods});
-  }
+  entry.decided = choice.decided;
+  undecided_ = undecided_ || !choice.decided;
+  SetChoice(&entry, entries_.empty() ? nullptr : &entries_.back(), choice);
   entries_.push_back(entry);
+  return {};
+}
+
+void Draft::SetChoice(Entry* entry, const Entry* before, const RouteChoice& choice) {
+  if (before != nullptr && Key(*before) == choice.destination &&
+      choices_[before->choice].retry_s.data() == choice.retry_s.data()) {
+    entry->key_at = before->key_at;
+    entry->key_size = before->key_size;
+    entry->choice = before->choice;
+    return;
+  }
+  entry->key_at = static_cast<uint32_t>(text_.size());
+  entry->key_size = static_cast<uint16_t>(choice.destination.size());
+  text_.append(choice.destination);
+  entry->choice = static_cast<uint32_t>(choices_.size());
+  choices_.push_back({choice.route, choice.retry_s, choice.periods});
+}
+
+Rejection Draft::Decide(const smtp::BodySummary& summary) {
+  if (!undecided_) return {};
+  HeaderFields& header = pool_->header_;
+  header.Clear();
+  if (router_->needs_header()) header.Read(stream_.active() ? std::string_view(header_) : body());
+  const Entry* before = nullptr;
+  for (Entry& entry : entries_) {
+    if (!entry.decided) {
+      RouteFacts facts = Facts();  // text_ grows
+      facts.header = &header;
+      facts.size = std::max<uint64_t>(1, summary.message_size());
+      const std::string_view text = text_;
+      const RouteChoice choice =
+          router_->Route(text.substr(entry.address_at, entry.address_size), facts);
+      CHECK(choice.decided);
+      if (choice.action == core::RouteAction::kReject) {
+        return {choice.route, RejectText(choice.destination)};
+      }
+      SetChoice(&entry, before, choice);
+      entry.decided = true;
+    }
+    before = &entry;
+  }
+  undecided_ = false;
+  return {};
 }
 
 // --- The body ------------------------------------------------------------------------------------
@@ -85,9 +132,16 @@ bool Draft::TakeBlock() {
 
 bool Draft::BeginStream() {
   if (!pool_->store_->BeginStream(&stream_)) return false;
+  KeepHeader(body());
   overflow_.assign(body_);
   body_.clear();
   return true;
+}
+
+// Of a large message, for the routes that look into it.
+void Draft::KeepHeader(std::string_view bytes) {
+  if (!undecided_ || !router_->needs_header()) return;
+  header_.append(bytes.substr(0, core::kRouteHeaderBytes - header_.size()));
 }
 
 bool Draft::Prepare() {
@@ -131,6 +185,7 @@ smtp::BodyState Draft::Append(std::string_view bytes) {
       return smtp::BodyState::kFailed;
     }
   }
+  KeepHeader(bytes);
   const smtp::BodyState state = Spill(bytes);
   failed_ = state == smtp::BodyState::kFailed;
   return state;
@@ -152,6 +207,7 @@ smtp::BodyState Draft::Advance(size_t bytes) {
     block_bytes_ += bytes;
     return smtp::BodyState::kMore;
   }
+  KeepHeader({stream_.room().data(), bytes});
   if (bytes > 0) stream_.Advance(bytes);
   if (stream_.failed()) {
     failed_ = true;
@@ -297,6 +353,8 @@ void Draft::Reset() {
   if (stream_.active()) stream_.Abort();
   busy_ = false;
   failed_ = false;
+  undecided_ = false;
+  if (!header_.empty()) std::string().swap(header_);
   text_.clear();
   entries_.clear();
   choices_.clear();

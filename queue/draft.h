@@ -24,6 +24,7 @@
 #include "core/status.h"
 #include "io/io.h"
 #include "queue/body_blocks.h"
+#include "queue/header_fields.h"
 #include "queue/message_meta.h"
 #include "queue/router.h"
 #include "queue/store.h"
@@ -55,6 +56,14 @@ class DraftSink {
                                 const Router* router) = 0;
 };
 
+// What a route says that refuses mail; nothing when `text` is empty. Views belong to the router.
+struct Rejection {
+  std::string_view route;
+  std::string_view text;
+
+  explicit operator bool() const { return !text.empty(); }
+};
+
 // What is written about where a message came from.
 struct DraftOrigin {
   std::string_view hostname;  // ours
@@ -73,8 +82,10 @@ class Draft {
   // The draft keeps the router until it is done with it: a reload does not disturb it.
   // `declared_bytes`: how large the client says that the message is; 0 if it does not.
   void Start(DraftOwner* owner, std::string_view reverse_path, uint64_t declared_bytes,
+             const core::IpAddress& client,
              std::shared_ptr<const Router> router);
-  void AddRecipient(std::string_view address);
+  // A recipient that a route refuses is not added.
+  Rejection AddRecipient(std::string_view address);
   uint32_t recipients() const { return static_cast<uint32_t>(entries_.size()); }
 
   // Before the body comes. False: there is no memory now for one as large as the client has said;
@@ -88,7 +99,10 @@ class Draft {
 
   // The body could not be stored: Commit must not be called.
   bool failed() const { return failed_; }
-  // REQUIRES: !failed(). The whole body has come. The owner hears OnDraftDone, never inside this
+  // The whole body has come: routes that ask for header fields or the size decide now. Whom one of
+  // them refuses, it refuses the message with, for SMTP has but one answer here.
+  Rejection Decide(const smtp::BodySummary& summary);
+  // REQUIRES: !failed(), Decide has refused nothing. The owner hears OnDraftDone, never inside this
   // call.
   void Commit(const smtp::BodySummary& summary, const DraftOrigin& origin);
   // The owner is gone or no longer interested. A commit in flight goes on; otherwise the draft is
@@ -104,6 +118,7 @@ class Draft {
     uint16_t address_size = 0;
     uint16_t key_size = 0;
     uint32_t choice = 0;  // in choices_
+    bool decided = true;  // by a route that needs to know no more
   };
   struct Choice {
     std::string_view route;
@@ -119,6 +134,10 @@ class Draft {
   bool Hold(std::string_view bytes);
   bool TakeBlock();
   bool BeginStream();
+  RouteFacts Facts() const;
+  // `before`: an entry that may share what is kept of the choice; null: none.
+  void SetChoice(Entry* entry, const Entry* before, const RouteChoice& choice);
+  void KeepHeader(std::string_view bytes);
   smtp::BodyState Spill(std::string_view bytes);
   // Writes to the stream what waits in memory, as far as there is room.
   void Unload();
@@ -139,6 +158,8 @@ class Draft {
   bool failed_ = false;  // the body cannot be stored
   std::string text_;     // reverse-path, addresses and keys
   uint32_t reverse_path_size_ = 0;
+  core::IpAddress client_;
+  bool undecided_ = false;  // some entry
   std::vector<Entry> entries_;
   std::vector<Choice> choices_;
   uint64_t declared_bytes_ = 0;
@@ -147,6 +168,7 @@ class Draft {
   size_t block_bytes_ = 0;   // in it
   size_t block_at_ = 0;      // what the stream has taken of them
   std::string overflow_;     // behind that: at most a small body and what was received
+  std::string header_;  // of a large one, its beginning, when a route looks into it
   BodyStream stream_;
   smtp::BodySummary summary_;
   DraftOrigin origin_;
@@ -183,6 +205,7 @@ class DraftPool {
   BodyBlocks blocks_;
   uint32_t in_use_ = 0;
   std::vector<std::unique_ptr<Draft>> free_;
+  HeaderFields header_;  // scratch: of the message that is being routed
 };
 
 }  // namespace outbox::queue

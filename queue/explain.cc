@@ -41,10 +41,16 @@ void MessageExplainer::Visit(Message* message, const MetaView* meta, const WalkP
     facts.accepted_wall_ns = meta->accepted_wall_ns();
     facts.since_wall_ns = wall(ticket->since_ns);
     const PeriodSet& periods = *ticket->periods;
-    facts.notify_wall_ns = wall(NotifyTime(ticket->accepted_ns, periods.notify_after_ns,
+    facts.notify_wall_ns = wall(NotifyTime(ticket->periods_begin_ns(), periods.notify_after_ns,
                                            periods.retry_until_ns, ticket->notified));
-    facts.expire_wall_ns = wall(ExpiryTime(ticket->accepted_ns, periods.retry_until_ns));
+    facts.expire_wall_ns = wall(ExpiryTime(ticket->periods_begin_ns(), periods.retry_until_ns));
     facts.notified = ticket->notified;
+    if (ticket->held()) {
+      facts.held_by_route = ticket->destination->action == core::RouteAction::kHold;
+      facts.held_by_operator = !facts.held_by_route;
+      facts.notify_wall_ns = 0;
+      facts.expire_wall_ns = 0;
+    }
     for (uint64_t mask = ticket->pending_mask(); mask != 0; mask &= mask - 1) {
       const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(mask));
       const WalkPart::Recipient* recipient = part.Find(index);

@@ -32,6 +32,8 @@ struct RecipientFacts {
   int64_t notify_wall_ns = 0;  // when the sender is told of the delay; 0: never, or was told
   int64_t expire_wall_ns = 0;
   bool notified = false;
+  bool held_by_route = false;     // or
+  bool held_by_operator = false;  // neither: it is not held
 };
 
 struct MessageFacts {

@@ -46,13 +46,17 @@ Home::~Home() { CHECK(idle()); }
 // --- Out and home again --------------------------------------------------------------------------
 
 int64_t Home::DeadlineOf(const HomeTicket& ticket) const {
-  return Shelves::DeadlineOf(ticket.accepted_ns, *ticket.periods, ticket.notified);
+  return Shelves::DeadlineOf(ticket.periods_begin_ns(), *ticket.periods, ticket.notified);
 }
 
 void Home::OfferOrWait(HomeTicket* ticket) {
   if (closing_) return;
   if (ticket->rerouting) {  // RouteAgain goes on
     rerouter_.Add(ticket->store, ticket->message_id);
+    return;
+  }
+  if ((ticket->hold != 0 || ticket->destination->action != core::RouteAction::kSend) &&
+      !GoesOn(ticket)) {
     return;
   }
   const int64_t now_ns = context_.io->now_ns();
@@ -121,7 +125,7 @@ bool Home::HandleDeadline(HomeTicket* ticket) {
   const int64_t now_ns = context_.io->now_ns();
   const PeriodSet& periods = *ticket->periods;
   const bool null_sender = (ticket->message->flags & kFlagNullSender) != 0;
-  if (ExpiryTime(ticket->accepted_ns, periods.retry_until_ns) <= now_ns) {
+  if (ExpiryTime(ticket->periods_begin_ns(), periods.retry_until_ns) <= now_ns) {
     ticket->expired = true;
     if (null_sender) {
       context_.log->Expired(*ticket, {});

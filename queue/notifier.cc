@@ -186,7 +186,8 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
   int64_t retry_until_ns = 0;
   for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
        ticket = notice->tickets.Next(ticket)) {
-    retry_until_ns = std::max(retry_until_ns, ticket->periods->retry_until_ns);
+    const int64_t late_ns = ticket->periods_begin_ns() - ticket->accepted_ns;
+    retry_until_ns = std::max(retry_until_ns, AddTime(late_ns, ticket->periods->retry_until_ns));
     for (uint64_t mask = ticket->mask; mask != 0; mask &= mask - 1) {
       const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(mask));
       if (index >= meta.recipient_count()) continue;
@@ -227,7 +228,12 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
 
 void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_id) {
   const std::string_view recipient = original.reverse_path();
-  const RouteChoice choice = router_->Route(recipient);
+  RouteFacts facts;
+  header_.Clear();
+  if (router_->needs_header()) header_.Read(notice->body);
+  facts.header = &header_;
+  facts.size = notice->body.size();
+  const RouteChoice choice = router_->Route(recipient, facts);
   notice->meta.Start(dsn_id, io_->wall_ns(), kFlagGenerated | kFlagNullSender, "", "");
   notice->meta.AddGroup(choice.destination, choice.route, choice.retry_s, choice.periods);
   notice->meta.AddRecipient(recipient);

@@ -22,6 +22,7 @@
 #include "core/timer_wheel.h"
 #include "io/io.h"
 #include "queue/bounce.h"
+#include "queue/header_fields.h"
 #include "queue/home_ticket.h"
 #include "queue/state_writer.h"
 #include "queue/store.h"
@@ -94,6 +95,7 @@ class Notifier {
   absl::flat_hash_map<const Message*, Notice*> notices_;
   std::vector<Notice*> ready_;  // to be started by the next Tick
   std::vector<Notice*> starting_;
+  HeaderFields header_;  // scratch: of a DSN that is being routed
   uint32_t active_ = 0;  // started, at most kNoticesActiveMax
   bool closing_ = false;
 };

@@ -49,7 +49,8 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       context().log->metrics().no_room_total.Add();
       return Reply{452, kSystemFull, "Too many messages are being received, try again later"};
     }
-    draft_->Start(this, request.reverse_path.mailbox, request.declared_size, *context().router);
+    draft_->Start(this, request.reverse_path.mailbox, request.declared_size, client_,
+                  *context().router);
     return Reply{250, {2, 1, 0}, "Sender ok"};
   }
 
@@ -61,12 +62,15 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
               "; ask the postmaster to add it to relay_from";
       return Reply{550, kNotPermitted, text_};
     }
+    std::string_view recipient = path.mailbox;
     if (path.is_bare_postmaster()) {
       // RFC 5321 4.1.1.3: the postmaster of this host.
       text_ = "postmaster@" + context().hostname;
-      draft_->AddRecipient(text_);
-    } else {
-      draft_->AddRecipient(path.mailbox);
+      recipient = text_;
+    }
+    if (const Rejection rejected = draft_->AddRecipient(recipient)) {
+      context().log->metrics().rejected_total.Add();
+      return Reject(recipient, rejected);
     }
     return Reply{250, {2, 1, 5}, "Recipient ok"};
   }
@@ -102,6 +106,12 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       return Reply{452, kSystemFull,
                    "There is no room for so large a message now, try again later"};
     }
+    if (const Rejection rejected = draft_->Decide(summary)) {
+      context().log->metrics().messages_refused_total.Add();
+      const Reply reply = Reject("message", rejected);
+      Abort();
+      return reply;
+    }
     DraftOrigin origin;
     origin.hostname = context().hostname;
     origin.helo = helo_;
@@ -129,6 +139,13 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
 
  private:
   const ReceptionContext& context() const { return reception_->context_; }
+
+  // The answer of a route that refuses mail.
+  Reply Reject(std::string_view what, const Rejection& rejected) {
+    context().log->Rejected(client_, what, rejected.route, rejected.text);
+    text_ = rejected.text;
+    return Reply{550, kNotPermitted, text_};
+  }
 
   // 452 or 451 when new mail cannot be taken now.
   std::optional<Reply> NoRoom() {

@@ -102,7 +102,7 @@ Shard::Shard(const ShardSetup& setup)
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
   destinations_ = std::make_unique<DestinationTable>(owner);
   operations_ = std::make_unique<ShardOperator>(io_, home_.get(), destinations_.get(), &log_,
-                                                post_.live_hosts());
+                                                post_.live_hosts(), &finder_);
   post_.SetHandlers(home_.get(), destinations_.get(), nullptr);
   events_op_.Bind<&Shard::OnEventsWritten>(this);
 }

@@ -124,6 +124,7 @@ class Shard : public DraftSink, public RoomGauge {
   const TalkRing& talk() const { return talks_.ring(); }
   const Home& home() const { return *home_; }
   const Router& router() const { return *setup_.config.router; }
+  const SiteRules& sites() const { return *setup_.config.sites; }
 
  private:
   class Recovery;  // one store's RecoverySink

@@ -187,11 +187,36 @@ void ShardLog::Removed(const HomeTicket& ticket) {
   stories_.Tell(ticket, {.event = "removed"}, {});
 }
 
+void ShardLog::Discarded(const HomeTicket& ticket) {
+  metrics_->discarded_total.Add(ticket.recipients());
+  metrics_->queued.Subtract(ticket.recipients());
+  stories_.Tell(ticket, {.event = "discarded"}, {});
+}
+
+// As with those that are hurried, nothing is read for many of them.
+void ShardLog::Held(const HomeTicket& ticket) {
+  stories_.Tell(ticket, {.event = "held"}, {.readable = false});
+}
+
+void ShardLog::Released(const HomeTicket& ticket) {
+  stories_.Tell(ticket, {.event = "released"}, {.readable = false});
+}
+
 void ShardLog::Refused(const core::IpAddress& client, std::string_view what, std::string_view why) {
   if (!events_->Wants(LogLevel::kInfo)) return;
   events_->Write(LogLevel::kInfo, io_->wall_ns(), "rejected")
       .Field("client", client.ToString())
       .Field("what", what)
+      .Field("why", why);
+}
+
+void ShardLog::Rejected(const core::IpAddress& client, std::string_view what,
+                        std::string_view route, std::string_view why) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "rejected")
+      .Field("client", client.ToString())
+      .Field("what", what)
+      .Field("route", route)
       .Field("why", why);
 }
 

@@ -58,8 +58,16 @@ class ShardLog : public AttemptLog {
   void Retried(const HomeTicket& ticket);  // by an operator
   // By an operator, too: the ledger and the story.
   void Removed(const HomeTicket& ticket);
+  // By a route: likewise.
+  void Discarded(const HomeTicket& ticket);
+  // By an operator; what a route holds says so where it was routed.
+  void Held(const HomeTicket& ticket);
+  void Released(const HomeTicket& ticket);
 
   // --- Reception ---
+  // A route of this name refuses what a client has.
+  void Rejected(const core::IpAddress& client, std::string_view what, std::string_view route,
+                std::string_view why);
   void Refused(const core::IpAddress& client, std::string_view what, std::string_view why);
 
   // --- Owner: AttemptLog ---

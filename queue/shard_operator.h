@@ -15,6 +15,7 @@
 #include "queue/destination_table.h"
 #include "queue/explain.h"
 #include "queue/home.h"
+#include "queue/host_lookup.h"
 #include "queue/operator_work.h"
 #include "queue/queue_command.h"
 #include "queue/queue_filter.h"
@@ -28,8 +29,13 @@ class ShardOperator {
  public:
   // `live`: where the hosts are named that mail is being sent to.
   ShardOperator(io::Io* io, Home* home, const DestinationTable* destinations, const ShardLog* log,
-                const LiveHosts* live)
-      : io_(io), home_(home), destinations_(destinations), log_(log), live_(live) {}
+                const LiveHosts* live, HostFinder* finder)
+      : io_(io),
+        home_(home),
+        destinations_(destinations),
+        log_(log),
+        live_(live),
+        finder_(finder) {}
   ShardOperator(const ShardOperator&) = delete;
   ShardOperator& operator=(const ShardOperator&) = delete;
 
@@ -40,6 +46,8 @@ class ShardOperator {
   bool List(const QueueFilter& filter, QueueListSink* sink);
   bool Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink);
   bool Explain(uint64_t id, MessageFactsSink* sink);
+  // Where mail for the destination with this key would go now.
+  bool FindHosts(std::string_view key, HostLookupSink* sink);
   // Mail of routes that have changed is routed again.
   void Reroute(RouteChanges changes);
   // At once. `domain`: whose failed attempts are meant besides the destination's; "" for none.
@@ -65,6 +73,7 @@ class ShardOperator {
   const DestinationTable* const destinations_;
   const ShardLog* const log_;
   const LiveHosts* const live_;
+  HostFinder* const finder_;
   std::vector<Store*> stores_;
   std::vector<std::unique_ptr<OperatorWork>> works_;
   bool stopping_ = false;

@@ -22,6 +22,7 @@ enum Members : uint32_t {
   kAll = 4,
   kDomain = 8,
   kTalk = 16,  // host, reply, since, until, failed, limit
+  kRoute = 32,  // sender, recipient, source, header, size; or destination
 };
 
 struct CommandInfo {
@@ -36,6 +37,9 @@ constexpr CommandInfo kCommands[] = {
     {"why", ControlCommand::kWhy, kId | kDomain},
     {"retry", ControlCommand::kRetry, kId | kFilter | kAll},
     {"remove", ControlCommand::kRemove, kId | kFilter | kAll},
+    {"hold", ControlCommand::kHold, kId | kFilter | kAll},
+    {"release", ControlCommand::kRelease, kId | kFilter | kAll},
+    {"route", ControlCommand::kRoute, kRoute},
     {"reload", ControlCommand::kReload, kNothing},
     {"log", ControlCommand::kLog, kId | kDomain},
     {"talk", ControlCommand::kTalk, kId | kDomain | kTalk},
@@ -82,6 +86,7 @@ class Parser {
       all_ = value == true;
       return all_ ? core::OkStatus() : Expected(member, "true");
     }
+    if (Takes(kRoute)) return ReadRouteMember(member, value, &out->route);
     if (member == "domain" && Takes(kDomain)) return ReadDomain(value, &out->domain);
     if (Takes(kFilter)) {
       if (std::string* const pattern = PatternOf(member, &out->filter)) {
@@ -193,8 +198,12 @@ class Parser {
     switch (request.command) {
       case ControlCommand::kRetry:
       case ControlCommand::kRemove:
+      case ControlCommand::kHold:
+      case ControlCommand::kRelease:
         if (something == all_) return Bad("expected either a filter or \"all\": true");
         return core::OkStatus();
+      case ControlCommand::kRoute:
+        return CheckRouteQuestion(request.route);
       case ControlCommand::kWhy:
         if (something == !request.domain.empty()) {
           return Bad("expected either \"id\" or \"domain\"");

@@ -12,6 +12,7 @@
 #include "core/status.h"
 #include "queue/queue_filter.h"
 #include "tools/talk_record.h"
+#include "tools/route_question.h"
 
 namespace outbox::tools {
 
@@ -21,6 +22,9 @@ enum class ControlCommand : uint8_t {
   kWhy,
   kRetry,
   kRemove,
+  kHold,
+  kRelease,
+  kRoute,
   kReload,
   kLog,
   kTalk,
@@ -30,9 +34,10 @@ enum class ControlCommand : uint8_t {
 
 struct ControlRequest {
   ControlCommand command = ControlCommand::kStats;
-  queue::QueueFilter filter;  // queue, retry, remove; why: its id
+  queue::QueueFilter filter;  // queue, retry, remove, hold, release; why: its id
   std::string domain;         // why, log; lower case
   TalkFilter talk;            // talk
+  RouteQuestion route;        // route
 };
 
 // `request` is an object with a string "command" (the server has seen to that).

@@ -9,6 +9,7 @@
 #include "tools/daemon_seat.h"
 #include "tools/queue_answer.h"
 #include "tools/talk_answer.h"
+#include "tools/route_answer.h"
 #include "tools/why_answer.h"
 
 namespace outbox::tools {
@@ -28,6 +29,19 @@ nlohmann::json CommitTime(const std::vector<const core::ShardMetrics*>& shards) 
           {"p99", sum.PercentileUs(0.99)},
           {"max", sum.max_ns() / 1000},
           {"buckets", buckets}};
+}
+
+queue::QueueOrder OrderOf(ControlCommand command) {
+  switch (command) {
+    case ControlCommand::kRemove:
+      return queue::QueueOrder::kRemove;
+    case ControlCommand::kHold:
+      return queue::QueueOrder::kHold;
+    case ControlCommand::kRelease:
+      return queue::QueueOrder::kRelease;
+    default:
+      return queue::QueueOrder::kRetry;
+  }
 }
 
 }  // namespace
@@ -74,13 +88,16 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       return;
     }
     case ControlCommand::kRetry:
-    case ControlCommand::kRemove: {
-      const bool retry = request.command == ControlCommand::kRetry;
+    case ControlCommand::kRemove:
+    case ControlCommand::kHold:
+    case ControlCommand::kRelease:
       std::make_shared<CommandAnswer>(control_.get(), reply)
-          ->Start(Shards(), retry ? queue::QueueOrder::kRetry : queue::QueueOrder::kRemove,
-                  request.filter);
+          ->Start(Shards(), OrderOf(request.command), request.filter);
       return;
-    }
+    case ControlCommand::kRoute:
+      std::make_shared<RouteAnswer>(control_.get(), reply, config_, request.route)
+          ->Ask(Shards()[0]);
+      return;
     case ControlCommand::kReload:
       Reload(reply);
       return;

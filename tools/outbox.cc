@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/domain_name.h"
+#include "core/byte_size.h"
 #include "core/duration.h"
 #include "core/time.h"
 #include "tools/control_client.h"
@@ -20,6 +21,8 @@ namespace {
 
 // docs/operations.md lists these.
 enum ExitCode { kExitOk = 0, kExitFailure = 1, kExitUsage = 2, kExitUnreachable = 3 };
+
+constexpr const char* kActs[] = {"retry", "remove", "hold", "release"};
 
 struct Arguments {
   std::string control = "/run/outbox/control.sock";
@@ -47,6 +50,11 @@ struct Arguments {
   // report
   bool domains = false;
   std::vector<std::string> logs;
+  // Of a message that is not sent (route test); `sender` and `recipient` as well.
+  std::string source;
+  std::vector<std::string> headers;
+  std::string size;
+  std::string config_file;
 };
 
 constexpr uint32_t kTalksShown = 20;
@@ -101,6 +109,17 @@ nlohmann::json TalkTarget(const Arguments& arguments) {
   return filter;
 }
 
+nlohmann::json RouteQuestionOf(const Arguments& arguments) {
+  nlohmann::json question = {{"sender", arguments.sender.empty() ? "<>" : arguments.sender},
+                             {"recipient", arguments.recipient}};
+  if (!arguments.source.empty()) question["source"] = arguments.source;
+  if (!arguments.headers.empty()) question["header"] = arguments.headers;
+  if (const core::Result<uint64_t> size = core::ParseByteSize(arguments.size); size.ok()) {
+    question["size"] = *size;
+  }
+  return question;
+}
+
 nlohmann::json WhyTarget(const Arguments& arguments) {
   return {{IsId(arguments.target) ? "id" : "domain", arguments.target}};
 }
@@ -136,6 +155,11 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   if (is_report && !report.files.empty()) return Report(ReportCommand(report));
   ControlClient client;
   const core::Status connected = client.Connect(arguments.control);
+  const bool by_file = app.got_subcommand("route") && !arguments.config_file.empty();
+  if (by_file) {
+    return Report(RouteTestCommand(connected.ok() ? &client : nullptr, RouteQuestionOf(arguments),
+                                   arguments.config_file, arguments.json));
+  }
   if (!connected.ok()) {
     std::fprintf(stderr, "outbox: %s\n", connected.message().c_str());
     return kExitUnreachable;
@@ -150,10 +174,13 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("stats")) return Report(StatsCommand(&client, json));
   if (app.got_subcommand("queue")) return Report(QueueCommand(&client, Filter(arguments), json));
   if (app.got_subcommand("why")) return Report(WhyCommand(&client, WhyTarget(arguments), json));
-  for (const char* const command : {"retry", "remove"}) {
+  for (const char* const command : kActs) {
     if (app.got_subcommand(command)) {
       return Report(ActCommand(&client, command, Filter(arguments), json));
     }
+  }
+  if (app.got_subcommand("route")) {
+    return Report(RouteTestCommand(&client, RouteQuestionOf(arguments), "", json));
   }
   if (app.got_subcommand("log")) return Report(LogCommand(&client, Filter(arguments), json));
   if (app.got_subcommand("talk")) {
@@ -171,6 +198,12 @@ std::string CheckDuration(const std::string& text) {
 std::string CheckMoment(const std::string& text) {
   const core::Result<int64_t> moment = ParseMoment(text, WallNow());
   return moment.ok() ? std::string() : moment.status().message();
+}
+
+std::string CheckSize(const std::string& text) {
+  const core::Result<uint64_t> size = core::ParseByteSize(text);
+  if (!size.ok()) return size.status().message();
+  return *size > 0 ? std::string() : "a message has at least a byte";
 }
 
 CLI::App* AddCommand(CLI::App* app, Arguments* arguments, const char* name, const char* help) {
@@ -234,6 +267,32 @@ void AddReport(CLI::App* app, Arguments* arguments) {
       ->allow_extra_args(false);
 }
 
+void AddHolding(CLI::App* app, Arguments* arguments) {
+  for (const auto& [name, help] :
+       {std::pair("hold", "keep mail in the queue until it is released"),
+        std::pair("release", "let go what is held, by a route or by hold")}) {
+    CLI::App* const command = AddCommand(app, arguments, name, help);
+    command->add_option("ID", arguments->target, "of one message");
+    command->add_flag("--all", arguments->all, "everything");
+    AddFilter(command, arguments);
+  }
+}
+
+void AddRoute(CLI::App* app, Arguments* arguments) {
+  CLI::App* const route = app->add_subcommand("route", "the routing table");
+  route->require_subcommand(1);
+  CLI::App* const test =
+      AddCommand(route, arguments, "test", "where a message would go; nothing is sent");
+  test->add_option("SENDER", arguments->sender, "envelope sender, \"<>\" for none")->required();
+  test->add_option("RECIPIENT", arguments->recipient, "envelope recipient")->required();
+  test->add_option("--source", arguments->source, "address of the client");
+  test->add_option("--header", arguments->headers, "a field, \"Name: value\"; several allowed")
+      ->allow_extra_args(false);
+  test->add_option("--size", arguments->size, "of the message: 12MiB")->check(CheckSize);
+  test->add_option("--config", arguments->config_file,
+                   "by this file, instead of what outboxd runs with");
+}
+
 void AddCommands(CLI::App* app, Arguments* arguments) {
   AddCommand(app, arguments, "stats", "counters and gauges");
   CLI::App* const queue = AddCommand(app, arguments, "queue", "the queued recipients");
@@ -250,6 +309,8 @@ void AddCommands(CLI::App* app, Arguments* arguments) {
       AddCommand(app, arguments, "remove", "take a message out of the queue; nobody is told");
   remove->add_option("ID", arguments->target, "of the message")->required();
   remove->add_option("--recipient", arguments->recipient, "only this one; or with *");
+  AddHolding(app, arguments);
+  AddRoute(app, arguments);
   CLI::App* const log = AddCommand(app, arguments, "log", "events as they happen");
   log->add_flag("--follow", arguments->follow, "print events from now on")->required();
   log->add_option("--id", arguments->target, "of one message");
@@ -280,8 +341,11 @@ int main(int argc, char** argv) {
   outbox::tools::AddCommands(&app, &arguments);
   try {
     app.parse(argc, argv);
-    if (app.got_subcommand("retry") && outbox::tools::Filter(arguments).empty()) {
-      throw CLI::RequiredError("retry: an ID, a filter such as --domain, or --all");
+    for (const char* const command : {"retry", "hold", "release"}) {
+      if (app.got_subcommand(command) && outbox::tools::Filter(arguments).empty()) {
+        throw CLI::RequiredError(std::string(command) +
+                                 ": an ID, a filter such as --domain, or --all");
+      }
     }
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;

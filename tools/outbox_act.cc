@@ -1,4 +1,4 @@
-// `outbox retry` and `outbox remove`.
+// `outbox retry`, `remove`, `hold` and `release`.
 #include <cstdio>
 #include <string>
 
@@ -16,8 +16,29 @@ std::string Recipients(long long count) {
 
 std::string RetryText(const nlohmann::json& line) {
   const long long found = Count(line, "found");
+  const long long held = Count(line, "held");
   if (found == 0) return "nothing in the queue matches\n";
-  return Recipients(found) + (found == 1 ? " goes now\n" : " go now\n");
+  std::string text;
+  if (found > held) text = Recipients(found - held) + (found - held == 1 ? " goes now" : " go now");
+  if (held > 0) {
+    text += (text.empty() ? "" : "; ") + Recipients(held) + (held == 1 ? " is" : " are") +
+            " held: outbox release lets go";
+  }
+  return text + "\n";
+}
+
+std::string HoldText(const nlohmann::json& line) {
+  if (Count(line, "found") == 0) return "nothing in the queue matches\n";
+  std::string text = Recipients(Count(line, "done")) + " held";
+  if (const long long waiting = Count(line, "waiting"); waiting > 0) {
+    text += "; " + Recipients(waiting) + " being sent at this moment, held if that fails";
+  }
+  return text + "\n";
+}
+
+std::string ReleaseText(const nlohmann::json& line) {
+  if (Count(line, "found") == 0) return "nothing that is held matches\n";
+  return Recipients(Count(line, "done")) + " released\n";
 }
 
 std::string RemoveText(const nlohmann::json& line) {
@@ -35,6 +56,12 @@ std::string RemoveText(const nlohmann::json& line) {
   return text + "\n";
 }
 
+std::string ActText(const std::string& command, const nlohmann::json& line) {
+  if (command == "retry") return RetryText(line);
+  if (command == "hold") return HoldText(line);
+  return command == "release" ? ReleaseText(line) : RemoveText(line);
+}
+
 }  // namespace
 
 core::Status ActCommand(ControlClient* client, const char* command, const nlohmann::json& filter,
@@ -49,8 +76,7 @@ core::Status ActCommand(ControlClient* client, const char* command, const nlohma
     if (json) {
       std::printf("%s\n", line->dump().c_str());
     } else if (line->contains("end")) {
-      const std::string text =
-          std::string(command) == "retry" ? RetryText(*line) : RemoveText(*line);
+      const std::string text = ActText(command, *line);
       std::fputs(text.c_str(), stdout);
     } else {
       std::fprintf(stderr,

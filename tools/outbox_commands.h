@@ -23,10 +23,14 @@ core::Status StatsCommand(ControlClient* client, bool json);
 core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter, bool json);
 // Prints why mail is where it is. `what`: {"id": ...} or {"domain": ...}.
 core::Status WhyCommand(ControlClient* client, const nlohmann::json& what, bool json);
-// Gives `command`, "retry" or "remove", and waits for the outcome. kNotFound: nothing matched; an
-// empty message then means that this was said.
+// Gives `command`, "retry", "remove", "hold" or "release", and waits for the outcome. kNotFound:
+// nothing matched; an empty message then means that this was said.
 core::Status ActCommand(ControlClient* client, const char* command, const nlohmann::json& filter,
                         bool json);
+// Prints where a message would go. `question`: members of the protocol's request. By the running
+// daemon, or by a configuration `file`; then `client` may be null, and no hosts are looked up.
+core::Status RouteTestCommand(ControlClient* client, const nlohmann::json& question,
+                              const std::string& file, bool json);
 // Prints events as they happen, of `filter` ("id", "domain"), until the daemon ends.
 core::Status LogCommand(ControlClient* client, const nlohmann::json& filter, bool json);
 // Prints the dialogues of recent attempts that `filter` (members of the protocol's request) leaves.
@@ -67,11 +71,18 @@ inline std::string Harmless(std::string text) {
   return text;
 }
 
+// A string of an answer; empty when it is not there.
+inline std::string Text(const nlohmann::json& answer, const char* name) {
+  const auto found = answer.find(name);
+  return found != answer.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 // What the commands print, apart from any socket. `now`: Unix time.
 std::string FormatStats(const nlohmann::json& stats);
 std::string FormatEvent(const nlohmann::json& event);
 std::string FormatTalk(const nlohmann::json& talk);
 std::string FormatWhy(const nlohmann::json& why, int64_t now);
+std::string FormatRoute(const nlohmann::json& answer);
 std::string FormatDuration(double seconds);
 
 }  // namespace outbox::tools

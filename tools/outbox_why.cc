@@ -11,11 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string Text(const json& from, const char* name) {
-  const auto found = from.find(name);
-  return found != from.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 int64_t Number(const json& from, const char* name) {
   const auto found = from.find(name);
   return found != from.end() && found->is_number() ? found->get<int64_t>() : 0;
@@ -46,6 +41,11 @@ std::string Times(int64_t count, const char* one, const char* many) {
 
 std::string WaitsFor(const json& recipient, int64_t now) {
   const std::string what = Text(recipient, "waits_for");
+  if (what == "release") {
+    return Text(recipient, "held_by") == "route"
+               ? "outbox release: held by route " + Text(recipient, "route")
+               : "outbox release: held by an operator";
+  }
   if (what == "retry") {
     const int64_t next = Number(recipient, "next_attempt");
     return "the next attempt, " + (next == 0 ? "which is due" : Until(next, now));
@@ -76,7 +76,12 @@ void AddRecipient(const json& recipient, int64_t now, std::string* out) {
   }
   AddLine("attempts", attempts == 0 ? "none yet" : std::to_string(attempts), out);
   AddLine("last", last, out);
+  const bool held = Text(recipient, "waits_for") == "release";
   AddLine("route", Text(recipient, "route") + " (" + Text(recipient, "destination") + ")", out);
+  if (held) {
+    AddLine("given up", "not while it is held: its periods begin when it is released", out);
+    return;
+  }
   const int64_t notify = Number(recipient, "notify");
   const bool notified = recipient.value("notified", false);
   AddLine("sender is told", notified ? "has been" : notify > 0 ? Until(notify, now) : "never", out);

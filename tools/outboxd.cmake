@@ -7,7 +7,8 @@ add_library(outbox_daemon_parts STATIC
   queue_answer.cc
   talk_file.cc
 )
-target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home outbox_log_lines outbox_start)
+target_link_libraries(outbox_daemon_parts PUBLIC
+  outbox_control outbox_home outbox_log_lines outbox_start)
 
 add_executable(outboxd
   allocator.cc
@@ -16,6 +17,7 @@ add_executable(outboxd
   daemon_commands.cc
   daemon_reload.cc
   outboxd.cc
+  route_answer.cc
   talk_answer.cc
   why_answer.cc
 )

@@ -7,6 +7,7 @@
 
 #include "core/limits.h"
 #include "core/time.h"
+#include "queue/destination_key.h"
 #include "queue/message_id.h"
 #include "tools/queue_answer.h"
 
@@ -24,6 +25,7 @@ json Seconds(int64_t wall_ns) {
 
 // What a recipient waits for.
 const char* WaitsFor(const queue::RecipientFacts& facts) {
+  if (facts.held_by_route || facts.held_by_operator) return "release";
   switch (facts.place) {
     case queue::TicketPlace::kWaiting:
       return "retry";
@@ -46,6 +48,8 @@ json ToJson(const queue::RecipientFacts& facts) {
   out["notify"] = Seconds(facts.notify_wall_ns);
   out["expire"] = Seconds(facts.expire_wall_ns);
   out["notified"] = facts.notified;
+  if (facts.held_by_route) out["held_by"] = "route";
+  if (facts.held_by_operator) out["held_by"] = "operator";
   return out;
 }
 
@@ -155,7 +159,10 @@ void WhyAnswer::AskDomain(const std::string& domain) {
   self_ = shared_from_this();
   domain_ = domain;
   shards_[0]->Post([this, domain](queue::Shard* shard) {
-    const queue::RouteChoice choice = shard->router().Route("postmaster@" + domain);
+    // What decides besides the domain is not known here: as if no such route matched.
+    queue::RouteFacts facts;
+    facts.released = true;
+    const queue::RouteChoice choice = shard->router().Route("postmaster@" + domain, facts);
     server_->Post([this, key = std::string(choice.destination), name = std::string(choice.route)] {
       route_ = name;
       destinations_.try_emplace(key);
@@ -207,6 +214,7 @@ void WhyAnswer::Finish() {
   uint64_t forgotten = message_.forgotten;
   std::set<std::pair<int64_t, std::string>> seen;  // two destinations may share a fact
   for (const auto& [key, parts] : destinations_) {
+    if (queue::ActionOf(key) != core::RouteAction::kSend) continue;  // nothing is sent there
     const json one = ToJson(key, parts);
     // The other place where mail of the domain could be is shown only if there is some.
     if (id_ == 0 && destinations_.size() > 1 && key == "mx:" + domain_ && one["queued"] == 0) {

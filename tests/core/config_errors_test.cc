@@ -205,10 +205,10 @@ TEST(ConfigErrors, Routes) {
   Check({
       {"empty",
        kFine + "[[route]]\n",
-       {"f:7:1: [[route]] has no \"match\"; expected recipient domains, for example "
-        "\"*.example.net\" or \"*\"",
-        "f:7:1: [[route]] has no \"via\"; expected \"mx\", or hosts to send to, for example "
-        "[\"192.0.2.25:25\"]"}},
+       {"f:7:1: [[route]] has no \"via\"; expected \"mx\", hosts to send to, for example "
+        "[\"192.0.2.25:25\"], \"hold\", \"reject TEXT\" or \"discard\"",
+        "f:7:1: [[route]] has no \"match\"; expected recipient domains, for example "
+        "\"*.example.net\" or \"*\""}},
       {"pattern",
        Route("match = \"*example.net\""),
        {"f:8:9: \"*example.net\" is not a pattern of recipient domains; expected \"example.net\", "
