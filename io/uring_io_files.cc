@@ -60,6 +60,10 @@ void UringIo::MakeDirectory(Op* op, const std::string& path) {
   StartOnHelper(op, [path](Stop) { return MakeDirectoryNow(path); });
 }
 
+void UringIo::MakePrivateDirectory(Op* op, const std::string& path) {
+  StartOnHelper(op, [path](Stop) { return MakePrivateDirectoryNow(path); });
+}
+
 void UringIo::Rename(Op* op, const std::string& from, const std::string& to) {
   StartOnHelper(op, [from, to](Stop) { return RenameNow(from, to); });
 }
