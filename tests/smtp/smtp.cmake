@@ -6,6 +6,7 @@ outbox_test(smtp_test
     smtp/client_session_test.cc
     smtp/command_test.cc
     smtp/line_masks_test.cc
+    smtp/lmtp_session_test.cc
     smtp/reply_test.cc
     smtp/server_session_test.cc
     smtp/session_pair_test.cc
