@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/ip_address.h"
@@ -78,6 +79,8 @@ struct ViaHost {
   uint16_t port = kSmtpPort;
   bool is_address = false;
   SocketAddress address;  // with is_address
+  bool lmtp = false;      // it speaks LMTP (RFC 2033)
+  std::string path = {};  // with lmtp: it is at this unix socket, and `host` is the same
 };
 
 // [[route]]
@@ -88,6 +91,34 @@ struct RouteConfig {
   std::vector<ViaHost> via;   // tried in this order; empty with via_mx
   uint16_t port = kSmtpPort;  // of the hosts that MX records name; with via_mx
   // [delivery]'s where the route says nothing.
+  RetryPeriods periods;
+  uint32_t max_connections = kDefaultConnectionsPerSite;
+};
+
+// What becomes of mail to a local domain that has no such mailbox.
+enum class Undelivered : uint8_t {
+  kReject,   // 550 at RCPT
+  kReport,   // taken, and reported to its sender as failed
+  kForward,  // to forward_to
+  kRelay,    // to relay_to
+  kDiscard,
+};
+
+// [local]
+struct LocalConfig {
+  std::vector<std::string> domains;  // lower case; empty: no mail is local
+  // Domains that stand for one of those.
+  std::vector<std::pair<std::string, std::string>> aliases;
+  std::vector<ViaHost> lmtp;  // where mail goes: to these, or
+  std::string maildir;        // into Maildirs, core/mailbox_name.h
+  // Which mailboxes there are: these names (core/mailbox_name.h), or those in a file, or
+  std::vector<std::string> mailboxes;
+  std::string mailbox_file;
+  bool ask = false;              // those that the LMTP server takes at RCPT
+  std::string subaddress = "+";  // parts user and detail; empty: nothing does
+  Undelivered undelivered = Undelivered::kReject;
+  std::string forward_to;
+  std::vector<ViaHost> relay_to;
   RetryPeriods periods;
   uint32_t max_connections = kDefaultConnectionsPerSite;
 };
@@ -138,6 +169,7 @@ struct Config {
   // In order, the first match wins. A recipient that none matches is sent to by MX.
   std::vector<RouteConfig> routes;
   std::vector<SiteConfig> sites;
+  LocalConfig local;
   LogConfig log;
   LimitsConfig limits;
   IoConfig io;

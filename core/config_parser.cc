@@ -7,6 +7,7 @@
 
 #include "core/byte_size.h"
 #include "core/config.h"
+#include "core/config_local.h"
 #include "core/config_reader.h"
 #include "core/config_rules.h"
 #include "core/domain_name.h"
@@ -103,6 +104,7 @@ class Parser {
     if (const TomlValue* table = reader.Table("delivery")) ReadDelivery(*table);
     for (const TomlValue* table : reader.Tables("route", kConfigRoutes)) ReadRoute(*table);
     for (const TomlValue* table : reader.Tables("site", kConfigSites)) ReadSite(*table);
+    if (const TomlValue* table = reader.Table("local")) ReadLocal(*table);
     if (const TomlValue* table = reader.Table("log")) ReadLog(*table);
     if (const TomlValue* table = reader.Table("limits")) ReadLimits(*table);
     if (const TomlValue* table = reader.Table("io")) ReadIo(*table);
@@ -312,7 +314,8 @@ class Parser {
       ViaHost host;
       if (!ParseViaHost(text.text, &host)) {
         Expect(problems_, text, "is not a host to send to",
-               "\"mx\", \"mail.example.net\", \"192.0.2.25:2525\" or \"[2001:db8::25]:25\"");
+               "\"mx\", \"mail.example.net\", \"192.0.2.25:2525\", \"[2001:db8::25]:25\", "
+               "\"lmtp:127.0.0.1:24\" or \"lmtp:/run/dovecot/lmtp\"");
       } else if (IsOwnListener(host, config_)) {
         Expect(problems_, text, "is our own listener, and mail would go round in a circle",
                "another host");
@@ -324,6 +327,20 @@ class Parser {
         route->via.push_back(std::move(host));
       }
     }
+    if (const char* expected = WhyNoViaList(route->via)) {
+      problems_->Add(reader->PositionOf("via"),
+                     std::string("\"via\" cannot be used as it is; expected ") + expected);
+    }
+  }
+
+  void ReadLocal(const TomlValue& table) {
+    ConfigReader reader(table, "[local]", problems_);
+    config_.local.periods = config_.delivery.periods;
+    config_.local.max_connections = config_.delivery.max_connections;
+    ReadPeriods(&reader, &config_.local.periods, problems_);
+    reader.Integer("max_connections", 1, kMaxConnectionsPerSite, &config_.local.max_connections);
+    ReadLocalKeys(&reader, &config_, problems_);
+    reader.Finish();
   }
 
   // The hosts that MX records name listen on one port.
