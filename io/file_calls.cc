@@ -135,6 +135,23 @@ int32_t ListDirectoryNow(const std::string& path, std::vector<FileInfo>* out) {
   return static_cast<int32_t>(found.size());
 }
 
+int32_t FindInDirectoryNow(const std::string& path, const std::string& prefix) {
+  DIR* directory = opendir(path.c_str());
+  if (directory == nullptr) return -errno;
+  int32_t result = 0;
+  while (result == 0) {
+    errno = 0;
+    const dirent* entry = readdir(directory);
+    if (entry == nullptr) {
+      result = -errno;
+      break;
+    }
+    if (strncmp(entry->d_name, prefix.c_str(), prefix.size()) == 0) result = 1;
+  }
+  closedir(directory);
+  return result;
+}
+
 int32_t SpaceNow(const std::string& path, SpaceInfo* out) {
   struct statvfs status;
   if (statvfs(path.c_str(), &status) != 0) return -errno;

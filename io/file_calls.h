@@ -26,6 +26,7 @@ int32_t MakePrivateDirectoryNow(const std::string& path);
 int32_t RenameNow(const std::string& from, const std::string& to);
 int32_t UnlinkNow(const std::string& path);
 int32_t ListDirectoryNow(const std::string& path, std::vector<FileInfo>* out);
+int32_t FindInDirectoryNow(const std::string& path, const std::string& prefix);
 int32_t SpaceNow(const std::string& path, SpaceInfo* out);
 
 }  // namespace outbox::io

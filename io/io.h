@@ -193,6 +193,9 @@ class Io {
   virtual void Unlink(Op* op, const std::string& path) = 0;
   // Appends the entries ("." and ".." not), sorted by name, to `out`. result: their number.
   virtual void ListDirectory(Op* op, const std::string& path, std::vector<FileInfo>* out) = 0;
+  // Whether there is an entry whose name begins with `prefix`, however many others there are.
+  // result: 1, or 0.
+  virtual void FindInDirectory(Op* op, const std::string& path, const std::string& prefix) = 0;
   virtual void Space(Op* op, const std::string& path, SpaceInfo* out) = 0;
   // Runs `work` on the helper thread (inside the completion turn, in SimIo) for what blocks and has
   // no operation of its own: crypt(3), parsing a configuration file. `work` must not touch the

@@ -117,6 +117,10 @@ void SimIo::ListDirectory(Op* op, const std::string& path, std::vector<FileInfo>
   StartDisk(op, {.kind = SimDiskKind::kList, .path = path, .list = out});
 }
 
+void SimIo::FindInDirectory(Op* op, const std::string& path, const std::string& prefix) {
+  StartDisk(op, {.kind = SimDiskKind::kFind, .path = path, .to = prefix});
+}
+
 void SimIo::Space(Op* op, const std::string& path, SpaceInfo* out) {
   StartDisk(op, {.kind = SimDiskKind::kSpace, .path = path, .space = out});
 }

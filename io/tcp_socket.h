@@ -1,4 +1,5 @@
-// TCP sockets, and unix sockets to connect to, by plain system calls: what of a socket's life does not wait.
+// TCP sockets, and unix sockets to connect to, by plain system calls: what of a socket's life does
+// not wait.
 #ifndef OUTBOX_IO_TCP_SOCKET_H_
 #define OUTBOX_IO_TCP_SOCKET_H_
 

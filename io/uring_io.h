@@ -113,6 +113,7 @@ class UringIo final : public Io {
   void Rename(Op* op, const std::string& from, const std::string& to) override;
   void Unlink(Op* op, const std::string& path) override;
   void ListDirectory(Op* op, const std::string& path, std::vector<FileInfo>* out) override;
+  void FindInDirectory(Op* op, const std::string& path, const std::string& prefix) override;
   void Space(Op* op, const std::string& path, SpaceInfo* out) override;
   void RunOnHelper(Op* op, std::function<int32_t()> work) override;
 

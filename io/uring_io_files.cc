@@ -76,6 +76,10 @@ void UringIo::ListDirectory(Op* op, const std::string& path, std::vector<FileInf
   StartOnHelper(op, [path, out](Stop) { return ListDirectoryNow(path, out); });
 }
 
+void UringIo::FindInDirectory(Op* op, const std::string& path, const std::string& prefix) {
+  StartOnHelper(op, [path, prefix](Stop) { return FindInDirectoryNow(path, prefix); });
+}
+
 void UringIo::Space(Op* op, const std::string& path, SpaceInfo* out) {
   StartOnHelper(op, [path, out](Stop) { return SpaceNow(path, out); });
 }

@@ -51,6 +51,7 @@ class ClockIo : public io::Io {
   void ListDirectory(io::Op*, const std::string&, std::vector<io::FileInfo>*) override {
     CHECK(false);
   }
+  void FindInDirectory(io::Op*, const std::string&, const std::string&) override { CHECK(false); }
   void Space(io::Op*, const std::string&, io::SpaceInfo*) override { CHECK(false); }
   void RunOnHelper(io::Op*, std::function<int32_t()>) override { CHECK(false); }
   void Cancel(io::Op*) override { CHECK(false); }
