@@ -115,7 +115,17 @@ void Delivery::Connect(Attempt* attempt) {
   attempt->ticket->host.store(live_host_, std::memory_order_relaxed);
   ++host.connections;
   ++shard->counters.connects;
-  link_ = shard->context.links->Connect(host.address, this);
+  switch (LinkFactory* const links = shard->context.links; plan_->link) {
+    case LinkKind::kSmtp:
+      link_ = links->Connect(host.address, this);
+      break;
+    case LinkKind::kLmtp:
+      link_ = links->ConnectLmtp(host.address, plan_->place, this);
+      break;
+    case LinkKind::kMaildir:
+      link_ = links->OpenMaildir(plan_->place, this);
+      break;
+  }
   timer_.Set(shard->context.wheel, now_ns() + kLeasePatienceNs);
 }
 

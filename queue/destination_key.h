@@ -4,6 +4,11 @@
 //   "mx:example.com"            the hosts that the MX records of example.com name, at port 25
 //   "mx:example.com:2525"       the same at another port; "mx:[192.0.2.1]:2525" likewise
 //   "via:10.1.2.3:25,backup.example.net:2525,[::1]:25"    these hosts, in this order
+//   "lmtp:10.1.2.3:24,store.example.net:24"    these hosts, by LMTP
+//   "lmtp:/run/dovecot/lmtp"                   this unix socket, by LMTP
+//   "maildir:/var/mail/{domain}/{user}"        the recipient's Maildir (core/mailbox_name.h)
+//   "nomailbox:"               nowhere: there is no such mailbox here, and its sender is told so
+//   "discard:"                 nowhere, and nobody is told
 // A message keeps its key, so a key means the same in every later version.
 #ifndef OUTBOX_QUEUE_DESTINATION_KEY_H_
 #define OUTBOX_QUEUE_DESTINATION_KEY_H_
@@ -18,14 +23,27 @@
 
 namespace outbox::queue {
 
+inline constexpr std::string_view kNoMailboxKey = "nomailbox:";
+inline constexpr std::string_view kDiscardKey = "discard:";
+
+// Who speaks to a destination's hosts.
+enum class LinkKind : uint8_t { kSmtp, kLmtp, kMaildir };
+
 struct DestinationKey {
   std::string domain;  // of an "mx:" key, in lower case; else empty
   uint16_t port = core::kSmtpPort;
-  std::vector<core::ViaHost> hosts;  // of a "via:" key, at most limits.h kConfigViaHosts
+  // Of a "via:" or "lmtp:" key, at most limits.h kConfigViaHosts.
+  std::vector<core::ViaHost> hosts;
+  LinkKind link = LinkKind::kSmtp;
+  std::string place;        // the path of a unix socket, or of Maildirs; else empty
+  bool no_mailbox = false;  // "nomailbox:"
+  bool discard = false;     // "discard:"
 
   bool via_mx() const { return !domain.empty(); }
   // It says where mail goes. A key that is damaged, or of no known form, does not.
-  bool valid() const { return via_mx() || !hosts.empty(); }
+  bool valid() const {
+    return via_mx() || !hosts.empty() || !place.empty() || no_mailbox || discard;
+  }
   // None of its hosts needs the DNS.
   bool all_addresses() const;
 };
@@ -35,7 +53,11 @@ DestinationKey ParseDestinationKey(std::string_view text);
 
 // `domain` in lower case.
 void WriteMxKey(std::string_view domain, uint16_t port, std::string* key);
+// Of SMTP or of LMTP hosts (core::WhyNoViaList).
 std::string ViaKey(std::span<const core::ViaHost> hosts);
+std::string MaildirKey(std::string_view maildir);
+// A key of one of the forms above.
+bool IsRoutedKey(std::string_view key);
 
 // "10.1.2.3:25", "backup.example.net:2525", "[::1]:25".
 std::string HostText(const core::ViaHost& host);

@@ -31,8 +31,9 @@ void Draft::Start(DraftOwner* owner, std::string_view reverse_path,
   reverse_path_size_ = static_cast<uint32_t>(reverse_path.size());
 }
 
-void Draft::AddRecipient(std::string_view address) {
-  const RouteChoice choice = router_->Route(address);
+void Draft::AddRecipient(const RouteChoice& choice) {
+  const std::string_view address = choice.recipient;
+  if (choice.local && HasRecipient(address)) return;
   Entry entry;
   entry.address_at = static_cast<uint32_t>(text_.size());
   entry.address_size = static_cast<uint16_t>(address.size());
@@ -50,6 +51,12 @@ void Draft::AddRecipient(std::string_view address) {
     choices_.push_back({choice.route, choice.retry_s, choice.periods});
   }
   entries_.push_back(entry);
+}
+
+bool Draft::HasRecipient(std::string_view address) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return std::string_view(text_).substr(entry.address_at, entry.address_size) == address;
+  });
 }
 
 // --- The body ------------------------------------------------------------------------------------

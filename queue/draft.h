@@ -72,7 +72,11 @@ class Draft {
   // The draft keeps the router until it is done with it: a reload does not disturb it.
   void Start(DraftOwner* owner, std::string_view reverse_path,
              std::shared_ptr<const Router> router);
-  void AddRecipient(std::string_view address);
+  void AddRecipient(std::string_view address) { AddRecipient(router_->Route(address)); }
+  // For whom the choice says. A mailbox that is there already is not added again: one that is meant
+  // by several addresses gets one copy.
+  void AddRecipient(const RouteChoice& choice);
+  const Router& router() const { return *router_; }
   uint32_t recipients() const { return static_cast<uint32_t>(entries_.size()); }
 
   smtp::BodyState Append(std::string_view bytes);
@@ -108,6 +112,7 @@ class Draft {
   std::string_view Key(const Entry& entry) const {
     return std::string_view(text_).substr(entry.key_at, entry.key_size);
   }
+  bool HasRecipient(std::string_view address) const;
   bool BeginStream();
   smtp::BodyState Spill(std::string_view bytes);
   void BuildMeta();

@@ -83,6 +83,7 @@ void Home::OfferNow(HomeTicket* ticket, bool lease) {
   ticket->since_ns = context_.io->now_ns();
   ticket->host = LiveHosts::kNone;
   ticket->next_attempt_ns = 0;
+  ticket->may_repeat = ticket->attempts > 0 || ticket->message->note.recovered;
   ticket->holder = ticket->destination->lane_open
                        ? context_.post->self()
                        : static_cast<uint8_t>(ticket->destination->hash % context_.post->shards());
@@ -290,7 +291,9 @@ void Home::HandleAttempt(HomeTicket* ticket, const TicketResult& result) {
   if (delivered == all) return;
   for (const auto& [outcome, mask] : outcomes) {
     HomeTicket* part = Split(ticket, mask);  // the last one is the ticket itself
-    if (outcome->verdict == Verdict::kBounced) {
+    if (outcome->verdict == Verdict::kDiscarded) {
+      FinishDiscarded(part);
+    } else if (outcome->verdict == Verdict::kBounced) {
       HandleBounced(part, mask, *outcome, result.mailhost);
     } else {
       HandleDeferred(part, mask, *outcome, result.mailhost);
@@ -368,6 +371,14 @@ void Home::FinishSilently(HomeTicket* ticket) {
   CHECK(ticket->message->pending >= count);
   ticket->message->pending = static_cast<uint16_t>(ticket->message->pending - count);
   context_.log->CountFailed(count, ticket->expired);
+  EndTicket(ticket);
+}
+
+void Home::FinishDiscarded(HomeTicket* ticket) {
+  const int count = ticket->recipients();
+  CHECK(ticket->message->pending >= count);
+  ticket->message->pending = static_cast<uint16_t>(ticket->message->pending - count);
+  context_.log->Discarded(*ticket);
   EndTicket(ticket);
 }
 

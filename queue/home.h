@@ -181,6 +181,7 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void SetReply(HomeTicket* ticket, const RecipientResult& result, const std::string& mailhost);
   // The recipients of a ticket are final without any word to the sender.
   void FinishSilently(HomeTicket* ticket);
+  void FinishDiscarded(HomeTicket* ticket);
 
   void CancelTimer(HomeTicket* ticket);
   // A route of this name leads to the destination today.

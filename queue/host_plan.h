@@ -35,6 +35,8 @@ struct HostPlan {
   std::vector<PlannedHost> hosts;
   SiteHosts site_hosts;
   SitePolicy policy;
+  LinkKind link = LinkKind::kSmtp;
+  std::string place;  // DestinationKey::place; then there is one host, without an address
   LocalSite* site = nullptr;
   uint32_t users = 0;  // deliveries and attempts
 
@@ -50,7 +52,7 @@ struct HostPlan {
   bool SameHosts(const HostPlan& other) const;
 };
 
-// The hosts of a "via:" key that are addresses.
+// The hosts of a "via:" or "lmtp:" key that are addresses, or the key's place.
 HostPlan PlanOfAddresses(const DestinationKey& key);
 // The hosts of an answer of kind kHosts. Of an MX answer with many addresses limits.h
 // kHostsPerAttempt are chosen, so that every host is among them (dns/mx_plan.h).

@@ -226,11 +226,10 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
 }
 
 void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_id) {
-  const std::string_view recipient = original.reverse_path();
-  const RouteChoice choice = router_->Route(recipient);
+  const RouteChoice choice = router_->Route(original.reverse_path());
   notice->meta.Start(dsn_id, io_->wall_ns(), kFlagGenerated | kFlagNullSender, "", "");
   notice->meta.AddGroup(choice.destination, choice.route, choice.retry_s, choice.periods);
-  notice->meta.AddRecipient(recipient);
+  notice->meta.AddRecipient(choice.recipient);
   notice->meta.SetPrefix("");
   // Stuffed dots make a message look larger to SIZE= than it is; for a DSN the exact number is not
   // kept.

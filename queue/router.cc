@@ -55,6 +55,11 @@ Router::Router(const core::Config& config)
   const core::DeliveryConfig& delivery = config.delivery;
   entries_.push_back(MakeEntry(std::string(kImplicitRoute), delivery.periods, delivery.port,
                                delivery.max_connections));
+  if (const core::LocalConfig& local = config.local; !local.domains.empty()) {
+    local_ = std::make_unique<LocalDomains>(local);
+    local_entry_ =
+        MakeEntry(std::string(kLocalRoute), local.periods, 0, local.max_connections);
+  }
   for (uint32_t index = 0; index < entries_.size(); ++index) {
     by_name_[entries_[index].name].push_back(index);
   }
@@ -64,13 +69,23 @@ uint32_t Router::Match(std::string_view domain) const {
   return std::min(patterns_.Find(domain), static_cast<uint32_t>(entries_.size() - 1));
 }
 
-RouteChoice Router::Route(std::string_view recipient) const {
+void Router::SetDomain(std::string_view recipient) const {
   const size_t at = recipient.rfind('@');
   domain_.assign(at == std::string_view::npos ? std::string_view(hostname_)
                                               : recipient.substr(at + 1));
   for (char& c : domain_) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
+}
+
+RouteChoice Router::Route(std::string_view recipient) const {
+  SetDomain(recipient);
+  if (local_ != nullptr && local_->OwnsDomainOf(recipient)) return RouteLocal(recipient);
+  return RouteOut(recipient);
+}
+
+// `domain_` is the recipient's.
+RouteChoice Router::RouteOut(std::string_view recipient) const {
   RouteChoice choice;
   choice.index = Match(domain_);
   const Entry& entry = entries_[choice.index];
@@ -83,10 +98,46 @@ RouteChoice Router::Route(std::string_view recipient) const {
   choice.route = entry.name;
   choice.retry_s = entry.retry_s;
   choice.periods = entry.periods;
+  choice.recipient = recipient;
+  return choice;
+}
+
+RouteChoice Router::RouteLocal(std::string_view recipient) const {
+  const LocalAnswer answer = local_->Find(recipient);
+  if (answer.standing == LocalStanding::kNoMailbox) return RouteNoMailbox(recipient);
+  RouteChoice choice;
+  choice.index = static_cast<uint32_t>(entries_.size());
+  choice.destination = local_->key();
+  choice.route = local_entry_.name;
+  choice.retry_s = local_entry_.retry_s;
+  choice.periods = local_entry_.periods;
+  choice.recipient = answer.address;
+  choice.local = true;
+  return choice;
+}
+
+RouteChoice Router::RouteNoMailbox(std::string_view recipient) const {
+  std::string_view to = local_->Find(recipient).address;
+  if (local_->undelivered() == core::Undelivered::kForward) {
+    to = local_->forward_to();
+    SetDomain(to);
+    if (!local_->OwnsDomainOf(to)) return RouteOut(to);
+    // Once only: what is forwarded to a mailbox that there is not comes to an end.
+    if (local_->Find(to).standing != LocalStanding::kNoMailbox) return RouteLocal(to);
+  }
+  RouteChoice choice;
+  choice.index = static_cast<uint32_t>(entries_.size());
+  choice.destination = local_->no_mailbox_key();
+  choice.route = local_entry_.name;
+  choice.retry_s = local_entry_.retry_s;
+  choice.periods = local_entry_.periods;
+  choice.recipient = to;
+  choice.local = true;
   return choice;
 }
 
 bool Router::StillRoutes(std::string_view route, std::string_view key) const {
+  if (local_ != nullptr && route == kLocalRoute && local_->LeadsTo(key)) return true;
   const auto named = by_name_.find(route);
   if (named == by_name_.end()) return false;
   return std::any_of(named->second.begin(), named->second.end(), [&](uint32_t index) {
@@ -111,12 +162,18 @@ RouteChanges Router::Since(const Router& old) const {
       changes.keys.insert(entry.destination);
     }
   }
+  if (old.local_ != nullptr) {
+    for (const std::string& key : {old.local_->key(), old.local_->no_mailbox_key()}) {
+      if (local_ == nullptr || !local_->LeadsTo(key)) changes.keys.insert(key);
+    }
+  }
   return changes;
 }
 
 uint32_t Router::ConnectionsFor(std::string_view destination) const {
   const auto found = connections_.find(destination);
   if (found != connections_.end()) return found->second;
+  if (local_ != nullptr && destination == local_->key()) return local_entry_.connections;
   const DestinationKey key = ParseDestinationKey(destination);
   if (!key.via_mx()) return default_connections_;
   const Entry& entry = entries_[Match(key.domain)];

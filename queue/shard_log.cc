@@ -24,6 +24,8 @@ const char* VerdictName(Verdict verdict) {
       return "attempt_failed";
     case Verdict::kBounced:
       return "refused";
+    case Verdict::kDiscarded:
+      return "discarded";
   }
   return "unknown";
 }
@@ -145,6 +147,12 @@ void ShardLog::Deferred(const HomeTicket& ticket, int64_t next_attempt_wall_ns) 
 void ShardLog::Bounced(const HomeTicket& ticket) { Story(ticket, LogLevel::kInfo, "bounced", 0); }
 
 void ShardLog::Expired(const HomeTicket& ticket) { Story(ticket, LogLevel::kInfo, "expired", 0); }
+
+void ShardLog::Discarded(const HomeTicket& ticket) {
+  metrics_->discarded_total.Add(ticket.recipients());
+  metrics_->queued.Subtract(ticket.recipients());
+  Story(ticket, LogLevel::kInfo, "discarded", 0);
+}
 
 void ShardLog::Notified(const HomeTicket& ticket) {
   metrics_->delayed_total.Add(ticket.recipients());

@@ -49,6 +49,8 @@ class ShardLog : public AttemptLog {
   void Retried(const HomeTicket& ticket);  // by an operator
   // By an operator, too: the ledger and the story.
   void Removed(const HomeTicket& ticket);
+  // As the configuration has it, likewise.
+  void Discarded(const HomeTicket& ticket);
 
   // --- Reception ---
   void Refused(const core::IpAddress& client, std::string_view what, std::string_view why);

@@ -1,14 +1,21 @@
 #include "queue/smtp_link.h"
 
+#include "queue/maildir_link.h"
+
 namespace outbox::queue {
 namespace {
 
 class SmtpLink : public DeliveryLink {
  public:
+  // To the unix socket `path`, or to `peer` when that is empty.
   SmtpLink(const smtp::ClientContext* context, const core::SocketAddress& peer,
-           smtp::DeliverySource* source)
+           const std::string& path, smtp::DeliverySource* source)
       : connection_(context, source) {
-    connection_.Start(peer, nullptr);
+    if (path.empty()) {
+      connection_.Start(peer, nullptr);
+    } else {
+      connection_.StartUnix(path);
+    }
   }
 
   void Poke() override { connection_.Poke(); }
@@ -26,7 +33,19 @@ class SmtpLink : public DeliveryLink {
 
 std::unique_ptr<DeliveryLink> SmtpLinkFactory::Connect(const core::SocketAddress& peer,
                                                        smtp::DeliverySource* source) {
-  return std::make_unique<SmtpLink>(context_, peer, source);
+  return std::make_unique<SmtpLink>(context_, peer, std::string(), source);
+}
+
+std::unique_ptr<DeliveryLink> SmtpLinkFactory::ConnectLmtp(const core::SocketAddress& peer,
+                                                           const std::string& path,
+                                                           smtp::DeliverySource* source) {
+  CHECK(lmtp_ != nullptr);
+  return std::make_unique<SmtpLink>(lmtp_, peer, path, source);
+}
+
+std::unique_ptr<DeliveryLink> SmtpLinkFactory::OpenMaildir(const std::string& maildir,
+                                                           smtp::DeliverySource* source) {
+  return std::make_unique<MaildirLink>(lmtp_->io, maildir, hostname_, source);
 }
 
 }  // namespace outbox::queue

@@ -67,6 +67,7 @@ struct Message {
     uint16_t attempts = 0;
     bool eight_bit = false;
     uint8_t lane = 0;
+    bool recovered = false;  // it was there when this run began
   };
 
   // It is on a shelf: `home` is that, plus 1, and no ticket.

@@ -1,6 +1,7 @@
 outbox_test(bounce_test FILES home/bounce_test.cc LINK outbox_home)
 outbox_test(client_limits_test FILES home/client_limits_test.cc LINK outbox_home)
-outbox_test(router_test FILES home/router_test.cc LINK outbox_home)
+outbox_test(router_test
+  FILES home/router_test.cc home/local_domains_test.cc LINK outbox_home)
 outbox_test(home_tables_test
   FILES
     home/added_headers_test.cc
