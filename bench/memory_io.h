@@ -34,6 +34,7 @@ class MemoryIo : public io::Io {
   core::SocketAddress PeerAddress(io::Socket) override { return No(); }
   void Accept(io::Op*, io::Socket) override { No(); }
   void Connect(io::Op*, const core::SocketAddress&, const core::SocketAddress*) override { No(); }
+  void ConnectUnix(io::Op*, const std::string&) override { No(); }
   int OpenUdp(const core::SocketAddress&, const core::SocketAddress*) override { return -1; }
   void Recv(io::Op*, io::Socket) override { No(); }
   void ReturnBuffer(uint32_t) override { No(); }
@@ -50,9 +51,13 @@ class MemoryIo : public io::Io {
   void Sync(io::Op* op, io::File) override { Complete(op, 0); }
   void SyncDirectory(io::Op* op, const std::string&) override { Complete(op, 0); }
   void MakeDirectory(io::Op* op, const std::string&) override { Complete(op, 0); }
+  void MakePrivateDirectory(io::Op* op, const std::string&) override { Complete(op, 0); }
   void Rename(io::Op* op, const std::string& from, const std::string& to) override;
   void Unlink(io::Op* op, const std::string& path) override;
   void ListDirectory(io::Op* op, const std::string& path, std::vector<io::FileInfo>* out) override;
+  void FindInDirectory(io::Op* op, const std::string&, const std::string&) override {
+    Complete(op, 0);
+  }
   void Space(io::Op* op, const std::string&, io::SpaceInfo* out) override;
   void RunOnHelper(io::Op* op, std::function<int32_t()> work) override { Complete(op, work()); }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/ip_address.h"
@@ -80,6 +81,8 @@ struct ViaHost {
   uint16_t port = kSmtpPort;
   bool is_address = false;
   SocketAddress address;  // with is_address
+  bool lmtp = false;      // it speaks LMTP (RFC 2033)
+  std::string path = {};  // with lmtp: it is at this unix socket, and `host` is the same
 };
 
 // What becomes of the mail of a route.
@@ -158,6 +161,34 @@ struct RouteConfig {
   bool needs_content() const { return !headers.empty() || !size.text.empty(); }
 };
 
+// What becomes of mail to a local domain that has no such mailbox.
+enum class Undelivered : uint8_t {
+  kReject,   // 550 at RCPT
+  kReport,   // taken, and reported to its sender as failed
+  kForward,  // to forward_to
+  kRelay,    // to relay_to
+  kDiscard,
+};
+
+// [local]
+struct LocalConfig {
+  std::vector<std::string> domains;  // lower case; empty: no mail is local
+  // Domains that stand for one of those.
+  std::vector<std::pair<std::string, std::string>> aliases;
+  std::vector<ViaHost> lmtp;  // where mail goes: to these, or
+  std::string maildir;        // into Maildirs, core/mailbox_name.h
+  // Which mailboxes there are: these names (core/mailbox_name.h), or those in a file, or
+  std::vector<std::string> mailboxes;
+  std::string mailbox_file;
+  bool ask = false;              // those that the LMTP server takes at RCPT
+  std::string subaddress = "+";  // parts user and detail; empty: nothing does
+  Undelivered undelivered = Undelivered::kReject;
+  std::string forward_to;
+  std::vector<ViaHost> relay_to;
+  RetryPeriods periods;
+  uint32_t max_connections = kDefaultConnectionsPerSite;
+};
+
 // [[site]]: hosts that share limits, whatever domains they serve. In order, the first match wins.
 struct SiteConfig {
   std::string name;  // for listings; default: the first pattern
@@ -215,6 +246,7 @@ struct Config {
   // In order, the first match wins. A recipient that none matches is sent to by MX.
   std::vector<RouteConfig> routes;
   std::vector<SiteConfig> sites;
+  LocalConfig local;
   LogConfig log;
   TalkConfig talk;
   LimitsConfig limits;

@@ -7,6 +7,7 @@
 
 #include "core/byte_size.h"
 #include "core/config.h"
+#include "core/config_local.h"
 #include "core/config_reader.h"
 #include "core/config_routes.h"
 #include "core/config_rules.h"
@@ -74,6 +75,7 @@ class Parser {
     RouteReader routes(&config_, problems_);
     for (const TomlValue* table : reader.Tables("route", kConfigRoutes)) routes.Read(*table);
     for (const TomlValue* table : reader.Tables("site", kConfigSites)) ReadSite(*table);
+    if (const TomlValue* table = reader.Table("local")) ReadLocal(*table);
     if (const TomlValue* table = reader.Table("log")) ReadLog(*table);
     if (const TomlValue* table = reader.Table("talk")) ReadTalk(*table);
     if (const TomlValue* table = reader.Table("limits")) ReadLimits(*table);
@@ -217,6 +219,16 @@ class Parser {
     ReadTimeout(&reader, "block_timeout", &delivery.block_timeout_ns);
     ReadTimeout(&reader, "final_dot_timeout", &delivery.final_dot_timeout_ns);
     ReadTimeout(&reader, "quit_timeout", &delivery.quit_timeout_ns);
+    reader.Finish();
+  }
+
+  void ReadLocal(const TomlValue& table) {
+    ConfigReader reader(table, "[local]", problems_);
+    config_.local.periods = config_.delivery.periods;
+    config_.local.max_connections = config_.delivery.max_connections;
+    ReadConfigPeriods(&reader, &config_.local.periods, problems_);
+    reader.Integer("max_connections", 1, kMaxConnectionsPerSite, &config_.local.max_connections);
+    ReadLocalKeys(&reader, &config_, problems_);
     reader.Finish();
   }
 

@@ -311,8 +311,9 @@ void RouteReader::ReadVia(ConfigReader* reader, RouteConfig* route) {
     }
     if (!ParseViaHost(text.text, &host)) {
       problems_->Expect(text, "is not a host to send to",
-                        "\"mx\", \"mail.example.net\", \"192.0.2.25:2525\" or "
-                        "\"[2001:db8::25]:25\"");
+                        "\"mx\", \"mail.example.net\", \"192.0.2.25:2525\", "
+                        "\"[2001:db8::25]:25\", \"lmtp:127.0.0.1:24\" or "
+                        "\"lmtp:/run/dovecot/lmtp\"");
     } else if (IsOwnListener(host, config_)) {
       problems_->Expect(text, "is our own listener, and mail would go round in a circle",
                         "another host");
@@ -323,6 +324,10 @@ void RouteReader::ReadVia(ConfigReader* reader, RouteConfig* route) {
     } else {
       route->via.push_back(std::move(host));
     }
+  }
+  if (const char* expected = WhyNoViaList(route->via)) {
+    problems_->Add(reader->PositionOf("via"),
+                   std::string("\"via\" cannot be used as it is; expected ") + expected);
   }
 }
 

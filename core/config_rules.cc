@@ -29,6 +29,33 @@ bool IsPrivate(const Network& network) {
   return false;
 }
 
+// The longest path of a unix socket, unix(7).
+constexpr size_t kUnixPathBytes = 107;
+
+bool ParseHostAndPort(std::string_view text, uint16_t default_port, ViaHost* host) {
+  const Result<SocketAddress> address = SocketAddress::Parse(text, default_port);
+  if (address.ok()) {
+    host->is_address = true;
+    host->address = *address;
+    host->host = address->ip.ToString();
+    host->port = address->port;
+    return host->port != 0;
+  }
+  const size_t colon = text.find(':');
+  const std::string_view name = text.substr(0, colon);
+  host->host = ToLower(name);
+  host->is_address = false;
+  host->port = default_port;
+  if (colon != std::string_view::npos) {
+    const std::string_view port = text.substr(colon + 1);
+    const char* end = port.data() + port.size();
+    const auto [after, error] = std::from_chars(port.data(), end, host->port);
+    if (error != std::errc() || after != end || host->port == 0) return false;
+  }
+  return IsDomainName(name) &&
+         (name.find('.') == std::string_view::npos || IsQualifiedDomainName(name));
+}
+
 int ShortestPrefix(const Network& network) {
   return network.address().is_v4() ? kShortestV4 : kShortestV6;
 }
@@ -76,27 +103,29 @@ bool AreTooManyToRelay(std::span<const Network> networks) {
 }
 
 bool ParseViaHost(std::string_view text, ViaHost* host) {
-  const Result<SocketAddress> address = SocketAddress::Parse(text, kSmtpPort);
-  if (address.ok()) {
-    host->is_address = true;
-    host->address = *address;
-    host->host = address->ip.ToString();
-    host->port = address->port;
-    return host->port != 0;
+  constexpr std::string_view kLmtp = "lmtp:";
+  if (text.starts_with(kLmtp)) return ParseLmtpHost(text.substr(kLmtp.size()), host);
+  return ParseHostAndPort(text, kSmtpPort, host);
+}
+
+bool ParseLmtpHost(std::string_view text, ViaHost* host) {
+  host->lmtp = true;
+  if (!text.starts_with('/')) return ParseHostAndPort(text, kLmtpPort, host);
+  // Commas part hosts where they are written down as a list.
+  host->host = host->path = text;
+  host->port = 0;
+  return text.size() > 1 && text.size() <= kUnixPathBytes &&
+         std::none_of(text.begin(), text.end(), [](char c) {
+           return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || c == ',';
+         });
+}
+
+const char* WhyNoViaList(std::span<const ViaHost> hosts) {
+  for (const ViaHost& host : hosts) {
+    if (host.lmtp != hosts[0].lmtp) return "hosts of one kind: all with \"lmtp:\", or none";
+    if (!host.path.empty() && hosts.size() > 1) return "the unix socket alone";
   }
-  const size_t colon = text.find(':');
-  const std::string_view name = text.substr(0, colon);
-  host->host = ToLower(name);
-  host->is_address = false;
-  host->port = kSmtpPort;
-  if (colon != std::string_view::npos) {
-    const std::string_view port = text.substr(colon + 1);
-    const char* end = port.data() + port.size();
-    const auto [after, error] = std::from_chars(port.data(), end, host->port);
-    if (error != std::errc() || after != end || host->port == 0) return false;
-  }
-  return IsDomainName(name) &&
-         (name.find('.') == std::string_view::npos || IsQualifiedDomainName(name));
+  return nullptr;
 }
 
 RouteKey KeyOf(const RouteConfig& route) {
@@ -122,6 +151,7 @@ RouteKey KeyOf(const RouteConfig& route) {
 }
 
 bool IsOwnListener(const ViaHost& host, const Config& config) {
+  if (!host.path.empty()) return false;
   const bool local_name = !host.is_address && host.host == "localhost";
   const bool own_name = !host.is_address && host.host == ToLower(config.hostname);
   return std::any_of(

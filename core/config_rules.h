@@ -39,7 +39,12 @@ bool AreTooManyToRelay(std::span<const Network> networks);
 
 // Takes "192.0.2.25", "192.0.2.25:2525", "[2001:db8::25]:25", "mail.example.net",
 // "mail.example.net:2525"; without a port it is 25. False: none of these.
+// Also "lmtp:127.0.0.1:24", "lmtp:store.example.net" (port 24), "lmtp:/run/dovecot/lmtp".
 bool ParseViaHost(std::string_view text, ViaHost* host);
+// What stands behind "lmtp:".
+bool ParseLmtpHost(std::string_view text, ViaHost* host);
+// Null: these hosts can stand in one list. Otherwise what was expected.
+const char* WhyNoViaList(std::span<const ViaHost> hosts);
 
 // What a route is found by, the most selective of its conditions. kNone: it must be looked at for
 // every recipient.

@@ -31,6 +31,8 @@ inline constexpr uint32_t kMaxTimersPerShard = 1u << 26;
 
 // RFC 5321 4.5.4.2: where mail is handed over between hosts.
 inline constexpr uint16_t kSmtpPort = 25;
+// Where LMTP servers are, by custom; RFC 2033 5 forbids them the port above.
+inline constexpr uint16_t kLmtpPort = 24;
 
 // Octets of a command line, CRLF included. RFC 5321 4.5.3.1.4 asks for 512 and more for extensions.
 // A longer line is read to its end, dropped, and answered 500 5.5.2.
@@ -148,6 +150,22 @@ inline constexpr uint32_t kSettledTicketsPerTurn = 2'000;
 
 // The beginning of a header section, in which routes look for fields; the rest is not looked at.
 inline constexpr size_t kRouteHeaderBytes = 64u << 10;
+
+// --- Local mail ---
+
+// A file of mailboxes; a larger one is not read, and the list stays as it was.
+inline constexpr size_t kMailboxFileBytes = size_t{16} << 20;
+// How often it is looked at. A change counts when two looks have seen the same.
+inline constexpr int64_t kMailboxFileLookNs = int64_t{2} * 1'000'000'000;
+// Recipients of a shard that wait for the LMTP server's word at one time; one more gets 451.
+inline constexpr uint32_t kMailboxQuestionsMax = 4096;
+// Answers of an LMTP server that a shard remembers, and for how long: yes; no; not now.
+inline constexpr uint32_t kMailboxAnswersKept = 16'384;
+inline constexpr int64_t kMailboxYesNs = int64_t{60} * 1'000'000'000;
+inline constexpr int64_t kMailboxNoNs = int64_t{30} * 1'000'000'000;
+inline constexpr int64_t kMailboxNotNowNs = int64_t{5} * 1'000'000'000;
+// A client waits so long at most for an LMTP server that is asked for its mailbox.
+inline constexpr int64_t kMailboxAskNs = int64_t{15} * 1'000'000'000;
 
 // --- The operator ---
 
@@ -307,6 +325,8 @@ inline constexpr size_t kConfigRouteNameBytes = 64;
 inline constexpr size_t kConfigRetrySteps = 64;  // of one retry schedule
 inline constexpr size_t kConfigResolvers = 8;
 inline constexpr size_t kConfigSites = 10'000;
+inline constexpr size_t kConfigLocalDomains = 10'000;  // of [local], aliases as well
+inline constexpr size_t kConfigMailboxes = 100'000;    // in the configuration itself
 
 // --- Logs ---
 

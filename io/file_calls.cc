@@ -18,10 +18,20 @@ namespace {
 
 constexpr size_t kFillPieceBytes = size_t{1} << 20;
 constexpr mode_t kFileMode = 0640;
+constexpr mode_t kOwnersFileMode = 0600;
 constexpr mode_t kDirectoryMode = 0750;
+constexpr mode_t kOwnersDirectoryMode = 0700;
 
 // The system's way to report an error, made ours.
 int32_t ResultOf(int returned) { return returned < 0 ? -errno : returned; }
+
+int32_t MakeDirectoryOf(const std::string& path, mode_t mode) {
+  const int32_t result = ResultOf(mkdir(path.c_str(), mode));
+  if (result != -EEXIST) return result;
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) return -errno;
+  return S_ISDIR(status.st_mode) ? 0 : -EEXIST;
+}
 
 }  // namespace
 
@@ -32,7 +42,7 @@ int32_t OpenFileNow(const std::string& path, const OpenOptions& options) {
   if (options.direct) flags |= O_DIRECT;
   if (options.dsync) flags |= O_DSYNC;
   if (options.append) flags |= O_APPEND;
-  return ResultOf(open(path.c_str(), flags, kFileMode));
+  return ResultOf(open(path.c_str(), flags, options.owner_only ? kOwnersFileMode : kFileMode));
 }
 
 int32_t CloseFileNow(File file) { return ResultOf(close(file)); }
@@ -78,11 +88,11 @@ int32_t SyncDirectoryNow(const std::string& path) {
 }
 
 int32_t MakeDirectoryNow(const std::string& path) {
-  const int32_t result = ResultOf(mkdir(path.c_str(), kDirectoryMode));
-  if (result != -EEXIST) return result;
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) return -errno;
-  return S_ISDIR(status.st_mode) ? 0 : -EEXIST;
+  return MakeDirectoryOf(path, kDirectoryMode);
+}
+
+int32_t MakePrivateDirectoryNow(const std::string& path) {
+  return MakeDirectoryOf(path, kOwnersDirectoryMode);
 }
 
 int32_t RenameNow(const std::string& from, const std::string& to) {
@@ -123,6 +133,23 @@ int32_t ListDirectoryNow(const std::string& path, std::vector<FileInfo>* out) {
   out->insert(out->end(), std::make_move_iterator(found.begin()),
               std::make_move_iterator(found.end()));
   return static_cast<int32_t>(found.size());
+}
+
+int32_t FindInDirectoryNow(const std::string& path, const std::string& prefix) {
+  DIR* directory = opendir(path.c_str());
+  if (directory == nullptr) return -errno;
+  int32_t result = 0;
+  while (result == 0) {
+    errno = 0;
+    const dirent* entry = readdir(directory);
+    if (entry == nullptr) {
+      result = -errno;
+      break;
+    }
+    if (strncmp(entry->d_name, prefix.c_str(), prefix.size()) == 0) result = 1;
+  }
+  closedir(directory);
+  return result;
 }
 
 int32_t SpaceNow(const std::string& path, SpaceInfo* out) {

@@ -22,9 +22,11 @@ int32_t FillNow(File file, uint64_t bytes, const std::atomic<bool>& stop);
 int32_t SyncNow(File file);
 int32_t SyncDirectoryNow(const std::string& path);
 int32_t MakeDirectoryNow(const std::string& path);
+int32_t MakePrivateDirectoryNow(const std::string& path);
 int32_t RenameNow(const std::string& from, const std::string& to);
 int32_t UnlinkNow(const std::string& path);
 int32_t ListDirectoryNow(const std::string& path, std::vector<FileInfo>* out);
+int32_t FindInDirectoryNow(const std::string& path, const std::string& prefix);
 int32_t SpaceNow(const std::string& path, SpaceInfo* out);
 
 }  // namespace outbox::io

@@ -41,6 +41,8 @@ inline constexpr int kNoHandle = -1;
 
 // O_DIRECT's unit for offsets, lengths and addresses on every device that we support.
 inline constexpr size_t kBlockBytes = 4096;
+// The longest path of a unix socket, unix(7).
+inline constexpr size_t kUnixPathBytes = 107;
 
 // What a completion brings.
 struct OpResult {
@@ -90,6 +92,7 @@ struct OpenOptions {
   bool direct = false;     // O_DIRECT: offsets, lengths and addresses are multiples of kBlockBytes
   bool dsync = false;      // O_DSYNC: a completed write is durable
   bool append = false;
+  bool owner_only = false;  // with create: mode 0600 instead
 };
 
 struct FileInfo {
@@ -134,6 +137,10 @@ class Io {
   // socket behind.
   virtual void Connect(Op* op, const core::SocketAddress& peer,
                        const core::SocketAddress* local) = 0;
+  // The same to the unix stream socket with this path, 1 to kUnixPathBytes long. Never waits: a
+  // listener whose queue is full is -EAGAIN, nobody behind the path -ECONNREFUSED or -ENOENT.
+  // LocalAddress and PeerAddress of the socket mean nothing.
+  virtual void ConnectUnix(Op* op, const std::string& path) = 0;
   // Opens a UDP socket at once: it sends to `peer` and takes datagrams from there alone. Bound to
   // `local` unless that is null; else to a source port that a stranger cannot guess. The socket, or
   // -errno. Of the operations below it has Send (all parts together are one datagram) and RecvInto
@@ -180,10 +187,15 @@ class Io {
   virtual void SyncDirectory(Op* op, const std::string& path) = 0;
   // mkdir, 0750; an existing directory is success. result: 0.
   virtual void MakeDirectory(Op* op, const std::string& path) = 0;
+  // The same with 0700, for what belongs to one person.
+  virtual void MakePrivateDirectory(Op* op, const std::string& path) = 0;
   virtual void Rename(Op* op, const std::string& from, const std::string& to) = 0;
   virtual void Unlink(Op* op, const std::string& path) = 0;
   // Appends the entries ("." and ".." not), sorted by name, to `out`. result: their number.
   virtual void ListDirectory(Op* op, const std::string& path, std::vector<FileInfo>* out) = 0;
+  // Whether there is an entry whose name begins with `prefix`, however many others there are.
+  // result: 1, or 0.
+  virtual void FindInDirectory(Op* op, const std::string& path, const std::string& prefix) = 0;
   virtual void Space(Op* op, const std::string& path, SpaceInfo* out) = 0;
   // Runs `work` on the helper thread (inside the completion turn, in SimIo) for what blocks and has
   // no operation of its own: crypt(3), parsing a configuration file. `work` must not touch the

@@ -123,6 +123,7 @@ bool SimDisk::IsChange(const SimDiskRequest& request) {
     case SimDiskKind::kClose:
     case SimDiskKind::kRead:
     case SimDiskKind::kList:
+    case SimDiskKind::kFind:
     case SimDiskKind::kSpace:
       break;
   }
@@ -221,6 +222,8 @@ int32_t SimDisk::Execute(SimDiskRequest* request) {
     }
     case SimDiskKind::kList:
       return files_.List(request->path, request->list);
+    case SimDiskKind::kFind:
+      return files_.FindPrefix(request->path, request->to);
     case SimDiskKind::kSpace:
       if (!Exists(request->path)) return -ENOENT;
       request->space->total_bytes = capacity_bytes_;

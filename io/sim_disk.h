@@ -39,6 +39,7 @@ enum class SimDiskKind : uint8_t {
   kRename,
   kUnlink,
   kList,
+  kFind,
   kSpace,
 };
 
@@ -49,7 +50,7 @@ struct SimDiskRequest {
   uint64_t op_id = 0;
   File file = kNoHandle;
   std::string path = {};
-  std::string to = {};
+  std::string to = {};  // Rename; the prefix of FindInDirectory
   OpenOptions options = {};
   uint64_t offset = 0;
   uint64_t bytes = 0;                 // Fill; the length of a Write

@@ -197,6 +197,14 @@ int32_t SimFileSystem::List(const std::string& path, std::vector<FileInfo>* out)
   return static_cast<int32_t>(directory->entries.size());
 }
 
+int32_t SimFileSystem::FindPrefix(const std::string& path, const std::string& prefix) {
+  const SimInode* directory = Find(path);
+  if (directory == nullptr) return -ENOENT;
+  if (!directory->is_directory) return -ENOTDIR;
+  const auto first = directory->entries.lower_bound(prefix);
+  return first != directory->entries.end() && first->first.starts_with(prefix) ? 1 : 0;
+}
+
 int32_t SimFileSystem::SyncDirectory(const std::string& path) {
   const SimInode* directory = Find(path);
   if (directory == nullptr) return -ENOENT;

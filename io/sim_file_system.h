@@ -88,6 +88,7 @@ class SimFileSystem {
   int32_t Rename(const std::string& from, const std::string& to);
   int32_t Unlink(const std::string& path);
   int32_t List(const std::string& path, std::vector<FileInfo>* out);
+  int32_t FindPrefix(const std::string& path, const std::string& prefix);
   int32_t SyncDirectory(const std::string& path);
 
   // Content. Offsets and lengths are the caller's to check.

@@ -102,6 +102,9 @@ void SimIo::MakeDirectory(Op* op, const std::string& path) {
   StartDisk(op, {.kind = SimDiskKind::kMakeDirectory, .path = path});
 }
 
+// Nobody else is there to keep out.
+void SimIo::MakePrivateDirectory(Op* op, const std::string& path) { MakeDirectory(op, path); }
+
 void SimIo::Rename(Op* op, const std::string& from, const std::string& to) {
   StartDisk(op, {.kind = SimDiskKind::kRename, .path = from, .to = to});
 }
@@ -112,6 +115,10 @@ void SimIo::Unlink(Op* op, const std::string& path) {
 
 void SimIo::ListDirectory(Op* op, const std::string& path, std::vector<FileInfo>* out) {
   StartDisk(op, {.kind = SimDiskKind::kList, .path = path, .list = out});
+}
+
+void SimIo::FindInDirectory(Op* op, const std::string& path, const std::string& prefix) {
+  StartDisk(op, {.kind = SimDiskKind::kFind, .path = path, .to = prefix});
 }
 
 void SimIo::Space(Op* op, const std::string& path, SpaceInfo* out) {
@@ -146,6 +153,17 @@ void SimIo::Accept(Op* op, Socket listener) {
 
 void SimIo::Connect(Op* op, const core::SocketAddress& peer, const core::SocketAddress* local) {
   world_->network().Connect(this, Begin(op, kConnect, kNoHandle), peer, local);
+}
+
+void SimIo::ConnectUnix(Op* op, const std::string& path) {
+  CHECK(!path.empty() && path.size() <= kUnixPathBytes);
+  const uint64_t id = Begin(op, kConnect, kNoHandle);
+  const core::SocketAddress* behind = world_->network().FindUnixPath(path);
+  if (behind == nullptr) {
+    Complete(id, -ENOENT);
+  } else {
+    world_->network().Connect(this, id, *behind, nullptr);
+  }
 }
 
 int SimIo::OpenUdp(const core::SocketAddress& peer, const core::SocketAddress* local) {

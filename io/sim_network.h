@@ -51,6 +51,16 @@ class SimNetwork {
   // Ends every connection that has an end at this host, with resets or silently.
   void BreakConnections(const core::IpAddress& host, bool silently);
 
+  // Makes `path` a unix socket: who connects to it comes to the listener at `behind`.
+  void AddUnixPath(const std::string& path, const core::SocketAddress& behind) {
+    unix_paths_[path] = behind;
+  }
+  // Null: there is none.
+  const core::SocketAddress* FindUnixPath(const std::string& path) const {
+    const auto found = unix_paths_.find(path);
+    return found == unix_paths_.end() ? nullptr : &found->second;
+  }
+
   // What was set for this address.
   SimReach RuleFor(const core::SocketAddress& address) const;
   SimDatagrams& datagrams() { return datagrams_; }
@@ -127,6 +137,7 @@ class SimNetwork {
   std::map<uint64_t, Attempt> attempts_;  // by operation
   std::map<core::SocketAddress, SimReach> rules_;
   std::map<core::SocketAddress, Opened> opened_;  // connections by the address they were made to
+  std::map<std::string, core::SocketAddress> unix_paths_;
   uint16_t last_port_ = 32768;
 };
 

@@ -1,7 +1,9 @@
 #include "io/tcp_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -88,6 +90,26 @@ int OpenTcp(const core::SocketAddress& peer, const core::SocketAddress* local) {
   if (fine) return made;
   const int error = errno;
   close(made);
+  return -error;
+}
+
+int ConnectUnixNow(const std::string& path, int* made) {
+  sockaddr_un address;
+  memset(&address, 0, sizeof(address));
+  CHECK(!path.empty() && path.size() < sizeof(address.sun_path));
+  address.sun_family = AF_UNIX;
+  memcpy(address.sun_path, path.data(), path.size());
+  const int one = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (one < 0) return -errno;
+  // Such a connect waits for nothing but room in the listener's queue, and here not for that
+  // either. Afterwards the ring does the waiting, which it refuses to do for O_NONBLOCK.
+  if (connect(one, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 &&
+      fcntl(one, F_SETFL, 0) == 0) {
+    *made = one;
+    return 0;
+  }
+  const int error = errno;
+  close(one);
   return -error;
 }
 

@@ -1,9 +1,12 @@
-// TCP sockets by plain system calls: what of a socket's life does not wait.
+// TCP sockets, and unix sockets to connect to, by plain system calls: what of a socket's life does
+// not wait.
 #ifndef OUTBOX_IO_TCP_SOCKET_H_
 #define OUTBOX_IO_TCP_SOCKET_H_
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+
+#include <string>
 
 #include "core/ip_address.h"
 #include "core/status.h"
@@ -29,6 +32,9 @@ core::Result<Socket> ListenTcp(const core::SocketAddress& address, bool share);
 // A new socket of the family of `peer`, TCP_NODELAY, bound to `local` unless that is null. The
 // socket, or -errno.
 int OpenTcp(const core::SocketAddress& peer, const core::SocketAddress* local);
+// A new unix stream socket that is connected to `path`: 0 and *socket; or -errno and no socket.
+// Waits for nobody.
+int ConnectUnixNow(const std::string& path, int* socket);
 core::SocketAddress LocalAddressOf(Socket socket);
 core::SocketAddress PeerAddressOf(Socket socket);
 // With `reset`, by RST.

@@ -96,6 +96,7 @@ class UringIo final : public Io {
   core::SocketAddress PeerAddress(Socket socket) override;
   void Accept(Op* op, Socket listener) override;
   void Connect(Op* op, const core::SocketAddress& peer, const core::SocketAddress* local) override;
+  void ConnectUnix(Op* op, const std::string& path) override;
   int OpenUdp(const core::SocketAddress& peer, const core::SocketAddress* local) override;
   void Recv(Op* op, Socket socket) override;
   void ReturnBuffer(uint32_t buffer) override;
@@ -112,9 +113,11 @@ class UringIo final : public Io {
   void Sync(Op* op, File file) override;
   void SyncDirectory(Op* op, const std::string& path) override;
   void MakeDirectory(Op* op, const std::string& path) override;
+  void MakePrivateDirectory(Op* op, const std::string& path) override;
   void Rename(Op* op, const std::string& from, const std::string& to) override;
   void Unlink(Op* op, const std::string& path) override;
   void ListDirectory(Op* op, const std::string& path, std::vector<FileInfo>* out) override;
+  void FindInDirectory(Op* op, const std::string& path, const std::string& prefix) override;
   void Space(Op* op, const std::string& path, SpaceInfo* out) override;
   void RunOnHelper(Op* op, std::function<int32_t()> work) override;
 

@@ -60,6 +60,10 @@ void UringIo::MakeDirectory(Op* op, const std::string& path) {
   StartOnHelper(op, [path](Stop) { return MakeDirectoryNow(path); });
 }
 
+void UringIo::MakePrivateDirectory(Op* op, const std::string& path) {
+  StartOnHelper(op, [path](Stop) { return MakePrivateDirectoryNow(path); });
+}
+
 void UringIo::Rename(Op* op, const std::string& from, const std::string& to) {
   StartOnHelper(op, [from, to](Stop) { return RenameNow(from, to); });
 }
@@ -70,6 +74,10 @@ void UringIo::Unlink(Op* op, const std::string& path) {
 
 void UringIo::ListDirectory(Op* op, const std::string& path, std::vector<FileInfo>* out) {
   StartOnHelper(op, [path, out](Stop) { return ListDirectoryNow(path, out); });
+}
+
+void UringIo::FindInDirectory(Op* op, const std::string& path, const std::string& prefix) {
+  StartOnHelper(op, [path, prefix](Stop) { return FindInDirectoryNow(path, prefix); });
 }
 
 void UringIo::Space(Op* op, const std::string& path, SpaceInfo* out) {

@@ -129,6 +129,14 @@ void UringIo::Connect(Op* op, const core::SocketAddress& peer, const core::Socke
   Submit(op);
 }
 
+void UringIo::ConnectUnix(Op* op, const std::string& path) {
+  CHECK(!path.empty() && path.size() <= kUnixPathBytes);
+  int socket = kNoHandle;
+  const int32_t result = ConnectUnixNow(path, &socket);
+  Begin(op, kConnect, socket);
+  MakeReady(op, result);
+}
+
 void UringIo::Recv(Op* op, Socket socket) {
   Begin(op, kRecv, socket);
   Submit(op);

@@ -121,6 +121,9 @@ void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
   request->envelope.eight_bit = mail_.eight_bit();
   request->prefix = mail_.prefix();
   request->cookie = reinterpret_cast<uintptr_t>(this);
+  request->message_id = ticket->message_id;
+  request->accepted_wall_ns = mail_.accepted_wall_ns();
+  request->may_repeat = ticket->may_repeat;
 }
 
 smtp::NextAnswer Attempt::NextWindow(smtp::BodyWindow* window) {

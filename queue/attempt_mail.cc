@@ -47,6 +47,7 @@ bool AttemptMail::Take(const Ticket& ticket, std::span<const char> part0) {
   });
   CHECK(text_bytes_ == bytes);
   smtp_size_ = meta->smtp_size();
+  accepted_wall_ns_ = meta->accepted_wall_ns();
   eight_bit_ = meta->eight_bit();
   extents_.reserve(meta->extent_count());
   for (uint32_t i = 0; i < meta->extent_count(); ++i) extents_.push_back(meta->extent(i));

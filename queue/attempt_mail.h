@@ -38,6 +38,7 @@ class AttemptMail {
   std::string_view prefix() const { return {text_ + reverse_path_bytes_, prefix_bytes_}; }
   uint64_t smtp_size() const { return smtp_size_; }
   bool eight_bit() const { return eight_bit_; }
+  int64_t accepted_wall_ns() const { return accepted_wall_ns_; }
   uint32_t extent_count() const { return static_cast<uint32_t>(extents_.size()); }
   const Extent& extent(uint32_t i) const { return extents_[i]; }
   // Calls f(bit in the ticket's mask, address) for the ticket's recipients, in order.
@@ -71,6 +72,7 @@ class AttemptMail {
   std::unique_ptr<char[]> long_;  // text_, when it does not fit usual_
   std::vector<Extent> extents_;
   uint64_t smtp_size_ = 0;
+  int64_t accepted_wall_ns_ = 0;
   size_t reverse_path_bytes_ = 0;
   size_t prefix_bytes_ = 0;
   bool eight_bit_ = false;

@@ -115,9 +115,20 @@ void Delivery::Connect(Attempt* attempt) {
   attempt->ticket->host.store(live_host_, std::memory_order_relaxed);
   ++host.connections;
   ++shard->counters.connects;
-  const core::IpAddress* from = nullptr;
-  destination_->host_key().BindFor(host.address.ip, &from);
-  link_ = shard->context.links->Connect(host.address, from, this);
+  switch (LinkFactory* const links = shard->context.links; plan_->link) {
+    case LinkKind::kSmtp: {
+      const core::IpAddress* from = nullptr;
+      destination_->host_key().BindFor(host.address.ip, &from);
+      link_ = links->Connect(host.address, from, this);
+      break;
+    }
+    case LinkKind::kLmtp:
+      link_ = links->ConnectLmtp(host.address, plan_->place, this);
+      break;
+    case LinkKind::kMaildir:
+      link_ = links->OpenMaildir(plan_->place, this);
+      break;
+  }
   timer_.Set(shard->context.wheel, now_ns() + kLeasePatienceNs);
 }
 

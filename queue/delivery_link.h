@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "core/check.h"
 #include "core/ip_address.h"
 #include "smtp/delivery_source.h"
 #include "smtp/talk.h"
@@ -48,6 +49,19 @@ class LinkFactory {
   virtual std::unique_ptr<DeliveryLink> Connect(const core::SocketAddress& peer,
                                                 const core::IpAddress* from,
                                                 smtp::DeliverySource* source) = 0;
+  // The same by LMTP: to `peer`, or to the unix socket `path` unless that is empty.
+  virtual std::unique_ptr<DeliveryLink> ConnectLmtp(const core::SocketAddress& /*peer*/,
+                                                    const std::string& /*path*/,
+                                                    smtp::DeliverySource* /*source*/) {
+    CHECK(false);
+    return nullptr;
+  }
+  // To the Maildirs of this path (core/mailbox_name.h).
+  virtual std::unique_ptr<DeliveryLink> OpenMaildir(const std::string& /*maildir*/,
+                                                    smtp::DeliverySource* /*source*/) {
+    CHECK(false);
+    return nullptr;
+  }
 };
 
 }  // namespace outbox::queue

@@ -54,6 +54,12 @@ DestinationHosts::DestinationHosts(OwnerShard* shard, const std::string& key,
     good_until_ns_ = ask_again_ns_ = core::kNever;
     words_.enhanced = "4.4.4";
     words_.text = "no route is known for \"" + key_ + "\"";
+  } else if (parsed_.no_mailbox) {
+    standing_ = HostsStanding::kUndeliverable;
+    good_until_ns_ = ask_again_ns_ = core::kNever;
+    words_.verdict = Verdict::kBounced;
+    words_.enhanced = "5.1.1";
+    words_.text = "there is no mailbox of this name here";
   } else if (parsed_.all_addresses()) {
     good_until_ns_ = ask_again_ns_ = core::kNever;
     TakeHosts(PlanOfAddresses(parsed_));
@@ -169,6 +175,8 @@ void DestinationHosts::Reconsider() {
   plan->hosts = plan_->hosts;
   for (PlannedHost& host : plan->hosts) host.connections = 0;
   plan->site_hosts = plan_->site_hosts;
+  plan->link = plan_->link;
+  plan->place = plan_->place;
   plan->policy = std::move(policy);
   Replace(std::move(plan));
 }

@@ -5,6 +5,7 @@
 // means (RFC 5321 5.1, RFC 7505):
 //   - Hosts: mail goes there. When they differ from those so far a new HostPlan is made, with its
 //     site; the old one lives on until its users are done.
+//   - (A key that names no hosts but what becomes of its mail is like an answer that is for good.)
 //   - No such domain, null MX, no address, ourselves: for good; the mail bounces. (Names in a route
 //     are the operator's, who can be wrong for a while: such mail waits.)
 //   - No answer, or one that cannot be right: not resolvable for now; asked again when the answer

@@ -4,12 +4,15 @@
 #include <charconv>
 
 #include "core/config_rules.h"
+#include "core/mailbox_name.h"
 
 namespace outbox::queue {
 namespace {
 
 constexpr std::string_view kMx = "mx:";
 constexpr std::string_view kVia = "via:";
+constexpr std::string_view kLmtp = "lmtp:";
+constexpr std::string_view kMaildir = "maildir:";
 constexpr std::string_view kReject = "reject:";
 
 // Cuts "@192.0.2.7,2001:db8::7" off. No name of a host has an "@".
@@ -61,12 +64,30 @@ DestinationKey ParseDestinationKey(std::string_view text) {
     ParseMx(text.substr(kMx.size()), &key);
     return key;
   }
-  if (!text.starts_with(kVia)) return key;
-  text.remove_prefix(kVia.size());
+  key.no_mailbox = text == kNoMailboxKey;
+  if (text.starts_with(kMaildir)) {
+    text.remove_prefix(kMaildir.size());
+    if (core::WhyNoMaildirTemplate(text) != nullptr) return key;
+    key.link = LinkKind::kMaildir;
+    key.place = text;
+    return key;
+  }
+  const bool lmtp = text.starts_with(kLmtp);
+  if (!lmtp && !text.starts_with(kVia)) return key;
+  text.remove_prefix(lmtp ? kLmtp.size() : kVia.size());
+  if (lmtp) key.link = LinkKind::kLmtp;
   while (!text.empty() && key.hosts.size() < core::kConfigViaHosts) {
     const size_t comma = std::min(text.find(','), text.size());
     core::ViaHost host;
-    if (core::ParseViaHost(text.substr(0, comma), &host)) key.hosts.push_back(std::move(host));
+    const std::string_view one = text.substr(0, comma);
+    const bool fine = lmtp ? core::ParseLmtpHost(one, &host)
+                           : core::ParseViaHost(one, &host) && !host.lmtp;
+    if (fine && host.path.empty()) {
+      key.hosts.push_back(std::move(host));
+    } else if (fine && key.hosts.empty()) {
+      key.place = std::move(host.path);
+      return key;
+    }
     text.remove_prefix(std::min(comma + 1, text.size()));
   }
   return key;
@@ -78,6 +99,7 @@ void WriteMxKey(std::string_view domain, uint16_t port, std::string* key) {
 }
 
 std::string HostText(const core::ViaHost& host) {
+  if (!host.path.empty()) return host.path;
   if (host.is_address) return host.address.ToString();
   return host.host + ":" + std::to_string(host.port);
 }
@@ -101,12 +123,22 @@ core::RouteAction ActionOf(std::string_view key) {
 std::string_view RejectText(std::string_view key) { return key.substr(kReject.size()); }
 
 std::string ViaKey(std::span<const core::ViaHost> hosts) {
-  std::string key(kVia);
+  const std::string_view head = !hosts.empty() && hosts[0].lmtp ? kLmtp : kVia;
+  std::string key(head);
   for (const core::ViaHost& host : hosts) {
-    if (key.size() > kVia.size()) key.push_back(',');
+    if (key.size() > head.size()) key.push_back(',');
     key.append(HostText(host));
   }
   return key;
+}
+
+std::string MaildirKey(std::string_view maildir) {
+  return std::string(kMaildir).append(maildir);
+}
+
+bool IsRoutedKey(std::string_view key) {
+  return key.starts_with(kVia) || key.starts_with(kMx) || key.starts_with(kLmtp) ||
+         key.starts_with(kMaildir) || key == kNoMailboxKey || key == kDiscardKey;
 }
 
 }  // namespace outbox::queue

@@ -5,6 +5,10 @@
 //   "mx:example.com:2525"       the same at another port; "mx:[192.0.2.1]:2525" likewise
 //   "via:10.1.2.3:25,backup.example.net:2525,[::1]:25"    these hosts, in this order
 //   either with "@192.0.2.7" or "@192.0.2.7,2001:db8::7" behind it: from these addresses of ours
+//   "lmtp:10.1.2.3:24,store.example.net:24"    these hosts, by LMTP
+//   "lmtp:/run/dovecot/lmtp"                   this unix socket, by LMTP
+//   "maildir:/var/mail/{domain}/{user}"        the recipient's Maildir (core/mailbox_name.h)
+//   "nomailbox:"               nowhere: there is no such mailbox here, and its sender is told so
 //   "hold:", "discard:", "reject:text"                     nowhere; see core::RouteAction
 // A message keeps its key, so a key means the same in every later version.
 #ifndef OUTBOX_QUEUE_DESTINATION_KEY_H_
@@ -20,16 +24,27 @@
 
 namespace outbox::queue {
 
+inline constexpr std::string_view kNoMailboxKey = "nomailbox:";
+
+// Who speaks to a destination's hosts.
+enum class LinkKind : uint8_t { kSmtp, kLmtp, kMaildir };
+
 struct DestinationKey {
   std::string domain;  // of an "mx:" key, in lower case; else empty
   uint16_t port = core::kSmtpPort;
-  std::vector<core::ViaHost> hosts;  // of a "via:" key, at most limits.h kConfigViaHosts
+  // Of a "via:" or "lmtp:" key, at most limits.h kConfigViaHosts.
+  std::vector<core::ViaHost> hosts;
   // The addresses to send from, one of a family; empty: the system's choice.
   std::vector<core::IpAddress> bind;
+  LinkKind link = LinkKind::kSmtp;
+  std::string place;        // the path of a unix socket, or of Maildirs; else empty
+  bool no_mailbox = false;  // "nomailbox:"
 
   bool via_mx() const { return !domain.empty(); }
   // It says where mail goes. A key that is damaged, or of no known form, does not.
-  bool valid() const { return via_mx() || !hosts.empty(); }
+  bool valid() const {
+    return via_mx() || !hosts.empty() || !place.empty() || no_mailbox;
+  }
   // None of its hosts needs the DNS.
   bool all_addresses() const;
   // Whether hosts of this family can be sent to; then `from` is set, to null for the system's
@@ -42,6 +57,7 @@ DestinationKey ParseDestinationKey(std::string_view text);
 
 // `domain` in lower case.
 void WriteMxKey(std::string_view domain, uint16_t port, std::string* key);
+// Of SMTP or of LMTP hosts (core::WhyNoViaList).
 std::string ViaKey(std::span<const core::ViaHost> hosts);
 // What stands behind either kind of key; "" for no addresses.
 std::string BindSuffix(std::span<const core::IpAddress> bind);
@@ -53,6 +69,9 @@ std::string RejectKey(std::string_view text);
 // What a key means for its mail, and the text of a "reject:" key.
 core::RouteAction ActionOf(std::string_view key);
 std::string_view RejectText(std::string_view key);
+std::string MaildirKey(std::string_view maildir);
+// A key of one of the forms above.
+bool IsRoutedKey(std::string_view key);
 
 // "10.1.2.3:25", "backup.example.net:2525", "[::1]:25".
 std::string HostText(const core::ViaHost& host);

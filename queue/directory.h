@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "core/config.h"
 #include "core/string_map.h"
+#include "queue/destination_key.h"
 
 namespace outbox::queue {
 
@@ -37,7 +38,7 @@ struct DirectoryEntry {
   core::RouteAction action = core::RouteAction::kSend;  // what the key says
   uint32_t tickets = 0;    // that name this entry
   // It says where to go (queue/destination_key.h).
-  bool routed() const { return key.starts_with("via:") || key.starts_with("mx:"); }
+  bool routed() const { return IsRoutedKey(key); }
   bool lane_open = false;  // offer to ourselves instead of the owner
   uint32_t out = 0;        // tickets that are out
   uint32_t window = kNarrowWindow;  // no more of them, if the next one may wait on a shelf

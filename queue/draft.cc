@@ -42,10 +42,25 @@ RouteFacts Draft::Facts() const {
 }
 
 Rejection Draft::AddRecipient(std::string_view address) {
-  const RouteChoice choice = router_->Route(address, Facts());
+  return Add(router_->Route(address, Facts()));
+}
+
+Rejection Draft::AddWithoutMailbox(std::string_view address) {
+  return Add(router_->RouteNoMailbox(address, Facts()));
+}
+
+bool Draft::HasRecipient(std::string_view address) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return std::string_view(text_).substr(entry.address_at, entry.address_size) == address;
+  });
+}
+
+Rejection Draft::Add(const RouteChoice& choice) {
   if (choice.action == core::RouteAction::kReject && choice.decided) {
     return {choice.route, RejectText(choice.destination)};
   }
+  const std::string_view address = choice.recipient;
+  if (choice.local && HasRecipient(address)) return {};
   Entry entry;
   entry.address_at = static_cast<uint32_t>(text_.size());
   entry.address_size = static_cast<uint16_t>(address.size());

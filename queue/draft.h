@@ -82,10 +82,13 @@ class Draft {
   // The draft keeps the router until it is done with it: a reload does not disturb it.
   // `declared_bytes`: how large the client says that the message is; 0 if it does not.
   void Start(DraftOwner* owner, std::string_view reverse_path, uint64_t declared_bytes,
-             const core::IpAddress& client,
-             std::shared_ptr<const Router> router);
-  // A recipient that a route refuses is not added.
+             const core::IpAddress& client, std::shared_ptr<const Router> router);
+  // A recipient that a route refuses is not added. A mailbox that is there already is not added
+  // again: one that is meant by several addresses gets one copy.
   Rejection AddRecipient(std::string_view address);
+  // The same for one in a local domain that has no mailbox (Router::RouteNoMailbox).
+  Rejection AddWithoutMailbox(std::string_view address);
+  const Router& router() const { return *router_; }
   uint32_t recipients() const { return static_cast<uint32_t>(entries_.size()); }
 
   // Before the body comes. False: there is no memory now for one as large as the client has said;
@@ -133,6 +136,8 @@ class Draft {
   // Takes `bytes` into memory. False: they belong into a stream.
   bool Hold(std::string_view bytes);
   bool TakeBlock();
+  Rejection Add(const RouteChoice& choice);
+  bool HasRecipient(std::string_view address) const;
   bool BeginStream();
   RouteFacts Facts() const;
   // `before`: an entry that may share what is kept of the choice; null: none.

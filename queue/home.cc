@@ -87,6 +87,7 @@ void Home::OfferNow(HomeTicket* ticket, bool lease) {
   ticket->since_ns = context_.io->now_ns();
   ticket->host = LiveHosts::kNone;
   ticket->next_attempt_ns = 0;
+  ticket->may_repeat = ticket->attempts > 0 || ticket->message->recovered;
   ticket->holder = ticket->destination->lane_open
                        ? context_.post->self()
                        : static_cast<uint8_t>(ticket->destination->hash % context_.post->shards());

@@ -17,6 +17,10 @@ outbox_library(outbox_home
     home_holds.cc
     home_routes.cc
     home_tickets.cc
+    local_domains.cc
+    mailbox_asker.cc
+    mailbox_file.cc
+    mailbox_list.cc
     notifier.cc
     pattern_index.cc
     period_table.cc

@@ -12,6 +12,11 @@
 namespace outbox::queue {
 namespace {
 
+// A Maildir takes one recipient at a time.
+uint32_t TicketRecipientsFor(std::string_view destination) {
+  return destination.starts_with("maildir:") ? 1 : core::kTicketRecipients;
+}
+
 uint64_t MaskOf(uint32_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
 
 }  // namespace
@@ -54,8 +59,9 @@ void Home::OnAccepted(Store* store, Message* message, const MetaView& meta,
   bool any_rerouted = false;
   bool any_apart = false;
   for (bool more = meta.FirstGroup(&group); more; more = meta.NextGroup(&group), ++index) {
-    for (uint32_t done = 0; done < group.count(); done += core::kTicketRecipients) {
-      const uint32_t count = std::min<uint32_t>(core::kTicketRecipients, group.count() - done);
+    const uint32_t most = TicketRecipientsFor(group.destination());
+    for (uint32_t done = 0; done < group.count(); done += most) {
+      const uint32_t count = std::min<uint32_t>(most, group.count() - done);
       HomeTicket* ticket = MakeTicket(store, message, meta, group, index,
                                       static_cast<uint16_t>(group.first() + done), MaskOf(count));
       if (ticket->destination->action != core::RouteAction::kSend) {
@@ -77,6 +83,7 @@ void Home::OnAccepted(Store* store, Message* message, const MetaView& meta,
 void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
                        const StateView& state) {
   context_.log->Recovered(message->pending);
+  message->recovered = true;
   if (state.untouched()) {
     OnAccepted(store, message, meta, nullptr);
     return;

@@ -74,6 +74,14 @@ bool HostPlan::SameHosts(const HostPlan& other) const {
 
 HostPlan PlanOfAddresses(const DestinationKey& key) {
   HostPlan plan;
+  plan.link = key.link;
+  if (!key.place.empty()) {
+    plan.place = key.place;
+    plan.site_hosts.best.push_back(key.place);
+    plan.site_hosts.places.push_back(key.place);
+    plan.hosts.emplace_back().name = key.link == LinkKind::kMaildir ? "maildir" : key.place;
+    return plan;
+  }
   for (size_t i = 0; i < key.hosts.size() && plan.hosts.size() < HostPlan::kHostsMax; ++i) {
     const core::ViaHost& host = key.hosts[i];
     const core::IpAddress* from = nullptr;
@@ -95,6 +103,7 @@ HostPlan PlanOfAnswer(const DestinationKey& key, const dns::MxPlan& answer, core
     return mx || host >= key.hosts.size() ? key.port : key.hosts[host].port;
   };
   HostPlan plan;
+  plan.link = key.link;
   plan.site_hosts.domain = key.domain;
   for (size_t i = 0; i < answer.hosts.size(); ++i) {
     const bool best = !mx || answer.hosts[i].preference == answer.hosts[0].preference;

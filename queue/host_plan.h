@@ -35,6 +35,8 @@ struct HostPlan {
   std::vector<PlannedHost> hosts;
   SiteHosts site_hosts;
   SitePolicy policy;
+  LinkKind link = LinkKind::kSmtp;
+  std::string place;  // DestinationKey::place; then there is one host, without an address
   LocalSite* site = nullptr;
   uint32_t users = 0;  // deliveries and attempts
 
@@ -50,8 +52,9 @@ struct HostPlan {
   bool SameHosts(const HostPlan& other) const;
 };
 
-// The hosts of a "via:" key that are addresses. Either plan leaves out the addresses of a family
-// that the key has no address to send from for, and may have no hosts by that.
+// The hosts of a "via:" or "lmtp:" key that are addresses, or the key's place. Either plan leaves out
+// the addresses of a family that the key has no address to send from for, and may have no hosts by
+// that.
 HostPlan PlanOfAddresses(const DestinationKey& key);
 // The hosts of an answer of kind kHosts. Of an MX answer with many addresses limits.h
 // kHostsPerAttempt are chosen, so that every host is among them (dns/mx_plan.h).

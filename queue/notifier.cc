@@ -236,7 +236,7 @@ void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_
   const RouteChoice choice = router_->Route(recipient, facts);
   notice->meta.Start(dsn_id, io_->wall_ns(), kFlagGenerated | kFlagNullSender, "", "");
   notice->meta.AddGroup(choice.destination, choice.route, choice.retry_s, choice.periods);
-  notice->meta.AddRecipient(recipient);
+  notice->meta.AddRecipient(choice.recipient);
   notice->meta.SetPrefix("");
   // Stuffed dots make a message look larger to SIZE= than it is; for a DSN the exact number is not
   // kept.

@@ -27,7 +27,9 @@ constexpr size_t kWarmSessions = 256;
 // One client connection.
 class ShardReception::Session : public smtp::ReceptionSession, private DraftOwner {
  public:
-  explicit Session(ShardReception* reception) : reception_(reception) {}
+  explicit Session(ShardReception* reception) : reception_(reception) {
+    question_.Bind<&Session::OnMailboxWord>(this);
+  }
 
   void Open(const core::SocketAddress& peer, smtp::ServerConnection* connection) {
     connection_ = connection;
@@ -55,6 +57,11 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
   }
 
   MaybeReply OnRcpt(const smtp::Path& path) override {
+    if (const LocalDomains* local = draft_->router().local(); local != nullptr) {
+      recipient_.assign(path.mailbox);
+      if (path.is_bare_postmaster()) recipient_.assign("postmaster@").append(context().hostname);
+      if (local->OwnsDomainOf(recipient_)) return OnLocalRcpt(*local);
+    }
     if (!may_relay_) {
       context().log->metrics().rejected_total.Add();
       context().log->Refused(client_, path.mailbox, "relaying not permitted");
@@ -132,6 +139,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     core::ShardMetrics& metrics = context().log->metrics();
     if (end == smtp::ServerEnd::kTimeout) metrics.timeouts_in_total.Add();
     if (end == smtp::ServerEnd::kFaults) metrics.protocol_errors_in_total.Add();
+    context().asker->Cancel(&question_);
     context().clients->Release(client_);
     metrics.connections_in.Subtract();
     reception_->Free(this);  // the last thing: may delete us
@@ -171,6 +179,55 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       connection_->ResumeBody();
     }
   }
+  // To a mailbox of ours mail may come from anywhere: that is no relaying.
+  MaybeReply OnLocalRcpt(const LocalDomains& local) {
+    const LocalAnswer answer = local.Find(recipient_);
+    switch (answer.standing) {
+      case LocalStanding::kMailbox:
+        return Added(draft_->AddRecipient(recipient_));
+      case LocalStanding::kNoMailbox:
+        return NoMailbox();
+      case LocalStanding::kNotKnown:
+        return NotNow();
+      case LocalStanding::kAsk: {
+        MailboxWord word = MailboxWord::kNotNow;
+        if (!context().asker->Ask(&question_, answer.address, &word)) return std::nullopt;
+        return TakeWord(word);
+      }
+    }
+    return NotNow();
+  }
+
+  void OnMailboxWord(MailboxWord word) { connection_->Answer(TakeWord(word)); }
+
+  Reply TakeWord(MailboxWord word) {
+    if (word == MailboxWord::kNotNow) return NotNow();
+    if (word == MailboxWord::kNo) return NoMailbox();
+    return Added(draft_->AddRecipient(recipient_));
+  }
+
+  Reply NotNow() {
+    context().log->metrics().rejected_total.Add();
+    context().log->Refused(client_, recipient_, "the local mailboxes are not known now");
+    return {451, kSystemTrouble, "The mailbox cannot be looked up now, try again later"};
+  }
+
+  Reply NoMailbox() {
+    const Router& router = draft_->router();
+    if (router.local()->undelivered() == core::Undelivered::kReject) {
+      context().log->metrics().rejected_total.Add();
+      context().log->Refused(client_, recipient_, "no such mailbox");
+      return {550, {5, 1, 1}, "There is no mailbox of this name here"};
+    }
+    return Added(draft_->AddWithoutMailbox(recipient_));
+  }
+
+  // What a route says of a recipient that we would take.
+  Reply Added(const Rejection& rejected) {
+    if (!rejected) return {250, {2, 1, 5}, "Recipient ok"};
+    context().log->metrics().rejected_total.Add();
+    return Reject(recipient_, rejected);
+  }
 
   void OnDraftDone(const core::Status& status, uint64_t id) override {
     draft_ = nullptr;
@@ -207,6 +264,8 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
   bool waits_for_room_ = false;  // the answer to DATA
   std::string helo_;
   std::string text_;  // of the reply in hand
+  std::string recipient_;  // in a local domain, while it is asked for
+  MailboxQuestion question_;
 };
 
 ShardReception::ShardReception(const ReceptionContext& context,

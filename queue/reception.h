@@ -1,8 +1,9 @@
 // ShardReception: the shard's answer to its clients: who may send what, and when it is safe.
 //
 // Implements smtp::Reception for one listener. Decides admission (connection limits), relaying
-// (only for the networks in relay_from), room (452 when the store or memory has none), routes every
-// recipient, and says 250 to the final dot only when the store has committed the message.
+// (only for the networks in relay_from; mail for local mailboxes is taken from everybody), room
+// (452 when the store or memory has none), routes every recipient, and says 250 to the final dot
+// only when the store has committed the message.
 //
 // Sessions are pooled like drafts; an idle one is a few hundred bytes. Shard-local.
 #ifndef OUTBOX_QUEUE_RECEPTION_H_
@@ -17,6 +18,7 @@
 #include "io/io.h"
 #include "queue/client_limits.h"
 #include "queue/draft.h"
+#include "queue/mailbox_asker.h"
 #include "queue/router.h"
 #include "queue/shard_log.h"
 #include "queue/store.h"
@@ -40,6 +42,7 @@ struct ReceptionContext {
   const std::shared_ptr<const Router>* router = nullptr;  // of today
   ShardLog* log = nullptr;
   const RoomGauge* room = nullptr;
+  MailboxAsker* asker = nullptr;  // for routers whose local mailboxes must be asked for
   std::string hostname;
 };
 

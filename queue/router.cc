@@ -45,6 +45,11 @@ Router::Router(const core::Config& config)
   const core::DeliveryConfig& delivery = config.delivery;
   entries_.push_back(MakeEntry(std::string(kImplicitRoute), delivery.periods, delivery.port,
                                delivery.max_connections));
+  if (const core::LocalConfig& local = config.local; !local.domains.empty()) {
+    local_ = std::make_unique<LocalDomains>(local);
+    local_entry_ =
+        MakeEntry(std::string(kLocalRoute), local.periods, 0, local.max_connections);
+  }
   for (uint32_t index = 0; index < entries_.size(); ++index) {
     by_name_[entries_[index].name].push_back(index);
   }
@@ -113,10 +118,20 @@ uint32_t Router::MatchConditions(std::string_view recipient, const RouteFacts& f
   return before;
 }
 
-RouteChoice Router::Route(std::string_view recipient, const RouteFacts& facts) const {
+void Router::SetDomain(std::string_view recipient) const {
   const size_t at = recipient.rfind('@');
   Lower(at == std::string_view::npos ? std::string_view(hostname_) : recipient.substr(at + 1),
         &domain_);
+}
+
+RouteChoice Router::Route(std::string_view recipient, const RouteFacts& facts) const {
+  SetDomain(recipient);
+  if (local_ != nullptr && local_->OwnsDomainOf(recipient)) return RouteLocal(recipient, facts);
+  return RouteOut(recipient, facts);
+}
+
+// `domain_` is the recipient's.
+RouteChoice Router::RouteOut(std::string_view recipient, const RouteFacts& facts) const {
   RouteChoice choice;
   choice.index = Match(domain_);
   if (!conditions_.empty()) {
@@ -134,6 +149,43 @@ RouteChoice Router::Route(std::string_view recipient, const RouteFacts& facts) c
   choice.route = entry.name;
   choice.retry_s = entry.retry_s;
   choice.periods = entry.periods;
+  choice.recipient = recipient;
+  return choice;
+}
+
+RouteChoice Router::RouteLocal(std::string_view recipient, const RouteFacts& facts) const {
+  const LocalAnswer answer = local_->Find(recipient);
+  if (answer.standing == LocalStanding::kNoMailbox) return RouteNoMailbox(recipient, facts);
+  RouteChoice choice;
+  choice.index = static_cast<uint32_t>(entries_.size());
+  choice.destination = local_->key();
+  choice.route = local_entry_.name;
+  choice.retry_s = local_entry_.retry_s;
+  choice.periods = local_entry_.periods;
+  choice.recipient = answer.address;
+  choice.local = true;
+  return choice;
+}
+
+RouteChoice Router::RouteNoMailbox(std::string_view recipient,
+                                   const RouteFacts& facts) const {
+  std::string_view to = local_->Find(recipient).address;
+  if (local_->undelivered() == core::Undelivered::kForward) {
+    to = local_->forward_to();
+    SetDomain(to);
+    if (!local_->OwnsDomainOf(to)) return RouteOut(to, facts);
+    // Once only: what is forwarded to a mailbox that there is not comes to an end.
+    if (local_->Find(to).standing != LocalStanding::kNoMailbox) return RouteLocal(to, facts);
+  }
+  RouteChoice choice;
+  choice.index = static_cast<uint32_t>(entries_.size());
+  choice.destination = local_->no_mailbox_key();
+  choice.action = ActionOf(choice.destination);
+  choice.route = local_entry_.name;
+  choice.retry_s = local_entry_.retry_s;
+  choice.periods = local_entry_.periods;
+  choice.recipient = to;
+  choice.local = true;
   return choice;
 }
 
@@ -142,6 +194,7 @@ bool Router::LeadsTo(const Entry& entry, const DestinationKey& key) {
 }
 
 bool Router::StillRoutes(std::string_view route, std::string_view key) const {
+  if (local_ != nullptr && route == kLocalRoute && local_->LeadsTo(key)) return true;
   const auto named = by_name_.find(route);
   if (named == by_name_.end()) return false;
   const DestinationKey parsed = ParseDestinationKey(key);
@@ -168,12 +221,18 @@ RouteChanges Router::Since(const Router& old) const {
       changes.keys.insert(entry.destination);
     }
   }
+  if (old.local_ != nullptr) {
+    for (const std::string& key : {old.local_->key(), old.local_->no_mailbox_key()}) {
+      if (local_ == nullptr || !local_->LeadsTo(key)) changes.keys.insert(key);
+    }
+  }
   return changes;
 }
 
 uint32_t Router::ConnectionsFor(std::string_view destination) const {
   const auto found = connections_.find(destination);
   if (found != connections_.end()) return found->second;
+  if (local_ != nullptr && destination == local_->key()) return local_entry_.connections;
   const DestinationKey key = ParseDestinationKey(destination);
   if (!key.via_mx()) return default_connections_;
   const Entry& entry = entries_[Match(key.domain)];

@@ -4,7 +4,8 @@
 // (queue/pattern_index.h: thousands cost no more than a few). Those with further conditions, or
 // that can be passed over, are filed apart (queue/condition_index.h) and looked at only where they
 // could match. A recipient that no route matches takes the implicit last one, "*" via MX, under the
-// name kImplicitRoute.
+// name kImplicitRoute. Recipients in local domains take none of
+// them (queue/local_domains.h).
 //
 // Shard-local (Route uses a scratch buffer); outlives every draft and notice that it routes.
 #ifndef OUTBOX_QUEUE_ROUTER_H_
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -23,6 +25,7 @@
 #include "core/string_map.h"
 #include "queue/condition_index.h"
 #include "queue/destination_key.h"
+#include "queue/local_domains.h"
 #include "queue/message_meta.h"
 #include "queue/pattern_index.h"
 #include "queue/route_conditions.h"
@@ -43,6 +46,10 @@ struct RouteChoice {
   std::span<const uint32_t> retry_s;  // schedule, seconds
   Periods periods;
   uint32_t index = 0;  // place in the list; the implicit one is behind the last
+  // Whom the mail is for: the recipient as it came, or the mailbox that this means; also only until
+  // the next question.
+  std::string_view recipient;
+  bool local = false;
 };
 
 // What is different between two routers for mail that is queued already.
@@ -72,6 +79,11 @@ class Router {
   // Some route asks for header fields or the size.
   bool needs_content() const { return needs_content_; }
   bool needs_header() const { return needs_header_; }
+  // Where mail goes whose recipient is in a local domain and has no mailbox, as it is known by now.
+  // REQUIRES: local() owns its domain.
+  RouteChoice RouteNoMailbox(std::string_view recipient, const RouteFacts& facts) const;
+  // Null: no mail is local.
+  LocalDomains* local() const { return local_.get(); }
 
   // Whether mail of the route with this name may still go to the destination with this key.
   bool StillRoutes(std::string_view route, std::string_view key) const;
@@ -88,8 +100,8 @@ class Router {
     std::string destination;  // "" when it is via MX
     std::string bind;         // with via MX: what stands behind the key
     core::RouteAction action = core::RouteAction::kSend;
-    uint16_t port;  // with via MX
-    uint32_t connections;
+    uint16_t port = 0;  // with via MX
+    uint32_t connections = 0;
     std::vector<uint32_t> retry_s;
     Periods periods;
   };
@@ -106,6 +118,9 @@ class Router {
   };
 
   void AddRoute(const core::RouteConfig& route, uint32_t index);
+  RouteChoice RouteOut(std::string_view recipient, const RouteFacts& facts) const;
+  RouteChoice RouteLocal(std::string_view recipient, const RouteFacts& facts) const;
+  void SetDomain(std::string_view recipient) const;
   // The number of the first route by domain alone that matches; entries_.size() - 1 (the implicit
   // one) if none.
   uint32_t Match(std::string_view domain) const;
@@ -126,6 +141,8 @@ class Router {
   core::StringMap<std::vector<uint32_t>> by_name_;  // routes that have this name
   core::StringMap<uint32_t> connections_;           // by destination key, of "via:" ones
   uint32_t default_connections_;
+  std::unique_ptr<LocalDomains> local_;
+  Entry local_entry_;
   mutable std::string domain_;       // scratch: lower case
   mutable std::string recipient_;    // likewise
   mutable std::string sender_;       // likewise

@@ -72,7 +72,8 @@ Shard::Shard(const ShardSetup& setup)
                 ResolverOptionsOf(*setup.config.config, setup.own_addresses)),
       finder_(&resolver_),
       post_(setup.exchange, static_cast<uint8_t>(setup.index)),
-      links_(&client_context_) {
+      links_(&client_context_, &lmtp_context_, hostname_),
+      mailbox_file_(io_, &wheel_, &log_) {
   const core::Config& config = *setup_.config.config;
   post_.SetIos(setup_.ios);
   HomeContext home;
@@ -101,6 +102,7 @@ Shard::Shard(const ShardSetup& setup)
   owner.max_connections = setup_.max_connections_out;
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
   destinations_ = std::make_unique<DestinationTable>(owner);
+  asker_ = std::make_unique<MailboxAsker>(&lmtp_context_);
   operations_ = std::make_unique<ShardOperator>(io_, home_.get(), destinations_.get(), &log_,
                                                 post_.live_hosts(), &finder_);
   post_.SetHandlers(home_.get(), destinations_.get(), nullptr);
@@ -113,6 +115,8 @@ void Shard::SetClientContext() {
   client_context_.blocks = &blocks_;
   client_context_.rings = &rings_;
   client_context_.session.helo_name = hostname_;
+  lmtp_context_ = client_context_;
+  lmtp_context_.session.lmtp = true;
   SetTimeouts();
 }
 
@@ -156,6 +160,7 @@ void Shard::Start() {
   std::vector<Store*> stores;
   for (const auto& store : stores_) stores.push_back(store.get());
   operations_->SetStores(std::move(stores));
+  TakeLocalConfig();
   drafts_ = std::make_unique<DraftPool>(io_, stores_[0].get(), this, core::kDraftsPerShard);
   ReceptionContext reception;
   reception.io = io_;
@@ -165,6 +170,7 @@ void Shard::Start() {
   reception.router = &setup_.config.router;
   reception.log = &log_;
   reception.room = this;
+  reception.asker = asker_.get();
   reception.hostname = setup_.config.config->hostname;
   clients_ = std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config.config,
                                             reception);
@@ -364,6 +370,8 @@ void Shard::BeginStop() {
   if (step_ != Step::kStarting && step_ != Step::kRunning) return;
   step_ = Step::kStopping;
   if (clients_ != nullptr) clients_->Close();
+  asker_->Close();  // whose clients get their answer, and then 421
+  mailbox_file_.Close();
   destinations_->Close();
   home_->Close();
 }
@@ -384,6 +392,7 @@ void Shard::Abort() {
 void Shard::AdvanceStop() {
   if (step_ == Step::kStopping) {
     if (!clients_->closed() || drafts_->in_use() > 0 || !destinations_->closed()) return;
+    if (!asker_->closed() || !mailbox_file_.closed()) return;
     if (!home_->idle(/*abandon_states=*/aborted_) || post_.HasMail() || post_.waiting() > 0) return;
     operations_->Stop();
     resolver_.Close();

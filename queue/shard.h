@@ -33,6 +33,8 @@
 #include "queue/dns_host_finder.h"
 #include "queue/draft.h"
 #include "queue/home.h"
+#include "queue/mailbox_asker.h"
+#include "queue/mailbox_file.h"
 #include "queue/reception.h"
 #include "queue/shard_clients.h"
 #include "queue/shard_config.h"
@@ -133,6 +135,7 @@ class Shard : public DraftSink, public RoomGauge {
 
   void SetClientContext();
   void SetTimeouts();
+  void TakeLocalConfig();
   void MaybeListen();
   void BecomeReady(const core::Status& status);
   void OnWritable(const core::Status& status);
@@ -159,7 +162,10 @@ class Shard : public DraftSink, public RoomGauge {
   smtp::BlockCache blocks_;
   smtp::TalkRings rings_;
   smtp::ClientContext client_context_;
+  smtp::ClientContext lmtp_context_;  // the same, but for what it speaks
   SmtpLinkFactory links_;
+  MailboxFile mailbox_file_;
+  std::unique_ptr<MailboxAsker> asker_;
   std::vector<std::unique_ptr<Store>> stores_;  // the first is the shard's own
   std::vector<std::unique_ptr<Recovery>> recoveries_;
   std::unique_ptr<Home> home_;

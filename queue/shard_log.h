@@ -58,7 +58,7 @@ class ShardLog : public AttemptLog {
   void Retried(const HomeTicket& ticket);  // by an operator
   // By an operator, too: the ledger and the story.
   void Removed(const HomeTicket& ticket);
-  // By a route: likewise.
+  // By a route, or for want of a mailbox: likewise.
   void Discarded(const HomeTicket& ticket);
   // By an operator; what a route holds says so where it was routed.
   void Held(const HomeTicket& ticket);

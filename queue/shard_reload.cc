@@ -20,6 +20,15 @@ void Shard::SetTimeouts() {
   // Deliveries close idle connections first: they know who waits for the slot.
   timeouts.idle_ns = 2 * delivery.idle_timeout_ns;
   timeouts.quit_ns = delivery.quit_timeout_ns;
+  lmtp_context_.timeouts = timeouts;
+}
+
+// Where the mailboxes of the present router come from.
+void Shard::TakeLocalConfig() {
+  LocalDomains* const local = setup_.config.router->local();
+  mailbox_file_.Watch(local);
+  asker_->SetServers(local != nullptr && local->config().ask ? local->config().lmtp
+                                                             : std::vector<core::ViaHost>());
 }
 
 core::Status Shard::PrepareReload(ShardConfig next, RouteChanges changes) {
@@ -50,6 +59,7 @@ void Shard::CommitReload() {
   setup_.config = std::exchange(next_, {});
   const core::Config& config = *setup_.config.config;
   SetTimeouts();
+  TakeLocalConfig();
   events_.SetMinimum(config.log.level);
   log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);
   destinations_->SetIdleTimeout(config.delivery.idle_timeout_ns);

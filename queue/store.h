@@ -114,6 +114,7 @@ struct alignas(64) Message {
   uint8_t meta_units = 0;  // size of its meta in kMetaUnit bytes, rounded up; the highest: or more
   uint8_t staged = 0;  // state and done entries of it on their way to the disk
   uint8_t queued = 0;
+  bool recovered = false;  // home's: it was there when this run began
   RecordPlace place;  // the record with its message entry
   RecordPlace state;  // the record with its newest state entry
   uint32_t next = 0;  // in its hash bucket

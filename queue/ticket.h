@@ -79,6 +79,7 @@ struct Ticket {
   uint8_t home = 0;        // shard
   uint8_t priority = 0;    // class, 0 is first
   bool eight_bit = false;  // body has octets above 127
+  bool may_repeat = false;  // it may have been delivered before, without our knowing
   bool tell_start = false;  // home wants to hear when a transaction begins
   uint32_t retry_s = 0;    // its retry period, seconds: bounds the backoff of its destination
   int64_t accepted_ns = 0;  // steady time of acceptance, derived once

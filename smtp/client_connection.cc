@@ -24,7 +24,7 @@ ClientConnection::~ClientConnection() { CHECK(!running_ && connection_.closed())
 // --- The connection comes and goes
 // -------------------------------------------------------------------
 
-void ClientConnection::Start(const core::SocketAddress& host, const core::SocketAddress* local) {
+void ClientConnection::Prepare() {
   CHECK(!running_);
   running_ = true;
   no_transaction_ = abandoned_ = ended_ = progress_ = no_timer_ = false;
@@ -34,10 +34,23 @@ void ClientConnection::Start(const core::SocketAddress& host, const core::Socket
   session_ = ClientSession(&context_->session);
   served_ = false;
   talk_.Start(context_->io->now_ns());
+}
+
+void ClientConnection::Start(const core::SocketAddress& host, const core::SocketAddress* local) {
+  Prepare();
+  path_.clear();
   host_ = host;
   has_local_ = local != nullptr;
   if (has_local_) local_ = *local;
   context_->io->Connect(&connect_, host_, has_local_ ? &local_ : nullptr);
+  UpdateTimer();
+}
+
+void ClientConnection::StartUnix(const std::string& path) {
+  Prepare();
+  path_ = path;
+  has_local_ = false;
+  context_->io->ConnectUnix(&connect_, path_);
   UpdateTimer();
 }
 
@@ -49,7 +62,7 @@ void ClientConnection::OnConnected(const io::OpResult& result) {
                              abandoned_ ? SessionEndName(end_) : std::move(error_text_));
   }
   if (result.result < 0) {
-    const std::string what = "connect to " + host_.ToString();
+    const std::string what = "connect to " + HostText();
     return EndWithoutSession(EndOfConnect(-result.result),
                              core::Status::FromErrno(-result.result, what).message());
   }
@@ -92,7 +105,7 @@ void ClientConnection::EndWithoutSession(SessionEnd end, std::string text) {
 void ClientConnection::OnEndOfStream() { Fail(SessionEnd::kPeerClosed, {}); }
 
 void ClientConnection::OnError(int error) {
-  Fail(SessionEnd::kNetworkError, core::Status::FromErrno(error, host_.ToString()).message());
+  Fail(SessionEnd::kNetworkError, core::Status::FromErrno(error, HostText()).message());
 }
 
 // The session cannot go on: everything undecided is told, then the connection is closed.
@@ -447,7 +460,7 @@ void ClientConnection::UpdateTimer() {
 
 void ClientConnection::OnTimer() {
   if (connect_.in_flight) {
-    error_text_ = "connect to " + host_.ToString() + ": timed out";
+    error_text_ = "connect to " + HostText() + ": timed out";
     return context_->io->Cancel(&connect_);
   }
   if (!connection_.open() || ended_) return;

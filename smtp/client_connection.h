@@ -67,6 +67,9 @@ class ClientConnection final : private io::Connection::Handler {
   // Connects to `host`, from `local` unless that is null. Nothing is told before the loop turns.
   void Start(const core::SocketAddress& host, const core::SocketAddress* local);
 
+  // The same to the unix socket with this path (io::Io::ConnectUnix).
+  void StartUnix(const std::string& path);
+
   // After kLater: there may be a transaction now. May call the source before it returns.
   void Poke();
   // After kLater: NextWindow can be asked again. May call the source before it returns.
@@ -82,7 +85,7 @@ class ClientConnection final : private io::Connection::Handler {
   // follow from the loop.
   void Abandon(SessionEnd why);
 
-  const core::SocketAddress& host() const { return host_; }
+  const core::SocketAddress& host() const { return host_; }  // not of a unix socket
   // What has been said, for when it comes to nothing; since the session was idle last.
   const Talk& talk() const { return talk_; }
   const ClientSession& session() const { return session_; }
@@ -107,6 +110,9 @@ class ClientConnection final : private io::Connection::Handler {
   void OnError(int error) override;
   void OnClosed() override;
 
+  void Prepare();
+  // For people.
+  std::string HostText() const { return path_.empty() ? host_.ToString() : path_; }
   void OnConnected(const io::OpResult& result);
   void OnTimer();
   void TellEvents(std::string_view input);
@@ -135,6 +141,7 @@ class ClientConnection final : private io::Connection::Handler {
   io::Connection connection_;
   core::Timer timer_;
   core::SocketAddress host_;
+  std::string path_;  // of a unix socket; empty: it is at host_
   core::SocketAddress local_;
   bool has_local_ = false;
   bool running_ = false;         // from Start to OnSessionEnd

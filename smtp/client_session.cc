@@ -12,6 +12,8 @@ namespace {
 
 uint64_t Bit(uint16_t recipient) { return uint64_t{1} << recipient; }
 
+uint64_t LowestBit(uint64_t mask) { return mask & (~mask + 1); }
+
 Reply OurText(std::string_view text) { return {0, {}, text}; }
 
 bool IsTooManyRecipients(const Reply& reply) { return reply.code == 452 || reply.code == 552; }
@@ -135,7 +137,7 @@ void ClientSession::OnHello(const Reply& reply) {
     ready_due_ = true;
     return;
   }
-  if (reply.first_digit() == 5 && state_ == State::kEhlo) {
+  if (reply.first_digit() == 5 && state_ == State::kEhlo && !options_->lmtp) {
     // RFC 5321 3.2: a server that does not know EHLO is spoken to without extensions.
     state_ = State::kHelo;
     hello_due_ = true;
@@ -200,7 +202,8 @@ void ClientSession::OnTransactionReply(Slot* slot, const Reply& reply) {
       // A server that cannot wait for the end refuses early and closes. What it said is final, but
       // the dialogue cannot be continued.
       if (!IsRefusal(reply)) return EndByProtocolError("a reply before the end of the message");
-      Decide(slot, slot->accepted, ResultKind::kReply, Stage::kBody, reply);
+      Decide(slot, options_->lmtp ? LowestBit(slot->accepted) : slot->accepted, ResultKind::kReply,
+             Stage::kBody, reply);
       return End(reply.code == 421 ? SessionEnd::kShutdown : SessionEnd::kProtocolError,
                  Stage::kBody, reply);
     case Point::kFinal:
@@ -229,7 +232,9 @@ void ClientSession::OnRcpt(Slot* slot, const Reply& reply) {
   }
   const uint64_t bit = Bit(slot->receive_recipient);
   if ((slot->undecided & bit) != 0) {
-    if (reply.first_digit() == 2) {
+    if (reply.first_digit() == 2 && slot->envelope.verify_only) {
+      Decide(slot, bit, ResultKind::kReply, Stage::kRcpt, reply);
+    } else if (reply.first_digit() == 2) {
       slot->accepted |= bit;
     } else {
       const bool try_next = slot->accepted != 0 && IsTooManyRecipients(reply);
@@ -239,7 +244,7 @@ void ClientSession::OnRcpt(Slot* slot, const Reply& reply) {
   if (reply.code == 421) return End(SessionEnd::kShutdown, Stage::kRcpt, reply);
   if (++slot->receive_recipient < slot->envelope.recipients.size()) return;
   slot->receive = Point::kData;
-  if (pipelining() || slot->accepted != 0) return;
+  if (!slot->envelope.verify_only && (pipelining() || slot->accepted != 0)) return;
   reset_needed_ = slot->mail_accepted;
   Finish(slot);
 }
@@ -248,6 +253,8 @@ void ClientSession::OnData(Slot* slot, const Reply& reply) {
   if (reply.first_digit() == 3) {
     slot->receive = Point::kBody;
     if (slot->accepted != 0) return;
+    // RFC 2033 4.2: there would be no reply to its end.
+    if (options_->lmtp) return EndByProtocolError("354 though no recipient was accepted");
     // RFC 2920 3.1: nobody was accepted, and yet the server takes data.
     slot->lone_dot = true;
     slot->body_asked = true;
@@ -266,9 +273,17 @@ void ClientSession::OnFinal(Slot* slot, const Reply& reply) {
   if (reply.first_digit() == 3) {
     return EndByProtocolError("the message was answered with neither 2xx nor a refusal");
   }
+  if (options_->lmtp) return OnFinalOfOne(slot, reply);
   Decide(slot, slot->accepted, ResultKind::kReply, Stage::kFinalDot, reply);
   if (reply.code == 421) return End(SessionEnd::kShutdown, Stage::kFinalDot, reply);
   Finish(slot);
+}
+
+// RFC 2033 4.2: the replies come in the order of the RCPTs.
+void ClientSession::OnFinalOfOne(Slot* slot, const Reply& reply) {
+  Decide(slot, LowestBit(slot->accepted), ResultKind::kReply, Stage::kFinalDot, reply);
+  if (reply.code == 421) return End(SessionEnd::kShutdown, Stage::kFinalDot, reply);
+  if (slot->accepted == 0) Finish(slot);
 }
 
 // One decision at a time is told of each slot; Next tells all of it before it reads another reply.
@@ -398,7 +413,9 @@ bool ClientSession::Write(OutputBuffer* out) {
   CHECK(out->room() >= core::kClientCommandMax);
   if (hello_due_ && (state_ == State::kEhlo || state_ == State::kHelo)) {
     hello_due_ = false;
-    out->Append(state_ == State::kEhlo ? "EHLO " : "HELO ");
+    out->Append(options_->lmtp             ? "LHLO "
+                : state_ == State::kEhlo ? "EHLO "
+                                         : "HELO ");
     out->Append(options_->helo_name);
     out->Append("\r\n");
     return false;
@@ -441,7 +458,9 @@ void ClientSession::WriteNext(Slot* slot, OutputBuffer* out) {
       out->Append("RCPT TO:<");
       out->Append(recipient);
       out->Append(">\r\n");
-      if (++slot->send_recipient == slot->envelope.recipients.size()) slot->send = Point::kData;
+      if (++slot->send_recipient == slot->envelope.recipients.size()) {
+        slot->send = slot->envelope.verify_only ? Point::kDone : Point::kData;
+      }
       return;
     }
     case Point::kData:

@@ -15,6 +15,11 @@
 //   byte
 //     is queued for sending; then may BeginTransaction() and Write() again for the same send.
 //
+// LMTP (RFC 2033) differs in three things: LHLO instead of EHLO, without HELO behind it; one reply
+// behind the final dot for every recipient that was accepted, in the order of their RCPTs; and no
+// data without such a recipient. A transaction may also end behind its RCPTs (verify_only): the
+// answers to these are its results, and nothing is sent.
+//
 // Every recipient of every transaction begun gets exactly one kResult, before kTransactionDone.
 // Bytes from the server never trip a CHECK; calls out of turn by the driver do.
 #ifndef OUTBOX_SMTP_CLIENT_SESSION_H_
@@ -38,11 +43,13 @@ struct ClientEnvelope {
   std::span<const std::string_view> recipients;  // without brackets; 1 to kClientRecipientsMax
   uint64_t size = 0;                             // RFC 1870 size, what we add included; 0: unknown
   bool eight_bit = false;                        // the content has octets above 127
+  bool verify_only = false;                      // RCPT is asked, and no message sent
 };
 
 struct ClientSessionOptions {
   std::string_view helo_name;  // outlives the session; a domain or an address literal
   bool pipelining = true;      // use PIPELINING when it is offered
+  bool lmtp = false;
 };
 
 class ClientSession {
@@ -145,6 +152,7 @@ class ClientSession {
   void OnData(Slot* slot, const Reply& reply);
   void OnFinal(Slot* slot, const Reply& reply);
   void Decide(Slot* slot, uint64_t mask, ResultKind kind, Stage stage, const Reply& reply);
+  void OnFinalOfOne(Slot* slot, const Reply& reply);
   void Finish(Slot* slot);
   void End(SessionEnd end, Stage stage, const Reply& reply);
   void EndByProtocolError(const char* what);

@@ -23,6 +23,10 @@ struct DeliveryRequest {
   std::string_view
       prefix;  // header fields that go before the body: whole lines in wire form, may be ""
   uint64_t cookie = 0;  // the source's own name for it
+  // Of the message, for who keeps it as a file, and must know one that it has already.
+  uint64_t message_id = 0;
+  int64_t accepted_wall_ns = 0;
+  bool may_repeat = false;  // it may have been taken before: the answer was lost
 };
 
 // A piece of the body in wire form, lent until ReleaseWindow. The body is what smtp/body_scanner.h

@@ -8,7 +8,9 @@
 #include "core/limits.h"
 #include "core/time.h"
 #include "queue/destination_key.h"
+#include "queue/local_domains.h"
 #include "queue/message_id.h"
+#include "queue/router.h"
 #include "tools/queue_answer.h"
 
 namespace outbox::tools {
@@ -162,8 +164,15 @@ void WhyAnswer::AskDomain(const std::string& domain) {
     // What decides besides the domain is not known here: as if no such route matched.
     queue::RouteFacts facts;
     facts.released = true;
-    const queue::RouteChoice choice = shard->router().Route("postmaster@" + domain, facts);
-    server_->Post([this, key = std::string(choice.destination), name = std::string(choice.route)] {
+    const queue::Router& router = shard->router();
+    const std::string postmaster = "postmaster@" + domain;
+    const queue::RouteChoice choice = router.Route(postmaster, facts);
+    std::string where(choice.destination);
+    // Whether or not there is a mailbox of that name: this is where the mailboxes are.
+    if (router.local() != nullptr && router.local()->OwnsDomainOf(postmaster)) {
+      where = router.local()->key();
+    }
+    server_->Post([this, key = std::move(where), name = std::string(choice.route)] {
       route_ = name;
       destinations_.try_emplace(key);
       destinations_.try_emplace("mx:" + domain_);  // where mail from before a reload may be

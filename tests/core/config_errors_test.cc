@@ -78,7 +78,8 @@ TEST(ConfigErrors, TopLevel) {
       {"unlike anything",
        "colour = \"red\"\n" + kFine,
        {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, stats, shards, "
-        "stop_timeout, listener, storage, resolver, delivery, route, site, log, talk, limits, io"}},
+        "stop_timeout, listener, storage, resolver, delivery, route, site, local, log, talk, "
+        "limits, io"}},
       {"short host name",
        "hostname = \"relay\"\n" + kFine.substr(kFine.find("[[")),
        {"f:1:12: \"relay\" is not a full host name; expected for example \"relay.example.com\" or "
@@ -230,11 +231,13 @@ TEST(ConfigErrors, Routes) {
       {"host name with a bad port",
        Route("via = [\"backup.example.net:0\"]"),
        {"f:8:8: \"backup.example.net:0\" is not a host to send to; expected \"mx\", "
-        "\"mail.example.net\", \"192.0.2.25:2525\" or \"[2001:db8::25]:25\""}},
+        "\"mail.example.net\", \"192.0.2.25:2525\", \"[2001:db8::25]:25\", "
+        "\"lmtp:127.0.0.1:24\" or \"lmtp:/run/dovecot/lmtp\""}},
       {"no host",
        Route("via = [\"10.0.0.1:99999\"]"),
        {"f:8:8: \"10.0.0.1:99999\" is not a host to send to; expected \"mx\", "
-        "\"mail.example.net\", \"192.0.2.25:2525\" or \"[2001:db8::25]:25\""}},
+        "\"mail.example.net\", \"192.0.2.25:2525\", \"[2001:db8::25]:25\", "
+        "\"lmtp:127.0.0.1:24\" or \"lmtp:/run/dovecot/lmtp\""}},
       {"twice",
        Route("via = [\"10.0.0.1\", \"10.0.0.1:25\"]"),
        {"f:8:20: \"10.0.0.1:25\" stands twice; expected each host once"}},

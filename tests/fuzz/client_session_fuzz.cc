@@ -1,6 +1,6 @@
 // Fuzzes the client session: whatever a server says, every recipient gets at most one result,
 // exactly one once its transaction or the session is over, and the pieces make no difference to
-// what is told.
+// what is told. With SMTP and LMTP, with messages and with questions that send none.
 #include "smtp/client_session.h"
 
 #include <cstddef>
@@ -35,7 +35,9 @@ void Prepare(smtp::ClientRun* run, uint8_t choice) {
   message.recipients = {"d@e.f", "g@h.i", "j@k.l"};
   message.body = "hello\r\n.\r\n";
   message.eight_bit = (choice & 4) != 0;
+  run->options.lmtp = (choice & 8) != 0;
   run->messages = {message, message, message};
+  run->messages[1].verify_only = (choice & 16) != 0;
 }
 
 void CheckResults(const smtp::ClientRun& run) {

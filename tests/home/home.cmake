@@ -2,6 +2,7 @@ outbox_test(bounce_test FILES home/bounce_test.cc LINK outbox_home)
 outbox_test(client_limits_test FILES home/client_limits_test.cc LINK outbox_home)
 outbox_test(router_test
   FILES
+    home/local_domains_test.cc
     home/route_conditions_test.cc
     home/router_test.cc
   LINK outbox_home

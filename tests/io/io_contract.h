@@ -58,6 +58,34 @@ TEST_P(IoTest, ConnectToNobodyIsRefused) {
   EXPECT_EQ(Finish(&connect), -ECONNREFUSED);
 }
 
+TEST_P(IoTest, AUnixSocketIsAStreamLikeEveryOther) {
+  const std::string path = environment_->UnixPath();
+  Waiter connect(io_);
+  io_->ConnectUnix(&connect.op, path);
+  EXPECT_TRUE(connect.results.empty());  // never inside the call
+  const Socket socket = Finish(&connect);
+  ASSERT_GE(socket, 0);
+  // The other side is silent, so a receive must wait and not come back at once.
+  Waiter receive(io_);
+  io_->Recv(&receive.op, socket);
+  Waiter send(io_);
+  const std::string hello = "LHLO client.example\r\n";
+  const iovec part = Part(hello);
+  io_->Send(&send.op, socket, {&part, 1});
+  EXPECT_EQ(Finish(&send), static_cast<int32_t>(hello.size()));
+  for (int turn = 0; turn < 5; ++turn) io_->Turn(io_->now_ns() + core::kNsPerMs);
+  EXPECT_FALSE(receive.over);
+  io_->Cancel(&receive.op);
+  EXPECT_EQ(Finish(&receive), -ECANCELED);
+  io_->CloseSocket(socket, false);
+}
+
+TEST_P(IoTest, AUnixSocketThatIsNotThere) {
+  Waiter connect(io_);
+  io_->ConnectUnix(&connect.op, environment_->Directory() + "/nobody");
+  EXPECT_EQ(Finish(&connect), -ENOENT);
+}
+
 TEST_P(IoTest, ConnectFromAChosenAddress) {
   const Socket listener = Listen();
   Waiter accept(io_);

@@ -45,6 +45,39 @@ TEST_P(IoTest, WhatIsWrittenIsReadAndEndsShort) {
   EXPECT_EQ(Finish(&w), 0);
 }
 
+TEST_P(IoTest, ANameIsFoundByItsBeginning) {
+  const std::string directory = environment_->Directory() + "/cur";
+  Waiter w(io_);
+  io_->FindInDirectory(&w.op, directory, "a");
+  EXPECT_EQ(Finish(&w), -ENOENT);
+  w.Clear();
+  io_->MakePrivateDirectory(&w.op, directory);
+  EXPECT_EQ(Finish(&w), 0);
+  w.Clear();
+  io_->MakePrivateDirectory(&w.op, directory);
+  EXPECT_EQ(Finish(&w), 0);  // an existing one is as good
+  for (const char* name : {"1700.a:2,S", "1701.b"}) {
+    w.Clear();
+    io_->Open(&w.op, directory + "/" + name,
+              OpenOptions{.write = true, .create = true, .owner_only = true});
+    const File file = Finish(&w);
+    ASSERT_GE(file, 0);
+    w.Clear();
+    io_->CloseFile(&w.op, file);
+    EXPECT_EQ(Finish(&w), 0);
+  }
+  const auto find = [&](const char* prefix) {
+    w.Clear();
+    io_->FindInDirectory(&w.op, directory, prefix);
+    return Finish(&w);
+  };
+  EXPECT_EQ(find("1700.a"), 1);
+  EXPECT_EQ(find("1701.b"), 1);
+  EXPECT_EQ(find("1701.bc"), 0);
+  EXPECT_EQ(find("170"), 1);
+  EXPECT_EQ(find("2"), 0);
+}
+
 TEST_P(IoTest, OpenSaysWhatIsWrong) {
   const std::string path = environment_->Directory() + "/file";
   Waiter w(io_);

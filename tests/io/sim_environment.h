@@ -28,6 +28,12 @@ class SimEnvironment final : public IoEnvironment {
 
   Io* io() override { return &io_; }
   std::string Directory() override { return "/test"; }
+  std::string UnixPath() override {
+    const core::SocketAddress behind = {core::IpAddress::V4(127, 0, 0, 1), 2424};
+    EXPECT_TRUE(io_.Listen(behind, false).ok());
+    world_.network().AddUnixPath("/test/socket", behind);
+    return "/test/socket";
+  }
 
  private:
   SimWorld world_;

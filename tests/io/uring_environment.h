@@ -2,6 +2,10 @@
 #ifndef OUTBOX_TESTS_IO_URING_ENVIRONMENT_H_
 #define OUTBOX_TESTS_IO_URING_ENVIRONMENT_H_
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -52,10 +56,25 @@ class UringEnvironment final : public IoEnvironment {
 
   Io* io() override { return io_.get(); }
   std::string Directory() override { return directory_.path(); }
+  std::string UnixPath() override {
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    const std::string path = directory_.path() + "/socket";
+    EXPECT_LT(path.size(), sizeof(address.sun_path));
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    unix_listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(bind(unix_listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    EXPECT_EQ(listen(unix_listener_, 0), 0);
+    return path;
+  }
+  ~UringEnvironment() override {
+    if (unix_listener_ >= 0) close(unix_listener_);
+  }
   UringIo* uring() { return io_.get(); }
 
  private:
   TestDirectory directory_;
+  int unix_listener_ = -1;
   std::unique_ptr<UringIo> io_;
 };
 

@@ -29,6 +29,7 @@ class ClockIo : public io::Io {
   void Connect(io::Op*, const core::SocketAddress&, const core::SocketAddress*) override {
     CHECK(false);
   }
+  void ConnectUnix(io::Op*, const std::string&) override { CHECK(false); }
   int OpenUdp(const core::SocketAddress&, const core::SocketAddress*) override { return No<int>(); }
   void Recv(io::Op*, io::Socket) override { CHECK(false); }
   void ReturnBuffer(uint32_t) override { CHECK(false); }
@@ -44,11 +45,13 @@ class ClockIo : public io::Io {
   void Sync(io::Op*, io::File) override { CHECK(false); }
   void SyncDirectory(io::Op*, const std::string&) override { CHECK(false); }
   void MakeDirectory(io::Op*, const std::string&) override { CHECK(false); }
+  void MakePrivateDirectory(io::Op*, const std::string&) override { CHECK(false); }
   void Rename(io::Op*, const std::string&, const std::string&) override { CHECK(false); }
   void Unlink(io::Op*, const std::string&) override { CHECK(false); }
   void ListDirectory(io::Op*, const std::string&, std::vector<io::FileInfo>*) override {
     CHECK(false);
   }
+  void FindInDirectory(io::Op*, const std::string&, const std::string&) override { CHECK(false); }
   void Space(io::Op*, const std::string&, io::SpaceInfo*) override { CHECK(false); }
   void RunOnHelper(io::Op*, std::function<int32_t()>) override { CHECK(false); }
   void Cancel(io::Op*) override { CHECK(false); }

@@ -26,6 +26,10 @@ outbox_test(scenario_test
     scenario/host_dead_for_longer_than_retry_until_test.cc
     scenario/lines_of_the_log_wait_for_company_test.cc
     scenario/mail_that_cannot_be_read_test.cc
+    scenario/local_mail_by_lmtp_test.cc
+    scenario/local_mail_into_maildirs_test.cc
+    scenario/mail_for_no_mailbox_test.cc
+    scenario/the_mailboxes_are_known_elsewhere_test.cc
     scenario/many_clients_at_once_test.cc
     scenario/many_destinations_test.cc
     scenario/many_recipients_travel_by_sixty_four_test.cc

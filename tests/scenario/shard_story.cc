@@ -120,6 +120,15 @@ simulation::ScriptedServer* ShardStory::AddHost(const std::string& domain,
   return AddServerAt(route.via.back().address, std::move(rules));
 }
 
+simulation::ScriptedServer* ShardStory::AddLmtp(const std::string& path,
+                                                std::vector<simulation::ScriptRule> rules) {
+  const core::SocketAddress address = NextHost().address;
+  world_.network().AddUnixPath(path, address);
+  simulation::ScriptedServer* server = AddServerAt(address, std::move(rules));
+  server->script().lmtp = true;
+  return server;
+}
+
 void ShardStory::AddDeadRoute(const std::string& domain) {
   core::RouteConfig route;
   route.name = domain;
@@ -162,6 +171,7 @@ void ShardStory::Start() {
     route.periods = config_.delivery.periods;
     route.max_connections = config_.delivery.max_connections;
   }
+  config_.local.periods = config_.delivery.periods;
   life_ = std::make_unique<Life>();
   life_->events_begin = events_.size();
   ready_ = 0;
@@ -210,6 +220,7 @@ void ShardStory::Reload() {
     route.periods = config_.delivery.periods;
     route.max_connections = config_.delivery.max_connections;
   }
+  config_.local.periods = config_.delivery.periods;
   size_t done = 0;
   for (const auto& shard : life_->shards) {
     const ShardConfig next = ShardConfig::Make(std::make_shared<core::Config>(config_));
@@ -259,16 +270,27 @@ bool ShardStory::Stop() {
   }
   if (ended) {
     left_ = Counters().queued;
+    crashed_ = false;
     life_->shards.clear();
     life_.reset();
   } else {
-    // Its destructors would trip over what it still does; it is left where it lies.
     for (const auto& io : life_->ios) io->Abandon();
-    life_->ios.clear();
-    static std::vector<Life*>* const stuck = new std::vector<Life*>;
-    stuck->push_back(life_.release());
+    LeaveLife();
   }
   return ended;
+}
+
+// Its destructors would trip over what it still does; it is left where it lies.
+void ShardStory::LeaveLife() {
+  life_->ios.clear();
+  static std::vector<Life*>* const stuck = new std::vector<Life*>;
+  stuck->push_back(life_.release());
+}
+
+void ShardStory::Crash() {
+  world_.Crash(0);
+  LeaveLife();
+  crashed_ = true;
 }
 
 ClientResult ShardStory::Send(const std::string& from, const std::vector<std::string>& to,
@@ -311,7 +333,7 @@ void ShardStory::CheckLedger() {
     for (; at != std::string::npos; at = events_.find(said, at + 1)) ++times;
     life_->recovered = times == shards_;
   }
-  if (life_->recovered) {
+  if (life_->recovered && !crashed_) {
     EXPECT_EQ(counters.recovered, left_) << counters.ToString();
   }
 }

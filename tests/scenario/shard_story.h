@@ -41,6 +41,9 @@ class ShardStory : public ShardObserver {
   // A server for mail to *@domain. May be called later if the relay starts again after it.
   simulation::ScriptedServer* AddServer(const std::string& domain,
                                         std::vector<simulation::ScriptRule> rules = {});
+  // An LMTP server at a unix socket, for [local] or a route.
+  simulation::ScriptedServer* AddLmtp(const std::string& path,
+                                      std::vector<simulation::ScriptRule> rules = {});
   // A further host of the domain's route, behind those that it has.
   simulation::ScriptedServer* AddHost(const std::string& domain,
                                       std::vector<simulation::ScriptRule> rules = {});
@@ -61,6 +64,8 @@ class ShardStory : public ShardObserver {
   void Start();
   // An orderly stop, as the daemon does it. False: it did not come to its end.
   bool Stop();
+  // The power fails; the disk keeps what was durable. Start again after it.
+  void Crash();
   // What config() says now takes the place of what runs, as a reload of the daemon does it.
   void Reload();
   // Gives a command to all shards and waits for its end.
@@ -119,6 +124,7 @@ class ShardStory : public ShardObserver {
   io::SimIo peers_{&world_, 1};
   io::SimIo client_io_{&world_, 2};
   std::unique_ptr<dns::SimNameServer> names_;
+  void LeaveLife();
   simulation::ScriptedServer* AddServerAt(const core::SocketAddress& address,
                                           std::vector<simulation::ScriptRule> rules);
   core::ViaHost NextHost();
@@ -131,6 +137,7 @@ class ShardStory : public ShardObserver {
   size_t ready_ = 0;
   size_t acknowledged_later_ = 0;
   uint64_t left_ = 0;  // recipients that were queued at the last stop
+  bool crashed_ = false;  // instead: nobody has counted
   std::string events_;
   size_t event_writes_ = 0;
   std::string talks_;

@@ -104,10 +104,12 @@ class ScriptedServer::Session {
 
   void Command(const std::string& line) {
     const bool more = !peer_.input().empty();
-    const bool last_of_group = StartsWith(line, "EHLO") || StartsWith(line, "HELO") ||
-                               StartsWith(line, "DATA") || StartsWith(line, "QUIT");
+    const bool hello = server_->script_.lmtp
+                           ? StartsWith(line, "LHLO")
+                           : StartsWith(line, "EHLO") || StartsWith(line, "HELO");
+    const bool last_of_group = hello || StartsWith(line, "DATA") || StartsWith(line, "QUIT");
     if (more && (!pipelining_ || last_of_group)) Violation("bytes behind " + line);
-    if (StartsWith(line, "EHLO") || StartsWith(line, "HELO")) return Hello(line);
+    if (hello) return Hello(line);
     if (StartsWith(line, "MAIL FROM:")) return Mail(line);
     if (StartsWith(line, "RCPT TO:")) return Recipient(line);
     if (StartsWith(line, "DATA")) return Data(line);
@@ -123,7 +125,7 @@ class ScriptedServer::Session {
 
   void Hello(const std::string& line) {
     std::string reply = "250 " + server_->script_.name;
-    if (StartsWith(line, "EHLO")) {
+    if (!StartsWith(line, "HELO")) {
       reply = "250-" + server_->script_.name;
       for (const std::string& extension : server_->script_.extensions) {
         reply += "\r\n250-" + extension;
@@ -210,6 +212,7 @@ class ScriptedServer::Session {
 
   void Complete() {
     message_.session = id_;
+    if (server_->script_.lmtp) return JudgeEach();
     if (!server_->on_message_) return Judge("250 2.0.0 taken");
     busy_ = true;
     server_->on_message_(message_,
@@ -220,6 +223,25 @@ class ScriptedServer::Session {
                              self->Resume([self, reply] { self->Judge(reply); });
                            }
                          });
+  }
+
+  // RFC 2033 4.2.
+  void JudgeEach() {
+    TakenMessage taken = message_;
+    taken.recipients.clear();
+    std::string replies;
+    ScriptRule::Then end = ScriptRule::Then::kGoOn;
+    for (const std::string& recipient : message_.recipients) {
+      const ScriptRule* rule = server_->Match(". <" + recipient + ">");
+      const std::string reply = rule == nullptr ? "250 2.0.0 taken" : rule->reply;
+      if (reply[0] == '2') taken.recipients.push_back(recipient);
+      replies += (replies.empty() ? "" : "\r\n") + reply;
+      if (rule != nullptr) end = rule->then;
+      if (end != ScriptRule::Then::kGoOn) break;
+    }
+    taken.taken_ns = server_->io_->world()->now_ns();
+    if (!taken.recipients.empty()) server_->taken_.push_back(taken);
+    Say(replies, end, [](const std::string&) {});
   }
 
   void Judge(const std::string& reply) {

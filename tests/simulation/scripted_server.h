@@ -46,6 +46,9 @@ struct Script {
   std::vector<ScriptRule> rules;  // the first that matches applies
   size_t recipients_max = SIZE_MAX;  // of a transaction; those beyond get too_many_reply
   std::string too_many_reply = "452 4.5.3 too many recipients";
+  // LMTP: LHLO, and behind the content a reply for each recipient: "250", or that of a rule at
+  // ". <address>".
+  bool lmtp = false;
 };
 
 // A message that the server said 250 to, or was about to.

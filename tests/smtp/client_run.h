@@ -21,6 +21,7 @@ struct TestMessage {
   std::string body;  // wire form
   uint64_t size = 0;
   bool eight_bit = false;
+  bool verify_only = false;
 };
 
 class ClientRun {
@@ -35,7 +36,8 @@ class ClientRun {
   void Greet(const std::string& greeting, const std::string& hello) {
     Serve(greeting);
     Serve(hello);
-    CHECK(sent.starts_with("EHLO client.example.org\r\n"));
+    CHECK(sent.starts_with(options.lmtp ? "LHLO client.example.org\r\n"
+                                        : "EHLO client.example.org\r\n"));
     sent.erase(0, sizeof("EHLO client.example.org\r\n") - 1);
   }
   void Quit() {
@@ -135,7 +137,8 @@ class ClientRun {
       keep_.emplace_back(message.recipients.begin(), message.recipients.end());
       const uint64_t size = message.size > 0 ? message.size : message.body.size() - 3;
       const int slot =
-          session_.BeginTransaction({message.reverse_path, keep_.back(), size, message.eight_bit});
+          session_.BeginTransaction({message.reverse_path, keep_.back(), size, message.eight_bit,
+                                     message.verify_only});
       in_slot_[slot] = next_++;
       results.emplace_back(message.recipients.size());
       delivered.emplace_back(message.recipients.size());

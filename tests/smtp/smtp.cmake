@@ -6,10 +6,12 @@ outbox_test(smtp_test
     smtp/client_session_test.cc
     smtp/command_test.cc
     smtp/line_masks_test.cc
+    smtp/lmtp_session_test.cc
     smtp/reply_test.cc
     smtp/server_session_test.cc
     smtp/session_pair_test.cc
     smtp/talk_test.cc
+    smtp/wire_text_test.cc
   LINK outbox_smtp)
 outbox_test(smtp_connection_test
   FILES smtp/connection_test.cc
