@@ -169,6 +169,9 @@ inline constexpr int64_t kMailboxAskNs = int64_t{15} * 1'000'000'000;
 
 // --- The operator ---
 
+// How long a start waits for a listening address that is in use.
+inline constexpr int64_t kListenersAwaitedMs = 5'000;
+
 // Listings and commands that a shard works on at once; one more is refused.
 inline constexpr uint32_t kOperatorWalksMax = 32;
 // Tickets that a shard has recalled to remove recipients; the command goes on when some are back.

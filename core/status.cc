@@ -35,8 +35,9 @@ const char* StatusCodeName(StatusCode code) {
 
 Status Status::FromErrno(int error, std::string_view what) {
   CHECK(error > 0);
-  const StatusCode code =
-      error == ENOSPC || error == EDQUOT ? StatusCode::kResourceExhausted : StatusCode::kIoError;
+  StatusCode code = StatusCode::kIoError;
+  if (error == ENOSPC || error == EDQUOT) code = StatusCode::kResourceExhausted;
+  if (error == EADDRINUSE) code = StatusCode::kUnavailable;
   std::string message(what);
   message += ": ";
   message += std::strerror(error);

@@ -82,7 +82,7 @@ core::Status Daemon::Prepare() {
                         "cannot make the spool " + config_->spool + ": " + error.message());
   }
   if (core::Status status = lock_.Take(config_->spool); !status.ok()) return status;
-  if (core::Status status = ProbeListeners(*config_, nullptr); !status.ok()) return status;
+  if (core::Status status = AwaitListeners(*config_); !status.ok()) return status;
   const std::string control = std::filesystem::path(config_->control).parent_path();
   if (!control.empty()) std::filesystem::create_directories(control, error);
   if (error) {

@@ -1,7 +1,10 @@
 #include "tools/listener_probe.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
+#include "core/limits.h"
 #include "io/tcp_socket.h"
 
 namespace outbox::tools {
@@ -19,6 +22,17 @@ core::Status ProbeListeners(const core::Config& config, const core::Config* runn
     io::CloseTcp(*socket, /*reset=*/false);
   }
   return core::OkStatus();
+}
+
+core::Status AwaitListeners(const core::Config& config) {
+  constexpr std::chrono::milliseconds kStep{20};
+  core::Status status = ProbeListeners(config, nullptr);
+  for (int64_t left = core::kListenersAwaitedMs;
+       status.code() == core::StatusCode::kUnavailable && left > 0; left -= kStep.count()) {
+    std::this_thread::sleep_for(kStep);
+    status = ProbeListeners(config, nullptr);
+  }
+  return status;
 }
 
 }  // namespace outbox::tools
