@@ -149,6 +149,13 @@ inline constexpr uint32_t kSettledTicketsPerTurn = 2'000;
 
 // Listings and commands that a shard works on at once; one more is refused.
 inline constexpr uint32_t kOperatorWalksMax = 32;
+// Lines that a sorted listing may ask for: each shard keeps so many, and so does the answer.
+inline constexpr uint32_t kSortedLinesMax = 10'000;
+// Groups that a shard counts of one question (`outbox queue --by`), and the bytes of a group's name;
+// what belongs to a further group is counted together. More lines of an answer than that are not
+// sent.
+inline constexpr uint32_t kQueueGroupsMax = 16'384;
+inline constexpr size_t kQueueGroupNameBytes = 256;
 // Tickets that a shard has recalled to remove recipients; the command goes on when some are back.
 inline constexpr uint32_t kRecallsMax = 256;
 // Failed attempts that a shard remembers for `outbox why`; older ones are only in the event log.
@@ -184,6 +191,10 @@ inline constexpr uint32_t kSuspectSegmentsMax = 16;
 // A message is read from the spool so often before a command, or the search for a new route, goes
 // on without it and says so; damaged ones are read once.
 inline constexpr int kSpoolReadTries = 3;
+// The largest index of a segment that is read as a whole by who looks through the queue (the
+// messages of a larger one are read one by one), and how many of a log are in memory at a time.
+inline constexpr uint32_t kIndexBytesMax = 16u << 20;
+inline constexpr uint32_t kIndexReadersPerLog = 2;
 // Bytes that reclaim adds to one batch, so that mail does not wait for it.
 inline constexpr uint32_t kReclaimBytesPerBatch = 256u << 10;
 // Entries that recovery and reclaim look at in a turn.
