@@ -149,15 +149,21 @@ inline constexpr uint32_t kSettledTicketsPerTurn = 2'000;
 
 // Listings and commands that a shard works on at once; one more is refused.
 inline constexpr uint32_t kOperatorWalksMax = 32;
-// Lines that a sorted listing may ask for: each shard keeps so many, and so does the answer.
+// Lines of a sorted listing by default, and how many it may ask for: each shard keeps so many, and
+// the answer twice.
+inline constexpr uint32_t kSortedLines = 100;
 inline constexpr uint32_t kSortedLinesMax = 10'000;
 // Groups that a shard counts of one question (`outbox queue --by`), and the bytes of a group's name;
-// what belongs to a further group is counted together. More lines of an answer than that are not
-// sent.
+// what belongs to a further group is counted together. And how many of them are shown by default
+// and at most.
 inline constexpr uint32_t kQueueGroupsMax = 16'384;
 inline constexpr size_t kQueueGroupNameBytes = 256;
+inline constexpr uint32_t kQueueGroupsShown = 100;
+inline constexpr uint32_t kQueueGroupsShownMax = 1000;
 // Tickets that a shard has recalled to remove recipients; the command goes on when some are back.
 inline constexpr uint32_t kRecallsMax = 256;
+// Queued recipients that are explained in one answer, of each shard.
+inline constexpr uint32_t kExplainedRecipients = kMaxRecipients;
 // Failed attempts that a shard remembers for `outbox why`; older ones are only in the event log.
 inline constexpr uint32_t kAttemptTrail = 4096;
 // Of them, shown in one answer: the newest.

@@ -85,6 +85,7 @@ class UringIo final : public Io {
   const UringCounters& counters() const { return counters_; }
   uint64_t in_flight() const { return in_flight_; }
 
+  int64_t ProcessorNs() const override;
   uint64_t RandomU64() override;
 
   core::Result<Socket> Listen(const core::SocketAddress& address, bool share) override;

@@ -7,6 +7,7 @@
 #define OUTBOX_QUEUE_SHARD_OPERATOR_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "queue/home.h"
 #include "queue/operator_work.h"
 #include "queue/queue_command.h"
+#include "queue/queue_counter.h"
 #include "queue/queue_filter.h"
 #include "queue/queue_lister.h"
 #include "queue/rerouter.h"
@@ -27,7 +29,7 @@ namespace outbox::queue {
 class ShardOperator {
  public:
   // `live`: where the hosts are named that mail is being sent to.
-  ShardOperator(io::Io* io, Home* home, const DestinationTable* destinations, const ShardLog* log,
+  ShardOperator(io::Io* io, Home* home, const DestinationTable* destinations, ShardLog* log,
                 const LiveHosts* live)
       : io_(io), home_(home), destinations_(destinations), log_(log), live_(live) {}
   ShardOperator(const ShardOperator&) = delete;
@@ -37,9 +39,10 @@ class ShardOperator {
   void SetStores(std::vector<Store*> stores) { stores_ = std::move(stores); }
 
   // Each returns false, and calls nobody, when too much is going on already.
-  bool List(const QueueFilter& filter, QueueListSink* sink);
+  bool List(QueueQuery query, QueueListSink* sink);
+  bool Count(const QueueFilter& filter, std::optional<QueueColumn> by, QueueCensusSink* sink);
   bool Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink);
-  bool Explain(uint64_t id, MessageFactsSink* sink);
+  bool Explain(const QueueFilter& filter, MessageFactsSink* sink);
   // Mail of routes that have changed is routed again.
   void Reroute(RouteChanges changes);
   // At once. `domain`: whose failed attempts are meant besides the destination's; "" for none.
@@ -63,7 +66,7 @@ class ShardOperator {
   io::Io* const io_;
   Home* const home_;
   const DestinationTable* const destinations_;
-  const ShardLog* const log_;
+  ShardLog* const log_;
   const LiveHosts* const live_;
   std::vector<Store*> stores_;
   std::vector<std::unique_ptr<OperatorWork>> works_;

@@ -3,65 +3,16 @@
 #include <csignal>
 #include <cstdio>
 #include <string>
-#include <vector>
 
-#include "core/duration.h"
-#include "core/time.h"
 #include "tools/control_client.h"
 #include "tools/outbox_commands.h"
+#include "tools/outbox_options.h"
 
 namespace outbox::tools {
 namespace {
 
 // docs/operations.md lists these.
 enum ExitCode { kExitOk = 0, kExitFailure = 1, kExitUsage = 2, kExitUnreachable = 3 };
-
-struct Arguments {
-  std::string control = "/run/outbox/control.sock";
-  bool json = false;
-  int wait_seconds = 60;
-  // What mail is meant.
-  std::string target;  // a message's id, or a domain where one is allowed
-  bool all = false;
-  bool follow = false;
-  std::vector<std::string> states;
-  std::string domain;
-  std::string sender;
-  std::string recipient;
-  std::string mailhost;
-  std::string older_than;
-  std::string younger_than;
-};
-
-// A message's id has no dot, a domain has one or is a literal; "localhost" is no id either.
-bool IsId(const std::string& text) {
-  return text.size() == 13 && text.find_first_not_of(
-                                  "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-                                  "abcdefghjkmnpqrstvwxyz") == std::string::npos;
-}
-
-// The members of a request that say which mail is meant.
-nlohmann::json Filter(const Arguments& arguments) {
-  nlohmann::json filter = nlohmann::json::object();
-  if (!arguments.target.empty()) filter["id"] = arguments.target;
-  if (arguments.all) filter["all"] = true;
-  if (!arguments.states.empty()) filter["state"] = arguments.states;
-  if (!arguments.domain.empty()) filter["domain"] = arguments.domain;
-  if (!arguments.sender.empty()) filter["sender"] = arguments.sender;
-  if (!arguments.recipient.empty()) filter["recipient"] = arguments.recipient;
-  if (!arguments.mailhost.empty()) filter["mailhost"] = arguments.mailhost;
-  for (const auto& [name, text] : {std::pair("older_than", &arguments.older_than),
-                                   std::pair("younger_than", &arguments.younger_than)}) {
-    if (text->empty()) continue;
-    const core::Result<int64_t> ns = core::ParseDuration(*text);
-    if (ns.ok()) filter[name] = static_cast<double>(*ns) / 1e9;
-  }
-  return filter;
-}
-
-nlohmann::json WhyTarget(const Arguments& arguments) {
-  return {{IsId(arguments.target) ? "id" : "domain", arguments.target}};
-}
 
 int Report(const core::Status& status) {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return kExitFailure;
@@ -78,70 +29,31 @@ int Run(const CLI::App& app, const Arguments& arguments) {
     return kExitUnreachable;
   }
   const bool json = arguments.json;
+  const nlohmann::json filter = FilterOf(arguments);
   if (app.got_subcommand("stats")) return Report(StatsCommand(&client, json));
-  if (app.got_subcommand("queue")) return Report(QueueCommand(&client, Filter(arguments), json));
-  if (app.got_subcommand("why")) return Report(WhyCommand(&client, WhyTarget(arguments), json));
-  for (const char* const command : {"retry", "remove"}) {
-    if (app.got_subcommand(command)) {
-      return Report(ActCommand(&client, command, Filter(arguments), json));
-    }
+  if (app.got_subcommand("queue")) {
+    return Report(QueueCommand(&client, filter, arguments.view, json));
   }
-  if (app.got_subcommand("log")) return Report(LogCommand(&client, Filter(arguments), json));
+  if (app.got_subcommand("why")) {
+    return Report(WhyCommand(&client, *WhyTarget(arguments.target), json));
+  }
+  for (const char* const command : {"retry", "remove"}) {
+    if (app.got_subcommand(command)) return Report(ActCommand(&client, command, filter, json));
+  }
+  if (app.got_subcommand("log")) return Report(LogCommand(&client, filter, json));
   if (app.got_subcommand("reload")) return Report(ReloadCommand(&client, json));
-  return Report(StopCommand(&client, arguments.wait_seconds));
+  return Report(StopCommand(&client, arguments.wait_seconds, json));
 }
 
-std::string CheckDuration(const std::string& text) {
-  const core::Result<int64_t> ns = core::ParseDuration(text);
-  return ns.ok() ? std::string() : ns.status().message();
-}
-
-CLI::App* AddCommand(CLI::App* app, Arguments* arguments, const char* name, const char* help) {
-  CLI::App* const command = app->add_subcommand(name, help);
-  command->add_flag("--json", arguments->json, "as JSON, one object a line");
-  return command;
-}
-
-void AddFilter(CLI::App* command, Arguments* arguments) {
-  command
-      ->add_option("--state", arguments->states,
-                   "unrouted, resolving, ready, sending, deferred, delayed, held; several allowed")
-      ->delimiter(',');
-  command->add_option("--domain", arguments->domain, "recipient domain; * stands for anything");
-  command->add_option("--sender", arguments->sender, "envelope sender, \"<>\" for none; or with *");
-  command->add_option("--recipient", arguments->recipient, "envelope recipient; or with *");
-  command->add_option("--mailhost", arguments->mailhost, "host that it is at, or was; or with *");
-  command->add_option("--older-than", arguments->older_than, "queued for longer: 30m, 2h, 1d")
-      ->check(CheckDuration);
-  command->add_option("--younger-than", arguments->younger_than, "queued for less than that")
-      ->check(CheckDuration);
-}
-
-void AddCommands(CLI::App* app, Arguments* arguments) {
-  AddCommand(app, arguments, "stats", "counters and gauges");
-  CLI::App* const queue = AddCommand(app, arguments, "queue", "the queued recipients");
-  queue->add_option("ID", arguments->target, "of one message");
-  AddFilter(queue, arguments);
-  CLI::App* const why = AddCommand(app, arguments, "why", "why mail is where it is");
-  why->add_option("ID|DOMAIN", arguments->target, "a message, or a recipient domain")->required();
-  CLI::App* const retry =
-      AddCommand(app, arguments, "retry", "try mail now, whatever it was waiting for");
-  retry->add_option("ID", arguments->target, "of one message");
-  retry->add_flag("--all", arguments->all, "everything that is queued");
-  AddFilter(retry, arguments);
-  CLI::App* const remove =
-      AddCommand(app, arguments, "remove", "take a message out of the queue; nobody is told");
-  remove->add_option("ID", arguments->target, "of the message")->required();
-  remove->add_option("--recipient", arguments->recipient, "only this one; or with *");
-  CLI::App* const log = AddCommand(app, arguments, "log", "events as they happen");
-  log->add_flag("--follow", arguments->follow, "print events from now on")->required();
-  log->add_option("--id", arguments->target, "of one message");
-  log->add_option("--domain", arguments->domain, "about recipients of this domain");
-  AddCommand(app, arguments, "reload", "read the configuration file again: all of it or nothing");
-  CLI::App* const stop = app->add_subcommand("stop", "stop the daemon cleanly");
-  stop->add_option("--wait", arguments->wait_seconds, "seconds to wait for its end; 0: do not wait")
-      ->check(CLI::Range(0, 3600))
-      ->capture_default_str();
+// What the parser cannot know is wrong.
+void Check(const CLI::App& app, const Arguments& arguments) {
+  if (app.got_subcommand("retry") && FilterOf(arguments).empty()) {
+    throw CLI::RequiredError("retry: an ID, a filter such as --domain, or --all");
+  }
+  core::Status status;
+  if (app.got_subcommand("queue")) status = CheckQueueView(arguments.view);
+  if (app.got_subcommand("why")) status = WhyTarget(arguments.target).status();
+  if (!status.ok()) throw CLI::ValidationError(status.message());
 }
 
 }  // namespace
@@ -160,11 +72,13 @@ int main(int argc, char** argv) {
   outbox::tools::AddCommands(&app, &arguments);
   try {
     app.parse(argc, argv);
-    if (app.got_subcommand("retry") && outbox::tools::Filter(arguments).empty()) {
-      throw CLI::RequiredError("retry: an ID, a filter such as --domain, or --all");
-    }
+    outbox::tools::Check(app, arguments);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  if (app.got_subcommand("completion")) {
+    const std::string script = outbox::tools::CompletionScript(app, arguments.shell);
+    return std::fputs(script.c_str(), stdout) >= 0 && std::fflush(stdout) == 0 ? kExitOk : 1;
   }
   // `outbox queue | head` ends quietly by SIGPIPE's default action.
   std::signal(SIGPIPE, SIG_DFL);

@@ -17,7 +17,8 @@ std::string Recipients(long long count) {
 std::string RetryText(const nlohmann::json& line) {
   const long long found = Count(line, "found");
   if (found == 0) return "nothing in the queue matches\n";
-  return Recipients(found) + (found == 1 ? " goes now\n" : " go now\n");
+  return Recipients(found) + (found == 1 ? " waits" : " wait") +
+         " no longer; where the host had failed, one message goes first\n";
 }
 
 std::string RemoveText(const nlohmann::json& line) {

@@ -1,9 +1,10 @@
 # outboxd, the daemon.
 # What the tests try without a daemon.
-add_library(outbox_daemon_parts STATIC descriptor_plan.cc queue_answer.cc)
+add_library(outbox_daemon_parts STATIC descriptor_plan.cc queue_answer.cc queue_json.cc)
 target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home)
 
 add_executable(outboxd
+  census_answer.cc
   command_answer.cc
   config_file.cc
   daemon.cc

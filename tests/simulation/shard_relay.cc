@@ -371,8 +371,8 @@ void ShardRelay::Look(const std::string& domain) {
   }
   for (const auto& shard : life_->shards) {
     shard->Post([filter, listing, question, domain](queue::Shard* one) {
-      one->operations().List(filter, listing);
-      one->operations().Explain(question->message, question);
+      one->operations().List({.filter = filter}, listing);
+      one->operations().Explain({.id = question->message}, question);
       one->operations().LookAt(one->router().Route("postmaster@" + domain).destination, domain);
     });
   }
