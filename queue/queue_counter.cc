@@ -6,6 +6,7 @@
 #include "core/limits.h"
 #include "core/time.h"
 #include "queue/home.h"
+#include "queue/ticket_view.h"
 
 namespace outbox::queue {
 
@@ -79,6 +80,10 @@ QueueGroup* QueueCounter::GroupOf(const QueueItem& item, int64_t age_ns) {
   } else if (*by_ == QueueColumn::kAge) {
     rank = static_cast<uint32_t>(QueueAgeBucket(age_ns));
     key_.text = QueueAgeName(rank);
+  } else if (*by_ == QueueColumn::kReply) {  // as it was said
+    key_.text = item.ticket->reply == nullptr ? std::string() : ReplyText(*item.ticket->reply);
+  } else if (*by_ == QueueColumn::kRoute) {
+    key_.text = item.recipient == nullptr ? std::string() : std::string(item.recipient->route);
   } else {
     MakeSortKey(item, *by_, *io_, filter_.live, &key_);
     rank = static_cast<uint32_t>(key_.number);

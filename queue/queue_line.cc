@@ -79,12 +79,13 @@ void MakeSortKey(const QueueItem& item, QueueColumn column, const io::Io& io, co
   key->index = item.index;
   switch (column) {
     case QueueColumn::kId:
-      break;  // id and index tell
+      key->number = static_cast<int64_t>(ticket.message_id);
+      break;
     case QueueColumn::kState:
       key->number = static_cast<int64_t>(ShownState(ticket));
       break;
     case QueueColumn::kAge:
-      key->number = -ticket.accepted_ns;  // it does not grow while others are looked at
+      key->number = -ticket.message->accepted_wall_ns;  // what does not grow meanwhile
       break;
     case QueueColumn::kTries:
       key->number = ticket.attempts;

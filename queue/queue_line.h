@@ -2,10 +2,10 @@
 #ifndef OUTBOX_QUEUE_QUEUE_LINE_H_
 #define OUTBOX_QUEUE_QUEUE_LINE_H_
 
-#include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "io/io.h"
 #include "queue/message_meta.h"
@@ -26,7 +26,12 @@ struct QueueSortKey {
   uint64_t id = 0;
   uint32_t index = 0;  // of the recipient in its message
 
-  auto operator<=>(const QueueSortKey&) const = default;
+  // Comes before `other`, in the order that is asked for.
+  bool Before(const QueueSortKey& other, bool descending) const {
+    if (number != other.number) return (number < other.number) != descending;
+    if (text != other.text) return (text < other.text) != descending;
+    return std::tie(id, index) < std::tie(other.id, other.index);
+  }
 };
 
 struct QueueLine {

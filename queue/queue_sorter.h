@@ -49,7 +49,7 @@ class QueueSorter : public OperatorWork, private QueueWalker {
 
   // `a` comes before `b` in the answer.
   bool Before(const QueueSortKey& a, const QueueSortKey& b) const {
-    return query_.descending ? a > b : a < b;
+    return a.Before(b, query_.descending);
   }
   void Consider(const QueueItem& item);
   void Show(const Message& message, const MetaView* meta, const WalkPart& part);

@@ -61,6 +61,12 @@ const std::string* TextOf(const json& value) {
   return text == nullptr || text->empty() || text->size() > kTextBytes ? nullptr : text;
 }
 
+std::optional<uint64_t> WholeNumber(const json& value) {
+  if (value.is_number_unsigned()) return value.get<uint64_t>();
+  const bool whole = value.is_number_integer() && value.get<int64_t>() >= 0;
+  return whole ? std::optional<uint64_t>(value.get<uint64_t>()) : std::nullopt;
+}
+
 class Parser {
  public:
   explicit Parser(uint32_t members) : members_(members) {}
@@ -117,10 +123,11 @@ class Parser {
       return core::OkStatus();
     }
     if (member == "limit") {
-      const bool fits = value.is_number_unsigned() && value.get<uint64_t>() > 0 &&
-                        value.get<uint64_t>() <= UINT32_MAX;
-      if (!fits) return Expected(member, "a whole number from 1 on");
-      out->limit = value.get<uint32_t>();
+      const std::optional<uint64_t> number = WholeNumber(value);
+      if (number.value_or(0) == 0 || *number > UINT32_MAX) {
+        return Expected(member, "a whole number from 1 on");
+      }
+      out->limit = static_cast<uint32_t>(*number);
       return core::OkStatus();
     }
     return std::nullopt;
@@ -154,8 +161,9 @@ class Parser {
   }
 
   core::Status ReadBytes(const std::string& member, const json& value, uint64_t* bytes) {
-    if (!value.is_number_unsigned()) return Expected(member, "bytes, a whole number from 0 on");
-    *bytes = value.get<uint64_t>();
+    const std::optional<uint64_t> number = WholeNumber(value);
+    if (!number.has_value()) return Expected(member, "bytes, a whole number from 0 on");
+    *bytes = *number;
     return core::OkStatus();
   }
 

@@ -111,7 +111,9 @@ std::string ZshOptions(const CLI::App& app) {
         spec += ":socket:_files";
       } else if (name == "sort") {  // its values have colons
         spec += ":value:";
-      } else if (!values.empty()) {
+      } else if (name == "by") {
+        spec += ":value:(" + values + ")";
+      } else if (!values.empty()) {  // several, parted by commas
         spec += ":value:_values -s , value " + values;
       } else if (option->get_items_expected_max() > 0) {
         spec += ":value:";

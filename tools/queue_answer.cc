@@ -65,7 +65,7 @@ void QueueAnswer::Take(std::vector<queue::QueueLine> lines) {
 
 void QueueAnswer::Cut(bool end) {
   const auto before = [this](const queue::QueueLine& a, const queue::QueueLine& b) {
-    return query_.descending ? a.key > b.key : a.key < b.key;
+    return a.key.Before(b.key, query_.descending);
   };
   if (sorted_.size() > query_.limit) {
     const auto last = sorted_.begin() + static_cast<ptrdiff_t>(query_.limit);

@@ -120,9 +120,9 @@ class Operator(Scenario):
         self.assertEqual([one.split()[0] + " " + one.split()[-1] for one in table],
                          ["RECIPIENTS DOMAIN", "3 busy.test", "1 dead.test", "4 (all)"])
         groups = [json.loads(one) for one in lines(relay.cli("queue", "--by", "reply", "--json"))]
-        self.assertEqual({one["group"]: one["recipients"] for one in groups[:-1]},
-                         {"450 4.2.2 mailbox full": 2, "451 4.7.1 greylisted": 1,
-                          groups[-2]["group"]: 1})
+        self.assertEqual([(one["recipients"], one["group"][:20]) for one in groups[:-1]],
+                         [(2, "450 4.2.2 mailbox fu"), (1, "4.4.1 connect to 127"),
+                          (1, "451 4.7.1 greylisted")])
         self.assertEqual((groups[-1]["recipients"], groups[-1]["groups"]), (4, 3))
         shape = [one.split() for one in lines(relay.cli("queue", "--shape"))]
         self.assertEqual([row[:3] for row in shape],
@@ -134,6 +134,7 @@ class Operator(Scenario):
     def test_why_a_recipient_waits(self):
         busy = self.receiver(on_rcpt=lambda address: "451 4.7.1 greylisted")
         relay = self.outbox(route(busy.port, match="busy.test", name="to-busy", **PERIODS) +
+                            route(free_port(), match="other.test", **PERIODS) +
                             route(free_port(), **PERIODS))
         ids = [self.send(relay, ["bob@busy.test", "carol@busy.test"]) for _ in range(2)]
         self.send(relay, ["dave@dead.test"])

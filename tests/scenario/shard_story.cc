@@ -358,7 +358,7 @@ std::vector<QueueLine> ShardStory::List(const QueueQuery& query) {
   EXPECT_TRUE(RunUntil([this] { return ListingDone(); }, core::kNsPerMinute));
   std::vector<QueueLine> lines = life_->listings.back()->lines;
   std::sort(lines.begin(), lines.end(), [&query](const QueueLine& a, const QueueLine& b) {
-    return query.descending ? a.key > b.key : a.key < b.key;
+    return a.key.Before(b.key, query.descending);
   });
   if (query.limit > 0 && lines.size() > query.limit) lines.resize(query.limit);
   return lines;

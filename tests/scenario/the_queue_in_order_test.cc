@@ -26,6 +26,8 @@ class TheQueueInOrder : public ScenarioTest {
   void Begin() {
     story_.config().storage.segment_size = 1 << 20;
     story_.config().storage.hot_memory = 0;
+    story_.config().delivery.periods.retry_until_ns = 24 * kNsPerHour;
+    story_.config().delivery.periods.notify_after_ns = core::kNever;
     story_.AddDeadRoute("a.example");
     story_.AddDeadRoute("b.example");
     story_.Start();
