@@ -153,9 +153,9 @@ inline constexpr uint32_t kOperatorWalksMax = 32;
 // the answer twice.
 inline constexpr uint32_t kSortedLines = 100;
 inline constexpr uint32_t kSortedLinesMax = 10'000;
-// Groups that a shard counts of one question (`outbox queue --by`), and the bytes of a group's name;
-// what belongs to a further group is counted together. And how many of them are shown by default
-// and at most.
+// Groups that a shard counts of one question (`outbox queue --by`), and the bytes of a group's
+// name; what belongs to a further group is counted together. And how many of them are shown by
+// default and at most.
 inline constexpr uint32_t kQueueGroupsMax = 16'384;
 inline constexpr size_t kQueueGroupNameBytes = 256;
 inline constexpr uint32_t kQueueGroupsShown = 100;
@@ -200,7 +200,7 @@ inline constexpr int kSpoolReadTries = 3;
 // The largest index of a segment that is read as a whole by who looks through the queue (the
 // messages of a larger one are read one by one), and how many of a log are in memory at a time.
 inline constexpr uint32_t kIndexBytesMax = 16u << 20;
-inline constexpr uint32_t kIndexReadersPerLog = 2;
+inline constexpr uint32_t kIndexReadersPerLog = 4;
 // Bytes that reclaim adds to one batch, so that mail does not wait for it.
 inline constexpr uint32_t kReclaimBytesPerBatch = 256u << 10;
 // Entries that recovery and reclaim look at in a turn.

@@ -1,9 +1,9 @@
 // Explain: why mail is where it is. The facts for `outbox why`, of one shard.
 //
-// About a message, or the messages to a recipient, its home knows the recipients (state, since when, until when, what was said
-// last), and the owners of its destinations remember the failed attempts. About a destination its
-// owner knows what is ready, on the way and left alone, and every home how much it has for it. Who
-// asks puts the shards' parts together.
+// About a message, or the messages to a recipient, its home knows the recipients (state, since
+// when, until when, what was said last), and the owners of its destinations remember the failed
+// attempts. About a destination its owner knows what is ready, on the way and left alone, and every
+// home how much it has for it. Who asks puts the shards' parts together.
 #ifndef OUTBOX_QUEUE_EXPLAIN_H_
 #define OUTBOX_QUEUE_EXPLAIN_H_
 

@@ -24,7 +24,8 @@
 namespace outbox::queue {
 
 // In minutes; the last bucket is for what is older. Those of Postfix's qshape(1).
-inline constexpr std::array<uint32_t, 9> kQueueAgeMinutes = {5, 10, 20, 40, 80, 160, 320, 640, 1280};
+inline constexpr std::array<uint32_t, 9> kQueueAgeMinutes = {5,   10,  20,  40,  80,
+                                                             160, 320, 640, 1280};
 inline constexpr size_t kQueueAges = kQueueAgeMinutes.size() + 1;
 // The bucket of an age.
 size_t QueueAgeBucket(int64_t age_ns);

@@ -14,7 +14,7 @@ namespace {
 
 // What is done in a turn, in units of some tens of nanoseconds: a few tenths of a millisecond, so
 // that the mail does not notice. bench/listing measures it.
-constexpr uint32_t kUnitsPerTurn = 6144;
+constexpr uint32_t kUnitsPerTurn = 4096;
 constexpr uint32_t kLookUnits = 1;   // a message in memory
 constexpr uint32_t kEntryUnits = 2;  // an entry of an index
 constexpr uint32_t kVisitUnits = 4;  // and what a visit costs, with each recipient besides
@@ -57,15 +57,24 @@ QueueWalk::QueueWalk(Home* home, std::vector<Store*> stores, QueueWalker* walker
   fetch_.Bind<&QueueWalk::OnFetched>(this);
 }
 
-QueueWalk::~QueueWalk() { CHECK(done_ && !fetch_.in_flight); }
+QueueWalk::~QueueWalk() { CHECK(done_ && !in_flight()); }
+
+bool QueueWalk::wants_turn() const {
+  if (done_ || fetch_.in_flight) return false;
+  if (stopping_) return !in_flight();
+  if (step_ != Step::kIndexes) return !walker_->full();
+  const IndexReader& now = indexes_[reader_];
+  if (now.wants_turn() || indexes_[1 - reader_].wants_turn()) return true;
+  return !walker_->full() && (now.ready() || now.failed() || now.idle());
+}
 
 void QueueWalk::Tick() {
-  if (in_flight() || done_) return;
+  if (done_ || fetch_.in_flight) return;
   if (stopping_) {
-    index_.Stop();
-    done_ = true;
+    done_ = !in_flight();
     return;
   }
+  for (IndexReader* const reader : {&indexes_[reader_], &indexes_[1 - reader_]}) reader->Tick();
   budget_ = kUnitsPerTurn;
   while (budget_ > 0 && !done_ && !walker_->full() && Advance()) {
   }
@@ -148,49 +157,51 @@ void QueueWalk::Want(const Message& message) {
 // --- From indexes ------------------------------------------------------------------------------
 
 bool QueueWalk::AdvanceIndexes() {
-  if (!index_.idle()) {
-    index_.Tick();
-    if (index_.ready()) {
-      NextIndexEntry();
-      return true;
-    }
-    if (!index_.failed()) return false;
-    index_.Stop();  // its messages are left for the singles
-    ++cursor_;
-    return true;
-  }
-  while (cursor_ < wanted_in_.size() && wanted_in_[cursor_] < kIndexWorth) ++cursor_;
-  if (cursor_ == wanted_in_.size()) {
+  IndexReader* const now = &indexes_[reader_];
+  if (now->idle()) {
+    reader_ = 1 - reader_;
+    if (!indexes_[reader_].idle()) return true;
+    StartIndex(&indexes_[reader_]);
+    if (!indexes_[reader_].idle()) return false;
+    for (IndexReader& reader : indexes_) reader.LetGo();
     step_ = Step::kSingles;
     cursor_ = 0;
     return true;
   }
-  index_.Start(store(), cursor_);
+  if (now->failed()) {
+    now->GiveUp();  // its messages are left for the singles
+    return true;
+  }
+  if (!now->ready()) return false;
+  // Not earlier: who waits for others must not keep them waiting.
+  if (indexes_[1 - reader_].idle()) StartIndex(&indexes_[1 - reader_]);
+  NextIndexEntry(now);
   return true;
 }
 
-void QueueWalk::NextIndexEntry() {
+void QueueWalk::StartIndex(IndexReader* reader) {
+  while (cursor_ < wanted_in_.size() && wanted_in_[cursor_] < kIndexWorth) ++cursor_;
+  if (cursor_ < wanted_in_.size()) reader->Start(store(), cursor_++);
+}
+
+void QueueWalk::NextIndexEntry(IndexReader* reader) {
   if (id_ == 0) {
     budget_ = Spend(budget_, kEntryUnits);
-    if (!index_.Next(&entry_)) {
-      index_.Stop();
-      ++cursor_;
-      return;
-    }
+    if (!reader->Next(&entry_)) return;
   }
   Message* const message = store()->Find(entry_.id);
   if (message == nullptr || message->home == nullptr) return Leave();
-  if (id_ == 0) {
-    const uint32_t index = Store::IndexOf(message);
-    if (!Wanted(index)) return;
-    const std::optional<MetaView> meta = MetaView::Parse(entry_.data);
-    if (!meta.has_value() || meta->id() != entry_.id) return;  // the record itself may be well
-    Unwant(index);
-    id_ = entry_.id;
-    if (Begin(message)) Visit(message, *meta);
+  if (id_ != 0) {
+    if (Begin(message)) Read(message, entry_.data);
     return;
   }
-  if (Begin(message)) Read(message, entry_.data);
+  const uint32_t index = Store::IndexOf(message);
+  if (!Wanted(index)) return;
+  const std::optional<MetaView> meta = MetaView::Parse(entry_.data);
+  if (!meta.has_value() || meta->id() != entry_.id) return;  // the record itself may be well
+  Unwant(index);
+  id_ = entry_.id;
+  if (Begin(message)) Visit(message, *meta);
 }
 
 // --- One by one --------------------------------------------------------------------------------
@@ -198,7 +209,8 @@ void QueueWalk::NextIndexEntry() {
 bool QueueWalk::NextWanted(uint32_t* index) {
   for (size_t word = cursor_ / 64; word < wanted_.size(); ++word) {
     if (wanted_[word] == 0) continue;
-    *index = static_cast<uint32_t>(word * 64 + static_cast<size_t>(std::countr_zero(wanted_[word])));
+    const auto bit = static_cast<size_t>(std::countr_zero(wanted_[word]));
+    *index = static_cast<uint32_t>(word * 64 + bit);
     return true;
   }
   return false;

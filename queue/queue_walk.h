@@ -5,10 +5,10 @@
 // tickets, so a recipient that is queued throughout the walk is met exactly once. Whoever walks is
 // asked first whether it is interested in a message, and whether it needs its strings:
 //
-//   look     through all messages, in memory. What needs no strings is visited at once; what does is
-//            marked, a bit a message, and counted by segment.
-//   indexes  of the segments that have many of those: their metas are read together, in large pieces
-//            (queue/spool/index_reader.h).
+//   look     through all messages, in memory. What needs no strings is visited at once; what does
+//            is marked, a bit a message, and counted by segment.
+//   indexes  of the segments that have many of those: their metas are read together, in large
+//            pieces (queue/spool/index_reader.h).
 //   singles  what is left is read one by one, from the hot tail or from disk.
 //
 // A message with many recipients is visited part by part, in several turns: what is bounded are
@@ -19,6 +19,7 @@
 #ifndef OUTBOX_QUEUE_QUEUE_WALK_H_
 #define OUTBOX_QUEUE_QUEUE_WALK_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -89,9 +90,7 @@ class QueueWalk {
 
   // A piece of work. Once a turn; the loop must not sleep while wants_turn().
   void Tick();
-  bool wants_turn() const {
-    return !done_ && !in_flight() && (stopping_ || !(walker_->full() || InLine()));
-  }
+  bool wants_turn() const;
   bool done() const { return done_; }
   // Ends with the next Tick at which nothing is in flight.
   void Stop() { stopping_ = true; }
@@ -99,9 +98,9 @@ class QueueWalk {
  private:
   enum class Step : uint8_t { kLook, kIndexes, kSingles };
 
-  bool in_flight() const { return fetch_.in_flight || index_.reading(); }
-  // Waits until another walk lets go of its index.
-  bool InLine() const { return !index_.idle() && !index_.wants_turn(); }
+  bool in_flight() const {
+    return fetch_.in_flight || indexes_[0].reading() || indexes_[1].reading();
+  }
   Store* store() const { return stores_[store_]; }
   // Goes a little further. False: no more in this turn.
   bool Advance();
@@ -110,7 +109,9 @@ class QueueWalk {
   bool LookAtSome();
   void LookAt(Message* message);
   bool AdvanceIndexes();
-  void NextIndexEntry();
+  // Begins to read the index of a further segment, if there is one that is worth it.
+  void StartIndex(IndexReader* reader);
+  void NextIndexEntry(IndexReader* reader);
   bool AdvanceSingles();
   void NextStore();
 
@@ -144,7 +145,9 @@ class QueueWalk {
   std::vector<uint64_t> page_;  // ids of messages to visit without their strings, the last first
   std::vector<uint64_t> wanted_;  // a bit a message, by Store::IndexOf
   std::vector<uint32_t> wanted_in_;  // so many by segment
-  IndexReader index_;
+  // The one whose messages are visited, and the one that is read meanwhile.
+  std::array<IndexReader, 2> indexes_;
+  uint32_t reader_ = 0;
   EntryRef entry_;
   uint32_t budget_ = 0;  // of this turn
   std::vector<WalkPart::Recipient> recipients_;

@@ -1,8 +1,8 @@
 // WaitReason: everything that can hold mail back, with the sentences that tell an operator so.
 //
-// One table says it all: the word of the protocol, what holds the mail, and what lifts that. Whoever
-// adds a way to hold mail adds a row; tests/home/wait_reason_test.cc goes through them. `outbox why`
-// prints the sentences as they are here, with the numbers of the case behind them.
+// One table says it all: the word of the protocol, what holds the mail, and what lifts that.
+// Whoever adds a way to hold mail adds a row; tests/home/wait_reason_test.cc goes through them.
+// `outbox why` prints the sentences as they are here, with the numbers of the case behind them.
 #ifndef OUTBOX_QUEUE_WAIT_REASON_H_
 #define OUTBOX_QUEUE_WAIT_REASON_H_
 

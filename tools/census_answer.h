@@ -1,6 +1,6 @@
 // CensusAnswer: how much is queued, all together or by a column, from all shards to one client of
-// the control socket. What the shards counted is added up on the main thread; the largest groups are
-// sent, and the rest as one. Holds itself alive until every shard is through.
+// the control socket. What the shards counted is added up on the main thread; the largest groups
+// are sent, and the rest as one. Holds itself alive until every shard is through.
 #ifndef OUTBOX_TOOLS_CENSUS_ANSWER_H_
 #define OUTBOX_TOOLS_CENSUS_ANSWER_H_
 

@@ -21,11 +21,11 @@ core::Status StatsCommand(ControlClient* client, bool json);
 // How the queue is to be shown.
 struct QueueView {
   std::vector<std::string> columns = {};  // none: OUTBOX_COLUMNS, else the usual ones
-  std::string sort = {};             // "age", "age:desc"
-  uint32_t limit = 0;                // 0: all, or as many as the daemon thinks right
-  bool count = false;                // how many there are, instead of which
-  std::string by = {};               // the same, by a column
-  bool shape = false;                // the same, by age besides
+  std::string sort = {};                  // "age", "age:desc"
+  uint32_t limit = 0;                     // 0: all, or as many as the daemon thinks right
+  bool count = false;                     // how many there are, instead of which
+  std::string by = {};                    // the same, by a column
+  bool shape = false;                     // the same, by age besides
 };
 // The columns that a listing can have, and those that recipients can be counted by.
 const std::vector<std::string>& QueueColumnNames();

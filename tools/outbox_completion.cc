@@ -53,7 +53,8 @@ std::string BashScript(const CLI::App& app) {
   std::string cases;
   for (const CLI::App* command : CommandsOf(app)) {
     names += (names.empty() ? "" : " ") + command->get_name();
-    cases += "    " + command->get_name() + ") words=" + Quoted(Words(OptionsOf(*command))) + " ;;\n";
+    cases += "    " + command->get_name() + ") words=" + Quoted(Words(OptionsOf(*command))) +
+             " ;;\n";
   }
   std::string values;
   for (const char* const option : {"--state", "--columns", "--by", "--sort"}) {
@@ -128,7 +129,8 @@ std::string ZshScript(const CLI::App& app) {
   std::string commands;
   std::string cases;
   for (const CLI::App* command : CommandsOf(app)) {
-    commands += "    " + Quoted(command->get_name() + ":" + ZshText(command->get_description())) + "\n";
+    commands += "    " +
+                Quoted(command->get_name() + ":" + ZshText(command->get_description())) + "\n";
     cases += "    " + command->get_name() + ")\n      _arguments" + ZshOptions(*command) +
              (command->get_name() == "completion" ? " \\\n      '1:shell:(bash zsh)'" : "") +
              "\n      ;;\n";
@@ -152,7 +154,8 @@ std::string ZshScript(const CLI::App& app) {
          "    ;;\n"
          "  esac\n"
          "}\n"
-         "if [[ $funcstack[1] == _outbox ]]; then _outbox \"$@\"; else compdef _outbox outbox; fi\n";
+         "if [[ $funcstack[1] == _outbox ]]; then _outbox \"$@\"\n"
+         "else compdef _outbox outbox; fi\n";
 }
 
 }  // namespace

@@ -166,7 +166,8 @@ core::Status CheckQueueView(const QueueView& view) {
   for (const std::string& name : QueueColumnNames()) known += " " + name;
   const char* const where = view.columns.empty() ? "OUTBOX_COLUMNS" : "--columns";
   for (const std::string& name : ColumnsOf(view)) {
-    if (Find(name) == nullptr) return bad(std::string(where) + ": \"" + name + "\" is none of" + known);
+    if (Find(name) != nullptr) continue;
+    return bad(std::string(where) + ": \"" + name + "\" is none of" + known);
   }
   const size_t colon = view.sort.find(':');
   const std::string order = colon == std::string::npos ? "asc" : view.sort.substr(colon + 1);

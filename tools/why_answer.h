@@ -2,8 +2,9 @@
 // socket.
 //
 // About a message, or a recipient's address: every shard is asked for its facts (queue/explain.h),
-// then for the destinations that these name. About a domain, and a recipient with nothing queued: the first shard is asked where its mail goes, then all for that
-// destination. Holds itself alive until the last word.
+// then for the destinations that these name. About a domain, and a recipient with nothing queued:
+// the first shard is asked where its mail goes, then all for that destination. Holds itself alive
+// until the last word.
 #ifndef OUTBOX_TOOLS_WHY_ANSWER_H_
 #define OUTBOX_TOOLS_WHY_ANSWER_H_
 

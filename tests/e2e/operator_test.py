@@ -85,7 +85,8 @@ class Operator(Scenario):
         self.assertEqual(self.filtered(relay, "--older-than", "1h"), [])
         self.assertEqual(self.filtered(relay, "--younger-than", "1h"), everybody)
         table = lines(relay.cli("queue", "--domain", "busy.test"))
-        self.assertRegex(table[0], r"^ID +STATE +AGE +TRIES +NEXT TRY +SENDER +RECIPIENT +MAILHOST +LAST")
+        self.assertRegex(table[0], r"^ID +STATE +AGE +TRIES +NEXT TRY +SENDER +RECIPIENT +MAILHOST"
+                                   r" +LAST REPLY")
         self.assertEqual(len(table), 3)
         self.assertRegex(table[1], r"deferred .* 1 +in (59m|1h0).*450 4\.2\.1 mailbox busy")
 
@@ -228,11 +229,13 @@ class Operator(Scenario):
         ids = [self.send(relay, [f"u{i}@later.test"]) for i in range(3)]
         self.wait_deferred(relay, 3)
         answer[0] = None
-        self.assertEqual(lines(relay.cli("retry", ids[0])), ["1 recipient waits no longer; where the host had failed, one message "
+        self.assertEqual(lines(relay.cli("retry", ids[0])),
+                         ["1 recipient waits no longer; where the host had failed, one message "
                           "goes first"])
         receiver.wait_for(1)
         relay.wait_for_stats("one delivered", queued=2)
-        self.assertEqual(lines(relay.cli("retry", "--all")), ["2 recipients wait no longer; where the host had failed, one message "
+        self.assertEqual(lines(relay.cli("retry", "--all")),
+                         ["2 recipients wait no longer; where the host had failed, one message "
                           "goes first"])
         relay.wait_for_stats("the empty queue", queued=0, delivered_total=3)
 

@@ -79,6 +79,17 @@ TEST_P(TheQueueInOrder, IsReadInLargePieces) {
   story_.Finish();
 }
 
+TEST_P(TheQueueInOrder, AnIndexThatCannotBeReadCostsNobodyHisLine) {
+  Begin();
+  for (const uint64_t n : {1, 2, 3}) {
+    story_.world().disk(0).FailRead(n);
+    EXPECT_THAT(story_.List(), SizeIs(kMessages)) << n;
+    EXPECT_EQ(story_.gaps().unreadable, 0u);
+  }
+  EXPECT_EQ(story_.Command(QueueOrder::kRemove, {}).done, static_cast<uint64_t>(kMessages));
+  story_.Finish();
+}
+
 TEST_P(TheQueueInOrder, TheFirstOfAll) {
   Begin();
   QueueQuery query;
