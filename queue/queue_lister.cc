@@ -19,7 +19,9 @@ QueueLister::QueueLister(io::Io* io, Home* home, std::vector<Store*> stores, Que
       stores_(stores),
       query_(std::move(query)),
       sink_(sink),
-      walk_(home, std::move(stores), this, query_.filter.id) {}
+      walk_(home, std::move(stores), this, query_.filter.id) {
+  lines_.reserve(kQueueLinesPerChunk);
+}
 
 void QueueLister::Tick() {
   if (walk_.done()) return;
@@ -54,6 +56,7 @@ void QueueLister::Show(const QueueItem& item) {
   lines_.push_back(MakeQueueLine(item, *io_, query_.filter.live, query_.columns));
   if (lines_.size() < kQueueLinesPerChunk) return;
   if (!sink_->Lines(std::exchange(lines_, {}))) Stop();
+  lines_.reserve(kQueueLinesPerChunk);
 }
 
 }  // namespace outbox::queue

@@ -63,6 +63,7 @@ class QueueWalker {
   // What is wanted of the message, by its tickets alone.
   virtual Interest Look(const Message& message) = 0;
   // A part of the message; with kMeta also its meta, else null. May end its tickets, or all of it.
+  // What it was looked at for may be over by now.
   virtual void Visit(Message* message, const MetaView* meta, const WalkPart& part) = 0;
   // Instead of Visit with kMeta: its strings cannot be read from the spool, tried often enough.
   // That is about its recipients from `from` on.
