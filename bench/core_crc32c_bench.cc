@@ -24,6 +24,17 @@ void BM_Crc32cHardware(benchmark::State& state) {
 }
 BENCHMARK(BM_Crc32cHardware)->Arg(64)->Arg(4096)->Arg(65536);
 
+void BM_Crc32cWide(benchmark::State& state) {
+  if (!Crc32cHasWide()) {
+    state.SkipWithError("no wide carry-less multiplication");
+    return;
+  }
+  const std::string bytes(static_cast<size_t>(state.range(0)), 'x');
+  for (auto _ : state) benchmark::DoNotOptimize(Crc32cExtendWide(0, bytes));
+  BytesPerSecond(state);
+}
+BENCHMARK(BM_Crc32cWide)->Arg(4096)->Arg(65536);
+
 void BM_Crc32cTables(benchmark::State& state) {
   const std::string bytes(static_cast<size_t>(state.range(0)), 'x');
   for (auto _ : state) benchmark::DoNotOptimize(Crc32cExtendTables(0, bytes));

@@ -89,6 +89,7 @@ SendingShard::~SendingShard() {
 }
 
 std::unique_ptr<queue::DeliveryLink> SendingShard::Connect(const core::SocketAddress&,
+                                                           const core::IpAddress*,
                                                            smtp::DeliverySource* source) {
   ++connects_;
   return std::make_unique<Link>(this, source);

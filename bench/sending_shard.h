@@ -42,6 +42,7 @@ class SendingShard : public queue::HomeMail, public queue::ControlMail, public q
   void OnReply(uint8_t, void*) override {}
   // LinkFactory
   std::unique_ptr<queue::DeliveryLink> Connect(const core::SocketAddress& peer,
+                                               const core::IpAddress* from,
                                                smtp::DeliverySource* source) override;
 
  private:

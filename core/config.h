@@ -7,6 +7,7 @@
 #define OUTBOX_CORE_CONFIG_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "core/ip_address.h"
 #include "core/limits.h"
 #include "core/rate.h"
+#include "core/secret.h"
 #include "core/time.h"
 
 namespace outbox::core {
@@ -80,16 +82,80 @@ struct ViaHost {
   SocketAddress address;  // with is_address
 };
 
+// What becomes of the mail of a route.
+enum class RouteAction : uint8_t {
+  kSend,     // to MX hosts, or to the hosts in `via`
+  kHold,     // it stays in the queue until an operator releases it
+  kReject,   // refused; `reject_text` says why
+  kDiscard,  // accepted, and thrown away
+};
+
+// A field of the header section: there, or there with a value that the pattern takes.
+struct HeaderCondition {
+  std::string name;   // in lower case
+  std::string value;  // a pattern; empty: any value
+  std::string text;   // as it was written
+};
+
+struct SizeCondition {
+  uint64_t min = 0;  // both belong to it
+  uint64_t max = UINT64_MAX;
+  std::string text;  // as it was written; empty: there is no condition
+};
+
+// Whether a session is encrypted, and what must be true of it.
+enum class TlsMode : uint8_t {
+  kNone,
+  kOpportunistic,  // where the host offers it
+  kRequired,       // or not at all
+  kImplicit,       // from the first byte (RFC 8314)
+  kVerify,         // required, with a certificate of the host's name
+};
+
+// Who we are to the hosts of a route.
+struct RouteAuth {
+  std::string user;         // empty: nobody
+  std::string secret_file;  // one of the two
+  std::string secret_env;
+  std::shared_ptr<const Secret> secret;  // what they hold: tools/route_secrets.h
+  uint32_t line = 0;                     // of the key that names the secret
+  uint32_t column = 0;
+};
+
 // [[route]]
 struct RouteConfig {
-  std::string name;                // for listings; default: the first pattern
-  std::vector<std::string> match;  // lower case: "example.net", "*.example.net" (not itself), "*"
-  bool via_mx = false;
+  std::string name;  // for listings; default: the first pattern or condition
+  // Recipient domains, in lower case: "example.net", "*.example.net" (not itself), "*".
+  std::vector<std::string> match;
+  // Further conditions; empty: none. One of each list must be met. Patterns in lower case, in which
+  // "*" stands for any run of characters; the null return path is "<>".
+  std::vector<std::string> recipients;
+  std::vector<std::string> senders;
+  std::vector<Network> sources;  // of the client
+  std::vector<HeaderCondition> headers;
+  SizeCondition size;
+
+  RouteAction action = RouteAction::kSend;
+  std::string reject_text;    // with kReject
+  bool via_mx = false;        // kSend
   std::vector<ViaHost> via;   // tried in this order; empty with via_mx
   uint16_t port = kSmtpPort;  // of the hosts that MX records name; with via_mx
+  // The addresses that connections come from, at most one of each family; empty: the system's.
+  std::vector<IpAddress> bind;
+  TlsMode tls = TlsMode::kOpportunistic;
+  uint32_t tls_line = 0;  // of the key; 0: it is not there
+  uint32_t tls_column = 0;
+  RouteAuth auth;
   // [delivery]'s where the route says nothing.
   RetryPeriods periods;
   uint32_t max_connections = kDefaultConnectionsPerSite;
+
+  // Domains alone decide.
+  bool by_domain_alone() const {
+    return recipients.empty() && senders.empty() && sources.empty() && !needs_content();
+  }
+  // What decides is not known before the message has come.
+  bool needs_content() const { return !headers.empty() || !size.text.empty(); }
 };
 
 // [[site]]: hosts that share limits, whatever domains they serve. In order, the first match wins.
@@ -106,9 +172,20 @@ struct SiteConfig {
 
 // [log]
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
+// How its lines look: one JSON object each, or as Postfix's, for programs that read those.
+enum class LogFormat : uint8_t { kJson, kClassic };
 struct LogConfig {
   std::string file;  // empty: stderr
   LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kJson;
+  std::string name = "outbox";  // of the program, in a classic line
+};
+
+// [talk]: what was said in attempts, for `outbox talk`.
+struct TalkConfig {
+  uint64_t memory = uint64_t{4} << 20;      // a shard's, for the newest attempts
+  uint64_t disk = uint64_t{64} << 20;       // for those that failed; 0: none
+  std::string directory;                    // of these; default: "talk" below the spool
 };
 
 // [limits]
@@ -139,6 +216,7 @@ struct Config {
   std::vector<RouteConfig> routes;
   std::vector<SiteConfig> sites;
   LogConfig log;
+  TalkConfig talk;
   LimitsConfig limits;
   IoConfig io;
 };

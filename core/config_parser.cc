@@ -8,6 +8,7 @@
 #include "core/byte_size.h"
 #include "core/config.h"
 #include "core/config_reader.h"
+#include "core/config_routes.h"
 #include "core/config_rules.h"
 #include "core/domain_name.h"
 #include "core/duration.h"
@@ -19,23 +20,15 @@ namespace {
 using Never = ConfigReader::Never;
 
 constexpr int64_t kLongestTimeoutNs = kNsPerDay;
-constexpr int64_t kLongestPeriodNs = 365 * kNsPerDay;
 constexpr size_t kControlPathBytes = 107;  // what fits a socket's address, unix(7)
-
-void Expect(ConfigProblems* problems, const ConfigText& at, std::string_view what,
-            std::string_view expected) {
-  std::string text = "\"" + at.text + "\" ";
-  text.append(what).append("; expected ").append(expected);
-  problems->Add(at.position, std::move(text));
-}
 
 void ReadPath(ConfigReader* reader, std::string_view key, size_t max, std::string* path,
               ConfigProblems* problems) {
   ConfigText text;
   if (!reader->Text(key, &text)) return;
   if (text.text.empty() || text.text.size() > max || text.text.find('\0') != std::string::npos) {
-    Expect(problems, text, "is not a path that can be used",
-           "1 to " + std::to_string(max) + " bytes");
+    problems->Expect(text, "is not a path that can be used",
+                     "1 to " + std::to_string(max) + " bytes");
     return;
   }
   *path = text.text;
@@ -46,34 +39,11 @@ void ReadHostname(ConfigReader* reader, std::string* hostname, ConfigProblems* p
   ConfigText text;
   if (!reader->Text("hostname", &text)) return;
   if (!IsHostname(text.text)) {
-    Expect(problems, text, "is not a full host name",
-           "for example \"relay.example.com\" or \"[192.0.2.1]\"");
+    problems->Expect(text, "is not a full host name",
+                     "for example \"relay.example.com\" or \"[192.0.2.1]\"");
     return;
   }
   *hostname = text.text;
-}
-
-// The three periods, of [delivery] or of a route, over what `periods` has.
-void ReadPeriods(ConfigReader* reader, RetryPeriods* periods, ConfigProblems* problems) {
-  std::vector<ConfigText> steps;
-  if (reader->Texts("retry", "a duration or an array of durations", kConfigRetrySteps, &steps)) {
-    std::vector<int64_t> retry_ns;
-    for (const ConfigText& step : steps) {
-      const Result<int64_t> ns = ParseDuration(step.text);
-      if (!ns.ok()) {
-        problems->Add(step.position, "\"retry\": " + ns.status().message());
-      } else if (*ns < kNsPerSecond || *ns > kLongestPeriodNs) {
-        Expect(problems, step, "is no period to retry after", "a duration from 1s to 365d");
-      } else {
-        retry_ns.push_back(*ns);
-      }
-    }
-    if (retry_ns.size() == steps.size()) periods->retry_ns = std::move(retry_ns);
-  }
-  reader->Duration("notify_after", kNsPerSecond, kLongestPeriodNs, Never::kAllowed,
-                   &periods->notify_after_ns);
-  reader->Duration("retry_until", kNsPerSecond, kLongestPeriodNs, Never::kRefused,
-                   &periods->retry_until_ns);
 }
 
 void ReadTimeout(ConfigReader* reader, std::string_view key, int64_t* timeout_ns) {
@@ -101,12 +71,15 @@ class Parser {
     if (const TomlValue* table = reader.Table("storage")) ReadStorage(*table);
     if (const TomlValue* table = reader.Table("resolver")) ReadResolver(*table);
     if (const TomlValue* table = reader.Table("delivery")) ReadDelivery(*table);
-    for (const TomlValue* table : reader.Tables("route", kConfigRoutes)) ReadRoute(*table);
+    RouteReader routes(&config_, problems_);
+    for (const TomlValue* table : reader.Tables("route", kConfigRoutes)) routes.Read(*table);
     for (const TomlValue* table : reader.Tables("site", kConfigSites)) ReadSite(*table);
     if (const TomlValue* table = reader.Table("log")) ReadLog(*table);
+    if (const TomlValue* table = reader.Table("talk")) ReadTalk(*table);
     if (const TomlValue* table = reader.Table("limits")) ReadLimits(*table);
     if (const TomlValue* table = reader.Table("io")) ReadIo(*table);
     reader.Finish();
+    if (config_.talk.directory.empty()) config_.talk.directory = config_.spool + "/talk";
   }
 
  private:
@@ -147,14 +120,14 @@ class Parser {
       return;
     }
     if (address->port == 0) {
-      Expect(problems_, text, "has port 0", "a port from 1 to 65535");
+      problems_->Expect(text, "has port 0", "a port from 1 to 65535");
       return;
     }
     const auto [first, is_new] = listener_lines_.emplace(*address, text.position.line);
     if (!is_new) {
-      Expect(problems_, text,
-             "is the address of the listener in line " + std::to_string(first->second) + ", too",
-             "a different address for each");
+      problems_->Expect(
+          text, "is the address of the listener in line " + std::to_string(first->second) + ", too",
+          "a different address for each");
       return;
     }
     listener->address = *address;
@@ -172,8 +145,8 @@ class Parser {
         problems_->Add(text.position, network.status().message());
         all_fine = false;
       } else if (IsTooWideToRelay(*network)) {
-        Expect(problems_, text, "would make this an open relay",
-               "networks of your own: /8 or longer for IPv4, /16 or longer for IPv6");
+        problems_->Expect(text, "would make this an open relay",
+                          "networks of your own: /8 or longer for IPv4, /16 or longer for IPv6");
         all_fine = false;
       } else {
         listener->relay_from.push_back(*network);
@@ -189,7 +162,7 @@ class Parser {
   void ReadStorage(const TomlValue& table) {
     ConfigReader reader(table, "[storage]", problems_);
     StorageConfig& storage = config_.storage;
-    if (reader.Size("segment_size", uint64_t{1} << 20, uint64_t{1} << 30, &storage.segment_size) &&
+    if (reader.Size("segment_size", uint64_t{1} << 20, kSegmentBytesMax, &storage.segment_size) &&
         storage.segment_size % 4096 != 0) {
       problems_->Add(reader.PositionOf("segment_size"), "\"segment_size\" is " +
                                                             FormatByteSize(storage.segment_size) +
@@ -218,8 +191,8 @@ class Parser {
         if (address.ok() && address->port != 0) {
           config_.resolver.servers.push_back(*address);
         } else {
-          Expect(problems_, text, "is not the address of a name server",
-                 "for example \"192.0.2.53\" or \"127.0.0.1:5300\"");
+          problems_->Expect(text, "is not the address of a name server",
+                            "for example \"192.0.2.53\" or \"127.0.0.1:5300\"");
         }
       }
     }
@@ -229,8 +202,8 @@ class Parser {
   void ReadDelivery(const TomlValue& table) {
     ConfigReader reader(table, "[delivery]", problems_);
     DeliveryConfig& delivery = config_.delivery;
-    ReadPeriods(&reader, &delivery.periods, problems_);
-    ReadPort(&reader, &delivery.port);
+    ReadConfigPeriods(&reader, &delivery.periods, problems_);
+    ReadConfigPort(&reader, &delivery.port);
     reader.Integer("max_connections", 1, kMaxConnectionsPerSite, &delivery.max_connections);
     reader.Integer("max_messages_per_connection", 0, 1'000'000,
                    &delivery.max_messages_per_connection);
@@ -245,93 +218,6 @@ class Parser {
     ReadTimeout(&reader, "final_dot_timeout", &delivery.final_dot_timeout_ns);
     ReadTimeout(&reader, "quit_timeout", &delivery.quit_timeout_ns);
     reader.Finish();
-  }
-
-  void ReadRoute(const TomlValue& table) {
-    ConfigReader reader(table, "[[route]]", problems_);
-    RouteConfig route;
-    route.periods = config_.delivery.periods;
-    route.port = config_.delivery.port;
-    route.max_connections = config_.delivery.max_connections;
-    ConfigText name;
-    const bool has_name = reader.Text("name", &name);
-    if (has_name && (name.text.empty() || name.text.size() > kConfigRouteNameBytes)) {
-      Expect(problems_, name, "is no name for a route",
-             "1 to " + std::to_string(kConfigRouteNameBytes) + " bytes");
-    }
-    ReadMatch(&reader, &route);
-    ReadVia(&reader, &route);
-    if (ReadPort(&reader, &route.port) && !route.via.empty()) {
-      problems_->Add(reader.PositionOf("port"),
-                     "\"port\" is for via = \"mx\"; expected it behind each host, for example "
-                     "\"192.0.2.25:2525\"");
-    }
-    if (has_name) route.name = name.text;
-    if (!has_name && !route.match.empty()) route.name = route.match[0];
-    ReadPeriods(&reader, &route.periods, problems_);
-    reader.Integer("max_connections", 1, kMaxConnectionsPerSite, &route.max_connections);
-    reader.Finish();
-    config_.routes.push_back(std::move(route));
-  }
-
-  void ReadMatch(ConfigReader* reader, RouteConfig* route) {
-    reader->Require("match", "recipient domains, for example \"*.example.net\" or \"*\"");
-    std::vector<ConfigText> texts;
-    if (!reader->Texts("match", "a pattern or an array of patterns", kConfigPatterns, &texts))
-      return;
-    for (ConfigText& text : texts) {
-      text.text = ToLower(text.text);
-      if (!IsRoutePattern(text.text)) {
-        Expect(problems_, text, "is not a pattern of recipient domains",
-               "\"example.net\", \"*.example.net\" or \"*\"");
-        continue;
-      }
-      const RoutePatterns::Earlier earlier = patterns_.Add(text.text, text.position.line);
-      if (earlier.line != 0) {
-        Expect(problems_, text, "is never reached",
-               "it before \"" + earlier.pattern + "\" in line " + std::to_string(earlier.line) +
-                   ", since the first match wins");
-        continue;
-      }
-      route->match.push_back(std::move(text.text));
-    }
-  }
-
-  void ReadVia(ConfigReader* reader, RouteConfig* route) {
-    reader->Require("via", "\"mx\", or hosts to send to, for example [\"192.0.2.25:25\"]");
-    std::vector<ConfigText> texts;
-    if (!reader->Texts("via", "an array of hosts", kConfigViaHosts, &texts)) return;
-    for (const ConfigText& text : texts) {
-      if (text.text == "mx") {
-        route->via_mx = true;
-        if (texts.size() > 1) {
-          Expect(problems_, text, "stands beside hosts", "either \"mx\" alone or hosts");
-        }
-        continue;
-      }
-      ViaHost host;
-      if (!ParseViaHost(text.text, &host)) {
-        Expect(problems_, text, "is not a host to send to",
-               "\"mx\", \"mail.example.net\", \"192.0.2.25:2525\" or \"[2001:db8::25]:25\"");
-      } else if (IsOwnListener(host, config_)) {
-        Expect(problems_, text, "is our own listener, and mail would go round in a circle",
-               "another host");
-      } else if (std::any_of(route->via.begin(), route->via.end(), [&](const ViaHost& other) {
-                   return other.host == host.host && other.port == host.port;
-                 })) {
-        Expect(problems_, text, "stands twice", "each host once");
-      } else {
-        route->via.push_back(std::move(host));
-      }
-    }
-  }
-
-  // The hosts that MX records name listen on one port.
-  bool ReadPort(ConfigReader* reader, uint16_t* port) {
-    uint32_t number = *port;
-    const bool is_set = reader->Integer("port", 1, UINT16_MAX, &number);
-    *port = static_cast<uint16_t>(number);
-    return is_set;
   }
 
   void ReadSite(const TomlValue& table) {
@@ -352,8 +238,8 @@ class Parser {
     }
     const bool has_name = reader.Text("name", &name);
     if (has_name && (name.text.empty() || name.text.size() > kConfigRouteNameBytes)) {
-      Expect(problems_, name, "is no name for a site",
-             "1 to " + std::to_string(kConfigRouteNameBytes) + " bytes");
+      problems_->Expect(name, "is no name for a site",
+                        "1 to " + std::to_string(kConfigRouteNameBytes) + " bytes");
     } else if (has_name) {
       site.name = name.text;
     }
@@ -388,8 +274,8 @@ class Parser {
       if (IsRoutePattern(pattern)) {
         patterns->push_back(pattern);
       } else {
-        Expect(problems_, text, "is not a pattern of " + std::string(of),
-               "\"example.net\", \"*.example.net\" or \"*\"");
+        problems_->Expect(text, "is not a pattern of " + std::string(of),
+                          "\"example.net\", \"*.example.net\" or \"*\"");
       }
     }
   }
@@ -402,11 +288,38 @@ class Parser {
       static constexpr std::string_view kLevels[] = {"debug", "info", "warning", "error"};
       const auto* const level = std::find(std::begin(kLevels), std::end(kLevels), text.text);
       if (level == std::end(kLevels)) {
-        Expect(problems_, text, "is not a level", "\"debug\", \"info\", \"warning\" or \"error\"");
+        problems_->Expect(text, "is not a level", "\"debug\", \"info\", \"warning\" or \"error\"");
       } else {
         config_.log.level = static_cast<LogLevel>(level - std::begin(kLevels));
       }
     }
+    if (reader.Text("format", &text)) {
+      if (text.text == "json" || text.text == "classic") {
+        config_.log.format = text.text == "json" ? LogFormat::kJson : LogFormat::kClassic;
+      } else {
+        problems_->Expect(text, "is not a format", "\"json\" or \"classic\"");
+      }
+    }
+    if (reader.Text("name", &text)) {
+      if (!IsProgramName(text.text)) {
+        problems_->Expect(text, "is not a program's name",
+               "1 to 32 letters, digits, hyphens or underscores");
+      }
+      config_.log.name = text.text;
+    }
+    reader.Finish();
+  }
+
+  void ReadTalk(const TomlValue& table) {
+    ConfigReader reader(table, "[talk]", problems_);
+    TalkConfig& talk = config_.talk;
+    reader.Size("memory", kTalkMemoryMin, kTalkMemoryMax, &talk.memory);
+    reader.Size("disk", 0, uint64_t{1} << 50, &talk.disk);
+    if (talk.disk > 0 && talk.disk < kTalkDiskMin) {
+      problems_->Add(reader.PositionOf("disk"),
+                     "\"disk\" is too small; expected 0 or at least \"1MiB\"");
+    }
+    ReadPath(&reader, "directory", 4000, &talk.directory, problems_);
     reader.Finish();
   }
 
@@ -431,7 +344,7 @@ class Parser {
         for (const std::string_view feature : kConfigIoFeatures) {
           expected.append(feature == kConfigIoFeatures.front() ? " " : ", ").append(feature);
         }
-        Expect(problems_, text, "is not a feature that can be disabled", expected);
+        problems_->Expect(text, "is not a feature that can be disabled", expected);
       }
     }
     reader.Finish();
@@ -441,7 +354,6 @@ class Parser {
   ConfigProblems* const problems_;
   std::map<SocketAddress, uint32_t> listener_lines_;
   std::map<std::string, uint32_t> site_lines_;
-  RoutePatterns patterns_;
 };
 
 }  // namespace

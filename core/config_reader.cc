@@ -53,6 +53,13 @@ void ConfigProblems::Add(TomlPosition position, std::string text) {
     problems_.push_back({position, problems_.size(), std::move(text)});
 }
 
+void ConfigProblems::Expect(const ConfigText& at, std::string_view what,
+                            std::string_view expected) {
+  std::string text = "\"" + at.text + "\" ";
+  text.append(what).append("; expected ").append(expected);
+  Add(at.position, std::move(text));
+}
+
 std::vector<std::string> ConfigProblems::Lines(std::string_view file, size_t max) {
   std::sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
     return std::tie(a.position, a.number) < std::tie(b.position, b.number);

@@ -16,10 +16,18 @@
 
 namespace outbox::core {
 
+// A string of the configuration and where it stands.
+struct ConfigText {
+  std::string text;
+  TomlPosition position;
+};
+
 // What is wrong with a configuration.
 class ConfigProblems {
  public:
   void Add(TomlPosition position, std::string text);
+  // "the text" what; expected ...
+  void Expect(const ConfigText& at, std::string_view what, std::string_view expected);
   bool empty() const { return problems_.empty(); }
   // "file:line:column: text" in the order of the file, the first `max`.
   std::vector<std::string> Lines(std::string_view file, size_t max);
@@ -34,12 +42,6 @@ class ConfigProblems {
     std::string text;
   };
   std::vector<Problem> problems_;
-};
-
-// A string of the configuration and where it stands.
-struct ConfigText {
-  std::string text;
-  TomlPosition position;
 };
 
 class ConfigReader {

@@ -39,6 +39,14 @@ bool IsHostname(std::string_view text) {
   return IsQualifiedDomainName(text) || IsAddressLiteral(text);
 }
 
+bool IsProgramName(std::string_view text) {
+  return !text.empty() && text.size() <= 32 &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_';
+         });
+}
+
 bool IsRoutePattern(std::string_view text) {
   if (text == "*") return true;
   if (text.starts_with("*.")) return IsDomainName(text.substr(2));
@@ -91,6 +99,28 @@ bool ParseViaHost(std::string_view text, ViaHost* host) {
          (name.find('.') == std::string_view::npos || IsQualifiedDomainName(name));
 }
 
+RouteKey KeyOf(const RouteConfig& route) {
+  const auto is_plain = [](const std::string& pattern) {
+    return pattern.find('*') == std::string::npos;
+  };
+  const auto is_sender = [&](const std::string& pattern) {
+    return is_plain(pattern.starts_with("*@") ? pattern.substr(1) : pattern);
+  };
+  if (route.by_domain_alone()) return RouteKey::kDomain;
+  if (!route.recipients.empty() &&
+      std::all_of(route.recipients.begin(), route.recipients.end(), is_plain)) {
+    return RouteKey::kRecipient;
+  }
+  if (std::find(route.match.begin(), route.match.end(), "*") == route.match.end()) {
+    return RouteKey::kDomain;
+  }
+  if (!route.senders.empty() &&
+      std::all_of(route.senders.begin(), route.senders.end(), is_sender)) {
+    return RouteKey::kSender;
+  }
+  return RouteKey::kNone;
+}
+
 bool IsOwnListener(const ViaHost& host, const Config& config) {
   const bool local_name = !host.is_address && host.host == "localhost";
   const bool own_name = !host.is_address && host.host == ToLower(config.hostname);
@@ -103,7 +133,7 @@ bool IsOwnListener(const ViaHost& host, const Config& config) {
       });
 }
 
-RoutePatterns::Earlier RoutePatterns::Add(std::string_view pattern, uint32_t line) {
+RoutePatterns::Earlier RoutePatterns::Find(std::string_view pattern) const {
   const auto earlier = [&](std::string_view candidate) -> Earlier {
     const auto it = lines_.find(candidate);
     return it == lines_.end() ? Earlier() : Earlier{it->first, it->second};
@@ -116,6 +146,11 @@ RoutePatterns::Earlier RoutePatterns::Add(std::string_view pattern, uint32_t lin
     found = earlier("*" + std::string(pattern.substr(dot)));
     dot = pattern.find('.', dot + 1);
   }
+  return found;
+}
+
+RoutePatterns::Earlier RoutePatterns::Add(std::string_view pattern, uint32_t line) {
+  const Earlier found = Find(pattern);
   if (found.line == 0) lines_.emplace(pattern, line);
   return found;
 }

@@ -26,6 +26,9 @@ bool IsHostname(std::string_view text);
 // "example.net", "*.example.net", "*" or an address literal. `text` is in lower case.
 bool IsRoutePattern(std::string_view text);
 
+// What may stand for the program in a line of a log: 1 to 32 letters, digits, hyphens, underscores.
+bool IsProgramName(std::string_view text);
+
 // A relay open to strangers is abused within hours, so a network that no single organisation has is
 // refused: prefixes shorter than /8 for IPv4 and, outside of fc00::/7, than /16 for IPv6. Networks
 // within the private ranges (RFC 1918, RFC 6598, RFC 4193, loopback, link-local) are always fine.
@@ -38,6 +41,16 @@ bool AreTooManyToRelay(std::span<const Network> networks);
 // "mail.example.net:2525"; without a port it is 25. False: none of these.
 bool ParseViaHost(std::string_view text, ViaHost* host);
 
+// What a route is found by, the most selective of its conditions. kNone: it must be looked at for
+// every recipient.
+enum class RouteKey : uint8_t {
+  kDomain,     // the patterns of `match`
+  kRecipient,  // addresses without "*"
+  kSender,     // addresses without "*", whole domains "*@example.com", "<>"
+  kNone,
+};
+RouteKey KeyOf(const RouteConfig& route);
+
 // Whether mail to `host` would come back to one of `listeners`: to its address and port, to a
 // loopback address when it listens on all, or to our own name.
 bool IsOwnListener(const ViaHost& host, const Config& config);
@@ -49,7 +62,9 @@ class RoutePatterns {
     std::string pattern;
     uint32_t line = 0;  // 0: none
   };
-  // Adds a pattern; or returns the earlier one that takes every recipient of it.
+  // The earlier pattern that takes every recipient of this one.
+  Earlier Find(std::string_view pattern) const;
+  // Adds a pattern; or returns the earlier one, as Find.
   Earlier Add(std::string_view pattern, uint32_t line);
 
  private:

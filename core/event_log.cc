@@ -20,6 +20,7 @@ constexpr std::string_view kReplacement = "\\ufffd";
 constexpr size_t kFieldBytes = kEventLogLineBytes - kCutEnd.size();
 constexpr size_t kNumberBytes = 20;   // of a 64-bit number with its sign
 constexpr size_t kLongestEscape = 6;  // \u0000
+constexpr size_t kListBytes = 4;      // ,"" and ]
 
 // The length of the well-formed UTF-8 sequence at the start of `text`, 1 to 4, or 0: none (RFC 3629
 // 4). REQUIRES: text is not empty.
@@ -95,6 +96,18 @@ std::string_view Escaped(std::string_view text, std::array<char, kLongestEscape>
   return text.substr(0, length);
 }
 
+// What PutEscaped makes of it.
+size_t EscapedSize(std::string_view text) {
+  size_t size = 0;
+  while (!text.empty()) {
+    std::array<char, kLongestEscape> scratch;
+    size_t consumed = 0;
+    size += Escaped(text, &scratch, &consumed).size();
+    text.remove_prefix(consumed);
+  }
+  return size;
+}
+
 }  // namespace
 
 EventLog::EventLog(LogLevel minimum, size_t capacity)
@@ -152,9 +165,36 @@ EventLog::Event::~Event() {
 
 EventLog::Event& EventLog::Event::Field(std::string_view key, std::string_view value) {
   if (!BeginField(key, 2)) return *this;
-  Put("\"");
+  PutChar('"');
   PutEscaped(value);
-  Put("\"");
+  PutChar('"');
+  return *this;
+}
+
+EventLog::Event& EventLog::Event::BeginList(std::string_view key) {
+  in_list_ = BeginField(key, kListBytes);
+  has_item_ = false;
+  if (in_list_) PutChar('[');
+  return *this;
+}
+
+EventLog::Event& EventLog::Event::Item(std::string_view value) {
+  if (!in_list_) return *this;
+  if (used_ + kLongestEscape * value.size() + kListBytes + 1 > kFieldBytes &&
+      used_ + EscapedSize(value) + kListBytes + 1 > kFieldBytes) {
+    cut_ = true;
+    return *this;
+  }
+  if (has_item_) PutChar(',');
+  has_item_ = true;
+  PutChar('"');
+  PutEscaped(value);
+  PutChar('"');
+  return *this;
+}
+
+EventLog::Event& EventLog::Event::EndList() {
+  if (std::exchange(in_list_, false)) PutChar(']');
   return *this;
 }
 
@@ -182,10 +222,21 @@ bool EventLog::Event::BeginField(std::string_view key, size_t room_for_value) {
     cut_ = true;
     return false;
   }
-  Put(used_ == 1 ? "\"" : ",\"");
-  Put(key);
-  Put("\":");
+  char* const begin = log_->filling_.get() + log_->filled_ + used_;
+  char* to = begin;
+  if (used_ > 1) *to++ = ',';
+  *to++ = '"';
+  std::memcpy(to, key.data(), key.size());
+  to += key.size();
+  *to++ = '"';
+  *to++ = ':';
+  used_ += static_cast<size_t>(to - begin);
   return true;
+}
+
+void EventLog::Event::PutChar(char c) {
+  log_->filling_[log_->filled_ + used_] = c;
+  ++used_;
 }
 
 void EventLog::Event::Put(std::string_view text) {

@@ -62,6 +62,12 @@ class EventLog {
       }
     }
 
+    // A list of strings, item by item. An item that does not fit the rest of the line is left out.
+    // REQUIRES: between the two, nothing but Item.
+    Event& BeginList(std::string_view key);
+    Event& Item(std::string_view value);
+    Event& EndList();
+
    private:
     friend class EventLog;
     Event(EventLog* log, std::string_view time, std::string_view name, std::string_view id);
@@ -73,11 +79,14 @@ class EventLog {
     Event& Unsigned(std::string_view key, uint64_t value);
     bool BeginField(std::string_view key, size_t room_for_value);
     void Put(std::string_view text);
+    void PutChar(char c);
     void PutEscaped(std::string_view text);
 
     EventLog* log_;  // null: not written (level, or no room)
     size_t used_ = 0;
     bool cut_ = false;
+    bool in_list_ = false;
+    bool has_item_ = false;
   };
 
   // Starts an event. `id` is the message's, or empty. REQUIRES: no other Event of this log exists.
@@ -91,6 +100,8 @@ class EventLog {
   // Take that returned something.
   std::string_view Take();
   void Release();
+  // Of the lines that Take would return.
+  size_t waiting_bytes() const { return filled_; }
 
   uint64_t dropped_total() const { return dropped_total_; }
 

@@ -55,8 +55,6 @@ inline constexpr uint32_t kSmtpReceivedHeadersMax = 100;
 inline constexpr uint64_t kSmtpDrainBytesMax = uint64_t{256} << 20;
 // Room for the longest reply that the server session writes in one step.
 inline constexpr size_t kSmtpReplyRoom = 1024;
-// A message larger than this is received directly into the memory of its record.
-inline constexpr uint64_t kSmtpBodyDirectBytes = 64 * 1024;
 
 // Replies or commands of one connection that wait to be sent; when they are full nothing more is
 // read until they have been.
@@ -121,8 +119,11 @@ inline constexpr uint32_t kTicketRecipients = 64;
 inline constexpr uint32_t kMaxTicketsPerShard = 1u << 24;
 inline constexpr uint32_t kTicketsForNewMail = kMaxTicketsPerShard / 2;
 // Messages of one shard that are being received at once; 452 above. Each has its envelope and at
-// most kInlineBodyBytesMax of body in memory.
+// most kSmallBodyBytes of body in memory of its own.
 inline constexpr uint32_t kDraftsPerShard = 16'384;
+inline constexpr size_t kSmallBodyBytes = 16 * 1024;
+// Blocks for bodies above that, of kInlineBodyBytesMax each; who gets none writes to extents.
+inline constexpr uint32_t kBodyBlocksMax = 64;
 // Recipients that one DSN is about, give or take a ticket; more make another DSN. With the state of
 // the message that is committed together with it, it stays below kRecordBytesMax.
 inline constexpr uint32_t kNoticeRecipients = 64;
@@ -144,6 +145,9 @@ inline constexpr int64_t kHostsRefreshNs = int64_t{60} * 1'000'000'000;
 // Tickets of a destination that become ready, or are returned, in a turn when the DNS has answered;
 // the rest waits for the next tick.
 inline constexpr uint32_t kSettledTicketsPerTurn = 2'000;
+
+// The beginning of a header section, in which routes look for fields; the rest is not looked at.
+inline constexpr size_t kRouteHeaderBytes = 64u << 10;
 
 // --- The operator ---
 
@@ -173,6 +177,22 @@ inline constexpr uint32_t kAttemptTrailShown = 50;
 inline constexpr size_t kTalkBytes = 2048;
 // Octets of one line of it; the rest of a longer line is left out.
 inline constexpr size_t kTalkLineBytes = 256;
+// Memory of a shard for the dialogues of its newest attempts: what may be configured.
+inline constexpr uint64_t kTalkMemoryMin = uint64_t{64} << 10;
+inline constexpr uint64_t kTalkMemoryMax = uint64_t{1} << 30;
+// Disk for those of failed attempts, if any.
+inline constexpr uint64_t kTalkDiskMin = uint64_t{1} << 20;
+// Dialogues of failed attempts that wait to be written to the disk, a shard; the next ones are lost
+// and counted.
+inline constexpr size_t kTalkBufferBytes = size_t{128} << 10;
+
+// Recipients that the event log names when a message is accepted, and for each of its routes; the
+// others are named when something becomes of them.
+inline constexpr uint32_t kLogRecipients = 20;
+// Messages that a shard reads only to name recipients in the event log, at a time, and those that
+// wait for it; the next ones stay without names.
+inline constexpr uint32_t kStoryReadsMax = 8;
+inline constexpr uint32_t kStoryWaitingMax = 1024;
 
 // --- The spool ---
 
@@ -187,6 +207,13 @@ inline constexpr uint32_t kExtentBytesMax = 256u << 10;
 // Big bodies that arrive at the same time into one log; a further one is refused with 452. They
 // share StoreOptions::stream_buffers and take turns.
 inline constexpr uint32_t kStreamsPerLog = 1024;
+// A commit of new mail waits so long at most for more to go with it, and not at all when it has so
+// many messages.
+inline constexpr int64_t kGatherNsMax = 100'000;
+inline constexpr uint32_t kGatherMails = 16;
+// What has been written of them stays in memory so long, to be sent from there, although the next
+// ones wait for a buffer; and one that is filled for longer than that is a slow client's.
+inline constexpr uint32_t kStreamKeepMs = 50;
 // A lazy commit waits no longer than this for a batch to ride with.
 inline constexpr uint32_t kLazyCommitDelayMs = 10;
 // A state change is written to this many segments before it fails (each try after a failed write).
@@ -207,6 +234,10 @@ inline constexpr uint32_t kReclaimBytesPerBatch = 256u << 10;
 inline constexpr uint32_t kSpoolEntriesPerTurn = 2048;
 // Done entries of one record.
 inline constexpr uint32_t kDoneEntriesPerRecord = 512;
+// The largest segment_size; and segments of one log, with those that are free: no more files are
+// made at the bound, as at the bound of the disk. 8 TiB of the default size.
+inline constexpr uint64_t kSegmentBytesMax = uint64_t{1} << 30;
+inline constexpr uint32_t kSegmentsPerLog = (1u << 18) - 1;
 // Live messages of one log; at the bound it takes no new mail (452).
 inline constexpr uint32_t kMessagesPerLog = 1u << 26;
 // After writes have failed again and again, and after the disk was found full: wait so long.
@@ -248,6 +279,9 @@ inline constexpr uint32_t kDnsAliasesMax = 8;
 inline constexpr size_t kDnsMxRecordsMax = 64;
 inline constexpr size_t kDnsHostsMax = 32;
 inline constexpr size_t kDnsAddressesMax = 32;
+// Names of one address (PTR), and texts (TXT) of one name.
+inline constexpr size_t kDnsNamesMax = 64;
+inline constexpr size_t kDnsTextsMax = 256;
 // Answers that a shard's cache holds; the one that was not asked for the longest makes room.
 inline constexpr uint32_t kDnsCacheEntries = 16'384;
 // No answer is kept for longer than this: one with records; one that says that there are none.
@@ -277,6 +311,15 @@ inline constexpr size_t kConfigRoutes = 100'000;
 inline constexpr size_t kConfigNetworks = 10'000;   // of one relay_from
 inline constexpr size_t kConfigPatterns = 100'000;  // of one route's match
 inline constexpr size_t kConfigViaHosts = 64;       // of one route
+// Routes with conditions that no address or domain finds: each is looked at for each recipient.
+inline constexpr size_t kConfigWalkedRoutes = 1000;
+// Conditions of routes: in all, for headers (each is looked for in the header section of each
+// message that its route could match), of one list, and the text of one.
+inline constexpr size_t kConfigHeaderConditions = 1000;
+inline constexpr size_t kConfigConditions = 10'000;
+inline constexpr size_t kConfigConditionBytes = 512;
+inline constexpr size_t kConfigRejectBytes = 400;  // what a route that refuses mail says
+inline constexpr size_t kConfigSecretBytes = 4096;
 inline constexpr size_t kConfigRouteNameBytes = 64;
 inline constexpr size_t kConfigRetrySteps = 64;  // of one retry schedule
 inline constexpr size_t kConfigResolvers = 8;

@@ -62,6 +62,7 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, timeouts_out_total, "outbound sessions ended by a timeout")                          \
   X(kCounter, bytes_out_total, "bytes of messages given to outbound sessions")                     \
   X(kCounter, hot_windows_total, "messages sent straight from the hot tail of the log")            \
+  X(kCounter, hot_extents_total, "pieces of big messages sent from the memory they came into")     \
   X(kCounter, fetches_total, "reads of message bodies from the spool")                             \
   /* The spool. */                                                                                 \
   X(kGauge, spool_bytes, "disk space taken by the spool")                                          \
@@ -89,7 +90,8 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, mailbox_full_total, "items that had to wait for a full mailbox")                     \
   X(kCounter, wakes_total, "times that another shard was woken")                                   \
   X(kCounter, atomic_retries_total, "times that another shard changed a shared word first")        \
-  X(kCounter, log_dropped_total, "events dropped because the log could not keep up")
+  X(kCounter, log_dropped_total, "events dropped because the log could not keep up")          \
+  X(kCounter, talk_lost_total, "failed dialogues that could not be written to the disk")
 // clang-format on
 
 // One number of one shard.

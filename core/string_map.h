@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/hash/hash.h"
@@ -26,9 +27,33 @@ struct StringHash {
 
 template <typename Value>
 using StringMap = absl::flat_hash_map<std::string, Value, StringHash, std::equal_to<>>;
-// The keys live elsewhere, in place for as long as their entries.
-template <typename Value>
-using StringViewMap = absl::flat_hash_map<std::string_view, Value, StringHash, std::equal_to<>>;
+
+// For a flat_hash_set of pointers to things that know their own key, asked by that. A slot takes 8
+// bytes, and no key lies there twice.
+template <typename T>
+std::string_view KeyOf(const T& thing) {
+  if constexpr (std::is_convertible_v<const T&, std::string_view>) {
+    return thing;
+  } else if constexpr (requires { thing->key(); }) {
+    return thing->key();
+  } else {
+    return thing->key;
+  }
+}
+struct KeyHash {
+  using is_transparent = void;
+  template <typename Key>
+  size_t operator()(const Key& key) const {
+    return StringHash()(KeyOf(key));
+  }
+};
+struct KeyEqual {
+  using is_transparent = void;
+  template <typename A, typename B>
+  bool operator()(const A& a, const B& b) const {
+    return KeyOf(a) == KeyOf(b);
+  }
+};
 
 }  // namespace outbox::core
 

@@ -51,14 +51,21 @@ void TakeRecords(const Message& message, std::string_view name, RecordType type,
     reply->answer = AnswerKind::kRecords;
     if (type == RecordType::kMx) {
       reply->mx.push_back({record.preference, record.name});
+    } else if (type == RecordType::kPtr) {
+      reply->names.push_back(record.name);
+    } else if (type == RecordType::kTxt) {
+      reply->texts.push_back(record.text);
     } else if (record.address.is_v4() == (type == RecordType::kA)) {
       // An AAAA record with an IPv4-mapped address is nothing that one can connect to.
       reply->addresses.push_back(record.address);
     }
   }
-  if (type != RecordType::kMx && reply->addresses.empty()) reply->answer = AnswerKind::kNoData;
+  const bool of_addresses = type == RecordType::kA || type == RecordType::kAaaa;
+  if (of_addresses && reply->addresses.empty()) reply->answer = AnswerKind::kNoData;
   KeepBest(&reply->mx, core::kDnsMxRecordsMax);
   KeepBest(&reply->addresses, core::kDnsAddressesMax);
+  KeepBest(&reply->names, core::kDnsNamesMax);
+  KeepBest(&reply->texts, core::kDnsTextsMax);
 }
 
 // RFC 2308 5: the smaller one of the SOA's own TTL and its MINIMUM.
@@ -160,8 +167,12 @@ const char* RecordTypeName(RecordType type) {
       return "CNAME";
     case RecordType::kSoa:
       return "SOA";
+    case RecordType::kPtr:
+      return "PTR";
     case RecordType::kMx:
       return "MX";
+    case RecordType::kTxt:
+      return "TXT";
     case RecordType::kAaaa:
       return "AAAA";
   }

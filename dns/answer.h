@@ -40,6 +40,8 @@ struct Answer {
   AnswerKind kind = AnswerKind::kFailed;
   std::vector<MxRecord> mx;                // sorted; at most limits.h kDnsMxRecordsMax
   std::vector<core::IpAddress> addresses;  // sorted; at most kDnsAddressesMax
+  std::vector<std::string> names;          // of PTR: sorted; at most kDnsNamesMax
+  std::vector<std::string> texts;          // of TXT: sorted; at most kDnsTextsMax
   int64_t expires_ns = 0;                  // steady
   std::string server;                      // that said so; "" with kFailed
   std::string failure;  // with kFailed and kInvalid: "192.0.2.53:53 did not answer, ..."
@@ -63,6 +65,8 @@ struct Reply {
   AnswerKind answer = AnswerKind::kNoData;
   std::vector<MxRecord> mx;
   std::vector<core::IpAddress> addresses;
+  std::vector<std::string> names;
+  std::vector<std::string> texts;
   std::string alias;
   // How long it holds, from the records or, of a negative answer, from its SOA (RFC 2308 5): none
   // when there is no SOA. With kAlias, of the alias.
@@ -74,7 +78,7 @@ Reply ReadReply(std::span<const char> bytes, uint16_t id, std::string_view name,
 
 // "SERVFAIL", "REFUSED", "response code 9".
 std::string ResponseCodeName(ResponseCode code);
-// "MX", "A", "AAAA".
+// "MX", "A", "TXT".
 const char* RecordTypeName(RecordType type);
 
 }  // namespace outbox::dns

@@ -58,7 +58,7 @@ void Channel::Start(Question* question) {
   const bool all_rest = servers_->AllRest(now_ns());
   deadline_ns_ = now_ns() + (all_rest ? core::kDnsQuestionRestNs : core::kDnsQuestionNs);
   server_ = order_[0];
-  TryUdp();
+  Try();
 }
 
 void Channel::Abort() {
@@ -81,7 +81,7 @@ void Channel::NextServer() {
     if (tried_[server_].given_up) continue;
     if (now_ns() >= deadline_ns_) break;
     edns_ = true;
-    return TryUdp();
+    return Try();
   }
   Finish();
 }
@@ -96,6 +96,8 @@ size_t Channel::Encode(std::span<char> out) {
   id_ = static_cast<uint16_t>(transport_->io()->RandomU64());
   return EncodeQuestion(question_->name, question_->type, id_, edns_, out);
 }
+
+void Channel::Try() { return question_->tcp ? TryTcp() : TryUdp(); }
 
 void Channel::TryUdp() {
   after_ = After::kUndecided;
@@ -229,6 +231,7 @@ bool Channel::Judge(std::span<const char> bytes) {
     case ReplyKind::kAlias:
       result_.reply = std::move(reply);
       result_.answered = true;
+      result_.edns = edns_;
       result_.server = servers_->name(server_);
       EndTry(After::kFinish);
       break;

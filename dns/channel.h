@@ -71,6 +71,7 @@ class Channel final : public io::Connection::Handler {
   };
 
   void NextServer();
+  void Try();
   void TryUdp();
   void TryTcp();
   // The time limit of the present try.

@@ -65,17 +65,32 @@ bool ReadAddress(const dns_rr& rr, Record* record) {
   return true;
 }
 
+// RFC 1035 3.3.14: one string or more, each with its length before it.
+bool ReadTexts(const dns_rr& rr, std::string* text) {
+  const dnsc_t* at = rr.dnsrr_dptr;
+  while (at < rr.dnsrr_dend) {
+    const size_t size = *at++;
+    if (static_cast<size_t>(rr.dnsrr_dend - at) < size) return false;
+    text->append(reinterpret_cast<const char*>(at), size);
+    at += size;
+  }
+  return rr.dnsrr_dsz > 0;
+}
+
 bool ReadData(const dns_parse& parse, const dns_rr& rr, Record* record) {
   switch (record->type) {
     case RecordType::kA:
     case RecordType::kAaaa:
       return ReadAddress(rr, record);
     case RecordType::kCname:
+    case RecordType::kPtr:
       return ReadName(parse, rr.dnsrr_dptr, rr.dnsrr_dend, &record->name);
     case RecordType::kMx:
       if (rr.dnsrr_dsz < 3) return false;
       record->preference = static_cast<uint16_t>(dns_get16(rr.dnsrr_dptr));
       return ReadName(parse, rr.dnsrr_dptr + 2, rr.dnsrr_dend, &record->name);
+    case RecordType::kTxt:
+      return ReadTexts(rr, &record->text);
     case RecordType::kNs:
       return true;
     case RecordType::kSoa:
@@ -95,7 +110,7 @@ unsigned NumberOf(const Enum& value) {
 
 bool IsKnown(unsigned type) {
   return type == DNS_T_A || type == DNS_T_NS || type == DNS_T_CNAME || type == DNS_T_SOA ||
-         type == DNS_T_MX || type == DNS_T_AAAA;
+         type == DNS_T_PTR || type == DNS_T_MX || type == DNS_T_TXT || type == DNS_T_AAAA;
 }
 
 // Reads as many records as parse->dnsp_rrl says.

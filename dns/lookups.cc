@@ -80,6 +80,8 @@ AnswerPtr Lookups::MakeAnswer(const Lookup& lookup, QuestionResult* result) cons
   answer->kind = reply.answer;
   answer->mx = std::move(reply.mx);
   answer->addresses = std::move(reply.addresses);
+  answer->names = std::move(reply.names);
+  answer->texts = std::move(reply.texts);
   answer->server = std::move(result->server);
   if (reply.answer == AnswerKind::kInvalid) {
     answer->failure = "its aliases lead in a circle, too far, or to what is no name";

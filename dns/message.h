@@ -13,7 +13,16 @@
 
 namespace outbox::dns {
 
-enum class RecordType : uint16_t { kA = 1, kNs = 2, kCname = 5, kSoa = 6, kMx = 15, kAaaa = 28 };
+enum class RecordType : uint16_t {
+  kA = 1,
+  kNs = 2,
+  kCname = 5,
+  kSoa = 6,
+  kPtr = 12,
+  kMx = 15,
+  kTxt = 16,
+  kAaaa = 28,
+};
 
 // RFC 1035 4.1.1, RFC 2136: the response codes that somebody looks at.
 enum class ResponseCode : uint8_t {
@@ -30,7 +39,8 @@ struct Record {
   std::string owner;
   RecordType type = RecordType::kA;
   uint32_t ttl_s = 0;           // 0 when the highest bit was set (RFC 2181 8)
-  std::string name;             // of CNAME and MX
+  std::string name;             // of CNAME, PTR and MX
+  std::string text;             // of TXT: its strings, joined
   uint16_t preference = 0;      // of MX
   core::IpAddress address;      // of A and AAAA
   uint32_t negative_ttl_s = 0;  // of SOA: its MINIMUM field

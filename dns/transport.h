@@ -34,6 +34,7 @@ struct QuestionResult {
   Reply reply;  // kAnswer or kAlias when `answered`
   bool answered = false;
   std::string server;   // that answered
+  bool edns = false;    // it took EDNS0
   std::string failure;  // when no server did: "192.0.2.53 did not answer, 192.0.2.54 ..."
 };
 
@@ -48,6 +49,7 @@ struct Question {
   std::string name;  // lower case; CanAskFor(name)
   RecordType type = RecordType::kMx;
   bool patient = false;
+  bool tcp = false;  // by TCP at once: to see whether a server speaks it
   void* owner = nullptr;
   void (*done)(void* owner, QuestionResult* result) = nullptr;
   core::ListLink link;  // while it waits for a channel

@@ -98,6 +98,10 @@ void Ring::Enable() {
 
 int Ring::fd() const { return ring_->ring_fd; }
 
+bool Ring::single_issuer() const { return (ring_->flags & IORING_SETUP_SINGLE_ISSUER) != 0; }
+
+bool Ring::defers_taskrun() const { return (ring_->flags & IORING_SETUP_DEFER_TASKRUN) != 0; }
+
 bool Ring::RegisterBufferRing(void* memory, uint32_t entries) {
   io_uring_buf_reg request = {};
   request.ring_addr = reinterpret_cast<uintptr_t>(memory);

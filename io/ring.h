@@ -55,6 +55,8 @@ class Ring {
 
   int fd() const;
   bool has_message() const { return has_message_; }
+  bool single_issuer() const;
+  bool defers_taskrun() const;
   uint64_t enters() const { return enters_; }
 
   // Gives the kernel `entries` provided buffers in a ring of shared memory (io/buffer_pool.h) as

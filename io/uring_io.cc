@@ -86,6 +86,15 @@ core::Result<std::unique_ptr<UringIo>> UringIo::Create(const UringOptions& optio
       new UringIo(std::move(*ring), std::move(*buffers), features, event));
 }
 
+std::vector<std::pair<const char*, bool>> UringIo::FeaturesInUse() const {
+  return {{"single_issuer", ring_->single_issuer()},
+          {"defer_taskrun", ring_->defers_taskrun()},
+          {"multishot_accept", features_.multishot_accept},
+          {"provided_buffer_ring", features_.provided_buffer_ring},
+          {"msg_ring", features_.msg_ring},
+          {"poll_first", features_.poll_first}};
+}
+
 uint64_t UringIo::RaiseOpenFiles() {
   rlimit limit = {};
   CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);

@@ -24,6 +24,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/intrusive_list.h"
@@ -84,6 +85,9 @@ class UringIo final : public Io {
   uint64_t enters() const { return ring_->enters(); }
   const UringCounters& counters() const { return counters_; }
   uint64_t in_flight() const { return in_flight_; }
+  // The features by name, and whether they are in use. That the kernel has no multishot accept is
+  // known after the first Accept.
+  std::vector<std::pair<const char*, bool>> FeaturesInUse() const;
 
   int64_t ProcessorNs() const override;
   uint64_t RandomU64() override;

@@ -236,7 +236,8 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
       undecided_ &= ~mask;
       if (!ticket->result->failed.empty()) Forget(bit);
       if (log_ != nullptr) {
-        log_->OnDelivered(*ticket, mail_.reverse_path(), recipients_[index], at, result.reply);
+        log_->OnDelivered(*ticket, mail_.reverse_path(), recipients_[index], at, result.reply,
+                          started_ns);
       }
       return;
     case Action::kNextTransaction:
@@ -252,18 +253,17 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
   failed->verdict = action == Action::kBounce ? Verdict::kBounced : Verdict::kDeferred;
   DescribeRecipient(result, at, failed);
   ticket->result->mailhost.assign(at);
-  if (action != Action::kNextTransaction) talk_due_ = true;
+  if (action != Action::kNextTransaction) talk_failed_ = true;
   if (log_ != nullptr) {
     log_->OnRecipient(*ticket, mail_.reverse_path(), recipients_[index], at, failed->verdict,
                       *failed);
   }
 }
 
-void Attempt::TellTalk(const DeliveryLink& session) {
-  if (!std::exchange(talk_due_, false) || log_ == nullptr) return;
-  if (const std::string talk = session.Talk(); !talk.empty()) {
-    log_->OnTalk(*ticket, ticket->result->mailhost, talk);
-  }
+void Attempt::TellTalk(const DeliveryLink& session, std::string_view at) {
+  const bool failed = std::exchange(talk_failed_, false) && !ticket->result->failed.empty();
+  if (log_ == nullptr) return;
+  log_->OnTalk(*ticket, at, session, failed ? &ticket->result->failed.back() : nullptr);
 }
 
 void Attempt::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
@@ -277,7 +277,7 @@ void Attempt::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp::
     *failed = words;
   }
   ticket->result->mailhost.assign(at);
-  talk_due_ = true;
+  talk_failed_ = true;
 }
 
 void Attempt::OnUnreadable() {
@@ -297,6 +297,12 @@ void Attempt::Finish(ReturnReason reason, Verdict verdict) {
     if (reason != ReturnReason::kAttempted) break;  // nothing was tried: nothing to report
     Failed(static_cast<uint64_t>(std::countr_zero(left)))->verdict = verdict;
   }
+  if (ticket->result->failed.empty() || !mail_.known()) return;
+  mail_.ForEachRecipient([this](uint8_t bit, std::string_view to) {
+    for (RecipientResult& failed : ticket->result->failed) {
+      if (failed.recipient == ticket->first + bit) failed.address.assign(to);
+    }
+  });
 }
 
 void Attempt::Undo() {

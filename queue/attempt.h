@@ -75,8 +75,8 @@ class Attempt {
   // The host would not even listen: what the undecided ones get if no other host does better.
   void OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
                     std::string_view host);
-  // Writes down what was said, if a result has failed since the last time.
-  void TellTalk(const DeliveryLink& session);
+  // Writes down what was said at the host.
+  void TellTalk(const DeliveryLink& session, std::string_view host);
   // The bytes cannot be had: the undecided ones are deferred.
   void OnUnreadable();
   // The undecided ones get `verdict`; the result is complete. The ticket can go home when Quiet().
@@ -149,7 +149,7 @@ class Attempt {
   bool finished_ = false;
   bool undone_ = false;
   bool began_ = false;  // a host has been asked to take it
-  bool talk_due_ = false;   // something has failed, and what was said is not written down
+  bool talk_failed_ = false;  // something has, and what was said is not written down
   uint64_t told_ = 0;       // delivered recipients that home knows of already
   uint64_t undecided_ = 0;  // masks as Ticket::mask
   uint64_t again_ = 0;

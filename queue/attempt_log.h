@@ -14,6 +14,8 @@
 
 namespace outbox::queue {
 
+class DeliveryLink;
+
 class AttemptLog {
  public:
   virtual ~AttemptLog() = default;
@@ -25,18 +27,20 @@ class AttemptLog {
   // A transaction with so many of the ticket's recipients begins.
   virtual void OnSending(const Ticket& /*ticket*/, std::string_view /*mailhost*/,
                          size_t /*recipients*/) {}
-  // A host has taken the message for one recipient of the ticket.
+  // A host has taken the message for one recipient of the ticket, in an attempt that has begun at
+  // `began_ns` (steady).
   virtual void OnDelivered(const Ticket& ticket, std::string_view sender,
                            std::string_view recipient, std::string_view mailhost,
-                           const smtp::Reply& reply) = 0;
+                           const smtp::Reply& reply, int64_t began_ns) = 0;
   // A host has said something else about one recipient of the ticket, or the connection was lost
   // before it did (then result.code is 0).
   virtual void OnRecipient(const Ticket& ticket, std::string_view sender,
                            std::string_view recipient, std::string_view mailhost, Verdict verdict,
                            const RecipientResult& result) = 0;
-  // Some of that was a failure: what was said at the host, the newest lines (smtp/talk.h).
+  // That was all that a host has to say about the ticket: `session` has the lines. `failure`: the
+  // words of what failed; null: nothing did.
   virtual void OnTalk(const Ticket& /*ticket*/, std::string_view /*mailhost*/,
-                      std::string_view /*talk*/) {}
+                      const DeliveryLink& /*session*/, const RecipientResult* /*failure*/) {}
   // A host could not be reached, or would not talk to us; `result` holds the words.
   virtual void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                             const RecipientResult& result) = 0;

@@ -115,7 +115,9 @@ void Delivery::Connect(Attempt* attempt) {
   attempt->ticket->host.store(live_host_, std::memory_order_relaxed);
   ++host.connections;
   ++shard->counters.connects;
-  link_ = shard->context.links->Connect(host.address, this);
+  const core::IpAddress* from = nullptr;
+  destination_->host_key().BindFor(host.address.ip, &from);
+  link_ = shard->context.links->Connect(host.address, from, this);
   timer_.Set(shard->context.wheel, now_ns() + kLeasePatienceNs);
 }
 
@@ -318,7 +320,7 @@ void Delivery::OnTransactionDone(uint64_t cookie) {
   *std::find(hand_.begin(), hand_.end(), attempt) = nullptr;
   ++served_;
   if (std::exchange(lost_, false)) ++destination_->shard()->counters.transactions_lost;
-  attempt->TellTalk(*link_);
+  attempt->TellTalk(*link_, host_name());
   attempt->EndTransaction();
   destination_->OnTransaction(now_ns() - last_done_ns_);
   last_done_ns_ = now_ns();
@@ -389,7 +391,7 @@ void Delivery::OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smt
     return;
   }
   attempt->OnSessionEnd(end, stage, reply, plan_->hosts[host_].name);
-  attempt->TellTalk(*link_);
+  attempt->TellTalk(*link_, host_name());
   if (judgement.refused) ++attempt->refused_count;
   if (judgement.unreachable) ++attempt->unreachable_count;
   destination_->MoveOn(attempt);

@@ -13,6 +13,7 @@
 
 #include "core/ip_address.h"
 #include "smtp/delivery_source.h"
+#include "smtp/talk.h"
 
 namespace outbox::queue {
 
@@ -34,14 +35,18 @@ class DeliveryLink {
   virtual void Abandon(smtp::SessionEnd why) = 0;
   // The newest lines of the dialogue (smtp/talk.h); empty when nothing was said.
   virtual std::string Talk() const { return {}; }
+  // Of it, what belongs to the transaction that OnTransactionDone is about, or, in OnSessionEnd, to
+  // none. Valid during that call.
+  virtual smtp::Dialogue Dialogue() const { return {}; }
 };
 
 class LinkFactory {
  public:
   virtual ~LinkFactory() = default;
-  // Connects to `peer` and calls `source` from the loop, never from here. `source` outlives the
-  // link.
+  // Connects to `peer`, from our address `from` unless that is null, and calls `source` from the
+  // loop, never from here. `source` outlives the link.
   virtual std::unique_ptr<DeliveryLink> Connect(const core::SocketAddress& peer,
+                                                const core::IpAddress* from,
                                                 smtp::DeliverySource* source) = 0;
 };
 

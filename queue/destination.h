@@ -97,6 +97,7 @@ class Destination : public SiteUser, public ColdMail {
 
   // --- For its deliveries ---
   HostPlan* plan() const { return hosts_.plan(); }
+  const DestinationKey& host_key() const { return hosts_.key(); }
   void UsePlan(HostPlan* plan) { hosts_.Use(plan); }
   void ReleasePlan(HostPlan* plan) { hosts_.Release(plan); }
   // What `delivery` sends next: an attempt that looks for a host, else the next ready ticket. Null:

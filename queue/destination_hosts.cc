@@ -55,8 +55,8 @@ DestinationHosts::DestinationHosts(OwnerShard* shard, const std::string& key,
     words_.enhanced = "4.4.4";
     words_.text = "no route is known for \"" + key_ + "\"";
   } else if (parsed_.all_addresses()) {
-    TakeHosts(PlanOfAddresses(parsed_));
     good_until_ns_ = ask_again_ns_ = core::kNever;
+    TakeHosts(PlanOfAddresses(parsed_));
   } else if (shard_->context.finder == nullptr) {
     standing_ = HostsStanding::kPutOff;
     good_until_ns_ = ask_again_ns_ = core::kNever;
@@ -121,8 +121,8 @@ void DestinationHosts::TakeAnswer(const dns::MxPlan& answer) {
   // An answer that is too old already serves at least what waits for it.
   good_until_ns_ = std::max(answer.valid_until_ns, now_ns() + core::kNsPerMs);
   if (answer.kind == dns::MxPlanKind::kHosts) {
-    TakeHosts(PlanOfAnswer(parsed_, answer, shard_->context.random));
     stale_until_ns_ = good_until_ns_ + core::kStaleHostsNs;
+    TakeHosts(PlanOfAnswer(parsed_, answer, shard_->context.random));
     return;
   }
   const Meaning meaning = MeaningOf(answer.kind, parsed_.via_mx());
@@ -149,7 +149,12 @@ SitePolicy DestinationHosts::PolicyFor(const SiteHosts& hosts) const {
 }
 
 void DestinationHosts::TakeHosts(HostPlan plan) {
-  CHECK(!plan.hosts.empty());
+  if (plan.hosts.empty()) {
+    words_ = RecipientResult{};
+    words_.enhanced = "4.4.4";
+    words_.text = "no host has an address of the family that the route sends from (bind)";
+    return Enter(HostsStanding::kPutOff);
+  }
   Enter(HostsStanding::kKnown);
   if (plan_ != nullptr && plan_->SameHosts(plan)) return;
   plan.policy = PolicyFor(plan.site_hosts);

@@ -10,6 +10,21 @@ namespace {
 
 constexpr std::string_view kMx = "mx:";
 constexpr std::string_view kVia = "via:";
+constexpr std::string_view kReject = "reject:";
+
+// Cuts "@192.0.2.7,2001:db8::7" off. No name of a host has an "@".
+void TakeBind(std::string_view* text, std::vector<core::IpAddress>* bind) {
+  const size_t at = text->rfind('@');
+  if (at == std::string_view::npos) return;
+  std::string_view list = text->substr(at + 1);
+  *text = text->substr(0, at);
+  while (!list.empty() && bind->size() < 2) {
+    const size_t comma = std::min(list.find(','), list.size());
+    const core::Result<core::IpAddress> address = core::IpAddress::Parse(list.substr(0, comma));
+    if (address.ok()) bind->push_back(*address);
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+}
 
 void ParseMx(std::string_view text, DestinationKey* key) {
   // A colon that ends in a port; those inside of an address literal do not.
@@ -31,8 +46,17 @@ bool DestinationKey::all_addresses() const {
                                   [](const core::ViaHost& host) { return host.is_address; });
 }
 
+bool DestinationKey::BindFor(const core::IpAddress& peer, const core::IpAddress** from) const {
+  *from = nullptr;
+  for (const core::IpAddress& address : bind) {
+    if (address.is_v4() == peer.is_v4()) *from = &address;
+  }
+  return bind.empty() || *from != nullptr;
+}
+
 DestinationKey ParseDestinationKey(std::string_view text) {
   DestinationKey key;
+  if (text.starts_with(kMx) || text.starts_with(kVia)) TakeBind(&text, &key.bind);
   if (text.starts_with(kMx)) {
     ParseMx(text.substr(kMx.size()), &key);
     return key;
@@ -57,6 +81,24 @@ std::string HostText(const core::ViaHost& host) {
   if (host.is_address) return host.address.ToString();
   return host.host + ":" + std::to_string(host.port);
 }
+
+std::string BindSuffix(std::span<const core::IpAddress> bind) {
+  std::string suffix;
+  for (const core::IpAddress& address : bind) {
+    suffix.append(suffix.empty() ? "@" : ",").append(address.ToString());
+  }
+  return suffix;
+}
+
+std::string RejectKey(std::string_view text) { return std::string(kReject).append(text); }
+
+core::RouteAction ActionOf(std::string_view key) {
+  if (key == kHoldKey) return core::RouteAction::kHold;
+  if (key == kDiscardKey) return core::RouteAction::kDiscard;
+  return key.starts_with(kReject) ? core::RouteAction::kReject : core::RouteAction::kSend;
+}
+
+std::string_view RejectText(std::string_view key) { return key.substr(kReject.size()); }
 
 std::string ViaKey(std::span<const core::ViaHost> hosts) {
   std::string key(kVia);

@@ -4,6 +4,8 @@
 //   "mx:example.com"            the hosts that the MX records of example.com name, at port 25
 //   "mx:example.com:2525"       the same at another port; "mx:[192.0.2.1]:2525" likewise
 //   "via:10.1.2.3:25,backup.example.net:2525,[::1]:25"    these hosts, in this order
+//   either with "@192.0.2.7" or "@192.0.2.7,2001:db8::7" behind it: from these addresses of ours
+//   "hold:", "discard:", "reject:text"                     nowhere; see core::RouteAction
 // A message keeps its key, so a key means the same in every later version.
 #ifndef OUTBOX_QUEUE_DESTINATION_KEY_H_
 #define OUTBOX_QUEUE_DESTINATION_KEY_H_
@@ -22,12 +24,17 @@ struct DestinationKey {
   std::string domain;  // of an "mx:" key, in lower case; else empty
   uint16_t port = core::kSmtpPort;
   std::vector<core::ViaHost> hosts;  // of a "via:" key, at most limits.h kConfigViaHosts
+  // The addresses to send from, one of a family; empty: the system's choice.
+  std::vector<core::IpAddress> bind;
 
   bool via_mx() const { return !domain.empty(); }
   // It says where mail goes. A key that is damaged, or of no known form, does not.
   bool valid() const { return via_mx() || !hosts.empty(); }
   // None of its hosts needs the DNS.
   bool all_addresses() const;
+  // Whether hosts of this family can be sent to; then `from` is set, to null for the system's
+  // choice.
+  bool BindFor(const core::IpAddress& peer, const core::IpAddress** from) const;
 };
 
 // Never fails; see valid(). What is no host in a list is left out.
@@ -36,6 +43,16 @@ DestinationKey ParseDestinationKey(std::string_view text);
 // `domain` in lower case.
 void WriteMxKey(std::string_view domain, uint16_t port, std::string* key);
 std::string ViaKey(std::span<const core::ViaHost> hosts);
+// What stands behind either kind of key; "" for no addresses.
+std::string BindSuffix(std::span<const core::IpAddress> bind);
+
+// The keys of mail that goes nowhere.
+inline constexpr std::string_view kHoldKey = "hold:";
+inline constexpr std::string_view kDiscardKey = "discard:";
+std::string RejectKey(std::string_view text);
+// What a key means for its mail, and the text of a "reject:" key.
+core::RouteAction ActionOf(std::string_view key);
+std::string_view RejectText(std::string_view key);
 
 // "10.1.2.3:25", "backup.example.net:2525", "[::1]:25".
 std::string HostText(const core::ViaHost& host);

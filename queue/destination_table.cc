@@ -3,8 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "core/check.h"
+#include "core/string_map.h"
 #include "core/time.h"
 #include "core/timer.h"
 #include "io/io.h"
@@ -32,7 +33,7 @@ struct DestinationTable::Rep {
   OwnerShard shard;
   // All of them in the order in which they were made: what is done to all is done in this order.
   core::IntrusiveList<Destination, &Destination::table_link> all;
-  absl::flat_hash_map<std::string, std::unique_ptr<Destination>> by_key;
+  absl::flat_hash_set<std::unique_ptr<Destination>, core::KeyHash, core::KeyEqual> by_key;
   Destination* reconsidered_next = nullptr;  // in `all`; null: all have been
   core::Timer reconsider;
 
@@ -55,7 +56,7 @@ DestinationTable::~DestinationTable() {
 
 Destination* DestinationTable::Find(const Ticket& ticket) {
   const auto it = rep_->by_key.find(ticket.destination->key);
-  return it == rep_->by_key.end() ? nullptr : it->second.get();
+  return it == rep_->by_key.end() ? nullptr : it->get();
 }
 
 void DestinationTable::OnOffer(Ticket* ticket) {
@@ -65,7 +66,7 @@ void DestinationTable::OnOffer(Ticket* ticket) {
                                               ticket->destination->hash);
     destination = made.get();
     rep_->all.PushBack(destination);
-    rep_->by_key.emplace(destination->key(), std::move(made));
+    rep_->by_key.insert(std::move(made));
   }
   destination->Add(ticket);
 }
@@ -90,14 +91,14 @@ void DestinationTable::OnFetched(Ticket* ticket, uint32_t part, const Window& wi
 
 void DestinationTable::OnLift(const LiftNotice& notice) {
   const auto found = rep_->by_key.find(notice.key);
-  if (found != rep_->by_key.end() && !rep_->shard.closing) found->second->Lift();
+  if (found != rep_->by_key.end() && !rep_->shard.closing) (*found)->Lift();
 }
 
 std::optional<DestinationView> DestinationTable::Describe(std::string_view key) const {
-  const auto found = rep_->by_key.find(std::string(key));
+  const auto found = rep_->by_key.find(key);
   if (found == rep_->by_key.end()) return std::nullopt;
   DestinationView view;
-  found->second->Describe(&view);
+  (*found)->Describe(&view);
   return view;
 }
 
@@ -163,7 +164,7 @@ void DestinationTable::Forget(Destination* destination) {
     rep_->reconsidered_next = rep_->all.Next(destination);
   }
   rep_->all.Remove(destination);
-  rep_->by_key.erase(destination->key());
+  rep_->by_key.erase(rep_->by_key.find(destination->key()));
 }
 
 }  // namespace outbox::queue

@@ -2,6 +2,7 @@
 
 #include "core/check.h"
 #include "core/hash.h"
+#include "queue/destination_key.h"
 
 namespace outbox::queue {
 namespace {
@@ -23,12 +24,13 @@ DirectoryEntry* Directory::Acquire(std::string_view key) {
     }
     entry = made.get();
     entry->key.assign(key);
+    entry->action = ActionOf(key);
     entry->lane_open = false;
     entry->out = 0;
     entry->route_seen = 0;
     entry->window = DirectoryEntry::kNarrowWindow;
     entry->hash = core::Hash64(key);
-    entries_.emplace(entry->key, std::move(made));
+    entries_.insert(std::move(made));
   }
   ++entry->tickets;
   return entry;
@@ -39,13 +41,13 @@ void Directory::Release(DirectoryEntry* entry) {
   if (--entry->tickets > 0) return;
   const auto found = entries_.find(entry->key);
   CHECK(found != entries_.end());
-  if (free_.size() < kFreeEntries) free_.push_back(std::move(found->second));
-  entries_.erase(found);
+  auto taken = entries_.extract(found);
+  if (free_.size() < kFreeEntries) free_.push_back(std::move(taken.value()));
 }
 
 DirectoryEntry* Directory::Find(std::string_view key) {
   const auto found = entries_.find(key);
-  return found == entries_.end() ? nullptr : found->second.get();
+  return found == entries_.end() ? nullptr : found->get();
 }
 
 }  // namespace outbox::queue

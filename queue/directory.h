@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
+#include "core/config.h"
 #include "core/string_map.h"
 
 namespace outbox::queue {
@@ -20,9 +22,10 @@ namespace outbox::queue {
 struct Shelf;  // queue/shelf.h
 
 struct DirectoryEntry {
-  // Tickets that may be out: while nobody knows that the destination takes mail, enough to find
-  // out; when one of its hosts talks to us, as many as keep their leases; at most, more than lanes
-  // need to open.
+  // Tickets that may be out: when no host of the destination would talk, the one that finds out
+  // whether they do again; while nobody knows that it takes mail, two; when one of its hosts talks
+  // to us, as many as keep their leases; at most, more than lanes need to open.
+  static constexpr uint32_t kShutWindow = 1;
   static constexpr uint32_t kNarrowWindow = 2;
   static constexpr uint32_t kTalkingWindow = 128;
   static constexpr uint32_t kWidestWindow = 4096;
@@ -31,6 +34,7 @@ struct DirectoryEntry {
   std::string key;    // "via:10.1.2.3:25,[::1]:25", "mx:example.com" (queue/destination.h)
   uint64_t hash = 0;  // stable over runs; hash % shards is the owner
   // Home's alone.
+  core::RouteAction action = core::RouteAction::kSend;  // what the key says
   uint32_t tickets = 0;    // that name this entry
   // It says where to go (queue/destination_key.h).
   bool routed() const { return key.starts_with("via:") || key.starts_with("mx:"); }
@@ -52,8 +56,7 @@ class Directory {
   size_t size() const { return entries_.size(); }
 
  private:
-  // The map's keys are views of the entries' own strings.
-  core::StringViewMap<std::unique_ptr<DirectoryEntry>> entries_;
+  absl::flat_hash_set<std::unique_ptr<DirectoryEntry>, core::KeyHash, core::KeyEqual> entries_;
   // With the memory of their strings, for reuse: most destinations come and go with every message.
   std::vector<std::unique_ptr<DirectoryEntry>> free_;
 };

@@ -6,14 +6,14 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "queue/added_headers.h"
+#include "queue/destination_key.h"
 #include "queue/message_id.h"
 
 namespace outbox::queue {
 namespace {
 
-// Drafts that are kept warm, and the body capacity that a warm one may keep.
+// Drafts that are kept warm.
 constexpr size_t kWarmDrafts = 256;
-constexpr size_t kWarmBodyBytes = 16 * 1024;
 
 }  // namespace
 
@@ -22,85 +22,192 @@ Draft::Draft(DraftPool* pool) : pool_(pool) {
   stream_.Bind<&Draft::OnRoom, &Draft::OnStreamFinished>(this);
 }
 
-void Draft::Start(DraftOwner* owner, std::string_view reverse_path,
+void Draft::Start(DraftOwner* owner, std::string_view reverse_path, uint64_t declared_bytes,
+                  const core::IpAddress& client,
                   std::shared_ptr<const Router> router) {
   CHECK(owner_ == nullptr && !busy_);
   owner_ = owner;
+  declared_bytes_ = declared_bytes;
   router_ = std::move(router);
+  client_ = client;
   text_.assign(reverse_path);
   reverse_path_size_ = static_cast<uint32_t>(reverse_path.size());
 }
 
-void Draft::AddRecipient(std::string_view address) {
-  const RouteChoice choice = router_->Route(address);
+RouteFacts Draft::Facts() const {
+  RouteFacts facts;
+  facts.sender = std::string_view(text_).substr(0, reverse_path_size_);
+  facts.client = &client_;
+  return facts;
+}
+
+Rejection Draft::AddRecipient(std::string_view address) {
+  const RouteChoice choice = router_->Route(address, Facts());
+  if (choice.action == core::RouteAction::kReject && choice.decided) {
+    return {choice.route, RejectText(choice.destination)};
+  }
   Entry entry;
   entry.address_at = static_cast<uint32_t>(text_.size());
   entry.address_size = static_cast<uint16_t>(address.size());
   text_.append(address);
-  if (!entries_.empty() && Key(entries_.back()) == choice.destination &&
-      choices_.back().retry_s.data() == choice.retry_s.data()) {
-    entry.key_at = entries_.back().key_at;
-    entry.key_size = entries_.back().key_size;
-    entry.choice = entries_.back().choice;
-  } else {
-    entry.key_at = static_cast<uint32_t>(text_.size());
-    entry.key_size = static_cast<uint16_t>(choice.destination.size());
-    text_.append(choice.destination);
-    entry.choice = static_cast<uint32_t>(choices_.size());
-    choices_.push_back({choice.route, choice.retry_s, choice.periods});
-  }
+  entry.decided = choice.decided;
+  undecided_ = undecided_ || !choice.decided;
+  SetChoice(&entry, entries_.empty() ? nullptr : &entries_.back(), choice);
   entries_.push_back(entry);
+  return {};
+}
+
+void Draft::SetChoice(Entry* entry, const Entry* before, const RouteChoice& choice) {
+  if (before != nullptr && Key(*before) == choice.destination &&
+      choices_[before->choice].retry_s.data() == choice.retry_s.data()) {
+    entry->key_at = before->key_at;
+    entry->key_size = before->key_size;
+    entry->choice = before->choice;
+    return;
+  }
+  entry->key_at = static_cast<uint32_t>(text_.size());
+  entry->key_size = static_cast<uint16_t>(choice.destination.size());
+  text_.append(choice.destination);
+  entry->choice = static_cast<uint32_t>(choices_.size());
+  choices_.push_back({choice.route, choice.retry_s, choice.periods});
+}
+
+Rejection Draft::Decide(const smtp::BodySummary& summary) {
+  if (!undecided_) return {};
+  HeaderFields& header = pool_->header_;
+  header.Clear();
+  if (router_->needs_header()) header.Read(stream_.active() ? std::string_view(header_) : body());
+  const Entry* before = nullptr;
+  for (Entry& entry : entries_) {
+    if (!entry.decided) {
+      RouteFacts facts = Facts();  // text_ grows
+      facts.header = &header;
+      facts.size = std::max<uint64_t>(1, summary.message_size());
+      const std::string_view text = text_;
+      const RouteChoice choice =
+          router_->Route(text.substr(entry.address_at, entry.address_size), facts);
+      CHECK(choice.decided);
+      if (choice.action == core::RouteAction::kReject) {
+        return {choice.route, RejectText(choice.destination)};
+      }
+      SetChoice(&entry, before, choice);
+      entry.decided = true;
+    }
+    before = &entry;
+  }
+  undecided_ = false;
+  return {};
 }
 
 // --- The body ------------------------------------------------------------------------------------
 
-bool Draft::BeginStream() {
-  if (!pool_->store_->BeginStream(&stream_)) return false;
-  const std::string_view rest = stream_.Write(body_);
-  overflow_.assign(rest);
+std::string_view Draft::body() const {
+  return block_ == nullptr ? std::string_view(body_) : std::string_view(block_.get(), block_bytes_);
+}
+
+bool Draft::Hold(std::string_view bytes) {
+  if (declared_bytes_ > core::kInlineBodyBytesMax) return false;
+  if (block_ == nullptr) {
+    if (body_.size() + bytes.size() <= core::kSmallBodyBytes) {
+      body_.append(bytes);
+      return true;
+    }
+    if (body_.size() + bytes.size() > BodyBlocks::kBytes || !TakeBlock()) return false;
+  }
+  if (block_bytes_ + bytes.size() > BodyBlocks::kBytes) return false;
+  bytes.copy(block_.get() + block_bytes_, bytes.size());
+  block_bytes_ += bytes.size();
+  return true;
+}
+
+bool Draft::TakeBlock() {
+  block_ = pool_->blocks_.Take();
+  if (block_ == nullptr) return false;
+  body_.copy(block_.get(), body_.size());
+  block_bytes_ = body_.size();
+  block_at_ = 0;
   body_.clear();
   return true;
 }
 
-smtp::BodyState Draft::Spill(std::string_view bytes) {
-  if (!overflow_.empty()) {
-    overflow_.append(bytes);
-    return smtp::BodyState::kWait;
+bool Draft::BeginStream() {
+  if (!pool_->store_->BeginStream(&stream_)) return false;
+  KeepHeader(body());
+  overflow_.assign(body_);
+  body_.clear();
+  return true;
+}
+
+// Of a large message, for the routes that look into it.
+void Draft::KeepHeader(std::string_view bytes) {
+  if (!undecided_ || !router_->needs_header()) return;
+  header_.append(bytes.substr(0, core::kRouteHeaderBytes - header_.size()));
+}
+
+bool Draft::Prepare() {
+  if (declared_bytes_ <= core::kInlineBodyBytesMax) return true;
+  if (!stream_.active() && !BeginStream()) return true;  // Append will say so
+  return !stream_.room().empty();
+}
+
+void Draft::Unload() {
+  if (block_ != nullptr) {
+    const std::string_view waits(block_.get() + block_at_, block_bytes_ - block_at_);
+    block_at_ = block_bytes_ - stream_.Write(waits).size();
+    if (block_at_ < block_bytes_) return;
+    FreeBlock();
   }
-  overflow_.assign(stream_.Write(bytes));
+  if (!overflow_.empty()) overflow_.erase(0, overflow_.size() - stream_.Write(overflow_).size());
+}
+
+void Draft::FreeBlock() {
+  if (block_ != nullptr) pool_->blocks_.Give(std::move(block_));
+  block_bytes_ = block_at_ = 0;
+}
+
+smtp::BodyState Draft::Spill(std::string_view bytes) {
+  Unload();
+  if (unloaded()) {
+    overflow_.assign(stream_.Write(bytes));
+  } else {
+    overflow_.append(bytes);
+  }
   if (stream_.failed()) return smtp::BodyState::kFailed;
-  return overflow_.empty() && !stream_.room().empty() ? smtp::BodyState::kMore
-                                                      : smtp::BodyState::kWait;
+  return unloaded() && !stream_.room().empty() ? smtp::BodyState::kMore : smtp::BodyState::kWait;
 }
 
 smtp::BodyState Draft::Append(std::string_view bytes) {
   if (failed_) return smtp::BodyState::kFailed;
   if (!stream_.active()) {
-    if (body_.size() + bytes.size() <= core::kInlineBodyBytesMax) {
-      // At once, instead of twice as much again and again, each time with a copy.
-      if (body_.size() + bytes.size() > std::max(body_.capacity(), kWarmBodyBytes)) {
-        body_.reserve(core::kInlineBodyBytesMax);
-      }
-      body_.append(bytes);
-      return smtp::BodyState::kMore;
-    }
+    if (Hold(bytes)) return smtp::BodyState::kMore;
     if (!BeginStream()) {
       failed_ = true;
       return smtp::BodyState::kFailed;
     }
   }
+  KeepHeader(bytes);
   const smtp::BodyState state = Spill(bytes);
   failed_ = state == smtp::BodyState::kFailed;
   return state;
 }
 
 std::span<char> Draft::Space() {
-  if (failed_ || !stream_.active() || !overflow_.empty()) return {};
-  return stream_.room();
+  if (failed_) return {};
+  if (!stream_.active() && block_ == nullptr) {
+    // What will need a block has it from its first octet on.
+    if (declared_bytes_ <= core::kSmallBodyBytes || !TakeBlock()) return {};
+  }
+  if (stream_.active()) return unloaded() ? stream_.room() : std::span<char>();
+  return {block_.get() + block_bytes_, BodyBlocks::kBytes - block_bytes_};
 }
 
 smtp::BodyState Draft::Advance(size_t bytes) {
   if (failed_) return smtp::BodyState::kFailed;
+  if (!stream_.active()) {
+    block_bytes_ += bytes;
+    return smtp::BodyState::kMore;
+  }
+  KeepHeader({stream_.room().data(), bytes});
   if (bytes > 0) stream_.Advance(bytes);
   if (stream_.failed()) {
     failed_ = true;
@@ -113,10 +220,10 @@ void Draft::OnRoom() {
   if (stream_.failed()) {
     failed_ = true;
     overflow_.clear();
-  } else if (!overflow_.empty()) {
-    std::string rest(stream_.Write(overflow_));
-    overflow_.swap(rest);
-    if (!overflow_.empty() || (stream_.room().empty() && !busy_)) return;
+    FreeBlock();
+  } else {
+    Unload();
+    if (!unloaded() || (stream_.room().empty() && !busy_)) return;
   }
   if (busy_) {
     // Commit has been called and waited for the rest to fit.
@@ -190,13 +297,13 @@ void Draft::Commit(const smtp::BodySummary& summary, const DraftOrigin& origin) 
   hostname_.assign(origin.hostname);
   helo_.assign(origin.helo);
   if (stream_.active()) {
-    if (overflow_.empty()) stream_.Finish();  // else when it has fitted: OnRoom
+    if (unloaded()) stream_.Finish();  // else when it has fitted: OnRoom
     return;
   }
   BuildMeta();
-  meta_.SetBody(body_.size(), static_cast<uint32_t>(summary_.stuffed_dots));
+  meta_.SetBody(body().size(), static_cast<uint32_t>(summary_.stuffed_dots));
   meta_bytes_ = meta_.Finish();
-  body_part_ = {body_.data(), body_.size()};
+  body_part_ = {const_cast<char*>(body().data()), body().size()};
   append_.meta = meta_bytes_;
   append_.body = {&body_part_, 1};
   append_.stream = nullptr;
@@ -246,13 +353,16 @@ void Draft::Reset() {
   if (stream_.active()) stream_.Abort();
   busy_ = false;
   failed_ = false;
+  undecided_ = false;
+  if (!header_.empty()) std::string().swap(header_);
   text_.clear();
   entries_.clear();
   choices_.clear();
   router_.reset();
   body_.clear();
-  if (body_.capacity() > kWarmBodyBytes) body_.shrink_to_fit();
+  FreeBlock();
   overflow_.clear();
+  overflow_.shrink_to_fit();
   append_.stream = nullptr;
 }
 

@@ -1,8 +1,8 @@
 // Draft: one message while it is being received, from MAIL to its commit.
 //
-// Holds the envelope, the body (in memory, or in extents once it is large), and the operation that
-// makes it durable. Drafts are pooled: a session has one only during a transaction, so an idle
-// session costs nothing here, and a draft's buffers are warm when it is used again.
+// Holds the envelope, the body (in memory, or in extents once it is large or said to be), and the
+// operation that makes it durable. Drafts are pooled: a session has one only during a transaction,
+// so an idle session costs nothing here, and a draft's buffers are warm when it is used again.
 //
 //   free -> envelope -> body -> Commit -> (extents durable ->) appended -> free
 //
@@ -23,6 +23,8 @@
 #include "core/ip_address.h"
 #include "core/status.h"
 #include "io/io.h"
+#include "queue/body_blocks.h"
+#include "queue/header_fields.h"
 #include "queue/message_meta.h"
 #include "queue/router.h"
 #include "queue/store.h"
@@ -54,6 +56,14 @@ class DraftSink {
                                 const Router* router) = 0;
 };
 
+// What a route says that refuses mail; nothing when `text` is empty. Views belong to the router.
+struct Rejection {
+  std::string_view route;
+  std::string_view text;
+
+  explicit operator bool() const { return !text.empty(); }
+};
+
 // What is written about where a message came from.
 struct DraftOrigin {
   std::string_view hostname;  // ours
@@ -70,19 +80,29 @@ class Draft {
   Draft& operator=(const Draft&) = delete;
 
   // The draft keeps the router until it is done with it: a reload does not disturb it.
-  void Start(DraftOwner* owner, std::string_view reverse_path,
+  // `declared_bytes`: how large the client says that the message is; 0 if it does not.
+  void Start(DraftOwner* owner, std::string_view reverse_path, uint64_t declared_bytes,
+             const core::IpAddress& client,
              std::shared_ptr<const Router> router);
-  void AddRecipient(std::string_view address);
+  // A recipient that a route refuses is not added.
+  Rejection AddRecipient(std::string_view address);
   uint32_t recipients() const { return static_cast<uint32_t>(entries_.size()); }
 
+  // Before the body comes. False: there is no memory now for one as large as the client has said;
+  // OnDraftRoom follows when there is.
+  bool Prepare();
   smtp::BodyState Append(std::string_view bytes);
-  // Where to receive into directly; empty before the body is large, or when there is no room.
+  // Where to receive into directly; empty while the body is small and not said to be larger, or
+  // when there is no room.
   std::span<char> Space();
   smtp::BodyState Advance(size_t bytes);
 
   // The body could not be stored: Commit must not be called.
   bool failed() const { return failed_; }
-  // REQUIRES: !failed(). The whole body has come. The owner hears OnDraftDone, never inside this
+  // The whole body has come: routes that ask for header fields or the size decide now. Whom one of
+  // them refuses, it refuses the message with, for SMTP has but one answer here.
+  Rejection Decide(const smtp::BodySummary& summary);
+  // REQUIRES: !failed(), Decide has refused nothing. The owner hears OnDraftDone, never inside this
   // call.
   void Commit(const smtp::BodySummary& summary, const DraftOrigin& origin);
   // The owner is gone or no longer interested. A commit in flight goes on; otherwise the draft is
@@ -98,6 +118,7 @@ class Draft {
     uint16_t address_size = 0;
     uint16_t key_size = 0;
     uint32_t choice = 0;  // in choices_
+    bool decided = true;  // by a route that needs to know no more
   };
   struct Choice {
     std::string_view route;
@@ -108,8 +129,20 @@ class Draft {
   std::string_view Key(const Entry& entry) const {
     return std::string_view(text_).substr(entry.key_at, entry.key_size);
   }
+  std::string_view body() const;
+  // Takes `bytes` into memory. False: they belong into a stream.
+  bool Hold(std::string_view bytes);
+  bool TakeBlock();
   bool BeginStream();
+  RouteFacts Facts() const;
+  // `before`: an entry that may share what is kept of the choice; null: none.
+  void SetChoice(Entry* entry, const Entry* before, const RouteChoice& choice);
+  void KeepHeader(std::string_view bytes);
   smtp::BodyState Spill(std::string_view bytes);
+  // Writes to the stream what waits in memory, as far as there is room.
+  void Unload();
+  bool unloaded() const { return block_ == nullptr && overflow_.empty(); }
+  void FreeBlock();
   void BuildMeta();
   void BuildPrefix();
   void OnRoom();
@@ -125,11 +158,17 @@ class Draft {
   bool failed_ = false;  // the body cannot be stored
   std::string text_;     // reverse-path, addresses and keys
   uint32_t reverse_path_size_ = 0;
+  core::IpAddress client_;
+  bool undecided_ = false;  // some entry
   std::vector<Entry> entries_;
   std::vector<Choice> choices_;
-  std::string body_;  // while it is small
-  std::string
-      overflow_;  // what a stream had no room for; at most a small body and what was received
+  uint64_t declared_bytes_ = 0;
+  std::string body_;         // while it is small
+  BodyBlocks::Block block_;  // then, until it is large
+  size_t block_bytes_ = 0;   // in it
+  size_t block_at_ = 0;      // what the stream has taken of them
+  std::string overflow_;     // behind that: at most a small body and what was received
+  std::string header_;  // of a large one, its beginning, when a route looks into it
   BodyStream stream_;
   smtp::BodySummary summary_;
   DraftOrigin origin_;
@@ -144,7 +183,7 @@ class Draft {
 };
 
 // All drafts of a shard; at most `capacity` in use, each bounded by its envelope (recipients) and
-// core::kInlineBodyBytesMax of body.
+// core::kSmallBodyBytes of body, and all together by core::kBodyBlocksMax blocks.
 class DraftPool {
  public:
   DraftPool(io::Io* io, Store* store, DraftSink* sink, uint32_t capacity);
@@ -163,8 +202,10 @@ class DraftPool {
   Store* const store_;
   DraftSink* const sink_;
   const uint32_t capacity_;
+  BodyBlocks blocks_;
   uint32_t in_use_ = 0;
   std::vector<std::unique_ptr<Draft>> free_;
+  HeaderFields header_;  // scratch: of the message that is being routed
 };
 
 }  // namespace outbox::queue

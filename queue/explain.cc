@@ -34,10 +34,10 @@ QueueWalker::Interest MessageExplainer::Look(const Message& message) {
 
 void MessageExplainer::Visit(Message* message, const MetaView* meta, const WalkPart& part) {
   ForEachMatch(*message, meta, part, filter_, io_->now_ns(),
-               [this, message](const QueueItem& item) { Add(*message, item); });
+               [this](const QueueItem& item) { Add(item); });
 }
 
-void MessageExplainer::Add(const Message& message, const QueueItem& item) {
+void MessageExplainer::Add(const QueueItem& item) {
   if (facts_.recipients.size() == core::kExplainedRecipients) {
     ++facts_.more;
     return;
@@ -52,12 +52,17 @@ void MessageExplainer::Add(const Message& message, const QueueItem& item) {
   facts.route = facts.line.route;
   facts.destination = ticket.destination->key;
   facts.place = ticket.where;
-  facts.accepted_wall_ns = message.accepted_wall_ns;
+  facts.accepted_wall_ns = item.meta->accepted_wall_ns();
   facts.since_wall_ns = wall(ticket.since_ns);
-  facts.notify_wall_ns = wall(NotifyTime(ticket.accepted_ns, periods.notify_after_ns,
-                                         periods.retry_until_ns, ticket.notified));
-  facts.expire_wall_ns = wall(ExpiryTime(ticket.accepted_ns, periods.retry_until_ns));
   facts.notified = ticket.notified;
+  if (ticket.held()) {
+    facts.held_by_route = ticket.destination->action == core::RouteAction::kHold;
+    facts.held_by_operator = !facts.held_by_route;
+  } else {  // held mail has all its periods before it
+    facts.notify_wall_ns = wall(NotifyTime(ticket.periods_begin_ns(), periods.notify_after_ns,
+                                           periods.retry_until_ns, ticket.notified));
+    facts.expire_wall_ns = wall(ExpiryTime(ticket.periods_begin_ns(), periods.retry_until_ns));
+  }
   facts_.recipients.push_back(std::move(facts));
 }
 

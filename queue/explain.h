@@ -33,6 +33,8 @@ struct RecipientFacts {
   int64_t notify_wall_ns = 0;  // when the sender is told of the delay; 0: never, or was told
   int64_t expire_wall_ns = 0;
   bool notified = false;
+  bool held_by_route = false;     // or
+  bool held_by_operator = false;  // neither: it is not held
 };
 
 struct MessageFacts {
@@ -77,7 +79,7 @@ class MessageExplainer : public OperatorWork, private QueueWalker {
   bool full() const override { return false; }
   bool acts() const override { return false; }
 
-  void Add(const Message& message, const QueueItem& item);
+  void Add(const QueueItem& item);
 
   io::Io* const io_;
   const AttemptTrail* const trail_;

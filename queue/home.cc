@@ -46,13 +46,17 @@ Home::~Home() { CHECK(idle()); }
 // --- Out and home again --------------------------------------------------------------------------
 
 int64_t Home::DeadlineOf(const HomeTicket& ticket) const {
-  return Shelves::DeadlineOf(ticket.accepted_ns, *ticket.periods, ticket.notified);
+  return Shelves::DeadlineOf(ticket.periods_begin_ns(), *ticket.periods, ticket.notified);
 }
 
 void Home::OfferOrWait(HomeTicket* ticket) {
   if (closing_) return;
   if (ticket->rerouting) {  // RouteAgain goes on
     rerouter_.Add(ticket->store, ticket->message_id);
+    return;
+  }
+  if ((ticket->hold != 0 || ticket->destination->action != core::RouteAction::kSend) &&
+      !GoesOn(ticket)) {
     return;
   }
   const int64_t now_ns = context_.io->now_ns();
@@ -121,10 +125,10 @@ bool Home::HandleDeadline(HomeTicket* ticket) {
   const int64_t now_ns = context_.io->now_ns();
   const PeriodSet& periods = *ticket->periods;
   const bool null_sender = (ticket->message->flags & kFlagNullSender) != 0;
-  if (ExpiryTime(ticket->accepted_ns, periods.retry_until_ns) <= now_ns) {
+  if (ExpiryTime(ticket->periods_begin_ns(), periods.retry_until_ns) <= now_ns) {
     ticket->expired = true;
-    context_.log->Expired(*ticket);
     if (null_sender) {
+      context_.log->Expired(*ticket, {});
       FinishSilently(ticket);
     } else {
       notifier_.Add(ticket, DsnAction::kFailed);
@@ -164,7 +168,7 @@ void Home::OnReturn(Ticket* returned) {
 void Home::SetWindow(DirectoryEntry* entry, const TicketResult& result) {
   if (result.reason != ReturnReason::kAttempted) return;
   // Whatever it says, a destination that talks can be asked more.
-  entry->window = result.unreachable ? DirectoryEntry::kNarrowWindow
+  entry->window = result.unreachable ? DirectoryEntry::kShutWindow
                                      : std::min(2 * entry->window, DirectoryEntry::kWidestWindow);
 }
 
@@ -291,9 +295,9 @@ void Home::HandleAttempt(HomeTicket* ticket, const TicketResult& result) {
   for (const auto& [outcome, mask] : outcomes) {
     HomeTicket* part = Split(ticket, mask);  // the last one is the ticket itself
     if (outcome->verdict == Verdict::kBounced) {
-      HandleBounced(part, mask, *outcome, result.mailhost);
+      HandleBounced(part, mask, *outcome, result);
     } else {
-      HandleDeferred(part, mask, *outcome, result.mailhost);
+      HandleDeferred(part, mask, *outcome, result);
     }
   }
 }
@@ -328,35 +332,36 @@ void Home::HandleDelivered(HomeTicket* ticket, uint64_t mask) {
 
 void Home::SetReply(HomeTicket* ticket, const RecipientResult& result,
                     const std::string& mailhost) {
-  LastReply* reply = replies_.Acquire(result.code, result.enhanced, result.text, mailhost);
+  LastReply* reply = replies_.Acquire({result.code, result.enhanced, result.text, mailhost});
   replies_.Release(ticket->reply);
   ticket->reply = reply;
 }
 
-void Home::HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
-                          const std::string& mailhost) {
+void Home::HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& outcome,
+                          const TicketResult& result) {
   CHECK(ticket->mask == mask);
-  SetReply(ticket, result, mailhost);
+  SetReply(ticket, outcome, result.mailhost);
   ticket->next_attempt_ns =
       AddTime(context_.io->now_ns(),
               RetryDelay(ticket->periods->retry_ns, ticket->attempts, context_.random));
   context_.log->Deferred(
-      *ticket, context_.io->wall_ns() + (ticket->next_attempt_ns - context_.io->now_ns()));
+      *ticket, context_.io->wall_ns() + (ticket->next_attempt_ns - context_.io->now_ns()),
+      {.result = &result});
   states_.Mark(ticket->store, ticket->message);
   OfferOrWait(ticket);
 }
 
-void Home::HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
-                         const std::string& mailhost) {
+void Home::HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResult& outcome,
+                         const TicketResult& result) {
   CHECK(ticket->mask == mask);
-  SetReply(ticket, result, mailhost);
+  SetReply(ticket, outcome, result.mailhost);
   if (closing_) {
     // Too late for a notice: the recipients stay pending, and the restart tries them again.
     states_.Mark(ticket->store, ticket->message);
     return;
   }
-  context_.log->Bounced(*ticket);
   if ((ticket->message->flags & kFlagNullSender) != 0) {
+    context_.log->Bounced(*ticket, {.result = &result});
     FinishSilently(ticket);
   } else {
     notifier_.Add(ticket, DsnAction::kFailed);
@@ -371,8 +376,16 @@ void Home::FinishSilently(HomeTicket* ticket) {
   EndTicket(ticket);
 }
 
-void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) {
+// Told now, when it is on the disk: a notice that could not be committed is made again.
+void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
+                             const MetaView* meta) {
+  const NameSource names{.meta = meta, .readable = false};
   if (action == DsnAction::kFailed) {
+    if (ticket->expired) {
+      context_.log->Expired(*ticket, names);
+    } else {
+      context_.log->Bounced(*ticket, names);
+    }
     if (!gone) {
       FinishSilently(ticket);
       return;
@@ -382,7 +395,7 @@ void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) {
     return;
   }
   ticket->where = TicketPlace::kWaiting;
-  context_.log->Notified(*ticket);
+  context_.log->Notified(*ticket, names);
   if (TicketResult nothing; ticket->ordered && !SettleRemoval(ticket, &nothing)) return;
   OfferOrWait(ticket);
 }
@@ -411,12 +424,13 @@ Home::FetchRequest* Home::NewFetchRequest() {
 }
 
 void Home::OnFetch(Ticket* ticket, uint32_t part, const Extent* extent) {
-  if (part == 0) {
-    if (const Window window = ticket->store->Lease(ticket->message)) {
-      context_.log->metrics().hot_windows_total.Add();
-      context_.post->Fetched(ticket, part, window);
-      return;
-    }
+  const Window window =
+      part == 0 ? ticket->store->Lease(ticket->message) : ticket->store->LeaseExtent(*extent);
+  if (window) {
+    core::ShardMetrics& metrics = context_.log->metrics();
+    (part == 0 ? metrics.hot_windows_total : metrics.hot_extents_total).Add();
+    context_.post->Fetched(ticket, part, window);
+    return;
   }
   FetchRequest* request = NewFetchRequest();
   request->ticket = ticket;
@@ -464,8 +478,8 @@ void Home::Close() {
 }
 
 bool Home::idle(bool abandon_states) const {
-  return out_ == 0 && fetches_ == 0 && notifier_.idle() && rerouter_.idle() &&
-         (abandon_states || states_.idle());
+  return out_ == 0 && fetches_ == 0 && context_.log->idle() && notifier_.idle() &&
+         rerouter_.idle() && (abandon_states || states_.idle());
 }
 
 }  // namespace outbox::queue

@@ -5,12 +5,16 @@ outbox_library(outbox_home
     attempt_trail.cc
     bounce.cc
     client_limits.cc
+    condition_index.cc
     directory.cc
     draft.cc
     dsn_words.cc
     explain.cc
+    header_fields.cc
     home.cc
+    host_lookup.cc
     home_commands.cc
+    home_holds.cc
     home_routes.cc
     home_tickets.cc
     notifier.cc
@@ -18,6 +22,8 @@ outbox_library(outbox_home
     period_table.cc
     reply_table.cc
     rerouter.cc
+    route_conditions.cc
+    route_explain.cc
     router.cc
     shard_log.cc
     queue_column.cc
@@ -36,6 +42,9 @@ outbox_library(outbox_home
     shard_reload.cc
     shelf.cc
     state_writer.cc
+    storyteller.cc
+    talk_keeper.cc
+    talk_ring.cc
     ticket_view.cc
   LINK
     outbox_core

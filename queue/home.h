@@ -25,6 +25,7 @@
 #include "core/slab.h"
 #include "core/timer_wheel.h"
 #include "queue/directory.h"
+#include "queue/header_fields.h"
 #include "queue/home_ticket.h"
 #include "queue/notifier.h"
 #include "queue/period_table.h"
@@ -107,6 +108,13 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   // The recipients in `mask` leave the queue without a word to the sender, now or when the ticket
   // is back. REQUIRES: `mask` is not empty and within the ticket's pending_mask().
   RemoveAnswer Remove(HomeTicket* ticket, uint64_t mask, RemovalOwner* owner);
+  // The recipients in `mask` stay in the queue until they are released (home_holds.cc); those that
+  // are being sent, if that attempt leaves them. False: too late. REQUIRES: as Remove.
+  bool Hold(HomeTicket* ticket, uint64_t mask);
+  // Of the recipients in `mask`, those that are held go their way, by the routes of today; their
+  // periods begin anew. Those that are to be held when they come back are not. The ticket may end.
+  // Returns how many that were.
+  int Release(HomeTicket* ticket, uint64_t mask);
   // The owner goes: what it has ordered is done all the same.
   void ForgetRemovals(RemovalOwner* owner);
 
@@ -122,8 +130,11 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   // --- After a reload (home_routes.cc) ---
   // The ticket gets another destination if its route is gone, now or when it is back. It may end.
   void MaybeReroute(HomeTicket* ticket, const MetaView& meta);
-  // The tickets of the message that wait for a new route get it; null: it cannot be read.
-  void RouteAgain(Message* message, const MetaView* meta);
+  // The tickets of the message that wait for a new route get it; null: it cannot be read. `body`:
+  // its beginning; null: not at hand.
+  void RouteAgain(Message* message, const MetaView* meta, const std::string_view* body);
+  // Somebody has to read more than the meta to find a route.
+  bool NeedsBody() const;
   // An operator's command or a reload cannot do what it should with the message.
   void ReportUnreadable(uint64_t id, const core::Status& why);
   // Tickets that are to come back for that.
@@ -174,10 +185,10 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void HandleAttempt(HomeTicket* ticket, const TicketResult& result);
   void CountDelivered(HomeTicket* ticket, uint64_t mask);
   void HandleDelivered(HomeTicket* ticket, uint64_t mask);
-  void HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
-                      const std::string& mailhost);
-  void HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResult& result,
-                     const std::string& mailhost);
+  void HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& outcome,
+                      const TicketResult& result);
+  void HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResult& outcome,
+                     const TicketResult& result);
   void SetReply(HomeTicket* ticket, const RecipientResult& result, const std::string& mailhost);
   // The recipients of a ticket are final without any word to the sender.
   void FinishSilently(HomeTicket* ticket);
@@ -186,7 +197,14 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   // A route of this name leads to the destination today.
   bool StillRoutes(DirectoryEntry* entry, std::string_view route) const;
   bool HasRoute(const HomeTicket& ticket, const MetaView& meta) const;
-  void RouteTicket(HomeTicket* ticket, const MetaView& meta);
+  void RouteTicket(HomeTicket* ticket, const MetaView& meta, const std::string_view* body);
+  // home_holds.cc: the tickets of a new message that go nowhere.
+  void SetApart(Message* message);
+  // False: the ticket is held, or has come to its end.
+  bool GoesOn(HomeTicket* ticket);
+  void WaitHeld(HomeTicket* ticket);
+  void FinishDiscarded(HomeTicket* ticket);
+  void Refuse(HomeTicket* ticket);
   void FinishRemoved(HomeTicket* ticket);
   // An ordered ticket is back, `delivered` of its recipients are: removes the others that are
   // meant. False: the ticket was ended by it.
@@ -196,7 +214,8 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void OnShelfDeadline(Message* message) override;
 
   // NoticeOwner
-  void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) override;
+  void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
+                         const MetaView* meta) override;
   void OnNoticeEndedMessage(uint64_t id) override;
   void OnNoticeMessage(Store* store, Message* message, const MetaView& meta,
                        uint64_t about) override;
@@ -213,6 +232,7 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   StateWriter states_;
   Notifier notifier_;
   Rerouter rerouter_;
+  HeaderFields header_;  // scratch: of a message that is routed again
   uint32_t rerouting_ = 0;                              // tickets
   std::vector<HomeTicket*> recovered_;                  // scratch: of one message
   absl::flat_hash_map<HomeTicket*, Removal> removals_;  // of the tickets that are `ordered`

@@ -15,7 +15,7 @@ void Home::CancelTimer(HomeTicket* ticket) {
 }
 
 bool Home::Retry(HomeTicket* ticket) {
-  if (closing_ || ticket->where == TicketPlace::kOut) return false;
+  if (closing_ || ticket->where == TicketPlace::kOut || ticket->held()) return false;
   const bool waited = ticket->next_attempt_ns > context_.io->now_ns();
   ticket->next_attempt_ns = 0;
   if (waited) context_.log->Retried(*ticket);

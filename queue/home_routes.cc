@@ -1,4 +1,5 @@
 // Home's side of a reload: tickets whose route is gone get another destination (queue/rerouter.h).
+#include <algorithm>
 #include <bit>
 
 #include "core/check.h"
@@ -24,7 +25,13 @@ bool Home::StillRoutes(DirectoryEntry* entry, std::string_view route) const {
   return true;
 }
 
+bool Home::NeedsBody() const { return context_.router->needs_header(); }
+
 bool Home::HasRoute(const HomeTicket& ticket, const MetaView& meta) const {
+  const core::RouteAction action = ticket.destination->action;
+  // What a route holds stays held, also when the route is gone.
+  if (action == core::RouteAction::kHold) return !ticket.released;
+  if (action != core::RouteAction::kSend) return true;
   return ticket.group >= meta.group_count() ||
          StillRoutes(ticket.destination, meta.Group(ticket.group).route());
 }
@@ -33,7 +40,7 @@ void Home::MaybeReroute(HomeTicket* ticket, const MetaView& meta) {
   if (closing_ || ticket->rerouting || HasRoute(*ticket, meta)) return;
   if (ticket->where == TicketPlace::kWaiting) {
     CancelTimer(ticket);
-    RouteTicket(ticket, meta);
+    RouteTicket(ticket, meta, nullptr);
     return;
   }
   ticket->rerouting = true;  // OfferOrWait sees it when the ticket is back
@@ -41,7 +48,7 @@ void Home::MaybeReroute(HomeTicket* ticket, const MetaView& meta) {
   if (ticket->where == TicketPlace::kOut && !ticket->recall_pending) context_.post->Recall(ticket);
 }
 
-void Home::RouteAgain(Message* message, const MetaView* meta) {
+void Home::RouteAgain(Message* message, const MetaView* meta, const std::string_view* body) {
   HomeTicket* next = nullptr;
   for (HomeTicket* ticket = FirstTicket(message); ticket != nullptr; ticket = next) {
     next = ticket->sibling;
@@ -51,21 +58,37 @@ void Home::RouteAgain(Message* message, const MetaView* meta) {
     if (meta == nullptr || HasRoute(*ticket, *meta)) {
       OfferOrWait(ticket);  // damaged on disk: it stays where it was
     } else {
-      RouteTicket(ticket, *meta);
+      RouteTicket(ticket, *meta, body);
     }
   }
 }
 
 // The recipients that share a destination of today stay together.
-void Home::RouteTicket(HomeTicket* ticket, const MetaView& meta) {
+void Home::RouteTicket(HomeTicket* ticket, const MetaView& meta, const std::string_view* body) {
   CHECK(ticket->where == TicketPlace::kWaiting && ticket->mask != 0);
+  if (body == nullptr && NeedsBody()) {
+    ticket->rerouting = true;
+    ++rerouting_;
+    rerouter_.Add(ticket->store, ticket->message_id);
+    return;
+  }
+  const core::Result<core::IpAddress> client = core::IpAddress::Parse(meta.client());
+  RouteFacts facts;
+  facts.sender = meta.reverse_path();
+  if (client.ok()) facts.client = &*client;
+  facts.size = std::max<uint64_t>(1, meta.smtp_size() - meta.prefix().size());
+  header_.Read(body == nullptr ? std::string_view() : *body);
+  facts.header = &header_;
+  facts.released = ticket->released;
+  const Router& router = *context_.router;
   for (bool last = false; !last;) {
     const uint32_t first = ticket->first + static_cast<uint32_t>(std::countr_zero(ticket->mask));
-    const std::string key(context_.router->Route(meta.Recipient(first)).destination);
+    const RouteChoice choice = router.Route(meta.Recipient(first), facts);
+    const std::string key(choice.destination);
     uint64_t same = 0;
     for (uint64_t left = ticket->mask; left != 0; left &= left - 1) {
       const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(left));
-      if (context_.router->Route(meta.Recipient(index)).destination == key) {
+      if (router.Route(meta.Recipient(index), facts).destination == key) {
         same |= left & (~left + 1);
       }
     }
@@ -75,7 +98,7 @@ void Home::RouteTicket(HomeTicket* ticket, const MetaView& meta) {
     if (part->destination->key != key) {
       DirectoryEntry* old = part->destination;
       part->destination = directory_.Acquire(key);
-      context_.log->Rerouted(*part, old->key);
+      context_.log->Rerouted(*part, choice, old->key, meta);
       directory_.Release(old);
     }
     OfferOrWait(part);

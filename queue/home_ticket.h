@@ -28,7 +28,6 @@ struct HomeTicket : Ticket {
   HomeTicket* sibling = nullptr;  // the message's next ticket; Message::home is the first
   const PeriodSet* periods = nullptr;
   LastReply* reply = nullptr;  // of the last failed attempt; null: none
-  int64_t accepted_ns = 0;     // steady time of acceptance, derived once
   int64_t since_ns = 0;        // steady time at which it began to be where it is
   core::ListLink notice_link;  // Notice::tickets
   TicketPlace where = TicketPlace::kWaiting;
@@ -36,12 +35,20 @@ struct HomeTicket : Ticket {
   bool expired = false;   // in a Notice because retry-until passed
   bool ending = false;    // the snapshot being written leaves its recipients out: final
   bool rerouting = false;  // its route is gone: it gets another when it is at home
+  bool released = false;   // an operator has released it: no route holds it again
   bool ordered = false;   // an operator wants some of its recipients removed (queue/home.h)
 
   // Of `mask`, delivered in an attempt that still goes on for others. Final, and on their way to
   // the disk; the mask itself is constant while the ticket is out.
   uint64_t settled = 0;
 
+  // Of `mask`, to be held as soon as the ticket is at home; there, all of it or nothing.
+  uint64_t hold = 0;
+  int64_t released_ns = 0;  // steady time, with `released`
+
+  bool held() const { return hold != 0 && hold == mask && where == TicketPlace::kWaiting; }
+  // From when on its periods count: held mail has all of them before it.
+  int64_t periods_begin_ns() const { return released ? released_ns : accepted_ns; }
   uint64_t pending_mask() const { return mask & ~settled; }
   int recipients() const { return std::popcount(mask); }
 };

@@ -37,7 +37,7 @@ HomeTicket* Home::MakeTicket(Store* store, Message* message, const MetaView& met
   ticket->retry_s = static_cast<uint32_t>(ticket->periods->retry_ns[0] / core::kNsPerSecond);
   // The steady time of acceptance, derived from the wall clock once; a wall clock that has been set
   // back since does not make the message older than it is.
-  const int64_t age_ns = std::max<int64_t>(0, context_.io->wall_ns() - message->accepted_wall_ns);
+  const int64_t age_ns = std::max<int64_t>(0, context_.io->wall_ns() - meta.accepted_wall_ns());
   ticket->accepted_ns = context_.io->now_ns() - age_ns;
   ticket->sibling = FirstTicket(message);
   message->home = ticket;
@@ -52,12 +52,15 @@ void Home::OnAccepted(Store* store, Message* message, const MetaView& meta,
   GroupView group;
   uint16_t index = 0;
   bool any_rerouted = false;
+  bool any_apart = false;
   for (bool more = meta.FirstGroup(&group); more; more = meta.NextGroup(&group), ++index) {
     for (uint32_t done = 0; done < group.count(); done += core::kTicketRecipients) {
       const uint32_t count = std::min<uint32_t>(core::kTicketRecipients, group.count() - done);
       HomeTicket* ticket = MakeTicket(store, message, meta, group, index,
                                       static_cast<uint16_t>(group.first() + done), MaskOf(count));
-      if (routed_now || StillRoutes(ticket->destination, group.route())) {
+      if (ticket->destination->action != core::RouteAction::kSend) {
+        any_apart = true;
+      } else if (routed_now || StillRoutes(ticket->destination, group.route())) {
         Offer(ticket, /*lease=*/true);
       } else {
         ticket->rerouting = true;
@@ -67,7 +70,8 @@ void Home::OnAccepted(Store* store, Message* message, const MetaView& meta,
     }
   }
   // Not before all tickets are there: the end of the last one is the end of the message.
-  if (any_rerouted) RouteAgain(message, &meta);
+  if (any_apart) SetApart(message);
+  if (any_rerouted) RouteAgain(message, &meta, nullptr);
 }
 
 void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
@@ -86,6 +90,12 @@ void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
         MakeTicket(store, message, meta, meta.Group(part.group), part.group, part.first, part.mask);
     ticket->attempts = part.attempts;
     ticket->notified = (part.flags & kPartNotified) != 0;
+    if ((part.flags & kPartHeld) != 0) ticket->hold = part.mask;
+    if ((part.flags & kPartReleased) != 0) {
+      ticket->released = true;
+      const int64_t ago_ns = context_.io->wall_ns() - part.released_wall_ns;
+      ticket->released_ns = context_.io->now_ns() - std::max<int64_t>(0, ago_ns);
+    }
     // A wall clock that has been set back since must not make it wait for longer than it ever had
     // to.
     const int64_t wait_ns = std::clamp<int64_t>(
@@ -93,7 +103,7 @@ void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
         RetryDelayMax(ticket->periods->retry_ns, std::max<uint32_t>(1, part.attempts)));
     ticket->next_attempt_ns = context_.io->now_ns() + wait_ns;
     if (part.attempts > 0) {
-      ticket->reply = replies_.Acquire(part.code, part.enhanced, part.text, part.mailhost);
+      ticket->reply = replies_.Acquire({part.code, part.enhanced, part.text, part.mailhost});
     }
     recovered_.push_back(ticket);
   }
@@ -104,7 +114,7 @@ void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
     if (closing_ || HasRoute(*ticket, meta)) {
       OfferOrWait(ticket);
     } else {
-      RouteTicket(ticket, meta);
+      RouteTicket(ticket, meta, nullptr);
     }
   }
   recovered_.clear();
@@ -135,10 +145,11 @@ HomeTicket* Home::Split(HomeTicket* ticket, uint64_t mask) {
   part->notified = ticket->notified;
   part->rerouting = ticket->rerouting;
   if (part->rerouting) ++rerouting_;
-  if (ticket->reply != nullptr) {
-    part->reply = replies_.Acquire(ticket->reply->code, ticket->reply->enhanced,
-                                   ticket->reply->text, ticket->reply->mailhost);
-  }
+  part->reply = replies_.Acquire(ticket->reply);
+  part->released = ticket->released;
+  part->released_ns = ticket->released_ns;
+  part->hold = ticket->hold & mask;
+  ticket->hold &= ~mask;
   ticket->mask &= ~mask;
   part->sibling = ticket->sibling;
   ticket->sibling = part;

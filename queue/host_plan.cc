@@ -76,7 +76,9 @@ HostPlan PlanOfAddresses(const DestinationKey& key) {
   HostPlan plan;
   for (size_t i = 0; i < key.hosts.size() && plan.hosts.size() < HostPlan::kHostsMax; ++i) {
     const core::ViaHost& host = key.hosts[i];
+    const core::IpAddress* from = nullptr;
     if (!host.is_address || plan.Find(host.address) >= 0) continue;
+    if (!key.BindFor(host.address.ip, &from)) continue;
     AddSite(host.host, host.port, /*best=*/true, &plan.site_hosts);
     PlannedHost& planned = plan.hosts.emplace_back();
     planned.address = host.address;
@@ -102,6 +104,8 @@ HostPlan PlanOfAnswer(const DestinationKey& key, const dns::MxPlan& answer, core
   for (const dns::MxCandidate& candidate : dns::ChooseCandidates(answer, most, random)) {
     const dns::MxHost& host = answer.hosts[candidate.host];
     const core::SocketAddress address{candidate.address, port_of(candidate.host)};
+    const core::IpAddress* from = nullptr;
+    if (!key.BindFor(address.ip, &from)) continue;
     if (plan.Find(address) >= 0) continue;  // two names of one machine: once is enough
     PlannedHost& planned = plan.hosts.emplace_back();
     planned.address = address;

@@ -50,7 +50,8 @@ struct HostPlan {
   bool SameHosts(const HostPlan& other) const;
 };
 
-// The hosts of a "via:" key that are addresses.
+// The hosts of a "via:" key that are addresses. Either plan leaves out the addresses of a family
+// that the key has no address to send from for, and may have no hosts by that.
 HostPlan PlanOfAddresses(const DestinationKey& key);
 // The hosts of an answer of kind kHosts. Of an MX answer with many addresses limits.h
 // kHostsPerAttempt are chosen, so that every host is among them (dns/mx_plan.h).

@@ -35,6 +35,8 @@ struct Extent {
   uint32_t offset = 0;      // in the segment; a multiple of the block size
   uint32_t length = 0;      // bytes of body
   uint32_t crc = 0;         // CRC-32C of these bytes
+
+  bool operator==(const Extent&) const = default;
 };
 
 // The periods of a destination group, fixed when the message was accepted.

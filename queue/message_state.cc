@@ -11,6 +11,8 @@ namespace {
 constexpr uint16_t kStateVersion = 1;
 constexpr uint32_t kStateFixedBytes = 8;
 constexpr uint32_t kPartHeadBytes = 40;
+// With the time of a release behind it.
+constexpr uint32_t kReleasedHeadBytes = 48;
 
 std::string_view Cut(std::string_view text) { return text.substr(0, UINT16_MAX); }
 
@@ -29,7 +31,9 @@ std::optional<StateView> StateView::Parse(std::span<const char> bytes) {
     const uint64_t size = Get<uint32_t>(p);
     const uint64_t strings = uint64_t{Get<uint16_t>(p + 4)} + Get<uint16_t>(p + 32) +
                              Get<uint16_t>(p + 34) + Get<uint16_t>(p + 36);
-    if (Get<uint16_t>(p + 4) < kPartHeadBytes || size < strings || size > bytes.size() - at) {
+    const bool released = (Get<uint8_t>(p + 6) & kPartReleased) != 0;
+    if (Get<uint16_t>(p + 4) < (released ? kReleasedHeadBytes : kPartHeadBytes) || size < strings ||
+        size > bytes.size() - at) {
       return std::nullopt;
     }
     at += size;
@@ -50,6 +54,8 @@ bool StateView::Next(uint32_t* at, StatePart* part) const {
   part->group = Get<uint16_t>(p + 26);
   part->attempts = Get<uint16_t>(p + 28);
   part->code = Get<uint16_t>(p + 30);
+  const bool released = (part->flags & kPartReleased) != 0;
+  part->released_wall_ns = released ? Get<int64_t>(p + kPartHeadBytes) : 0;
   const char* text = p + Get<uint16_t>(p + 4);
   part->enhanced = {text, Get<uint16_t>(p + 32)};
   part->text = {text + part->enhanced.size(), Get<uint16_t>(p + 34)};
@@ -70,9 +76,11 @@ void StateBuilder::Add(const StatePart& part) {
   const std::string_view enhanced = Cut(part.enhanced);
   const std::string_view text = Cut(part.text);
   const std::string_view mailhost = Cut(part.mailhost);
-  const size_t size = kPartHeadBytes + enhanced.size() + text.size() + mailhost.size();
+  const bool released = (part.flags & kPartReleased) != 0;
+  const uint32_t head = released ? kReleasedHeadBytes : kPartHeadBytes;
+  const size_t size = head + enhanced.size() + text.size() + mailhost.size();
   queue::Add<uint32_t>(&out_, static_cast<uint32_t>(size));
-  queue::Add<uint16_t>(&out_, kPartHeadBytes);
+  queue::Add<uint16_t>(&out_, static_cast<uint16_t>(head));
   queue::Add<uint16_t>(&out_, part.flags);
   queue::Add<uint64_t>(&out_, part.mask);
   queue::Add<int64_t>(&out_, part.next_attempt_wall_ns);
@@ -84,6 +92,7 @@ void StateBuilder::Add(const StatePart& part) {
   queue::Add<uint16_t>(&out_, static_cast<uint16_t>(text.size()));
   queue::Add<uint16_t>(&out_, static_cast<uint16_t>(mailhost.size()));
   queue::Add<uint16_t>(&out_, 0);
+  if (released) queue::Add<int64_t>(&out_, part.released_wall_ns);
   out_.append(enhanced).append(text).append(mailhost);
   ++part_count_;
 }

@@ -21,10 +21,12 @@ namespace outbox::queue {
 
 inline constexpr uint8_t kPartNotified = 1;  // the sender has had the delay notice
 inline constexpr uint8_t kPartHeld = 2;      // held by an operator
+inline constexpr uint8_t kPartReleased = 4;  // by an operator, at released_wall_ns
 
 struct StatePart {
   uint64_t mask = 0;  // bit i: recipient first + i is pending in this part
   int64_t next_attempt_wall_ns = 0;
+  int64_t released_wall_ns = 0;  // with kPartReleased
   uint16_t first = 0;  // index of recipient in the message
   uint16_t group = 0;
   uint16_t attempts = 0;

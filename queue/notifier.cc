@@ -186,7 +186,8 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
   int64_t retry_until_ns = 0;
   for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
        ticket = notice->tickets.Next(ticket)) {
-    retry_until_ns = std::max(retry_until_ns, ticket->periods->retry_until_ns);
+    const int64_t late_ns = ticket->periods_begin_ns() - ticket->accepted_ns;
+    retry_until_ns = std::max(retry_until_ns, AddTime(late_ns, ticket->periods->retry_until_ns));
     for (uint64_t mask = ticket->mask; mask != 0; mask &= mask - 1) {
       const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(mask));
       if (index >= meta.recipient_count()) continue;
@@ -194,10 +195,10 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
       recipient.address = meta.Recipient(index);
       recipient.expired = ticket->expired;
       if (ticket->reply != nullptr) {
-        recipient.code = ticket->reply->code;
-        recipient.enhanced = ticket->reply->enhanced;
-        recipient.text = ticket->reply->text;
-        recipient.mailhost = ticket->reply->mailhost;
+        recipient.code = ticket->reply->code();
+        recipient.enhanced = ticket->reply->enhanced();
+        recipient.text = ticket->reply->text();
+        recipient.mailhost = ticket->reply->mailhost();
       }
       recipients.push_back(recipient);
     }
@@ -227,7 +228,12 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
 
 void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_id) {
   const std::string_view recipient = original.reverse_path();
-  const RouteChoice choice = router_->Route(recipient);
+  RouteFacts facts;
+  header_.Clear();
+  if (router_->needs_header()) header_.Read(notice->body);
+  facts.header = &header_;
+  facts.size = notice->body.size();
+  const RouteChoice choice = router_->Route(recipient, facts);
   notice->meta.Start(dsn_id, io_->wall_ns(), kFlagGenerated | kFlagNullSender, "", "");
   notice->meta.AddGroup(choice.destination, choice.route, choice.retry_s, choice.periods);
   notice->meta.AddRecipient(recipient);
@@ -245,7 +251,6 @@ void Notifier::OnCommitted(Notice* notice, const core::Status& status) {
   // After a success that ended it the message is gone.
   const bool gone = status.ok() && notice->ends_message;
   if (!gone) states_->Unlock(notice->store, notice->message);
-  if (notice->window) notice->store->Return(std::exchange(notice->window, Window()));
   if (!status.ok()) {
     for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
          ticket = notice->tickets.Next(ticket)) {
@@ -282,6 +287,8 @@ void Notifier::End(Notice* notice) {
   const auto found = notices_.find(notice->message);
   CHECK(found != notices_.end() && found->second == notice);
   std::unique_ptr<Notice> ended(notice);
+  std::optional<MetaView> meta;
+  if (notice->window) meta = MetaView::Parse(notice->window.bytes());
   if (notice->behind != nullptr) {
     found->second = notice->behind.release();
     if (closing_) {
@@ -293,8 +300,10 @@ void Notifier::End(Notice* notice) {
     notices_.erase(found);
   }
   while (HomeTicket* ticket = notice->tickets.PopFront()) {
-    owner_->OnNoticeCommitted(ticket, notice->action, notice->ends_message);
+    owner_->OnNoticeCommitted(ticket, notice->action, notice->ends_message,
+                              meta.has_value() ? &*meta : nullptr);
   }
+  if (notice->window) notice->store->Return(std::exchange(notice->window, Window()));
   if (notice->ends_message) owner_->OnNoticeEndedMessage(notice->id);
 }
 

@@ -22,6 +22,7 @@
 #include "core/timer_wheel.h"
 #include "io/io.h"
 #include "queue/bounce.h"
+#include "queue/header_fields.h"
 #include "queue/home_ticket.h"
 #include "queue/state_writer.h"
 #include "queue/store.h"
@@ -38,7 +39,9 @@ class NoticeOwner {
   // The notice about this ticket is durable. kFailed: its recipients are final, the state is
   // written; kDelayed: it is marked as notified and may go on. `gone`: the record also ended the
   // message, whose last tickets these are: the store has freed it, OnNoticeEndedMessage follows.
-  virtual void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone) = 0;
+  // `meta`: the message's; null: it could not be read.
+  virtual void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
+                                 const MetaView* meta) = 0;
   virtual void OnNoticeEndedMessage(uint64_t id) = 0;
   // The DSN about the message `about` is a message of ours now.
   virtual void OnNoticeMessage(Store* store, Message* message, const MetaView& meta,
@@ -92,6 +95,7 @@ class Notifier {
   absl::flat_hash_map<const Message*, Notice*> notices_;
   std::vector<Notice*> ready_;  // to be started by the next Tick
   std::vector<Notice*> starting_;
+  HeaderFields header_;  // scratch: of a DSN that is being routed
   uint32_t active_ = 0;  // started, at most kNoticesActiveMax
   bool closing_ = false;
 };

@@ -68,11 +68,21 @@ void QueueCommand::Visit(Message* message, const MetaView* meta, const WalkPart&
     next = ticket->sibling;  // the ticket may end, and the message with it
     const uint64_t mask = Meant(*ticket, meta, part);
     if (mask == 0) continue;
-    counts_.found += static_cast<uint64_t>(std::popcount(mask));
-    if (order_ == QueueOrder::kRetry) {
-      Retry(ticket);
-    } else {
-      Remove(ticket, mask);
+    const uint64_t held = order_ == QueueOrder::kRelease ? ticket->hold : UINT64_MAX;
+    counts_.found += static_cast<uint64_t>(std::popcount(mask & held));
+    switch (order_) {
+      case QueueOrder::kRetry:
+        Retry(ticket);
+        break;
+      case QueueOrder::kRemove:
+        Remove(ticket, mask);
+        break;
+      case QueueOrder::kHold:
+        Hold(ticket, mask);
+        break;
+      case QueueOrder::kRelease:
+        counts_.done += static_cast<uint64_t>(home_->Release(ticket, mask));
+        break;
     }
   }
 }
@@ -84,6 +94,10 @@ void QueueCommand::OnUnreadable(Message* message, uint32_t from, const core::Sta
 
 // A ticket is one transaction: all its recipients go, also those that the filter did not mean.
 void QueueCommand::Retry(HomeTicket* ticket) {
+  if (ticket->held()) {
+    counts_.held += static_cast<uint64_t>(ticket->recipients());
+    return;
+  }
   const DirectoryEntry* destination = ticket->destination;
   // The ticket must be on its way before its destination looks again.
   const bool lift = lifted_.insert(destination->hash).second;
@@ -107,6 +121,14 @@ void QueueCommand::Remove(HomeTicket* ticket, uint64_t mask) {
     case RemoveAnswer::kOrderedBefore:
       return;  // another command has the last word on it
   }
+}
+
+void QueueCommand::Hold(HomeTicket* ticket, uint64_t mask) {
+  const auto recipients = static_cast<uint64_t>(std::popcount(mask));
+  const bool sending = ticket->where == TicketPlace::kOut &&
+                       ticket->state.load(std::memory_order_relaxed) == RecipientState::kSending;
+  if (!home_->Hold(ticket, mask)) return;
+  (sending ? counts_.waiting : counts_.done) += recipients;
 }
 
 void QueueCommand::OnRemoval(int removed, int kept) {

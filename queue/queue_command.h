@@ -5,6 +5,9 @@
 //   remove  recipients leave the queue for good: counted as removed, committed, and nobody is told.
 //           A ticket that is out is recalled first, and what its attempt has come to by then
 //           counts: who has been delivered is not removed.
+//   hold    recipients stay in the queue until they are released; of those that are being sent,
+//           those whom the attempt leaves.
+//   release what is held goes its way.
 //
 // Walks the shard's mail a bounded piece a turn (queue/queue_walk.h); at most core::kRecallsMax
 // tickets are recalled at a time. Shard-local.
@@ -24,14 +27,15 @@
 
 namespace outbox::queue {
 
-enum class QueueOrder : uint8_t { kRetry, kRemove };
+enum class QueueOrder : uint8_t { kRetry, kRemove, kHold, kRelease };
 
 // In recipients, of one shard.
 struct CommandCounts {
   uint64_t found = 0;    // that the filter means
-  uint64_t done = 0;     // retried: wait no longer; removed: are gone
-  uint64_t waiting = 0;  // to be removed when their attempt is over
+  uint64_t done = 0;     // retried: wait no longer; removed: are gone; held; released
+  uint64_t waiting = 0;  // to be removed, or held, when their attempt is over
   uint64_t kept = 0;     // were delivered or returned to their sender meanwhile
+  uint64_t held = 0;     // not retried, since they are held
   uint64_t unreadable = 0;  // may be meant, but their message cannot be read from the spool
 
   CommandCounts& operator+=(const CommandCounts& other) {
@@ -39,6 +43,7 @@ struct CommandCounts {
     done += other.done;
     waiting += other.waiting;
     kept += other.kept;
+    held += other.held;
     unreadable += other.unreadable;
     return *this;
   }
@@ -80,6 +85,7 @@ class QueueCommand : public OperatorWork, private QueueWalker, private RemovalOw
   uint64_t Meant(const HomeTicket& ticket, const MetaView* meta, const WalkPart& part) const;
   void Retry(HomeTicket* ticket);
   void Remove(HomeTicket* ticket, uint64_t mask);
+  void Hold(HomeTicket* ticket, uint64_t mask);
 
   io::Io* const io_;
   Home* const home_;

@@ -85,7 +85,7 @@ void MakeSortKey(const QueueItem& item, QueueColumn column, const io::Io& io, co
       key->number = static_cast<int64_t>(ShownState(ticket));
       break;
     case QueueColumn::kAge:
-      key->number = -ticket.message->accepted_wall_ns;  // what does not grow meanwhile
+      key->number = -ticket.accepted_ns;  // what does not grow meanwhile
       break;
     case QueueColumn::kTries:
       key->number = ticket.attempts;

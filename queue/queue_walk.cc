@@ -149,7 +149,7 @@ void QueueWalk::Want(const Message& message) {
   if (wanted_.size() <= index / 64) wanted_.resize(index / 64 + 1);
   wanted_[index / 64] |= uint64_t{1} << index % 64;
   if (!message.place.set()) return;
-  const uint32_t segment = message.place.segment;
+  const uint32_t segment = message.place.segment();
   if (wanted_in_.size() <= segment) wanted_in_.resize(segment + 1);
   ++wanted_in_[segment];
 }

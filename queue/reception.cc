@@ -49,7 +49,8 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       context().log->metrics().no_room_total.Add();
       return Reply{452, kSystemFull, "Too many messages are being received, try again later"};
     }
-    draft_->Start(this, request.reverse_path.mailbox, *context().router);
+    draft_->Start(this, request.reverse_path.mailbox, request.declared_size, client_,
+                  *context().router);
     return Reply{250, {2, 1, 0}, "Sender ok"};
   }
 
@@ -61,19 +62,25 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
               "; ask the postmaster to add it to relay_from";
       return Reply{550, kNotPermitted, text_};
     }
+    std::string_view recipient = path.mailbox;
     if (path.is_bare_postmaster()) {
       // RFC 5321 4.1.1.3: the postmaster of this host.
       text_ = "postmaster@" + context().hostname;
-      draft_->AddRecipient(text_);
-    } else {
-      draft_->AddRecipient(path.mailbox);
+      recipient = text_;
+    }
+    if (const Rejection rejected = draft_->AddRecipient(recipient)) {
+      context().log->metrics().rejected_total.Add();
+      return Reject(recipient, rejected);
     }
     return Reply{250, {2, 1, 5}, "Recipient ok"};
   }
 
   MaybeReply OnData() override {
     if (const std::optional<Reply> full = NoRoom()) return full;
-    return Reply{354, {}, "End data with <CR><LF>.<CR><LF>"};
+    // A client that waits for this reply sends nothing that we would have to keep meanwhile.
+    waits_for_room_ = !draft_->Prepare();
+    if (waits_for_room_) return std::nullopt;  // OnDraftRoom answers
+    return GoAhead();
   }
 
   smtp::BodyState Append(std::string_view bytes) override {
@@ -99,6 +106,12 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       return Reply{452, kSystemFull,
                    "There is no room for so large a message now, try again later"};
     }
+    if (const Rejection rejected = draft_->Decide(summary)) {
+      context().log->metrics().messages_refused_total.Add();
+      const Reply reply = Reject("message", rejected);
+      Abort();
+      return reply;
+    }
     DraftOrigin origin;
     origin.hostname = context().hostname;
     origin.helo = helo_;
@@ -110,6 +123,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
   }
 
   void Abort() override {
+    waits_for_room_ = false;
     if (draft_ != nullptr) std::exchange(draft_, nullptr)->Leave();
   }
 
@@ -126,6 +140,13 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
  private:
   const ReceptionContext& context() const { return reception_->context_; }
 
+  // The answer of a route that refuses mail.
+  Reply Reject(std::string_view what, const Rejection& rejected) {
+    context().log->Rejected(client_, what, rejected.route, rejected.text);
+    text_ = rejected.text;
+    return Reply{550, kNotPermitted, text_};
+  }
+
   // 452 or 451 when new mail cannot be taken now.
   std::optional<Reply> NoRoom() {
     if (const char* why = context().room->WhyNoRoom()) {
@@ -141,7 +162,15 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     return Reply{451, kSystemTrouble, "The mail spool cannot be written now, try again later"};
   }
 
-  void OnDraftRoom() override { connection_->ResumeBody(); }
+  static Reply GoAhead() { return Reply{354, {}, "End data with <CR><LF>.<CR><LF>"}; }
+
+  void OnDraftRoom() override {
+    if (std::exchange(waits_for_room_, false)) {
+      connection_->Answer(GoAhead());
+    } else {
+      connection_->ResumeBody();
+    }
+  }
 
   void OnDraftDone(const core::Status& status, uint64_t id) override {
     draft_ = nullptr;
@@ -175,6 +204,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
   core::IpAddress client_;
   bool may_relay_ = false;
   bool extended_ = false;
+  bool waits_for_room_ = false;  // the answer to DATA
   std::string helo_;
   std::string text_;  // of the reply in hand
 };

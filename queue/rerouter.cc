@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/check.h"
 #include "core/limits.h"
 #include "queue/directory.h"
 #include "queue/home.h"
@@ -21,32 +22,61 @@ void Rerouter::Tick() {
     waiting_.pop_front();
     Message* message = reading_.store->Find(reading_.id);
     if (message == nullptr || message->home == nullptr) continue;
+    record_.clear();
     if (const Window window = reading_.store->Lease(message)) {
-      const std::optional<MetaView> meta = MetaView::Parse(window.bytes());
-      home_->RouteAgain(message, meta.has_value() ? &*meta : nullptr);
+      const bool routed = Route(message, window);
       reading_.store->Return(window);
+      if (!routed) Fetch(message, 1);
       continue;
     }
-    Fetch(message);
+    Fetch(message, 0);
   }
 }
 
-void Rerouter::Fetch(Message* message) {
+void Rerouter::Fetch(Message* message, uint32_t part) {
   ++reading_.tries;
   fetch_.message = message;
-  fetch_.part = 0;
+  fetch_.part = part;
+  if (part > 0) {
+    const std::optional<MetaView> meta = MetaView::Parse(record_);
+    CHECK(meta.has_value());
+    fetch_.extent = meta->extent(part - 1);
+  }
   reading_.store->Fetch(&fetch_);
+}
+
+bool Rerouter::Route(Message* message, const Window& window) {
+  const std::optional<MetaView> meta = MetaView::Parse(window.bytes());
+  if (!meta.has_value()) {
+    home_->RouteAgain(message, nullptr, nullptr);
+    return true;
+  }
+  if (home_->NeedsBody() && meta->extent_count() > 0) {
+    record_.assign(meta->bytes().data(), meta->bytes().size());
+    return false;
+  }
+  const std::string_view body(meta->body().data(), meta->body().size());
+  home_->RouteAgain(message, &*meta, &body);
+  return true;
 }
 
 void Rerouter::OnFetched(const core::Status& status, Window window) {
   Message* message = reading_.store->Find(reading_.id);
-  std::optional<MetaView> meta;
-  if (status.ok()) meta = MetaView::Parse(window.bytes());
   if (message != nullptr && message->home != nullptr) {
     const bool again = !status.ok() && status.code() != core::StatusCode::kDataLoss;
-    if (again && reading_.tries < core::kSpoolReadTries) return Fetch(message);
-    if (!status.ok()) home_->ReportUnreadable(message->id, status);
-    home_->RouteAgain(message, meta.has_value() ? &*meta : nullptr);
+    if (again && reading_.tries < core::kSpoolReadTries) return Fetch(message, fetch_.part);
+    if (!status.ok()) {
+      home_->ReportUnreadable(message->id, status);
+      home_->RouteAgain(message, nullptr, nullptr);
+    } else if (fetch_.part > 0) {
+      const std::optional<MetaView> meta = MetaView::Parse(record_);
+      const std::string_view body(window.bytes().data(), window.bytes().size());
+      home_->RouteAgain(message, &*meta, &body);
+    } else if (!Route(message, window)) {
+      reading_.tries = 0;
+      reading_.store->Return(window);
+      return Fetch(message, 1);
+    }
   }
   if (window) reading_.store->Return(window);
 }

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <vector>
 
 #include "queue/home_ticket.h"
@@ -47,10 +48,14 @@ class Rerouter {
     int tries = 0;
   };
 
-  void Fetch(Message* message);
+  // `part`: as FetchOp has it.
+  void Fetch(Message* message, uint32_t part);
   void OnFetched(const core::Status& status, Window window);
+  // The record is here. False: the first piece of the body, which lies apart, must be read as well.
+  bool Route(Message* message, const Window& window);
 
   Home* const home_;
+  std::string record_;           // the meta, while the body is read
   std::deque<Waiting> waiting_;  // bounded by the tickets
   Waiting reading_ = {};
   FetchOp fetch_;

@@ -13,13 +13,12 @@ uint32_t Seconds(int64_t ns) {
   return static_cast<uint32_t>(std::clamp<int64_t>(ns / core::kNsPerSecond, 1, UINT32_MAX - 1));
 }
 
-// Whether a key that goes by MX goes to this port ("mx:domain", "mx:domain:port").
-bool GoesToPort(std::string_view key, uint16_t port) {
-  if (!key.starts_with("mx:")) return false;
-  const size_t colon = key.rfind(':');
-  const size_t bracket = key.rfind(']');
-  const bool has_port = colon > 2 && (bracket == std::string_view::npos || bracket < colon);
-  return has_port ? key.substr(colon + 1) == std::to_string(port) : port == core::kSmtpPort;
+// `text` in lower case, in `out`.
+void Lower(std::string_view text, std::string* out) {
+  out->assign(text);
+  for (char& c : *out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
 }
 
 }  // namespace
@@ -41,16 +40,7 @@ Router::Entry Router::MakeEntry(std::string name, const core::RetryPeriods& peri
 Router::Router(const core::Config& config)
     : hostname_(config.hostname), default_connections_(config.delivery.max_connections) {
   for (uint32_t index = 0; index < config.routes.size(); ++index) {
-    const core::RouteConfig& route = config.routes[index];
-    Entry entry = MakeEntry(route.name, route.periods, route.port, route.max_connections);
-    if (!route.via_mx) {
-      entry.destination = ViaKey(route.via);
-      uint32_t& most =
-          connections_.try_emplace(entry.destination, route.max_connections).first->second;
-      most = std::min(most, route.max_connections);
-    }
-    entries_.push_back(std::move(entry));
-    for (const std::string& pattern : route.match) patterns_.Add(pattern, index);
+    AddRoute(config.routes[index], index);
   }
   const core::DeliveryConfig& delivery = config.delivery;
   entries_.push_back(MakeEntry(std::string(kImplicitRoute), delivery.periods, delivery.port,
@@ -60,38 +50,104 @@ Router::Router(const core::Config& config)
   }
 }
 
+void Router::AddRoute(const core::RouteConfig& route, uint32_t index) {
+  Entry entry = MakeEntry(route.name, route.periods, route.port, route.max_connections);
+  entry.action = route.action;
+  switch (route.action) {
+    case core::RouteAction::kSend:
+      entry.bind = BindSuffix(route.bind);
+      if (!route.via_mx) {
+        entry.destination = ViaKey(route.via) + entry.bind;
+        uint32_t& most =
+            connections_.try_emplace(entry.destination, route.max_connections).first->second;
+        most = std::min(most, route.max_connections);
+      }
+      break;
+    case core::RouteAction::kHold:
+      entry.destination = kHoldKey;
+      break;
+    case core::RouteAction::kReject:
+      entry.destination = RejectKey(route.reject_text);
+      break;
+    case core::RouteAction::kDiscard:
+      entry.destination = kDiscardKey;
+      break;
+  }
+  entries_.push_back(std::move(entry));
+  if (route.by_domain_alone() && route.action != core::RouteAction::kHold) {
+    for (const std::string& pattern : route.match) patterns_.Add(pattern, index);
+    return;
+  }
+  conditions_.Add(route, index);
+  Conditional& conditional = conditional_[index];
+  conditional.route = route;
+  conditional.route.match.clear();
+  for (const std::string& pattern : route.match) conditional.domains.Add(pattern, index);
+  if (route.via_mx && route.max_connections != default_connections_) limited_mx_.push_back(index);
+  needs_content_ = needs_content_ || route.needs_content();
+  needs_header_ = needs_header_ || !route.headers.empty();
+}
+
 uint32_t Router::Match(std::string_view domain) const {
   return std::min(patterns_.Find(domain), static_cast<uint32_t>(entries_.size() - 1));
 }
 
-RouteChoice Router::Route(std::string_view recipient) const {
-  const size_t at = recipient.rfind('@');
-  domain_.assign(at == std::string_view::npos ? std::string_view(hostname_)
-                                              : recipient.substr(at + 1));
-  for (char& c : domain_) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+uint32_t Router::MatchConditions(std::string_view recipient, const RouteFacts& facts,
+                                 uint32_t before, bool* decided) const {
+  Lower(recipient, &recipient_);
+  Lower(facts.sender, &sender_);
+  candidates_.clear();
+  conditions_.Find(recipient_, domain_, sender_, before, &candidates_);
+  for (const uint32_t number : candidates_) {
+    const Conditional& conditional = conditional_.find(number)->second;
+    const core::RouteConfig& route = conditional.route;
+    if (facts.released && route.action == core::RouteAction::kHold) continue;
+    if (!conditional.Takes(domain_)) continue;
+    const RouteCondition unmet = UnmetCondition(route, recipient, facts);
+    if (unmet == RouteCondition::kNone) return number;
+    // Not met for now: what comes behind it is no more than a guess.
+    const bool unknown = (unmet == RouteCondition::kHeader && facts.header == nullptr) ||
+                         (unmet == RouteCondition::kSize && facts.size == 0);
+    *decided = *decided && !unknown;
   }
+  return before;
+}
+
+RouteChoice Router::Route(std::string_view recipient, const RouteFacts& facts) const {
+  const size_t at = recipient.rfind('@');
+  Lower(at == std::string_view::npos ? std::string_view(hostname_) : recipient.substr(at + 1),
+        &domain_);
   RouteChoice choice;
   choice.index = Match(domain_);
+  if (!conditions_.empty()) {
+    choice.index = MatchConditions(recipient, facts, choice.index, &choice.decided);
+  }
   const Entry& entry = entries_[choice.index];
   if (entry.destination.empty()) {
     WriteMxKey(domain_, entry.port, &destination_);
+    destination_.append(entry.bind);
     choice.destination = destination_;
   } else {
     choice.destination = entry.destination;
   }
+  choice.action = entry.action;
   choice.route = entry.name;
   choice.retry_s = entry.retry_s;
   choice.periods = entry.periods;
   return choice;
 }
 
+bool Router::LeadsTo(const Entry& entry, const DestinationKey& key) {
+  return key.via_mx() && key.port == entry.port && BindSuffix(key.bind) == entry.bind;
+}
+
 bool Router::StillRoutes(std::string_view route, std::string_view key) const {
   const auto named = by_name_.find(route);
   if (named == by_name_.end()) return false;
+  const DestinationKey parsed = ParseDestinationKey(key);
   return std::any_of(named->second.begin(), named->second.end(), [&](uint32_t index) {
     const Entry& entry = entries_[index];
-    return entry.destination.empty() ? GoesToPort(key, entry.port) : entry.destination == key;
+    return entry.destination.empty() ? LeadsTo(entry, parsed) : entry.destination == key;
   });
 }
 
@@ -102,7 +158,8 @@ RouteChanges Router::Since(const Router& old) const {
     const bool stays = named != by_name_.end() &&
                        std::any_of(named->second.begin(), named->second.end(), [&](uint32_t index) {
                          return entries_[index].destination == entry.destination &&
-                                entries_[index].port == entry.port;
+                                entries_[index].port == entry.port &&
+                                entries_[index].bind == entry.bind;
                        });
     if (stays) continue;
     if (entry.destination.empty()) {
@@ -120,7 +177,17 @@ uint32_t Router::ConnectionsFor(std::string_view destination) const {
   const DestinationKey key = ParseDestinationKey(destination);
   if (!key.via_mx()) return default_connections_;
   const Entry& entry = entries_[Match(key.domain)];
-  return entry.destination.empty() ? entry.connections : default_connections_;
+  const bool leads = entry.destination.empty() && LeadsTo(entry, key);
+  uint32_t most = leads ? entry.connections : default_connections_;
+  bool any = leads;
+  for (const uint32_t index : limited_mx_) {
+    if (!LeadsTo(entries_[index], key) || !conditional_.find(index)->second.Takes(key.domain)) {
+      continue;
+    }
+    most = any ? std::min(most, entries_[index].connections) : entries_[index].connections;
+    any = true;
+  }
+  return most;
 }
 
 }  // namespace outbox::queue

@@ -1,8 +1,10 @@
 // Router: which route a recipient takes. Ordered static routes, the first match wins.
 //
-// Pure and built once from the configuration (queue/pattern_index.h: thousands of routes cost no
-// more than a few). A recipient that no route matches takes the implicit last one, "*" via MX,
-// under the name kImplicitRoute.
+// Pure and built once from the configuration. Routes that domains alone decide about are looked up
+// (queue/pattern_index.h: thousands cost no more than a few). Those with further conditions, or
+// that can be passed over, are filed apart (queue/condition_index.h) and looked at only where they
+// could match. A recipient that no route matches takes the implicit last one, "*" via MX, under the
+// name kImplicitRoute.
 //
 // Shard-local (Route uses a scratch buffer); outlives every draft and notice that it routes.
 #ifndef OUTBOX_QUEUE_ROUTER_H_
@@ -16,10 +18,14 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "core/config.h"
 #include "core/string_map.h"
+#include "queue/condition_index.h"
+#include "queue/destination_key.h"
 #include "queue/message_meta.h"
 #include "queue/pattern_index.h"
+#include "queue/route_conditions.h"
 
 namespace outbox::queue {
 
@@ -29,6 +35,10 @@ inline constexpr std::string_view kImplicitRoute = "mx";
 // question.
 struct RouteChoice {
   std::string_view destination;       // queue/destination_key.h
+  core::RouteAction action = core::RouteAction::kSend;
+  // False: a route that is for some content could match. What is said here is what would be if none
+  // did.
+  bool decided = true;
   std::string_view route;             // its name
   std::span<const uint32_t> retry_s;  // schedule, seconds
   Periods periods;
@@ -52,8 +62,16 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  // `recipient`: local@domain, the domain in any case. Without a domain it is our own host's.
-  RouteChoice Route(std::string_view recipient) const;
+  // `recipient`: local@domain, in any case. Without a domain it is our own host's.
+  RouteChoice Route(std::string_view recipient, const RouteFacts& facts) const;
+  // Of a message of our own: from nobody, and without a client.
+  RouteChoice Route(std::string_view recipient) const { return Route(recipient, RouteFacts()); }
+
+  // Some route asks for more than the recipient's domain.
+  bool has_conditions() const { return !conditions_.empty(); }
+  // Some route asks for header fields or the size.
+  bool needs_content() const { return needs_content_; }
+  bool needs_header() const { return needs_header_; }
 
   // Whether mail of the route with this name may still go to the destination with this key.
   bool StillRoutes(std::string_view route, std::string_view key) const;
@@ -68,7 +86,9 @@ class Router {
   struct Entry {
     std::string name;
     std::string destination;  // "" when it is via MX
-    uint16_t port;            // with via MX
+    std::string bind;         // with via MX: what stands behind the key
+    core::RouteAction action = core::RouteAction::kSend;
+    uint16_t port;  // with via MX
     uint32_t connections;
     std::vector<uint32_t> retry_s;
     Periods periods;
@@ -76,16 +96,40 @@ class Router {
 
   static Entry MakeEntry(std::string name, const core::RetryPeriods& periods, uint16_t port,
                          uint32_t connections);
-  // The number of the first route that matches; entries_.size() - 1 (the implicit one) if none.
+  // A route of which more than the domain must be looked at.
+  struct Conditional {
+    core::RouteConfig route;  // its conditions
+    PatternIndex domains;
+    bool Takes(std::string_view domain) const {
+      return domains.Find(domain) != PatternIndex::kNone;
+    }
+  };
+
+  void AddRoute(const core::RouteConfig& route, uint32_t index);
+  // The number of the first route by domain alone that matches; entries_.size() - 1 (the implicit
+  // one) if none.
   uint32_t Match(std::string_view domain) const;
+  // The same of all routes. `domain_` is the recipient's.
+  uint32_t MatchConditions(std::string_view recipient, const RouteFacts& facts, uint32_t before,
+                           bool* decided) const;
+  // Whether mail of the entry, via MX, may go to this destination.
+  static bool LeadsTo(const Entry& entry, const DestinationKey& key);
 
   std::string hostname_;
   std::vector<Entry> entries_;  // the implicit one is the last
   PatternIndex patterns_;
+  ConditionIndex conditions_;
+  absl::flat_hash_map<uint32_t, Conditional> conditional_;  // by number
+  std::vector<uint32_t> limited_mx_;  // of them, via MX with connections of their own
+  bool needs_content_ = false;
+  bool needs_header_ = false;
   core::StringMap<std::vector<uint32_t>> by_name_;  // routes that have this name
   core::StringMap<uint32_t> connections_;           // by destination key, of "via:" ones
   uint32_t default_connections_;
   mutable std::string domain_;       // scratch: lower case
+  mutable std::string recipient_;    // likewise
+  mutable std::string sender_;       // likewise
+  mutable std::vector<uint32_t> candidates_;  // scratch
   mutable std::string destination_;  // scratch: the answer's key
 };
 

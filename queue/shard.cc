@@ -20,6 +20,10 @@ constexpr int64_t kFirstRoomNs = 5 * core::kNsPerSecond;
 constexpr int64_t kRoomLookNs = 2 * core::kNsPerMs;
 // How often a stopping shard looks whether its parts are done.
 constexpr int64_t kStopLookNs = 10 * core::kNsPerMs;
+// How long a line of the event log waits for others at most, and how many bytes do not wait: each
+// write wakes the helper's thread, which on a busy machine costs as much as some messages.
+constexpr int64_t kEventsWaitNs = 5 * core::kNsPerMs;
+constexpr size_t kEventsWaitBytes = core::kEventLogBufferBytes / 4;
 // A log whose size is bounded is cut into at least so many segments, so that its reserve is a small
 // part.
 constexpr uint64_t kSegmentsMin = 32;
@@ -62,7 +66,8 @@ Shard::Shard(const ShardSetup& setup)
       random_(setup.io->RandomU64()),
       wheel_(setup.io->now_ns(), core::kMaxTimersPerShard),
       events_(setup.config.config->log.level),
-      log_(setup.io, setup.metrics, &events_),
+      talks_(setup.io, setup.metrics, setup.config.config->talk.memory, setup.write_talks),
+      log_(setup.io, setup.metrics, &events_, &talks_),
       resolver_(setup.io, &wheel_,
                 ResolverOptionsOf(*setup.config.config, setup.own_addresses)),
       finder_(&resolver_),
@@ -79,6 +84,7 @@ Shard::Shard(const ShardSetup& setup)
   home.router = setup_.config.router.get();
   home.hostname = config.hostname;
   home_ = std::make_unique<Home>(home);
+  log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);
   SetClientContext();
   OwnerContext owner;
   owner.io = io_;
@@ -96,7 +102,7 @@ Shard::Shard(const ShardSetup& setup)
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
   destinations_ = std::make_unique<DestinationTable>(owner);
   operations_ = std::make_unique<ShardOperator>(io_, home_.get(), destinations_.get(), &log_,
-                                                post_.live_hosts());
+                                                post_.live_hosts(), &finder_);
   post_.SetHandlers(home_.get(), destinations_.get(), nullptr);
   events_op_.Bind<&Shard::OnEventsWritten>(this);
 }
@@ -105,6 +111,7 @@ void Shard::SetClientContext() {
   client_context_.io = io_;
   client_context_.wheel = &wheel_;
   client_context_.blocks = &blocks_;
+  client_context_.rings = &rings_;
   client_context_.session.helo_name = hostname_;
   SetTimeouts();
 }
@@ -234,6 +241,7 @@ int64_t Shard::SleepUntil() {
   int64_t until_ns = std::min(wheel_.NextDeadline(), home_->NextDeadline());
   for (const auto& store : stores_) until_ns = std::min(until_ns, store->NextDeadline());
   if (!measured_) until_ns = std::min(until_ns, measured_ns_ + kMeasureNs);
+  if (events_due_ns_ != 0) until_ns = std::min(until_ns, events_due_ns_);
   if (post_.waiting() > 0) until_ns = std::min(until_ns, io_->now_ns() + kRingRetryNs);
   if (!operations_->idle()) until_ns = std::min(until_ns, io_->now_ns() + kMeasureNs);
   if (step_ == Step::kStarting) until_ns = std::min(until_ns, io_->now_ns() + kRoomLookNs);
@@ -298,7 +306,8 @@ void Shard::Measure() {
   metrics.mailbox_full_total.Set(static_cast<int64_t>(post_.counters().full));
   metrics.atomic_retries_total.Set(static_cast<int64_t>(contention_retries));
   metrics.wakes_total.Set(static_cast<int64_t>(post_.counters().wakes));
-  metrics.log_dropped_total.Set(static_cast<int64_t>(events_.dropped_total()));
+  metrics.log_dropped_total.Set(static_cast<int64_t>(events_.dropped_total()) +
+                                events_refused_);
   if (setup_.measure) over_memory_ = setup_.measure(&metrics);
 }
 
@@ -306,9 +315,13 @@ void Shard::Measure() {
 // ----------------------------------------------------------------------------------------
 
 void Shard::FlushEvents() {
-  if (events_op_.in_flight) return;
+  talks_.Flush(/*all=*/measured_ || step_ != Step::kRunning);
+  if (events_op_.in_flight || events_.waiting_bytes() == 0) return;
+  if (events_due_ns_ == 0) events_due_ns_ = io_->now_ns() + kEventsWaitNs;
+  const bool wait = io_->now_ns() < events_due_ns_ && events_.waiting_bytes() < kEventsWaitBytes;
+  if (wait && step_ == Step::kRunning) return;
+  events_due_ns_ = 0;
   events_taken_ = events_.Take();
-  if (events_taken_.empty()) return;
   if (!setup_.write_events) {
     events_.Release();
     events_taken_ = {};
@@ -317,7 +330,10 @@ void Shard::FlushEvents() {
   io_->RunOnHelper(&events_op_, [this] { return setup_.write_events(events_taken_) ? 0 : -1; });
 }
 
-void Shard::OnEventsWritten(const io::OpResult&) {
+void Shard::OnEventsWritten(const io::OpResult& result) {
+  if (result.result < 0) {
+    events_refused_ += std::count(events_taken_.begin(), events_taken_.end(), '\n');
+  }
   events_taken_ = {};
   events_.Release();
 }
@@ -386,9 +402,9 @@ void Shard::AdvanceStop() {
   }
   if (stores_open_ > 0) return;
   // The last events go out before the loop ends.
-  if (events_op_.in_flight) return;
+  if (events_op_.in_flight || talks_.busy()) return;
   FlushEvents();
-  if (!events_op_.in_flight) step_ = Step::kStopped;
+  if (!events_op_.in_flight && !talks_.busy()) step_ = Step::kStopped;
 }
 
 }  // namespace outbox::queue

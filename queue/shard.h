@@ -73,6 +73,8 @@ struct ShardSetup {
   // Writes whole lines of events somewhere, waiting if it must (it runs on the helper thread).
   // Unset: events are dropped.
   std::function<bool(std::string_view)> write_events;
+  // The same for the dialogues of attempts that failed. Unset: they stay in memory only.
+  TalkKeeper::Writer write_talks;
   // Sets what only the daemon can know (memory, rings); true: the process is above its memory
   // limit, no new mail. Unset: never.
   std::function<bool(core::ShardMetrics*)> measure;
@@ -119,8 +121,10 @@ class Shard : public DraftSink, public RoomGauge {
   const char* WhyNoRoom() const override;
 
   uint32_t index() const { return setup_.index; }
+  const TalkRing& talk() const { return talks_.ring(); }
   const Home& home() const { return *home_; }
   const Router& router() const { return *setup_.config.router; }
+  const SiteRules& sites() const { return *setup_.config.sites; }
 
  private:
   class Recovery;  // one store's RecoverySink
@@ -147,11 +151,13 @@ class Shard : public DraftSink, public RoomGauge {
   core::Random random_;
   core::TimerWheel wheel_;
   core::EventLog events_;
+  TalkKeeper talks_;
   ShardLog log_;
   dns::Resolver resolver_;
   DnsHostFinder finder_;
   PostOffice post_;
   smtp::BlockCache blocks_;
+  smtp::TalkRings rings_;
   smtp::ClientContext client_context_;
   SmtpLinkFactory links_;
   std::vector<std::unique_ptr<Store>> stores_;  // the first is the shard's own
@@ -176,6 +182,8 @@ class Shard : public DraftSink, public RoomGauge {
   bool over_memory_ = false;
   io::Op events_op_;
   std::string_view events_taken_;
+  int64_t events_due_ns_ = 0;  // lines wait for others until then; 0: none wait
+  int64_t events_refused_ = 0;  // lines that could not be written
 
   std::mutex posted_mutex_;  // not on the mail path: the control plane's door
   std::vector<std::function<void(Shard*)>> posted_;

@@ -1,10 +1,13 @@
 #include "queue/shard_log.h"
 
+#include <algorithm>
 #include <array>
+#include <string>
 #include <utility>
 
 #include "core/check.h"
 #include "core/time_format.h"
+#include "queue/delivery_link.h"
 #include "queue/directory.h"
 #include "queue/outcome.h"
 
@@ -39,11 +42,37 @@ void Words(const RecipientResult& result, core::EventLog::Event* line) {
   Words(result.code, result.enhanced, result.text, line);
 }
 
+// The same in one line.
+std::string AttemptWords(const RecipientResult& result) {
+  std::string words;
+  if (result.code > 0) words = std::to_string(result.code) + " ";
+  if (!result.enhanced.empty()) words += result.enhanced + " ";
+  words += result.text;
+  return words;
+}
+
+void AddRecipients(const MetaView& meta, const GroupView& group, core::EventLog::Event* line) {
+  line->BeginList("to");
+  uint32_t left = core::kLogRecipients;
+  meta.ForEachRecipient(group, [&](uint32_t, std::string_view to) {
+    if (left == 0) return;
+    --left;
+    line->Item(to);
+  });
+  line->EndList();
+}
+
 // The usual message has one destination, and one line says all.
 void AddRoute(const MetaView& meta, core::EventLog::Event* line) {
   GroupView group;
   if (meta.group_count() != 1 || !meta.FirstGroup(&group)) return;
   line->Field("route", group.route()).Field("destination", group.destination());
+  AddRecipients(meta, group, line);
+}
+
+// How long a message was in our hands, in milliseconds.
+int64_t DelayMs(const Ticket& ticket, int64_t now_ns) {
+  return std::max<int64_t>(0, now_ns - ticket.accepted_ns) / core::kNsPerMs;
 }
 
 }  // namespace
@@ -87,10 +116,12 @@ void ShardLog::Routed(uint64_t id, const MetaView& meta) {
   GroupView group;
   for (bool more = meta.FirstGroup(&group); more; more = meta.NextGroup(&group)) {
     char text[kMessageIdChars];
-    events_->Write(LogLevel::kInfo, io_->wall_ns(), "routed", FormatMessageId(id, text))
-        .Field("route", group.route())
+    core::EventLog::Event line =
+        events_->Write(LogLevel::kInfo, io_->wall_ns(), "routed", FormatMessageId(id, text));
+    line.Field("route", group.route())
         .Field("destination", group.destination())
         .Field("recipients", group.count());
+    AddRecipients(meta, group, &line);
   }
 }
 
@@ -112,61 +143,63 @@ void ShardLog::CountFailed(int recipients, bool expired) {
 
 void ShardLog::Finished(uint64_t id) {
   metrics_->messages_queued.Subtract();
-  if (!events_->Wants(LogLevel::kDebug)) return;
-  char text[kMessageIdChars];
-  events_->Write(LogLevel::kDebug, io_->wall_ns(), "finished", FormatMessageId(id, text));
-}
-
-void ShardLog::Story(const HomeTicket& ticket, LogLevel level, const char* event,
-                     int64_t next_attempt_wall_ns) {
+  const LogLevel level = tells_ends_ ? LogLevel::kInfo : LogLevel::kDebug;
   if (!events_->Wants(level)) return;
   char text[kMessageIdChars];
-  core::EventLog::Event line =
-      events_->Write(level, io_->wall_ns(), event, FormatMessageId(ticket.message_id, text));
-  line.Field("destination", ticket.destination->key)
-      .Field("recipients", ticket.recipients())
-      .Field("attempts", ticket.attempts);
-  if (ticket.reply != nullptr) {
-    line.Field("mailhost", ticket.reply->mailhost);
-    if (ticket.reply->code > 0) line.Field("code", ticket.reply->code);
-    line.Field("reply", ticket.reply->text);
-  }
-  if (next_attempt_wall_ns > 0) {
-    std::array<char, core::kRfc3339Bytes> buffer;
-    line.Field("next_attempt", core::FormatRfc3339(next_attempt_wall_ns, buffer));
-  }
+  events_->Write(level, io_->wall_ns(), "finished", FormatMessageId(id, text));
 }
 
-void ShardLog::Deferred(const HomeTicket& ticket, int64_t next_attempt_wall_ns) {
+void ShardLog::Deferred(const HomeTicket& ticket, int64_t next_attempt_wall_ns,
+                        const NameSource& names) {
   metrics_->deferred_total.Add(ticket.recipients());
-  Story(ticket, LogLevel::kInfo, "deferred", next_attempt_wall_ns);
+  Story story{.event = "deferred"};
+  story.next_attempt_wall_ns = next_attempt_wall_ns;
+  stories_.Tell(ticket, story, names);
 }
 
-void ShardLog::Bounced(const HomeTicket& ticket) { Story(ticket, LogLevel::kInfo, "bounced", 0); }
+void ShardLog::Bounced(const HomeTicket& ticket, const NameSource& names) {
+  stories_.Tell(ticket, {.event = "bounced"}, names);
+}
 
-void ShardLog::Expired(const HomeTicket& ticket) { Story(ticket, LogLevel::kInfo, "expired", 0); }
+void ShardLog::Expired(const HomeTicket& ticket, const NameSource& names) {
+  stories_.Tell(ticket, {.event = "expired"}, names);
+}
 
-void ShardLog::Notified(const HomeTicket& ticket) {
+void ShardLog::Notified(const HomeTicket& ticket, const NameSource& names) {
   metrics_->delayed_total.Add(ticket.recipients());
-  Story(ticket, LogLevel::kInfo, "delayed", 0);
+  stories_.Tell(ticket, {.event = "delayed"}, names);
 }
 
-void ShardLog::Rerouted(const HomeTicket& ticket, std::string_view from) {
-  if (!events_->Wants(LogLevel::kInfo)) return;
-  char id[kMessageIdChars];
-  events_
-      ->Write(LogLevel::kInfo, io_->wall_ns(), "rerouted", FormatMessageId(ticket.message_id, id))
-      .Field("destination", ticket.destination->key)
-      .Field("from", from)
-      .Field("recipients", ticket.recipients());
+void ShardLog::Rerouted(const HomeTicket& ticket, const RouteChoice& route, std::string_view from,
+                        const MetaView& meta) {
+  stories_.Tell(ticket, {.event = "rerouted", .from = from, .route = route.route},
+                {.meta = &meta});
 }
 
-void ShardLog::Retried(const HomeTicket& ticket) { Story(ticket, LogLevel::kInfo, "retried", 0); }
+// All of a large queue may be meant: nothing is read for that.
+void ShardLog::Retried(const HomeTicket& ticket) {
+  stories_.Tell(ticket, {.event = "retried"}, {.readable = false});
+}
 
 void ShardLog::Removed(const HomeTicket& ticket) {
   metrics_->removed_total.Add(ticket.recipients());
   metrics_->queued.Subtract(ticket.recipients());
-  Story(ticket, LogLevel::kInfo, "removed", 0);
+  stories_.Tell(ticket, {.event = "removed"}, {});
+}
+
+void ShardLog::Discarded(const HomeTicket& ticket) {
+  metrics_->discarded_total.Add(ticket.recipients());
+  metrics_->queued.Subtract(ticket.recipients());
+  stories_.Tell(ticket, {.event = "discarded"}, {});
+}
+
+// As with those that are hurried, nothing is read for many of them.
+void ShardLog::Held(const HomeTicket& ticket) {
+  stories_.Tell(ticket, {.event = "held"}, {.readable = false});
+}
+
+void ShardLog::Released(const HomeTicket& ticket) {
+  stories_.Tell(ticket, {.event = "released"}, {.readable = false});
 }
 
 void ShardLog::Refused(const core::IpAddress& client, std::string_view what, std::string_view why) {
@@ -174,6 +207,16 @@ void ShardLog::Refused(const core::IpAddress& client, std::string_view what, std
   events_->Write(LogLevel::kInfo, io_->wall_ns(), "rejected")
       .Field("client", client.ToString())
       .Field("what", what)
+      .Field("why", why);
+}
+
+void ShardLog::Rejected(const core::IpAddress& client, std::string_view what,
+                        std::string_view route, std::string_view why) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "rejected")
+      .Field("client", client.ToString())
+      .Field("what", what)
+      .Field("route", route)
       .Field("why", why);
 }
 
@@ -185,9 +228,7 @@ void ShardLog::Remember(const Ticket& ticket, std::string_view recipient, std::s
   fact.destination = ticket.destination->key;
   fact.recipient = std::string(recipient);
   fact.mailhost = std::string(mailhost);
-  if (result.code > 0) fact.reply = std::to_string(result.code) + " ";
-  if (!result.enhanced.empty()) fact.reply += result.enhanced + " ";
-  fact.reply += result.text;
+  fact.reply = AttemptWords(result);
   fact.final = verdict == Verdict::kBounced;
   trail_.Add(std::move(fact));
 }
@@ -222,7 +263,7 @@ void ShardLog::OnSending(const Ticket& ticket, std::string_view mailhost, size_t
 
 void ShardLog::OnDelivered(const Ticket& ticket, std::string_view sender,
                            std::string_view recipient, std::string_view mailhost,
-                           const smtp::Reply& reply) {
+                           const smtp::Reply& reply, int64_t began_ns) {
   metrics_->messages_delivered_total.Add();
   if (!events_->Wants(LogLevel::kInfo)) return;
   char id[kMessageIdChars];
@@ -231,6 +272,8 @@ void ShardLog::OnDelivered(const Ticket& ticket, std::string_view sender,
                      FormatMessageId(ticket.message_id, id));
   line.Field("sender", sender).Field("recipient", recipient).Field("mailhost", mailhost);
   Words(reply.code, EnhancedText(reply.enhanced), reply.text, &line);
+  line.Field("delay_ms", DelayMs(ticket, io_->now_ns()))
+      .Field("took_ms", (io_->now_ns() - began_ns) / core::kNsPerMs);
 }
 
 void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
@@ -246,8 +289,22 @@ void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
   Words(result, &line);
 }
 
-void ShardLog::OnTalk(const Ticket& ticket, std::string_view mailhost, std::string_view talk) {
-  if (!events_->Wants(LogLevel::kInfo)) return;
+void ShardLog::OnTalk(const Ticket& ticket, std::string_view mailhost, const DeliveryLink& session,
+                      const RecipientResult* failure) {
+  if (talks_ != nullptr) {
+    TalkFacts facts;
+    facts.message_id = ticket.message_id;
+    facts.failed = failure != nullptr;
+    facts.destination = ticket.destination->key;
+    facts.mailhost = mailhost;
+    std::string words;
+    if (failure != nullptr) words = AttemptWords(*failure);
+    facts.outcome = words;
+    talks_->Keep(facts, session.Dialogue());
+  }
+  if (failure == nullptr || !events_->Wants(LogLevel::kInfo)) return;
+  const std::string talk = session.Talk();
+  if (talk.empty()) return;
   char id[kMessageIdChars];
   events_->Write(LogLevel::kInfo, io_->wall_ns(), "talk", FormatMessageId(ticket.message_id, id))
       .Field("mailhost", mailhost)

@@ -17,16 +17,24 @@
 #include "queue/home_ticket.h"
 #include "queue/message_id.h"
 #include "queue/message_meta.h"
+#include "queue/router.h"
+#include "queue/storyteller.h"
+#include "queue/talk_keeper.h"
 
 namespace outbox::queue {
 
 class ShardLog : public AttemptLog {
  public:
-  ShardLog(io::Io* io, core::ShardMetrics* metrics, core::EventLog* events)
-      : io_(io), metrics_(metrics), events_(events) {}
+  // `talks` may be null: dialogues are not kept then.
+  ShardLog(io::Io* io, core::ShardMetrics* metrics, core::EventLog* events, TalkKeeper* talks)
+      : io_(io), metrics_(metrics), events_(events), talks_(talks), stories_(io, events) {}
 
   core::ShardMetrics& metrics() { return *metrics_; }
   const AttemptTrail& trail() const { return trail_; }
+  // Whether the end of each message is an event that is always told (or only with level debug).
+  void SetTellsEnds(bool tells) { tells_ends_ = tells; }
+  // Every event has been told.
+  bool idle() const { return stories_.idle(); }
 
   // --- Home: the ledger ---
   void Accepted(uint64_t id, const MetaView& meta);
@@ -39,18 +47,27 @@ class ShardLog : public AttemptLog {
   void Finished(uint64_t id);
 
   // --- Home: the story ---
-  void Deferred(const HomeTicket& ticket, int64_t next_attempt_wall_ns);
-  void Bounced(const HomeTicket& ticket);
-  void Expired(const HomeTicket& ticket);
-  void Notified(const HomeTicket& ticket);
+  void Deferred(const HomeTicket& ticket, int64_t next_attempt_wall_ns, const NameSource& names);
+  void Bounced(const HomeTicket& ticket, const NameSource& names);
+  void Expired(const HomeTicket& ticket, const NameSource& names);
+  void Notified(const HomeTicket& ticket, const NameSource& names);
 
   // It was for the destination `from` before.
-  void Rerouted(const HomeTicket& ticket, std::string_view from);
+  void Rerouted(const HomeTicket& ticket, const RouteChoice& route, std::string_view from,
+                const MetaView& meta);
   void Retried(const HomeTicket& ticket);  // by an operator
   // By an operator, too: the ledger and the story.
   void Removed(const HomeTicket& ticket);
+  // By a route: likewise.
+  void Discarded(const HomeTicket& ticket);
+  // By an operator; what a route holds says so where it was routed.
+  void Held(const HomeTicket& ticket);
+  void Released(const HomeTicket& ticket);
 
   // --- Reception ---
+  // A route of this name refuses what a client has.
+  void Rejected(const core::IpAddress& client, std::string_view what, std::string_view route,
+                std::string_view why);
   void Refused(const core::IpAddress& client, std::string_view what, std::string_view why);
 
   // --- Owner: AttemptLog ---
@@ -59,11 +76,13 @@ class ShardLog : public AttemptLog {
                       std::string_view how) override;
   void OnSending(const Ticket& ticket, std::string_view mailhost, size_t recipients) override;
   void OnDelivered(const Ticket& ticket, std::string_view sender, std::string_view recipient,
-                   std::string_view mailhost, const smtp::Reply& reply) override;
+                   std::string_view mailhost, const smtp::Reply& reply,
+                   int64_t began_ns) override;
   void OnRecipient(const Ticket& ticket, std::string_view sender, std::string_view recipient,
                    std::string_view mailhost, Verdict verdict,
                    const RecipientResult& result) override;
-  void OnTalk(const Ticket& ticket, std::string_view mailhost, std::string_view talk) override;
+  void OnTalk(const Ticket& ticket, std::string_view mailhost, const DeliveryLink& session,
+              const RecipientResult* failure) override;
   void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                     const RecipientResult& result) override;
   void OnShortage(std::string_view text) override;
@@ -79,13 +98,14 @@ class ShardLog : public AttemptLog {
                 Verdict verdict, const RecipientResult& result);
   // Where the groups of a new message go.
   void Routed(uint64_t id, const MetaView& meta);
-  void Story(const HomeTicket& ticket, core::LogLevel level, const char* event,
-             int64_t next_attempt_wall_ns);
 
   io::Io* const io_;
   core::ShardMetrics* const metrics_;
   core::EventLog* const events_;
+  TalkKeeper* const talks_;
+  Storyteller stories_;
   AttemptTrail trail_;
+  bool tells_ends_ = false;
   int64_t shortage_told_ns_ = 0;  // when the log heard of one last; 0: never
 };
 

@@ -39,6 +39,10 @@ bool ShardOperator::Explain(const QueueFilter& filter, MessageFactsSink* sink) {
                                                            WithLive(filter), sink));
 }
 
+bool ShardOperator::FindHosts(std::string_view key, HostLookupSink* sink) {
+  return !Full() && Add(std::make_unique<HostLookup>(finder_, key, sink));
+}
+
 void ShardOperator::Reroute(RouteChanges changes) {
   Add(std::make_unique<RerouteWalk>(home_, stores_, std::move(changes)));
 }

@@ -16,6 +16,7 @@
 #include "queue/destination_table.h"
 #include "queue/explain.h"
 #include "queue/home.h"
+#include "queue/host_lookup.h"
 #include "queue/operator_work.h"
 #include "queue/queue_command.h"
 #include "queue/queue_counter.h"
@@ -30,8 +31,13 @@ class ShardOperator {
  public:
   // `live`: where the hosts are named that mail is being sent to.
   ShardOperator(io::Io* io, Home* home, const DestinationTable* destinations, ShardLog* log,
-                const LiveHosts* live)
-      : io_(io), home_(home), destinations_(destinations), log_(log), live_(live) {}
+                const LiveHosts* live, HostFinder* finder)
+      : io_(io),
+        home_(home),
+        destinations_(destinations),
+        log_(log),
+        live_(live),
+        finder_(finder) {}
   ShardOperator(const ShardOperator&) = delete;
   ShardOperator& operator=(const ShardOperator&) = delete;
 
@@ -43,6 +49,8 @@ class ShardOperator {
   bool Count(const QueueFilter& filter, std::optional<QueueColumn> by, QueueCensusSink* sink);
   bool Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink);
   bool Explain(const QueueFilter& filter, MessageFactsSink* sink);
+  // Where mail for the destination with this key would go now.
+  bool FindHosts(std::string_view key, HostLookupSink* sink);
   // Mail of routes that have changed is routed again.
   void Reroute(RouteChanges changes);
   // At once. `domain`: whose failed attempts are meant besides the destination's; "" for none.
@@ -68,6 +76,7 @@ class ShardOperator {
   const DestinationTable* const destinations_;
   ShardLog* const log_;
   const LiveHosts* const live_;
+  HostFinder* const finder_;
   std::vector<Store*> stores_;
   std::vector<std::unique_ptr<OperatorWork>> works_;
   bool stopping_ = false;

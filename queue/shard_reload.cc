@@ -51,6 +51,7 @@ void Shard::CommitReload() {
   const core::Config& config = *setup_.config.config;
   SetTimeouts();
   events_.SetMinimum(config.log.level);
+  log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);
   destinations_->SetIdleTimeout(config.delivery.idle_timeout_ns);
   destinations_->OnPoliciesChanged();
   resolver_.SetOptions(ResolverOptionsOf(config, setup_.own_addresses));

@@ -21,6 +21,23 @@ int64_t AcceptedNs(const Message& message) {
   return int64_t{message.note.accepted} << kAcceptedShift;
 }
 
+// Message::home of one on a shelf: 1, the shelf's index (31 bits), the message before it (32).
+static_assert(sizeof(uintptr_t) == 8);
+void* Place(uint32_t shelf, uint32_t prev) {
+  return reinterpret_cast<void*>(uintptr_t{prev} << 32 | uintptr_t{shelf} << 1 | 1);
+}
+
+uint32_t Prev(const Message& message) {
+  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(message.home) >> 32);
+}
+
+void SetPrev(Message* message, uint32_t prev) {
+  const auto word = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(message->home));
+  message->home = Place(word >> 1, prev);
+}
+
+uint32_t LaneOf(const Message& message) { return message.note.sender % Shelf::kLanes; }
+
 int32_t AcceptedUnits(int64_t accepted_ns) {
   const int64_t units = (accepted_ns + (int64_t{1} << kAcceptedShift) - 1) >> kAcceptedShift;
   return static_cast<int32_t>(std::clamp<int64_t>(units, INT32_MIN, INT32_MAX));
@@ -31,7 +48,9 @@ int32_t AcceptedUnits(int64_t accepted_ns) {
 void Shelf::OnTimer() { owner->OnTimer(this); }
 
 Shelves::~Shelves() {
-  while (Shelf* shelf = all_.front()) Delete(shelf);
+  for (uint32_t i = 0; i < all_.taken(); ++i) {
+    if (Shelf* shelf = all_.Find(i)) Delete(shelf);
+  }
 }
 
 int64_t Shelves::DeadlineOf(int64_t accepted_ns, const PeriodSet& periods, bool notified) {
@@ -44,12 +63,14 @@ bool Shelves::Fits(const HomeTicket& ticket) {
   const Message& message = *ticket.message;
   return message.pending == 1 && message.policy == 0 && ticket.mask == 1 && ticket.first == 0 &&
          ticket.group == 0 && ticket.settled == 0 && ticket.priority == 0 && !ticket.ordered &&
-         !ticket.rerouting && !ticket.expired && !ticket.ending && FirstTicket(&message) == &ticket;
+         !ticket.rerouting && !ticket.released && ticket.hold == 0 && !ticket.expired &&
+         !ticket.ending && FirstTicket(&message) == &ticket;
 }
 
-Shelf* Shelves::Of(const Message& message) {
+Shelf* Shelves::Of(const Message& message) const {
   CHECK(message.shelved());
-  return reinterpret_cast<Shelf*>(reinterpret_cast<uintptr_t>(message.home) - 1);
+  const auto word = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(message.home));
+  return &all_[word >> 1];
 }
 
 Shelf* Shelves::Find(const HomeTicket& ticket) {
@@ -60,7 +81,8 @@ Shelf* Shelves::Find(const HomeTicket& ticket) {
       return shelf;
     }
   }
-  Shelf* shelf = new Shelf;
+  Shelf* shelf = all_.New();
+  CHECK(shelf != nullptr);  // fewer than there may be tickets
   shelf->owner = this;
   shelf->entry = entry;
   shelf->store = ticket.store;
@@ -69,7 +91,6 @@ Shelf* Shelves::Find(const HomeTicket& ticket) {
   shelf->timer.Bind<&Shelf::OnTimer>(shelf);
   shelf->next = entry->shelves;
   entry->shelves = shelf;
-  all_.PushBack(shelf);
   return shelf;
 }
 
@@ -79,16 +100,13 @@ bool Shelves::Put(const HomeTicket& ticket) {
   Message::Note& note = message->note;
   note.size_bytes = ticket.size_bytes;
   note.accepted = AcceptedUnits(ticket.accepted_ns);
-  note.reply = ticket.reply == nullptr ? ReplyTable::kNoIndex : ticket.reply->index;
+  note.reply = ticket.reply == nullptr ? ReplyTable::kNoIndex : ticket.reply->index();
   note.sender = static_cast<uint16_t>(ticket.sender_hash);
   note.attempts = ticket.attempts;
-  note.eight_bit = ticket.eight_bit;
-  note.lane = static_cast<uint8_t>(ticket.sender_hash % Shelf::kLanes);
-  if (!Insert(shelf, &shelf->lanes[note.lane], message)) {
+  if (!Insert(shelf, &shelf->lanes[LaneOf(*message)], message)) {
     if (shelf->count == 0) Delete(shelf);
     return false;
   }
-  message->home = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(shelf) + 1);
   ++shelf->count;
   ++messages_;
   const int64_t deadline_ns = DeadlineOf(AcceptedNs(*message), *shelf->periods, shelf->notified);
@@ -110,11 +128,11 @@ bool Shelves::Insert(Shelf* shelf, Shelf::Lane* lane, Message* message) {
     return true;
   }
   const bool known =
-      shelf->finger != kNone && store->At(shelf->finger)->note.lane == message->note.lane;
+      shelf->finger != kNone && LaneOf(*store->At(shelf->finger)) == LaneOf(*message);
   uint32_t before = known ? shelf->finger : lane->last;
   for (int steps = 0; steps < kStepsMax; ++steps) {
     if (after(before)) {
-      before = store->At(before)->note.prev;  // not beyond the first, which is not after it
+      before = Prev(*store->At(before));  // not beyond the first, which is not after it
       continue;
     }
     const uint32_t next = store->At(before)->note.next;
@@ -130,13 +148,16 @@ bool Shelves::Insert(Shelf* shelf, Shelf::Lane* lane, Message* message) {
 void Shelves::LinkBehind(Shelf* shelf, Shelf::Lane* lane, uint32_t before, Message* message) {
   Store* store = shelf->store;
   const uint32_t index = Store::IndexOf(message);
-  message->note.prev = before;
   uint32_t& link = before == kNone ? lane->first : store->At(before)->note.next;
-  message->note.next = link;
+  const uint32_t next = link;
   link = index;
-  uint32_t& back =
-      message->note.next == kNone ? lane->last : store->At(message->note.next)->note.prev;
-  back = index;
+  message->home = Place(all_.IndexOf(shelf), before);
+  message->note.next = next;
+  if (next == kNone) {
+    lane->last = index;
+  } else {
+    SetPrev(store->At(next), index);
+  }
   shelf->finger = index;
 }
 
@@ -169,7 +190,7 @@ void Shelves::Fill(Message* message, HomeTicket* ticket) const {
   ticket->sender_hash = note.sender;
   ticket->size_bytes = note.size_bytes;
   ticket->attempts = note.attempts;
-  ticket->eight_bit = note.eight_bit;
+  ticket->eight_bit = (message->flags & kFlagEightBit) != 0;
   ticket->periods = shelf.periods;
   ticket->retry_s = static_cast<uint32_t>(shelf.periods->retry_ns[0] / core::kNsPerSecond);
   // What was rounded up is not in the future.
@@ -183,11 +204,16 @@ void Shelves::Fill(Message* message, HomeTicket* ticket) const {
 void Shelves::Remove(Message* message) {
   Shelf* shelf = Of(*message);
   Store* store = shelf->store;
-  const Message::Note& note = message->note;
-  Shelf::Lane& lane = shelf->lanes[note.lane];
-  (note.prev == kNone ? lane.first : store->At(note.prev)->note.next) = note.next;
-  (note.next == kNone ? lane.last : store->At(note.next)->note.prev) = note.prev;
-  if (shelf->finger == Store::IndexOf(message)) shelf->finger = note.prev;
+  const uint32_t prev = Prev(*message);
+  const uint32_t next = message->note.next;
+  Shelf::Lane& lane = shelf->lanes[LaneOf(*message)];
+  (prev == kNone ? lane.first : store->At(prev)->note.next) = next;
+  if (next == kNone) {
+    lane.last = prev;
+  } else {
+    SetPrev(store->At(next), prev);
+  }
+  if (shelf->finger == Store::IndexOf(message)) shelf->finger = prev;
   message->home = nullptr;
   --messages_;
   if (--shelf->count == 0) Delete(shelf);
@@ -235,8 +261,7 @@ void Shelves::Delete(Shelf* shelf) {
   while (*link != shelf) link = &(*link)->next;
   *link = shelf->next;
   shelf->timer.Cancel();
-  all_.Remove(shelf);
-  delete shelf;
+  all_.Delete(shelf);
 }
 
 }  // namespace outbox::queue

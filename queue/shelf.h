@@ -17,7 +17,8 @@
 
 #include <cstdint>
 
-#include "core/intrusive_list.h"
+#include "core/limits.h"
+#include "core/slab.h"
 #include "core/timer.h"
 #include "core/timer_wheel.h"
 #include "queue/directory.h"
@@ -51,7 +52,6 @@ struct Shelf {
   uint32_t finger = Message::kNoIndex;  // the message that came last: most follow their predecessor
   Lane lanes[kLanes];
   core::Timer timer;  // the first deadline
-  core::ListLink link;
   void OnTimer();
 };
 
@@ -90,7 +90,7 @@ class Shelves {
  private:
   friend struct Shelf;
 
-  static Shelf* Of(const Message& message);
+  Shelf* Of(const Message& message) const;
   Shelf* Find(const HomeTicket& ticket);
   bool Insert(Shelf* shelf, Shelf::Lane* lane, Message* message);
   void LinkBehind(Shelf* shelf, Shelf::Lane* lane, uint32_t before, Message* message);
@@ -103,7 +103,7 @@ class Shelves {
   core::TimerWheel* const wheel_;
   ReplyTable* const replies_;
   ShelfOwner* const owner_;
-  core::IntrusiveList<Shelf, &Shelf::link> all_;
+  core::Slab<Shelf> all_{core::kMaxTicketsPerShard};  // messages name them by index
   uint32_t messages_ = 0;
 };
 

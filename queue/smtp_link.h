@@ -17,6 +17,7 @@ class SmtpLinkFactory : public LinkFactory {
   explicit SmtpLinkFactory(const smtp::ClientContext* context) : context_(context) {}
 
   std::unique_ptr<DeliveryLink> Connect(const core::SocketAddress& peer,
+                                        const core::IpAddress* from,
                                         smtp::DeliverySource* source) override;
 
  private:

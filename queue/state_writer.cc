@@ -16,34 +16,45 @@ constexpr int64_t kRoundAgainNs = core::kNsPerSecond;
 // Snapshots in flight; marks beyond wait for one to complete.
 constexpr size_t kCommitsMax = 256;
 
-// One part for each ticket that is not ending; returns their number.
+// One part for each ticket that is not ending, two where some of its recipients are to be held;
+// returns their number.
 uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns, bool words,
                       StateBuilder* builder) {
   builder->Start();
   uint32_t parts = 0;
-  for (const HomeTicket* ticket = FirstTicket(message); ticket != nullptr;
-       ticket = ticket->sibling) {
-    if (ticket->ending || ticket->pending_mask() == 0) continue;
+  const auto add = [&](const HomeTicket& ticket, uint64_t mask, bool held) {
+    if (mask == 0) return;
     StatePart part;
-    part.mask = ticket->pending_mask();
-    part.first = ticket->first;
-    part.group = ticket->group;
-    part.attempts = ticket->attempts;
+    part.mask = mask;
+    part.first = ticket.first;
+    part.group = ticket.group;
+    part.attempts = ticket.attempts;
     part.next_attempt_wall_ns = wall_ns;
-    if (ticket->where == TicketPlace::kWaiting && ticket->next_attempt_ns > now_ns) {
-      part.next_attempt_wall_ns += ticket->next_attempt_ns - now_ns;
+    if (ticket.where == TicketPlace::kWaiting && ticket.next_attempt_ns > now_ns) {
+      part.next_attempt_wall_ns += ticket.next_attempt_ns - now_ns;
     }
-    if (ticket->notified) part.flags |= kPartNotified;
-    if (ticket->reply != nullptr) {
-      part.code = ticket->reply->code;
-      part.enhanced = ticket->reply->enhanced;
+    if (ticket.notified) part.flags |= kPartNotified;
+    if (held) part.flags |= kPartHeld;
+    if (ticket.released) {
+      part.flags |= kPartReleased;
+      part.released_wall_ns = wall_ns - (now_ns - ticket.released_ns);
     }
-    if (ticket->reply != nullptr && words) {
-      part.text = ticket->reply->text;
-      part.mailhost = ticket->reply->mailhost;
+    if (ticket.reply != nullptr) {
+      part.code = ticket.reply->code();
+      part.enhanced = ticket.reply->enhanced();
+    }
+    if (ticket.reply != nullptr && words) {
+      part.text = ticket.reply->text();
+      part.mailhost = ticket.reply->mailhost();
     }
     builder->Add(part);
     ++parts;
+  };
+  for (const HomeTicket* ticket = FirstTicket(message); ticket != nullptr;
+       ticket = ticket->sibling) {
+    if (ticket->ending) continue;
+    add(*ticket, ticket->pending_mask() & ~ticket->hold, /*held=*/false);
+    add(*ticket, ticket->pending_mask() & ticket->hold, /*held=*/true);
   }
   return parts;
 }
@@ -82,7 +93,7 @@ void StateWriter::Mark(Store* store, Message* message) {
 }
 
 void StateWriter::Unmark(Message* message) {
-  message->policy = static_cast<uint16_t>(message->policy & ~kMarked);
+  message->policy = static_cast<uint8_t>(message->policy & ~kMarked);
 }
 
 void StateWriter::Lock(Message* message) {
@@ -92,7 +103,7 @@ void StateWriter::Lock(Message* message) {
 
 void StateWriter::Unlock(Store* store, Message* message) {
   CHECK((message->policy & kLocked) != 0);
-  message->policy = static_cast<uint16_t>(message->policy & ~kLocked);
+  message->policy = static_cast<uint8_t>(message->policy & ~kLocked);
   if ((message->policy & kMarked) == 0) return;
   marked_.push_back(
       {store, message->id});  // Tick has dropped it from the list meanwhile, or will see

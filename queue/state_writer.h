@@ -60,8 +60,8 @@ class StateWriter {
   void OnCommitted(Commit* commit, const core::Status& status);
 
   // Flags in Message::policy, which is home's.
-  static constexpr uint16_t kMarked = 1;
-  static constexpr uint16_t kLocked = 2;
+  static constexpr uint8_t kMarked = 1;
+  static constexpr uint8_t kLocked = 2;
 
   io::Io* const io_;
   std::vector<MarkedMessage> marked_;

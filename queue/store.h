@@ -29,8 +29,10 @@
 #include <string>
 #include <string_view>
 
+#include "core/check.h"
 #include "core/duration_histogram.h"
 #include "core/intrusive_list.h"
+#include "core/limits.h"
 #include "core/status.h"
 #include "io/io.h"
 #include "queue/message_meta.h"
@@ -40,45 +42,73 @@
 
 namespace outbox::queue {
 
-// Where a record is. 12 bytes, so that Message stays small.
-struct RecordPlace {
-  uint32_t segment = UINT32_MAX;  // the store's number of it; UINT32_MAX: none
-  uint32_t offset = 0;
-  uint32_t length = 0;
+// Where an entry is, in one word, so that Message stays small.
+class RecordPlace {
+ public:
+  RecordPlace() = default;
+  // `segment`: the store's number of it. REQUIRES: Holds.
+  RecordPlace(uint32_t segment, uint32_t offset, uint32_t length)
+      : segment_(segment & core::kSegmentsPerLog),
+        offset_units_(offset / kUnit & kOffsetMask),
+        length_(length & kLengthMask) {
+    CHECK(Holds(segment, offset, length));
+  }
+  // False only for what no log writes: an entry begins on 8 bytes, lies in a segment of 1 GiB at
+  // most, and in a record of core::kRecordBytesMax.
+  static bool Holds(uint32_t segment, uint32_t offset, uint32_t length) {
+    return segment < core::kSegmentsPerLog && offset % kUnit == 0 &&
+           offset / kUnit <= kOffsetMask && length <= kLengthMask;
+  }
 
-  bool set() const { return segment != UINT32_MAX; }
+  bool set() const { return segment_ != core::kSegmentsPerLog; }
+  uint32_t segment() const { return static_cast<uint32_t>(segment_); }
+  uint32_t offset() const { return static_cast<uint32_t>(offset_units_) * kUnit; }
+  uint32_t length() const { return static_cast<uint32_t>(length_); }
   bool operator==(const RecordPlace&) const = default;
-};
 
-// Home's handle of a live message: one slab slot, no strings. Made by the store when the message is
-// committed or recovered; freed by the store when its done entry is committed.
-struct Message {
+ private:
+  static constexpr uint32_t kUnit = 8;
+  static constexpr int kSegmentBits = 18;
+  static constexpr int kOffsetBits = 27;
+  static constexpr int kLengthBits = 19;
+  static constexpr uint32_t kOffsetMask = (1u << kOffsetBits) - 1;
+  static constexpr uint32_t kLengthMask = (1u << kLengthBits) - 1;
+  static_assert(core::kSegmentsPerLog == (1u << kSegmentBits) - 1);
+  static_assert(core::kSegmentBytesMax == uint64_t{kUnit} << kOffsetBits);
+  static_assert(core::kRecordBytesMax <= kLengthMask);
+
+  uint64_t segment_ : kSegmentBits = core::kSegmentsPerLog;  // that: none
+  uint64_t offset_units_ : kOffsetBits = 0;
+  uint64_t length_ : kLengthBits = 0;
+};
+static_assert(sizeof(RecordPlace) == 8);
+
+// Home's handle of a live message: one cache line in a slab, no strings. Made by the store when the
+// message is committed or recovered; freed by the store when its done entry is committed.
+struct alignas(64) Message {
   // The index of no message (Store::IndexOf).
   static constexpr uint32_t kNoIndex = UINT32_MAX;
 
-  // What home needs to make the ticket of a message that it keeps back (queue/shelf.h).
+  // What home needs to make the ticket of a message that it keeps back (queue/shelf.h); the rest is
+  // in `home`.
   struct Note {
-    uint32_t prev = kNoIndex;  // on the shelf
-    uint32_t next = kNoIndex;
+    uint32_t next = kNoIndex;  // on the shelf
     uint32_t size_bytes = 0;
     int32_t accepted = 0;  // steady time of acceptance, in units of its own
     uint32_t reply = 0;    // in home's ReplyTable
     uint16_t sender = 0;
     uint16_t attempts = 0;
-    bool eight_bit = false;
-    uint8_t lane = 0;
   };
 
-  // It is on a shelf: `home` is that, plus 1, and no ticket.
+  // It is on a shelf: `home` is no ticket, but its place there (queue/shelf.cc).
   bool shelved() const { return (reinterpret_cast<uintptr_t>(home) & 1) != 0; }
 
   uint64_t id = 0;
-  int64_t accepted_wall_ns = 0;
   // --- home's own; the store sets pending (to the number of recipients that are not final), else 0
   // ---
   void* home = nullptr;  // home's ticket list or whatever it hangs here
   uint16_t pending = 0;
-  uint16_t policy = 0;
+  uint8_t policy = 0;
   uint8_t flags = 0;  // kFlag... of message_meta.h; set by the store
   // --- the store's own: do not touch ---
   uint8_t meta_units = 0;  // size of its meta in kMetaUnit bytes, rounded up; the highest: or more
@@ -90,7 +120,7 @@ struct Message {
   // --- home's again ---
   Note note;
 };
-static_assert(sizeof(Message) == 88);
+static_assert(sizeof(Message) == 64);
 inline constexpr uint32_t kMetaUnit = 32;
 
 // A new message. In log order: callbacks of appends come in the order in which they were started.
@@ -197,7 +227,7 @@ struct StoreOptions {
   uint32_t batch_bytes_max = 2u << 20;       // of one write, and of one hot buffer. Block multiple
   uint64_t hot_bytes_max = 64u << 20;        // memory of the hot tail
   uint32_t fetch_buffers = 64;               // windows of cold mail at a time
-  uint32_t stream_buffers = 64;              // of kExtentBytesMax, for all BodyStreams together
+  uint32_t stream_buffers = 40;              // of kExtentBytesMax, for all BodyStreams together
   core::DurationHistogram* commit_time = nullptr;  // where commits that succeeded are noted
 };
 
@@ -298,6 +328,8 @@ class Store {
 
   // Lends the message's record from the hot tail, if it is still in memory. Part 0.
   Window Lease(const Message* message);
+  // Lends a piece of a big message's body, if it has been written lately and is still in memory.
+  Window LeaseExtent(const Extent& extent);
   void Fetch(FetchOp* op);
   // Completes with kCancelled, at once or when the read in flight ends.
   void CancelFetch(FetchOp* op);

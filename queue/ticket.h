@@ -51,6 +51,7 @@ struct RecipientResult {
   uint16_t code = 0;     // the reply's three digits; 0: no reply (connection trouble)
   std::string enhanced;  // RFC 3463, "5.1.1"; empty: none was given
   std::string text;      // the reply as the peer gave it, or our sentence about the trouble
+  std::string address{};  // the recipient's, if the attempt has come so far that it is known
 };
 
 // The result of one attempt. On the common path, all recipients delivered, `failed` is empty:
@@ -80,6 +81,7 @@ struct Ticket {
   bool eight_bit = false;  // body has octets above 127
   bool tell_start = false;  // home wants to hear when a transaction begins
   uint32_t retry_s = 0;    // its retry period, seconds: bounds the backoff of its destination
+  int64_t accepted_ns = 0;  // steady time of acceptance, derived once
   // Steady time of the earlier of notification and expiry; kNever if neither.
   int64_t deadline_ns = 0;
 

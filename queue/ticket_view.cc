@@ -14,14 +14,14 @@ std::string ShownMailhost(const HomeTicket& ticket, const LiveHosts* live) {
   const uint32_t place = ticket.host.load(std::memory_order_acquire);
   std::string host = live == nullptr ? std::string() : live->Read(place);
   if (!host.empty() && ticket.host.load(std::memory_order_relaxed) == place) return host;
-  return ticket.reply == nullptr ? std::string() : ticket.reply->mailhost;
+  return ticket.reply == nullptr ? std::string() : std::string(ticket.reply->mailhost());
 }
 
 std::string ReplyText(const LastReply& reply) {
   std::string text;
-  if (reply.code > 0) text = std::to_string(reply.code) + " ";
-  if (!reply.enhanced.empty()) text += reply.enhanced + " ";
-  return text + reply.text;
+  if (reply.code() > 0) text = std::to_string(reply.code()) + " ";
+  if (!reply.enhanced().empty()) text.append(reply.enhanced()).append(" ");
+  return text.append(reply.text());
 }
 
 }  // namespace outbox::queue

@@ -36,7 +36,8 @@ constexpr WaitReasonInfo kTable[kWaitReasons] = {
     {kReply, "reply", "it is being sent, and the host has not answered yet",
      "the answer, or the end of our patience with the host"},
     {kNotice, "notice", "the notice to its sender is being stored", "the disk"},
-    {kHeld, "held", "it is held", "an operator who releases it"},
+    {kHeldByRoute, "held_by_route", "it is held by its route", "`outbox release`"},
+    {kHeldByOperator, "held_by_operator", "it is held by an operator", "`outbox release`"},
 };
 
 }  // namespace

@@ -29,9 +29,10 @@ enum class WaitReason : uint8_t {
   kRetry,   // the last attempt failed: it waits for the next one
   kReply,   // it is being sent
   kNotice,  // the notice to its sender is on its way to the disk
-  kHeld,    // it is held
+  kHeldByRoute,     // its route holds it until it is released
+  kHeldByOperator,  // `outbox hold`
 };
-inline constexpr int kWaitReasons = 16;
+inline constexpr int kWaitReasons = 17;
 
 struct WaitReasonInfo {
   WaitReason reason;

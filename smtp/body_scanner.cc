@@ -66,7 +66,8 @@ size_t BodyScanner::Consume(std::string_view bytes) {
     Step(static_cast<unsigned char>(bytes[pos]));
     ++pos;
   }
-  summary_.longest_line = std::max(summary_.longest_line, line_octets_);
+  longest_ = std::max(longest_, line_octets_);
+  summary_.longest_line = longest_ >= kLongLine ? longest_ : 0;
   return pos;
 }
 
@@ -77,14 +78,14 @@ size_t BodyScanner::SkipLines(const char* bytes, size_t size) {
   at.after_cr = state_ == State::kCr ? 1 : 0;
   at.line_start = state_ == State::kLineStart ? 1 : 0;
   at.begin = -static_cast<int64_t>(line_octets_ + at.after_cr);
-  at.longest = static_cast<int64_t>(summary_.longest_line);
+  at.longest = static_cast<int64_t>(longest_);
   bool more = true;
   while (more && size - at.pos >= kMaskBlock) {
     const size_t blocks = std::min(kMaskBlocks, (size - at.pos) / kMaskBlock);
     more = SkipCleanBlocks(bytes, size, blocks, &at);
   }
   if (at.pos == 0) return 0;
-  summary_.longest_line = static_cast<uint64_t>(at.longest);
+  longest_ = static_cast<uint64_t>(at.longest);
   summary_.wire_bytes += at.pos;
   line_octets_ = static_cast<uint64_t>(static_cast<int64_t>(at.pos) - at.begin) - at.after_cr;
   state_ = at.after_cr != 0 ? State::kCr : State::kText;
@@ -96,31 +97,30 @@ bool BodyScanner::SkipCleanBlocks(const char* bytes, size_t size, size_t blocks,
   LineMasks masks;
   FindLines(bytes + at->pos, blocks, &masks);
   uint64_t unclean = 0;
+  uint64_t ends = 0;  // a dot that begins a line, with a CR behind it
   uint64_t dots = 0;
   uint64_t after_cr = at->after_cr;
   uint64_t line_start = at->line_start;
+  uint64_t after_dot = 0;
   for (size_t i = 0; i < blocks; ++i) {
-    unclean |= masks.lf[i] ^ (masks.cr[i] << 1 | after_cr);
-    masks.dot[i] &= masks.lf[i] << 1 | line_start;
-    dots |= masks.dot[i];
-    after_cr = masks.cr[i] >> (kMaskBlock - 1);
+    const uint64_t cr = masks.cr[i];
+    const uint64_t dot = masks.dot[i] & (masks.lf[i] << 1 | line_start);
+    unclean |= masks.lf[i] ^ (cr << 1 | after_cr);
+    ends |= (dot << 1 | after_dot) & cr;
+    dots |= dot;
+    masks.dot[i] = dot;
+    after_cr = cr >> (kMaskBlock - 1);
     line_start = masks.lf[i] >> (kMaskBlock - 1);
+    after_dot = dot >> (kMaskBlock - 1);
   }
   if (unclean != 0) return false;
-  if (dots != 0) return SkipDots(masks, bytes, size, blocks, at);
-  int64_t longest = at->longest;
-  int64_t begin = at->begin;
-  int64_t pos = static_cast<int64_t>(at->pos);
-  for (size_t i = 0; i < blocks; ++i, pos += kMaskBlock) {
-    for (uint64_t rest = masks.lf[i]; rest != 0; rest &= rest - 1) {
-      const int64_t end = pos + std::countr_zero(rest) + 1;
-      longest = std::max(longest, end - begin - 2);
-      begin = end;
+  if ((ends | after_dot) != 0) return SkipDots(masks, bytes, size, blocks, at);
+  if (dots != 0) {
+    for (size_t i = 0; i < blocks; ++i) {
+      for (uint64_t rest = masks.dot[i]; rest != 0; rest &= rest - 1) ++summary_.stuffed_dots;
     }
   }
-  at->pos = static_cast<size_t>(pos);
-  at->longest = longest;
-  at->begin = begin;
+  PassLines(masks, blocks, at);
   at->after_cr = after_cr;
   at->line_start = line_start;
   summary_.has_8bit |= masks.eight_bit;
@@ -128,7 +128,32 @@ bool BodyScanner::SkipCleanBlocks(const char* bytes, size_t size, size_t blocks,
   return true;
 }
 
-// Clean blocks with dots at the beginning of lines, which alone are left in masks.dot.
+// Only the line that ends here first may be a long one: the others begin here as well.
+void BodyScanner::PassLines(const LineMasks& masks, size_t blocks, Lines* at) {
+  const int64_t pos = static_cast<int64_t>(at->pos);
+  at->pos += blocks * kMaskBlock;
+  if (at->line_start != 0) at->begin += static_cast<int64_t>(masks.dot[0] & 1);
+  size_t i = 0;
+  while (i < blocks && masks.lf[i] == 0) ++i;
+  if (i == blocks) return;
+  const auto place = [pos](size_t block, int bit) {
+    return pos + static_cast<int64_t>(block * kMaskBlock) + bit;
+  };
+  const int64_t first = place(i, std::countr_zero(masks.lf[i])) + 1;
+  at->longest = std::max(at->longest, first - at->begin - 2);
+  i = blocks - 1;
+  while (masks.lf[i] == 0) --i;
+  const int last = kMaskBlock - 1 - std::countl_zero(masks.lf[i]);
+  at->begin = place(i, last) + 1;
+  if (last < static_cast<int>(kMaskBlock) - 1) {
+    at->begin += static_cast<int64_t>(masks.dot[i] >> (last + 1) & 1);
+  } else if (i + 1 < blocks) {
+    at->begin += static_cast<int64_t>(masks.dot[i + 1] & 1);
+  }
+}
+
+// Clean blocks with dots at the beginning of lines, which alone are left in masks.dot, one of which
+// may end the message.
 bool BodyScanner::SkipDots(const LineMasks& masks, const char* bytes, size_t size, size_t blocks,
                            Lines* at) {
   const size_t first = at->pos;
@@ -173,7 +198,7 @@ size_t BodyScanner::SkipText(const char* bytes, size_t size) {
   bool line_start = state_ == State::kLineStart;
   // Octets of the current line, up to `pos`, with a CR at its end.
   uint64_t line = line_octets_ + (after_cr ? 1 : 0);
-  uint64_t longest = summary_.longest_line;
+  uint64_t longest = longest_;
   // Of the first `of_block` octets of a block; false: what comes next is not for us.
   const auto skip = [&](const char* block, auto of_block) __attribute__((always_inline)) {
     LineMasks masks;
@@ -215,7 +240,7 @@ size_t BodyScanner::SkipText(const char* bytes, size_t size) {
     skip(last, size - pos);
   }
   if (pos == 0) return 0;
-  summary_.longest_line = longest;
+  longest_ = longest;
   summary_.wire_bytes += pos;
   line_octets_ = line - (after_cr ? 1 : 0);
   state_ = after_cr ? State::kCr : State::kText;
@@ -281,7 +306,7 @@ void BodyScanner::Octet(unsigned char c) {
 }
 
 void BodyScanner::EndLine() {
-  summary_.longest_line = std::max(summary_.longest_line, line_octets_);
+  longest_ = std::max(longest_, line_octets_);
   if (in_header_ && line_octets_ == 0) {
     in_header_ = false;
     summary_.header_bytes = summary_.wire_bytes - 2;

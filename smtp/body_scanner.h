@@ -21,12 +21,15 @@
 
 namespace outbox::smtp {
 
+// Lines of fewer octets are not measured: most of them are passed by the hundred.
+inline constexpr uint64_t kLongLine = kMaskBlock * kMaskBlocks;
+
 // What the scanner knows of a message.
 struct BodySummary {
   uint64_t wire_bytes = 0;    // consumed so far, the terminating dot's line included
   uint64_t stuffed_dots = 0;  // dots that begin a line and that un-stuffing removes
   uint64_t header_bytes = 0;  // wire bytes before the empty line that ends the header section
-  uint64_t longest_line = 0;  // octets without CRLF and without a stuffed dot
+  uint64_t longest_line = 0;  // octets without CRLF and without a stuffed dot; 0 below kLongLine
   uint32_t received_headers = 0;
   bool complete = false;  // the final dot has been seen
   bool has_date = false;
@@ -80,6 +83,8 @@ class BodyScanner {
   };
   // False: what comes next is not for it.
   bool SkipCleanBlocks(const char* bytes, size_t size, size_t blocks, Lines* at);
+  // What they hold is known: where `masks->dot` is left, a line begins with one.
+  void PassLines(const LineMasks& masks, size_t blocks, Lines* at);
   bool SkipDots(const LineMasks& masks, const char* bytes, size_t size, size_t blocks, Lines* at);
   // Consumes what needs no Step: text by blocks, up to a line end that needs a look. Returns the
   // octets consumed.
@@ -93,6 +98,7 @@ class BodyScanner {
 
   BodySummary summary_;
   uint64_t line_octets_ = 0;  // of the current line, as longest_line counts
+  uint64_t longest_ = 0;      // of the lines that were measured
   State state_ = State::kLineStart;
   bool in_header_ = true;
   bool name_done_ = false;      // nothing more to learn from the name of this header line

@@ -11,8 +11,10 @@
 
 namespace outbox::smtp {
 
+static_assert(Talk::kTransactions == ClientSession::kSlots);
+
 ClientConnection::ClientConnection(const ClientContext* context, DeliverySource* source)
-    : context_(context), source_(source), session_(&context->session) {
+    : context_(context), source_(source), talk_(context->rings), session_(&context->session) {
   connect_.Bind<&ClientConnection::OnConnected>(this);
   timer_.Bind<&ClientConnection::OnTimer>(this);
 }
@@ -30,7 +32,8 @@ void ClientConnection::Start(const core::SocketAddress& host, const core::Socket
   timed_replies_ = 0;
   body_ = Body();
   session_ = ClientSession(&context_->session);
-  talk_ = Talk();
+  served_ = false;
+  talk_.Start(context_->io->now_ns());
   host_ = host;
   has_local_ = local != nullptr;
   if (has_local_) local_ = *local;
@@ -140,7 +143,7 @@ void ClientConnection::ReleaseWindows() {
 // ----------------------------------------------------------------------
 
 void ClientConnection::OnBytes(std::span<char> bytes) {
-  talk_.Received({bytes.data(), bytes.size()});
+  talk_.Received({bytes.data(), bytes.size()}, context_->io->now_ns());
   TellEvents({bytes.data(), bytes.size()});
   Pump();
 }
@@ -174,7 +177,11 @@ void ClientConnection::OnEvent(const ClientSession::Event& event) {
       return source_->OnResult(request.cookie, event.recipient, event.result);
     case ClientSession::EventKind::kTransactionDone:
       no_transaction_ = false;
-      return source_->OnTransactionDone(request.cookie);
+      served_ = true;
+      talk_.EndTransaction(static_cast<size_t>(event.transaction));
+      source_->OnTransactionDone(request.cookie);
+      talk_.Told();
+      return;
     case ClientSession::EventKind::kEnded:
       ended_ = true;
       end_ = event.end;
@@ -220,7 +227,7 @@ void ClientConnection::SendOnce() {
   part_count_ = 0;
   AskForTransaction();
   const bool more = session_.Write(&out);
-  talk_.Sent(out.written());
+  talk_.Sent(out.written(), context_->io->now_ns());
   AddPart(out.written().data(), out.written().size());
   if (body_.slot >= 0 && !more && AskForWindow()) AddBody(&out);
   if (part_count_ == 0 || !connection_.open() || ended_) {
@@ -251,7 +258,7 @@ void ClientConnection::AddBody(OutputBuffer* out) {
   window_cookie_ = request.cookie;
   window_token_ = body_.window.token;
   if (!body_.window.last) return;
-  talk_.SentMessage(request.envelope.size);
+  talk_.SentMessage(request.envelope.size, context_->io->now_ns());
   session_.BodyQueued(body_.slot);
   body_.slot = -1;
   AskForTransaction();
@@ -259,7 +266,7 @@ void ClientConnection::AddBody(OutputBuffer* out) {
   const size_t before = out->written().size();
   session_.Write(out);
   const std::string_view commands = out->written().substr(before);
-  talk_.Sent(commands);
+  talk_.Sent(commands, context_->io->now_ns());
   AddPart(commands.data(), commands.size());
 }
 
@@ -285,12 +292,15 @@ void ClientConnection::AskForTransaction() {
         if (!connection_.open()) return;  // abandoned from inside
         const int slot = session_.BeginTransaction(request.envelope);
         requests_[slot] = request;
+        talk_.BeginTransaction(static_cast<size_t>(slot));
         progress_ = true;
         TellEvents({});  // it may be decided already
         break;
       }
       case NextAnswer::kLater:
         no_transaction_ = true;
+        // All is well that was said about; before the first message the greeting is still wanted.
+        if (served_ && !session_.busy()) talk_.Forget();
         break;
       case NextAnswer::kNo:
         session_.Quit();

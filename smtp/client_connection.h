@@ -50,6 +50,7 @@ struct ClientContext {
   io::Io* io = nullptr;
   core::TimerWheel* wheel = nullptr;
   BlockCache* blocks = nullptr;
+  TalkRings* rings = nullptr;
   ClientSessionOptions session;
   ClientTimeouts timeouts;
 };
@@ -82,7 +83,7 @@ class ClientConnection final : private io::Connection::Handler {
   void Abandon(SessionEnd why);
 
   const core::SocketAddress& host() const { return host_; }
-  // What has been said, for when it comes to nothing.
+  // What has been said, for when it comes to nothing; since the session was idle last.
   const Talk& talk() const { return talk_; }
   const ClientSession& session() const { return session_; }
   // Nothing is in hand and the session is ready: a transaction would start at once.
@@ -148,6 +149,7 @@ class ClientConnection final : private io::Connection::Handler {
   RecipientResult end_result_;
   std::string error_text_;  // our text, when we know more than the end's name
   uint32_t timed_replies_ = 0;
+  bool served_ = false;  // a transaction of this session is over
   DeliveryRequest requests_[ClientSession::kSlots];
   Body body_;
   // The window that is in the send in flight.

@@ -83,6 +83,28 @@ __attribute__((target("avx2"))) void FindLinesAvx2(const char* bytes, size_t blo
   masks->nul = _mm256_movemask_epi8(_mm256_cmpeq_epi8(least, _mm256_setzero_si256())) != 0;
 }
 
+bool HasAvx512() { return __builtin_cpu_supports("avx512bw") != 0; }
+
+// A block is one vector, and a comparison gives its word.
+__attribute__((target("avx512f,avx512bw"))) void FindLinesAvx512(const char* bytes, size_t blocks,
+                                                                 LineMasks* masks) {
+  const __m512i cr = _mm512_set1_epi8('\r');
+  const __m512i lf = _mm512_set1_epi8('\n');
+  const __m512i dot = _mm512_set1_epi8('.');
+  __m512i any = _mm512_setzero_si512();
+  __m512i least = _mm512_set1_epi8(-1);
+  for (size_t i = 0; i < blocks; ++i) {
+    const __m512i block = _mm512_loadu_si512(bytes + i * kMaskBlock);
+    masks->cr[i] = _mm512_cmpeq_epi8_mask(block, cr);
+    masks->lf[i] = _mm512_cmpeq_epi8_mask(block, lf);
+    masks->dot[i] = _mm512_cmpeq_epi8_mask(block, dot);
+    any = _mm512_or_si512(any, block);
+    least = _mm512_maskz_min_epu8(~__mmask64{0}, least, block);
+  }
+  masks->eight_bit = _mm512_movepi8_mask(any) != 0;
+  masks->nul = _mm512_cmpeq_epi8_mask(least, _mm512_setzero_si512()) != 0;
+}
+
 void LookAtSome(const char* block, size_t size, bool* eight_bit, bool* nul) {
   const uint64_t mask = UINT64_MAX >> (kMaskBlock - size);
   const Block v(block);
@@ -106,6 +128,10 @@ void FindLinesPlain(const char* bytes, size_t blocks, LineMasks* masks) {
   }
 }
 
+bool HasAvx512() { return false; }
+
+void FindLinesAvx512(const char*, size_t, LineMasks*) { CHECK(HasAvx512()); }
+
 bool HasAvx2() { return false; }
 
 void FindLinesAvx2(const char*, size_t, LineMasks*) { CHECK(HasAvx2()); }
@@ -120,8 +146,9 @@ void LookAtSome(const char* block, size_t size, bool* eight_bit, bool* nul) {
 #endif
 
 void FindLines(const char* bytes, size_t blocks, LineMasks* masks) {
-  static const bool avx2 = HasAvx2();
-  return avx2 ? FindLinesAvx2(bytes, blocks, masks) : FindLinesPlain(bytes, blocks, masks);
+  using Way = void (*)(const char*, size_t, LineMasks*);
+  static const Way way = HasAvx512() ? FindLinesAvx512 : HasAvx2() ? FindLinesAvx2 : FindLinesPlain;
+  way(bytes, blocks, masks);
 }
 
 }  // namespace outbox::smtp

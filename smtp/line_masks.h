@@ -32,7 +32,9 @@ void FindLines(const char* bytes, size_t blocks, LineMasks* masks);
 // kMaskBlock; the whole block can be read.
 void LookAtSome(const char* block, size_t size, bool* eight_bit, bool* nul);
 
-// The ways of FindLines, for tests. FindLinesAvx2 REQUIRES HasAvx2().
+// The ways of FindLines, for tests. FindLinesAvx2 REQUIRES HasAvx2(), FindLinesAvx512 HasAvx512().
+bool HasAvx512();
+void FindLinesAvx512(const char* bytes, size_t blocks, LineMasks* masks);
 bool HasAvx2();
 void FindLinesAvx2(const char* bytes, size_t blocks, LineMasks* masks);
 void FindLinesPlain(const char* bytes, size_t blocks, LineMasks* masks);

@@ -69,10 +69,9 @@ class ReceptionSession {
 
   // The next bytes of the message in wire form (smtp/body_scanner.h), to be copied during the call.
   virtual BodyState Append(std::string_view bytes) = 0;
-  // Memory to receive the next bytes of a large message into, without a copy. Empty: none now,
-  // bytes come by Append. Asked once a message has passed core::kSmtpBodyDirectBytes. The memory
-  // stays the driver's until it calls AppendDirect, OnClosed or Abort (after which it is no longer
-  // written to).
+  // Memory to receive the next bytes of a larger message into, without a copy. Empty: none now,
+  // bytes come by Append. The memory stays the driver's until it calls
+  // AppendDirect, OnClosed or Abort (after which it is no longer written to).
   virtual std::span<char> BodySpace() { return {}; }
   // The first `size` bytes of the last BodySpace are the next bytes of the message. size may be 0:
   // the space was not used.

@@ -263,9 +263,8 @@ void ServerConnection::ReceiveMore() {
     return;
   }
   if (blocked()) return;
-  const bool large = session_.phase() == Phase::kData && transaction_ && !body_failed_ &&
-                     session_.body().wire_bytes >= core::kSmtpBodyDirectBytes;
-  if (large) direct_ = reception_->BodySpace();
+  const bool body = session_.phase() == Phase::kData && transaction_ && !body_failed_;
+  if (body) direct_ = reception_->BodySpace();
   if (direct_.empty()) {
     connection_.Receive();
   } else {

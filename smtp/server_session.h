@@ -37,6 +37,7 @@ struct ServerSessionOptions {
   uint32_t max_errors = core::kSmtpErrorsMax;          // since the last accepted message; then 421
   uint32_t max_transactions = 0;                       // per session, then 421; 0: no limit
   uint64_t max_text_line = core::kSmtpTextLineOctetsMax;  // octets without CRLF; above: 550 5.6.0
+  // (not below kLongLine, smtp/body_scanner.h)
   uint32_t max_received_headers = core::kSmtpReceivedHeadersMax;  // above: 554 5.4.6, a mail loop
 };
 

@@ -47,11 +47,8 @@ void CommandAnswer::Update() {
     done = done && part->done;
   }
   if (!walked) return;
-  nlohmann::json line = {{"found", sum.found},
-                         {"done", sum.done},
-                         {"waiting", sum.waiting},
-                         {"kept", sum.kept},
-                         {"unreadable", sum.unreadable}};
+  nlohmann::json line = {{"found", sum.found}, {"done", sum.done}, {"waiting", sum.waiting},
+                         {"kept", sum.kept},   {"held", sum.held}, {"unreadable", sum.unreadable}};
   if (done) {
     if (refused_) {
       reply_->Fail("too many commands at once; what was found until now is done");

@@ -9,6 +9,7 @@
 #include "core/limits.h"
 #include "core/toml.h"
 #include "tools/machine.h"
+#include "tools/route_secrets.h"
 
 namespace outbox::tools {
 namespace {
@@ -39,9 +40,7 @@ core::TomlPosition Place(const core::TomlValue& root, std::string_view table,
   return in->position;
 }
 
-}  // namespace
-
-LoadedConfig LoadConfig(const std::string& path) {
+LoadedConfig Load(const std::string& path, bool with_secrets) {
   LoadedConfig loaded;
   if (const std::string why = ReadFile(path, &loaded.text); !why.empty()) {
     loaded.errors.push_back(path + ":1:1: the file cannot be read: " + why +
@@ -50,12 +49,23 @@ LoadedConfig LoadConfig(const std::string& path) {
   }
   core::ConfigResult parsed = core::ParseConfig(loaded.text, path);
   loaded.errors = std::move(parsed.errors);
+  if (loaded.errors.empty() && with_secrets) {
+    LoadRouteSecrets(path, &parsed.config, &loaded.errors);
+    RefuseUnprotected(path, parsed.config, &loaded.errors);
+    if (loaded.errors.size() > core::kConfigErrors) loaded.errors.resize(core::kConfigErrors);
+  }
   if (loaded.errors.empty()) {
     AddMachineDefaults(&parsed.config);
     loaded.config = std::make_shared<const core::Config>(std::move(parsed.config));
   }
   return loaded;
 }
+
+}  // namespace
+
+LoadedConfig LoadConfig(const std::string& path) { return Load(path, /*with_secrets=*/true); }
+
+LoadedConfig ReadConfig(const std::string& path) { return Load(path, /*with_secrets=*/false); }
 
 std::vector<std::string> NeedsRestart(const core::Config& running, const LoadedConfig& loaded,
                                       const std::string& path) {
@@ -77,6 +87,9 @@ std::vector<std::string> NeedsRestart(const core::Config& running, const LoadedC
       {storage.hot_memory != next.storage.hot_memory, "storage", "hot_memory"},
       {storage.direct != next.storage.direct, "storage", "direct"},
       {running.limits.connections_out != next.limits.connections_out, "limits", "connections_out"},
+      {running.talk.memory != next.talk.memory, "talk", "memory"},
+      {running.talk.disk != next.talk.disk, "talk", "disk"},
+      {running.talk.directory != next.talk.directory, "talk", "directory"},
       {running.io.disable != next.io.disable, "io", "disable"},
   };
   std::vector<std::string> errors;

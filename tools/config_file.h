@@ -17,7 +17,10 @@ struct LoadedConfig {
   std::string text;
 };
 
+// Everything that outboxd needs to start with it, the secrets of its routes as well.
 LoadedConfig LoadConfig(const std::string& path);
+// Only what the file says: for who may not know secrets, and sends nothing.
+LoadedConfig ReadConfig(const std::string& path);
 
 // What is different between the running configuration and the loaded one and cannot change while
 // the daemon runs, as errors with their place in the file.

@@ -111,6 +111,15 @@ core::Result<nlohmann::json> ControlClient::Parse(std::string_view text) const {
   return line;
 }
 
+bool ControlClient::Peer(int* pid, uint32_t* user) const {
+  ucred peer = {};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  *pid = peer.pid;
+  *user = peer.uid;
+  return true;
+}
+
 Status ControlClient::WaitForEnd(int timeout_seconds) {
   for (;;) {
     const core::Result<size_t> filled = Fill(timeout_seconds);

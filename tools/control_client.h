@@ -2,6 +2,7 @@
 #ifndef OUTBOX_TOOLS_CONTROL_CLIENT_H_
 #define OUTBOX_TOOLS_CONTROL_CLIENT_H_
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -28,6 +29,8 @@ class ControlClient {
   core::Result<std::string_view> ReceiveLine(int timeout_seconds);
   // What Receive makes of a line.
   core::Result<nlohmann::json> Parse(std::string_view line) const;
+  // The daemon's process and user. False: the system does not say. REQUIRES: connected.
+  bool Peer(int* pid, uint32_t* user) const;
   // Waits until the daemon has closed the connection. kUnavailable: it has not in that time.
   core::Status WaitForEnd(int timeout_seconds);
 

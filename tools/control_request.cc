@@ -24,6 +24,8 @@ enum Members : uint32_t {
   kDomain = 8,
   kView = 16,  // columns, sort, descending, limit, count, by
   kRecipient = 32,
+  kTalk = 64,    // host, reply, since, until, failed, limit
+  kRoute = 128,  // sender, recipient, source, header, size; or destination
 };
 
 struct CommandInfo {
@@ -38,14 +40,20 @@ constexpr CommandInfo kCommands[] = {
     {"why", ControlCommand::kWhy, kId | kDomain | kRecipient},
     {"retry", ControlCommand::kRetry, kId | kFilter | kAll},
     {"remove", ControlCommand::kRemove, kId | kFilter | kAll},
+    {"hold", ControlCommand::kHold, kId | kFilter | kAll},
+    {"release", ControlCommand::kRelease, kId | kFilter | kAll},
+    {"route", ControlCommand::kRoute, kRoute},
     {"reload", ControlCommand::kReload, kNothing},
     {"log", ControlCommand::kLog, kId | kDomain},
+    {"talk", ControlCommand::kTalk, kId | kDomain | kTalk},
+    {"report", ControlCommand::kReport, kNothing},
     {"stop", ControlCommand::kStop, kNothing},
 };
 
 // A pattern or a word longer than this is no address.
 constexpr size_t kTextBytes = 1024;
 constexpr double kSecondsMax = 100.0 * 365 * 86400;
+constexpr double kUnixSecondsMax = 4102444800;  // the year 2100
 
 core::Status Bad(std::string what) {
   return core::Status(core::StatusCode::kInvalidArgument, std::move(what));
@@ -87,11 +95,13 @@ class Parser {
       all_ = value == true;
       return all_ ? core::OkStatus() : Expected(member, "true");
     }
+    if (Takes(kRoute)) return ReadRouteMember(member, value, &out->route);
     if (member == "domain" && Takes(kDomain)) return ReadDomain(value, &out->domain);
     if (member == "recipient" && Takes(kRecipient)) return ReadAddress(value, &out->filter);
     std::optional<core::Status> read;
     if (Takes(kFilter)) read = ReadFilter(member, value, &out->filter);
     if (!read.has_value() && Takes(kView)) read = ReadView(member, value, out);
+    if (!read.has_value() && Takes(kTalk)) read = ReadTalk(member, value, &out->talk);
     return read.has_value() ? *read : Bad("unknown member \"" + member.substr(0, 64) + "\"");
   }
 
@@ -176,6 +186,36 @@ class Parser {
     return core::OkStatus();
   }
 
+  // Nothing: it is no member of `talk`.
+  static std::optional<core::Status> ReadTalk(const std::string& member, const json& value,
+                                              TalkFilter* talk) {
+    if (member == "host" || member == "reply") {
+      const std::string* const text = TextOf(value);
+      if (text == nullptr) return Expected(member, "a text of 1 to 1024 bytes");
+      (member == "host" ? talk->host : talk->reply) = core::ToLower(*text);
+      return core::OkStatus();
+    }
+    if (member == "since" || member == "until") {
+      if (!value.is_number() || value.get<double>() < 0 || value.get<double>() > kUnixSecondsMax) {
+        return Expected(member, "Unix time, seconds");
+      }
+      const int64_t ms = static_cast<int64_t>(value.get<double>() * 1000);
+      (member == "since" ? talk->since_ms : talk->until_ms) = ms;
+      return core::OkStatus();
+    }
+    if (member == "failed") {
+      talk->failed = value == true;
+      return talk->failed ? core::OkStatus() : Expected(member, "true");
+    }
+    if (member != "limit") return std::nullopt;
+    if (!value.is_number_unsigned() || value.get<uint64_t>() < 1 ||
+        value.get<uint64_t>() > kTalksMax) {
+      return Expected(member, "a number from 1 to 10000");
+    }
+    talk->limit = value.get<uint32_t>();
+    return core::OkStatus();
+  }
+
   core::Status ReadId(const json& value, queue::QueueFilter* filter) {
     const std::string* const text = TextOf(value);
     const std::optional<uint64_t> id =
@@ -240,8 +280,12 @@ class Parser {
     switch (request.command) {
       case ControlCommand::kRetry:
       case ControlCommand::kRemove:
+      case ControlCommand::kHold:
+      case ControlCommand::kRelease:
         if (something == all_) return Bad("expected either a filter or \"all\": true");
         return core::OkStatus();
+      case ControlCommand::kRoute:
+        return CheckRouteQuestion(request.route);
       case ControlCommand::kWhy:
         if ((request.filter.id != 0) + !request.filter.recipient.empty() +
                 !request.domain.empty() != 1) {
@@ -292,6 +336,8 @@ core::Result<ControlRequest> ParseControlRequest(const json& request) {
   out.command = info->command;
   const core::Status status = Parser(info->members).Read(request, &out);
   if (!status.ok()) return status;
+  if (out.filter.id != 0) out.talk.id = queue::FormatMessageId(out.filter.id);
+  out.talk.domain = out.domain;
   return out;
 }
 

@@ -13,6 +13,8 @@
 #include "core/status.h"
 #include "queue/queue_column.h"
 #include "queue/queue_filter.h"
+#include "tools/talk_record.h"
+#include "tools/route_question.h"
 
 namespace outbox::tools {
 
@@ -22,15 +24,22 @@ enum class ControlCommand : uint8_t {
   kWhy,
   kRetry,
   kRemove,
+  kHold,
+  kRelease,
+  kRoute,
   kReload,
   kLog,
+  kTalk,
+  kReport,
   kStop,
 };
 
 struct ControlRequest {
   ControlCommand command = ControlCommand::kStats;
-  queue::QueueFilter filter;  // queue, retry, remove; why: its id, or a recipient
+  queue::QueueFilter filter;  // queue, retry, remove, hold, release; why: its id, or a recipient
   std::string domain;         // why, log; lower case
+  TalkFilter talk;            // talk
+  RouteQuestion route;        // route
   // queue alone. What is shown of each recipient, in which order, and how much:
   queue::QueueColumns columns = queue::kAllQueueColumns;
   std::optional<queue::QueueColumn> sort;

@@ -31,13 +31,6 @@ constexpr int64_t kStopWarningNs = 2 * core::kNsPerSecond;
 // After the connections have been cut, the stores still write what they hold.
 constexpr int64_t kHardStopNs = 20 * core::kNsPerSecond;
 
-uint32_t Cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return static_cast<uint32_t>(std::clamp(CPU_COUNT(&set), 1, static_cast<int>(core::kMaxShards)));
-}
-
 // The core that shard `index` is pinned to: the index-th of those that the process may use.
 int CoreOf(uint32_t index) {
   cpu_set_t set;
@@ -66,14 +59,21 @@ uint64_t ResidentBytes() {
 Daemon::Daemon(std::string config_file, std::shared_ptr<const core::Config> config)
     : config_file_(std::move(config_file)),
       config_(std::move(config)),
-      shards_(config_->shards == 0 ? Cores() : config_->shards),
+      shards_(config_->shards == 0 ? UsableCores() : config_->shards),
       log_(config_->log.file),
+      talk_file_(config_->talk.directory, config_->talk.disk),
       memory_limit_(config_->limits.memory) {}
 
 // --- Start
 // -----------------------------------------------------------------------------------------
 
+std::shared_ptr<const ClassicLog> Daemon::LogForm() const {
+  if (config_->log.format == core::LogFormat::kJson) return nullptr;
+  return std::make_shared<const ClassicLog>(config_->hostname, config_->log.name, ::getpid());
+}
+
 core::Status Daemon::Prepare() {
+  log_.SetForm(LogForm());
   if (core::Status status = log_.Open(); !status.ok()) return status;
   std::error_code error;
   std::filesystem::create_directories(config_->spool, error);
@@ -102,14 +102,7 @@ core::Status Daemon::PlanOpenFiles() {
   for (const core::ListenerConfig& listener : config_->listeners) {
     needs.connections_in = std::max(needs.connections_in, listener.max_connections);
   }
-  std::error_code error;
-  for (const auto& log : std::filesystem::directory_iterator(config_->spool, error)) {
-    std::error_code no_directory;
-    for ([[maybe_unused]] const auto& segment :
-         std::filesystem::directory_iterator(log.path(), no_directory)) {
-      ++needs.spool_files;
-    }
-  }
+  needs.spool_files = CountSpoolFiles(config_->spool);
   const core::Result<DescriptorPlan> plan = PlanDescriptors(needs);
   if (!plan.ok()) return plan.status();
   connections_out_ = plan->connections_out;
@@ -179,6 +172,9 @@ core::Status Daemon::MakeShards() {
     }
     if (config_->storage.max_size > 0) setup.max_log_bytes = config_->storage.max_size / shards_;
     setup.write_events = [this](std::string_view lines) { return log_.Write(lines); };
+    if (config_->talk.disk > 0) {
+      setup.write_talks = [this](std::string_view lines) { return talk_file_.Write(lines); };
+    }
     Seat* seat = seats_[i].get();
     setup.measure = [this, seat](core::ShardMetrics* metrics) {
       return MeasureShard(seat, metrics);

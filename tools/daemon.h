@@ -26,6 +26,7 @@
 #include "tools/control_server.h"
 #include "tools/log_file.h"
 #include "tools/log_tail.h"
+#include "tools/talk_file.h"
 
 namespace outbox::tools {
 
@@ -55,6 +56,8 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   bool MeasureShard(Seat* seat, core::ShardMetrics* metrics);
   // The daemon's own line in the event log.
   void LogEvent(const char* event, const std::string& text);
+  // How the configuration wants the log's lines.
+  std::shared_ptr<const ClassicLog> LogForm() const;
   void BeginStop(const char* why);
   void Finish();
 
@@ -91,6 +94,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   uint32_t connections_out_ = 1;  // in all
   LogFile log_;
   LogTail log_tail_;
+  TalkFile talk_file_;  // of failed attempts
   queue::SpoolLock lock_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<queue::Exchange> exchange_;

@@ -1,4 +1,5 @@
 // The daemon's answers to the control socket.
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -9,6 +10,8 @@
 #include "tools/daemon.h"
 #include "tools/daemon_seat.h"
 #include "tools/queue_answer.h"
+#include "tools/talk_answer.h"
+#include "tools/route_answer.h"
 #include "tools/why_answer.h"
 
 namespace outbox::tools {
@@ -29,6 +32,19 @@ nlohmann::json Durations(const std::vector<const core::ShardMetrics*>& shards,
           {"p99", sum.PercentileUs(0.99)},
           {"max", sum.max_ns() / 1000},
           {"buckets", buckets}};
+}
+
+queue::QueueOrder OrderOf(ControlCommand command) {
+  switch (command) {
+    case ControlCommand::kRemove:
+      return queue::QueueOrder::kRemove;
+    case ControlCommand::kHold:
+      return queue::QueueOrder::kHold;
+    case ControlCommand::kRelease:
+      return queue::QueueOrder::kRelease;
+    default:
+      return queue::QueueOrder::kRetry;
+  }
 }
 
 }  // namespace
@@ -77,13 +93,16 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       return;
     }
     case ControlCommand::kRetry:
-    case ControlCommand::kRemove: {
-      const bool retry = request.command == ControlCommand::kRetry;
+    case ControlCommand::kRemove:
+    case ControlCommand::kHold:
+    case ControlCommand::kRelease:
       std::make_shared<CommandAnswer>(control_.get(), reply)
-          ->Start(Shards(), retry ? queue::QueueOrder::kRetry : queue::QueueOrder::kRemove,
-                  request.filter);
+          ->Start(Shards(), OrderOf(request.command), request.filter);
       return;
-    }
+    case ControlCommand::kRoute:
+      std::make_shared<RouteAnswer>(control_.get(), reply, config_, request.route)
+          ->Ask(Shards()[0]);
+      return;
     case ControlCommand::kReload:
       Reload(reply);
       return;
@@ -94,6 +113,20 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       log_tail_.Follow(filter, reply);
       return;
     }
+    case ControlCommand::kReport: {  // the client reads the log itself
+      std::error_code error;
+      std::string file = config_->log.file;
+      if (!file.empty()) file = std::filesystem::absolute(file, error).string();
+      reply->Finish({{"log_file", file},
+                     {"log_format",
+                      config_->log.format == core::LogFormat::kClassic ? "classic" : "json"},
+                     {"end", true}});
+      return;
+    }
+    case ControlCommand::kTalk:
+      std::make_shared<TalkAnswer>(control_.get(), reply, request.talk)
+          ->Start(Shards(), talk_file_.paths());
+      return;
     case ControlCommand::kStop:
       reply->Finish({{"stopping", true}});
       BeginStop("outbox stop");

@@ -86,6 +86,7 @@ void Daemon::CommitReload() {
   }
   const std::unique_ptr<Reloading> done = std::move(reloading_);
   config_ = done->config;
+  log_.SetForm(LogForm());
   shard_configs_ = done->shards;
   memory_limit_.store(config_->limits.memory, std::memory_order_relaxed);
   LogEvent("reloaded", config_file_);

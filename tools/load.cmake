@@ -1,5 +1,6 @@
 # The load tools: smtp_source and smtp_sink.
 add_library(outbox_load STATIC
+  load_hash.cc
   load_loop.cc
   load_message.cc
   load_report.cc

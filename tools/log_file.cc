@@ -1,6 +1,7 @@
 #include "tools/log_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -26,16 +27,40 @@ core::Status LogFile::Switch(const std::string& path) {
   return core::OkStatus();
 }
 
+void LogFile::SetForm(std::shared_ptr<const ClassicLog> form) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  form_ = std::move(form);
+}
+
 bool LogFile::Write(std::string_view lines) {
   if (tee_) tee_(lines);
-  const std::lock_guard<std::mutex> lock(mutex_);
-  while (!lines.empty()) {
-    const ssize_t written = ::write(fd_, lines.data(), lines.size());
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (form_ == nullptr) return WriteAll(lines);
+  const std::shared_ptr<const ClassicLog> form = form_;
+  lock.unlock();  // other shards write meanwhile
+  std::string text;
+  text.reserve(2 * lines.size());
+  form->Translate(lines, &text);
+  lock.lock();
+  return WriteAll(text);
+}
+
+// One file, or what follows it after a rotation, has all of them.
+bool LogFile::WriteAll(std::string_view bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t written = ::write(fd_, bytes.data() + done, bytes.size() - done);
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    lines.remove_prefix(static_cast<size_t>(written));
+    if (written <= 0) break;
+    done += static_cast<size_t>(written);
   }
-  return true;
+  if (done == bytes.size()) return true;
+  // A line without its end would spoil the next one as well.
+  struct stat found = {};
+  if (done > 0 && ::fstat(fd_, &found) == 0 && S_ISREG(found.st_mode)) {
+    [[maybe_unused]] const int cut = ::ftruncate(fd_, found.st_size - static_cast<off_t>(done));
+  }
+  return false;
 }
 
 }  // namespace outbox::tools

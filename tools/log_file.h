@@ -7,12 +7,14 @@
 #define OUTBOX_TOOLS_LOG_FILE_H_
 
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "core/status.h"
+#include "tools/classic_log.h"
 
 namespace outbox::tools {
 
@@ -28,13 +30,19 @@ class LogFile {
   core::Status Open();
   // Opens another file in its place, or none and says why: then the one that was open goes on.
   core::Status Switch(const std::string& path);
+  // How lines are written from now on; null: as they are, JSON.
+  void SetForm(std::shared_ptr<const ClassicLog> form);
   // Called with what was written, on the thread that did. Before the first Write.
   void SetTee(std::function<void(std::string_view)> tee) { tee_ = std::move(tee); }
-  // Writes all of `lines`, waiting as long as it takes; false when the system refuses (full disk).
+  // Writes all of `lines`, waiting as long as it takes; false when the system refuses (full disk):
+  // then none of them is in the file.
   bool Write(std::string_view lines);
 
  private:
+  bool WriteAll(std::string_view bytes);
+
   std::string path_;
+  std::shared_ptr<const ClassicLog> form_;
   std::mutex mutex_;
   int fd_ = -1;
   std::function<void(std::string_view)> tee_;

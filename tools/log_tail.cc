@@ -18,9 +18,36 @@ std::string TextOf(const nlohmann::json& event, const char* member) {
 bool LogFilter::Wants(const nlohmann::json& event) const {
   if (!id.empty() && TextOf(event, "id") != id && TextOf(event, "about") != id) return false;
   if (domain.empty()) return true;
-  if (core::ToLower(TextOf(event, "recipient")).ends_with("@" + domain)) return true;
+  const std::string at_domain = "@" + domain;
+  if (core::ToLower(TextOf(event, "recipient")).ends_with(at_domain)) return true;
+  if (const auto to = event.find("to"); to != event.end() && to->is_array()) {
+    for (const nlohmann::json& one : *to) {
+      if (!one.is_string()) continue;
+      if (core::ToLower(one.get<std::string>()).ends_with(at_domain)) return true;
+    }
+  }
   const std::string destination = TextOf(event, "destination");
   return destination == "mx:" + domain || destination.starts_with("mx:" + domain + ":");
+}
+
+bool LogFilter::NamesNobody(const nlohmann::json& event) {
+  return !event.contains("recipient") && !event.contains("to");
+}
+
+bool LogTail::IsWanted(Follower* follower, const nlohmann::json& event) {
+  const bool wanted = follower->filter.Wants(event);
+  if (follower->filter.domain.empty()) return wanted;
+  const std::string id = TextOf(event, "id");
+  if (id.empty()) return wanted;
+  if (!wanted) return LogFilter::NamesNobody(event) && follower->messages.contains(id);
+  if (follower->messages.insert(id).second) {
+    follower->oldest.push_back(id);
+    if (follower->oldest.size() > kLogTailMessages) {
+      follower->messages.erase(follower->oldest.front());
+      follower->oldest.pop_front();
+    }
+  }
+  return true;
 }
 
 void LogTail::Publish(std::string_view lines) {
@@ -41,7 +68,7 @@ void LogTail::Publish(std::string_view lines) {
 void LogTail::Follow(LogFilter filter, std::shared_ptr<ReplyStream> reply) {
   std::erase_if(followers_, [](const auto& one) { return one->reply->gone(); });
   followers_.push_back(
-      std::make_unique<Follower>(Follower{std::move(filter), std::move(reply), 0}));
+      std::make_unique<Follower>(std::move(filter), std::move(reply)));
   followers_.back()->reply->Send({{"following", true}});
   followed_.store(true, std::memory_order_release);
 }
@@ -70,7 +97,7 @@ void LogTail::Hand() {
 }
 
 void LogTail::Give(Follower* follower, const nlohmann::json& event) {
-  if (!follower->filter.Wants(event)) return;
+  if (!IsWanted(follower, event)) return;
   if (follower->reply->full()) {
     ++follower->lost;
     return;

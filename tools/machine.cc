@@ -2,13 +2,18 @@
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <sched.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
+#include "core/limits.h"
 #include "dns/system_servers.h"
 
 namespace outbox::tools {
@@ -31,6 +36,26 @@ std::vector<core::IpAddress> OwnAddresses() {
   }
   ::freeifaddrs(interfaces);
   return own;
+}
+
+uint32_t UsableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<uint32_t>(std::clamp(CPU_COUNT(&set), 1, static_cast<int>(core::kMaxShards)));
+}
+
+uint64_t CountSpoolFiles(const std::string& spool) {
+  uint64_t files = 0;
+  std::error_code error;
+  for (const auto& log : std::filesystem::directory_iterator(spool, error)) {
+    std::error_code no_directory;
+    for ([[maybe_unused]] const auto& segment :
+         std::filesystem::directory_iterator(log.path(), no_directory)) {
+      ++files;
+    }
+  }
+  return files;
 }
 
 void AddMachineDefaults(core::Config* config) {

@@ -2,7 +2,10 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tools/control_client.h"
 #include "tools/outbox_commands.h"
@@ -14,14 +17,37 @@ namespace {
 // docs/operations.md lists these.
 enum ExitCode { kExitOk = 0, kExitFailure = 1, kExitUsage = 2, kExitUnreachable = 3 };
 
-int Report(const core::Status& status) {
+int ExitOf(const core::Status& status) {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return kExitFailure;
   if (status.ok()) return kExitOk;
   if (!status.message().empty()) std::fprintf(stderr, "outbox: %s\n", status.message().c_str());
   return status.code() == core::StatusCode::kUnavailable ? kExitUnreachable : kExitFailure;
 }
 
+// What can be done without the daemon. Nothing: it must be asked.
+std::optional<int> RunAlone(const CLI::App& app, const Arguments& arguments) {
+  if (app.got_subcommand("report") && !arguments.logs.empty()) {
+    return ExitOf(ReportCommand(ReportTarget(arguments)));
+  }
+  if (app.got_subcommand("route") && !arguments.config_file.empty()) {
+    ControlClient client;  // which knows the hosts, if it is there
+    const bool connected = client.Connect(arguments.control).ok();
+    return ExitOf(RouteTestCommand(connected ? &client : nullptr, RouteQuestionOf(arguments),
+                                   arguments.config_file, arguments.json));
+  }
+  return std::nullopt;
+}
+
+core::Status ReportOfDaemon(ControlClient* client, const Arguments& arguments) {
+  ReportRequest request = ReportTarget(arguments);
+  core::Result<std::vector<std::string>> files = LogFiles(client, request.since_ns);
+  if (!files.ok()) return files.status();
+  request.files = std::move(*files);
+  return ReportCommand(request);
+}
+
 int Run(const CLI::App& app, const Arguments& arguments) {
+  if (const std::optional<int> done = RunAlone(app, arguments)) return *done;
   ControlClient client;
   const core::Status connected = client.Connect(arguments.control);
   if (!connected.ok()) {
@@ -30,25 +56,35 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   }
   const bool json = arguments.json;
   const nlohmann::json filter = FilterOf(arguments);
-  if (app.got_subcommand("stats")) return Report(StatsCommand(&client, json));
+  if (app.got_subcommand("stats")) return ExitOf(StatsCommand(&client, json));
   if (app.got_subcommand("queue")) {
-    return Report(QueueCommand(&client, filter, arguments.view, json));
+    return ExitOf(QueueCommand(&client, filter, arguments.view, json));
   }
   if (app.got_subcommand("why")) {
-    return Report(WhyCommand(&client, *WhyTarget(arguments.target), json));
+    return ExitOf(WhyCommand(&client, *WhyTarget(arguments.target), json));
   }
-  for (const char* const command : {"retry", "remove"}) {
-    if (app.got_subcommand(command)) return Report(ActCommand(&client, command, filter, json));
+  for (const char* const command : {"retry", "remove", "hold", "release"}) {
+    if (app.got_subcommand(command)) return ExitOf(ActCommand(&client, command, filter, json));
   }
-  if (app.got_subcommand("log")) return Report(LogCommand(&client, filter, json));
-  if (app.got_subcommand("reload")) return Report(ReloadCommand(&client, json));
-  return Report(StopCommand(&client, arguments.wait_seconds, json));
+  if (app.got_subcommand("route")) {
+    return ExitOf(RouteTestCommand(&client, RouteQuestionOf(arguments), "", json));
+  }
+  if (app.got_subcommand("log")) return ExitOf(LogCommand(&client, filter, json));
+  if (app.got_subcommand("talk")) {
+    return ExitOf(TalkCommand(&client, TalkTarget(arguments), json));
+  }
+  if (app.got_subcommand("report")) return ExitOf(ReportOfDaemon(&client, arguments));
+  if (app.got_subcommand("reload")) return ExitOf(ReloadCommand(&client, json));
+  return ExitOf(StopCommand(&client, arguments.wait_seconds, json));
 }
 
 // What the parser cannot know is wrong.
 void Check(const CLI::App& app, const Arguments& arguments) {
-  if (app.got_subcommand("retry") && FilterOf(arguments).empty()) {
-    throw CLI::RequiredError("retry: an ID, a filter such as --domain, or --all");
+  for (const char* const command : {"retry", "hold", "release"}) {
+    if (app.got_subcommand(command) && FilterOf(arguments).empty()) {
+      throw CLI::RequiredError(std::string(command) +
+                               ": an ID, a filter such as --domain, or --all");
+    }
   }
   core::Status status;
   if (app.got_subcommand("queue")) status = CheckQueueView(arguments.view);
@@ -79,6 +115,9 @@ int main(int argc, char** argv) {
   if (app.got_subcommand("completion")) {
     const std::string script = outbox::tools::CompletionScript(app, arguments.shell);
     return std::fputs(script.c_str(), stdout) >= 0 && std::fflush(stdout) == 0 ? kExitOk : 1;
+  }
+  if (app.got_subcommand("doctor")) {
+    return outbox::tools::DoctorCommand(app, arguments.control, arguments.doctor);
   }
   // `outbox queue | head` ends quietly by SIGPIPE's default action.
   std::signal(SIGPIPE, SIG_DFL);

@@ -38,30 +38,51 @@ core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter,
                           const QueueView& view, bool json);
 // Prints why mail is where it is. `what`: {"id": ...} or {"domain": ...}.
 core::Status WhyCommand(ControlClient* client, const nlohmann::json& what, bool json);
-// Gives `command`, "retry" or "remove", and waits for the outcome. kNotFound: nothing matched; an
-// empty message then means that this was said.
+// Gives `command`, "retry", "remove", "hold" or "release", and waits for the outcome. kNotFound:
+// nothing matched; an empty message then means that this was said.
 core::Status ActCommand(ControlClient* client, const char* command, const nlohmann::json& filter,
                         bool json);
+// Prints where a message would go. `question`: members of the protocol's request. By the running
+// daemon, or by a configuration `file`; then `client` may be null, and no hosts are looked up.
+core::Status RouteTestCommand(ControlClient* client, const nlohmann::json& question,
+                              const std::string& file, bool json);
 // Prints events as they happen, of `filter` ("id", "domain"), until the daemon ends.
 core::Status LogCommand(ControlClient* client, const nlohmann::json& filter, bool json);
+// Prints the dialogues of recent attempts that `filter` (members of the protocol's request) leaves.
+// kNotFound with an empty message: there were none, which was said.
+core::Status TalkCommand(ControlClient* client, const nlohmann::json& filter, bool json);
+// What `outbox report` is to be about.
+struct ReportRequest {
+  std::vector<std::string> files;  // the event log, the oldest first; "-": standard input
+  std::string id;                  // in capital letters
+  std::string domain;              // lower case
+  int64_t since_ns = 0;
+  int64_t until_ns = INT64_MAX;
+  bool failed = false;
+  bool by_domain = false;
+  bool json = false;
+  size_t limit = 0;
+};
+// Prints what the event log tells of recent mail. kNotFound with an empty message: nothing of that,
+// which was said.
+core::Status ReportCommand(const ReportRequest& request);
+// The files of the daemon's event log, with those of before its rotations, as far as they matter.
+core::Result<std::vector<std::string>> LogFiles(ControlClient* client, int64_t since_ns);
 // Asks the daemon to read its configuration again. kIoError: what is wrong with it.
 core::Status ReloadCommand(ControlClient* client, bool json);
 // Asks the daemon to stop and, with `wait_seconds` > 0, waits until it has.
 core::Status StopCommand(ControlClient* client, int wait_seconds, bool json);
 
-// A number of an answer; 0 when it is not there.
-inline long long Count(const nlohmann::json& answer, const char* name) {
-  return answer.value(name, 0LL);
-}
-
 // What the commands print, apart from any socket. `now`: Unix time.
 std::string FormatStats(const nlohmann::json& stats);
 std::string FormatEvent(const nlohmann::json& event);
+std::string FormatTalk(const nlohmann::json& talk);
 std::string FormatWhy(const nlohmann::json& why, int64_t now);
 // `lines`: groups as the daemon sends them; `end`: its last line.
 std::string FormatGroups(const std::vector<nlohmann::json>& lines, const nlohmann::json& end,
                          const std::string& by);
 std::string FormatShape(const std::vector<nlohmann::json>& lines, const nlohmann::json& end);
+std::string FormatRoute(const nlohmann::json& answer);
 
 }  // namespace outbox::tools
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/doctor/doctor.h"
 #include "tools/outbox_options.h"
 
 namespace outbox::tools {
@@ -21,6 +22,7 @@ std::string ValuesOf(const std::string& option) {
   if (option == "--state") return kStates;
   if (option == "--columns") return Words(QueueColumnNames());
   if (option == "--by") return Words(QueueGroupNames());
+  if (option == "--only") return "dns system " + Words(DoctorGroups());
   if (option == "--sort") {
     std::string text;
     for (const std::string& name : QueueColumnNames()) text += name + " " + name + ":desc ";
@@ -51,13 +53,23 @@ std::string Quoted(const std::string& text) {
 std::string BashScript(const CLI::App& app) {
   std::string names;
   std::string cases;
+  std::string nouns;  // commands that have commands
+  const auto add_case = [&cases](const std::string& name, const std::string& words) {
+    cases += "    " + Quoted(name) + ") words=" + Quoted(words) + " ;;\n";
+  };
   for (const CLI::App* command : CommandsOf(app)) {
-    names += (names.empty() ? "" : " ") + command->get_name();
-    cases += "    " + command->get_name() + ") words=" + Quoted(Words(OptionsOf(*command))) +
-             " ;;\n";
+    const std::string& name = command->get_name();
+    names += (names.empty() ? "" : " ") + name;
+    std::string verbs;
+    for (const CLI::App* verb : CommandsOf(*command)) {
+      verbs += verb->get_name() + " ";
+      add_case(name + " " + verb->get_name(), Words(OptionsOf(*verb)));
+    }
+    add_case(name, verbs + Words(OptionsOf(*command)));
+    if (!verbs.empty()) nouns += (nouns.empty() ? "" : "|") + name;
   }
   std::string values;
-  for (const char* const option : {"--state", "--columns", "--by", "--sort"}) {
+  for (const char* const option : {"--state", "--columns", "--by", "--sort", "--only"}) {
     values += "    " + std::string(option) + ") words=" + Quoted(ValuesOf(option)) + " ;;\n";
   }
   return "# Completion of outbox(1) for bash: source it, or put it among bash-completion's files.\n"
@@ -68,12 +80,15 @@ std::string BashScript(const CLI::App& app) {
          "    case ${COMP_WORDS[i]} in\n"
          "    --control) ((++i)) ;;\n"
          "    -*) ;;\n"
-         "    *) command=${COMP_WORDS[i]}; break ;;\n"
+         "    *) command+=${command:+ }${COMP_WORDS[i]} ;;\n"
          "    esac\n"
+         "    case $command in ''|" +
+         nouns +
+         ") ;; *) break ;; esac\n"
          "  done\n"
          "  case $before in\n" +
          values +
-         "    --control) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
+         "    --control|--config|--log) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
          "  esac\n"
          "  if [[ -n $words ]]; then\n"
          "    # Several values are parted by commas: the last one is completed.\n"
@@ -108,8 +123,8 @@ std::string ZshOptions(const CLI::App& app) {
     for (const std::string& name : option->get_lnames()) {
       std::string spec = "--" + name + "[" + ZshText(option->get_description()) + "]";
       const std::string values = ValuesOf("--" + name);
-      if (name == "control") {
-        spec += ":socket:_files";
+      if (name == "control" || name == "config" || name == "log") {
+        spec += ":file:_files";
       } else if (name == "sort") {  // its values have colons
         spec += ":value:";
       } else if (name == "by") {
@@ -131,8 +146,17 @@ std::string ZshScript(const CLI::App& app) {
   for (const CLI::App* command : CommandsOf(app)) {
     commands += "    " +
                 Quoted(command->get_name() + ":" + ZshText(command->get_description())) + "\n";
-    cases += "    " + command->get_name() + ")\n      _arguments" + ZshOptions(*command) +
-             (command->get_name() == "completion" ? " \\\n      '1:shell:(bash zsh)'" : "") +
+    cases += "    " + command->get_name() + ")\n";
+    std::string verbs;
+    for (const CLI::App* verb : CommandsOf(*command)) {
+      verbs += (verbs.empty() ? "" : " ") + verb->get_name();
+      cases += "      if [[ $CURRENT -gt 2 && $words[2] == " + verb->get_name() +
+               " ]]; then\n      shift words; ((--CURRENT))\n      _arguments" +
+               ZshOptions(*verb) + "\n      return\n      fi\n";
+    }
+    if (command->get_name() == "completion") verbs = "bash zsh";
+    cases += "      _arguments" + ZshOptions(*command) +
+             (verbs.empty() ? "" : " \\\n      " + Quoted("1:what:(" + verbs + ")")) +
              "\n      ;;\n";
   }
   return "#compdef outbox\n"

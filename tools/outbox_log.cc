@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tools/outbox_commands.h"
+#include "tools/outbox_text.h"
 
 namespace outbox::tools {
 namespace {
@@ -36,17 +37,10 @@ std::string FormatEvent(const nlohmann::json& event) {
     const bool quoted = value.is_string() && text.find(' ') != std::string::npos;
     line += " " + name + "=" + (quoted ? "\"" + text + "\"" : text);
   }
-  for (char& c : line) {
-    if ((c >= 0 && c < ' ') || c == 0x7f) c = ' ';  // a terminal must not obey a peer
-  }
-  line += "\n";
+  line = Harmless(line) + "\n";
   for (size_t at = 0; at < talk.size();) {
     const size_t newline = std::min(talk.find('\n', at), talk.size());
-    std::string one = "    " + talk.substr(at, newline - at);
-    for (char& c : one) {
-      if ((c >= 0 && c < ' ') || c == 0x7f) c = ' ';
-    }
-    line += one + "\n";
+    line += Harmless("    " + talk.substr(at, newline - at)) + "\n";
     at = newline + 1;
   }
   return line;

@@ -2,18 +2,9 @@
 
 #include "core/byte_size.h"
 #include "core/duration.h"
-#include "core/time.h"
 
 namespace outbox::tools {
 namespace {
-
-constexpr size_t kIdCharacters = 13;
-
-bool IsIdText(const std::string& text) {
-  return text.find_first_not_of(
-             "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-             "abcdefghjkmnpqrstvwxyz") == std::string::npos;
-}
 
 std::string CheckDuration(const std::string& text) {
   const core::Result<int64_t> ns = core::ParseDuration(text);
@@ -23,6 +14,21 @@ std::string CheckDuration(const std::string& text) {
 std::string CheckByteSize(const std::string& text) {
   const core::Result<uint64_t> bytes = core::ParseByteSize(text);
   return bytes.ok() ? std::string() : bytes.status().message();
+}
+
+std::string CheckSize(const std::string& text) {
+  const core::Result<uint64_t> size = core::ParseByteSize(text);
+  if (!size.ok()) return size.status().message();
+  return *size > 0 ? std::string() : "a message has at least a byte";
+}
+
+std::string CheckMoment(const std::string& text) {
+  const core::Result<int64_t> moment = MomentOf(text);
+  return moment.ok() ? std::string() : moment.status().message();
+}
+
+std::string CheckId(const std::string& text) {
+  return IsId(text) ? std::string() : "expected a message id of 13 characters";
 }
 
 CLI::App* AddCommand(CLI::App* app, Arguments* arguments, const char* name, const char* help,
@@ -114,35 +120,96 @@ void AddActions(CLI::App* app, Arguments* arguments) {
                  "  outbox remove 1K0WCJNDQSZ00 --recipient bob@example.net");
   remove->add_option("ID", arguments->target, "of the message")->required();
   remove->add_option("--recipient", arguments->recipient, "only this one; or with *");
+  CLI::App* const hold =
+      AddCommand(app, arguments, "hold", "keep mail in the queue until it is released",
+                 "  outbox hold 1K0WCJNDQSZ00\n"
+                 "  outbox hold --sender '*@example.com' --size-over 10MiB");
+  CLI::App* const release =
+      AddCommand(app, arguments, "release", "let go what is held, by a route or by hold",
+                 "  outbox release 1K0WCJNDQSZ00 --recipient bob@example.net\n"
+                 "  outbox release --route quarantine --older-than 1h\n"
+                 "  outbox release --all");
+  for (CLI::App* const command : {hold, release}) {
+    command->add_option("ID", arguments->target, "of one message");
+    command->add_flag("--all", arguments->all, "everything");
+    AddFilter(command, arguments);
+  }
 }
 
-}  // namespace
+void AddRoute(CLI::App* app, Arguments* arguments) {
+  CLI::App* const route = app->add_subcommand("route", "the routing table");
+  route->require_subcommand(1);
+  route->footer("Examples:\n"
+                "  outbox route test alice@example.com bob@example.net");
+  CLI::App* const test =
+      AddCommand(route, arguments, "test", "where a message would go; nothing is sent",
+                 "  outbox route test alice@example.com bob@example.net\n"
+                 "  outbox route test '<>' bob@example.net --size 12MiB --header 'X-Class: bulk'\n"
+                 "  outbox route test alice@example.com bob@example.net --config new.toml");
+  test->add_option("SENDER", arguments->sender, "envelope sender, \"<>\" for none")->required();
+  test->add_option("RECIPIENT", arguments->recipient, "envelope recipient")->required();
+  test->add_option("--source", arguments->source, "address of the client");
+  test->add_option("--header", arguments->headers, "a field, \"Name: value\"; several allowed")
+      ->allow_extra_args(false);
+  test->add_option("--size", arguments->size, "of the message: 12MiB")->check(CheckSize);
+  test->add_option("--config", arguments->config_file,
+                   "by this file, instead of what outboxd runs with");
+}
 
-void AddCommands(CLI::App* app, Arguments* arguments) {
-  app->footer(
-      "outbox COMMAND --help shows the options of a command, with examples.\n"
-      "Exit codes: 0 done; 1 refused, nothing matched, or not written; 2 usage; 3 the daemon\n"
-      "cannot be reached or does not answer. Colours: only on a terminal, and not with NO_COLOR.");
-  AddCommand(app, arguments, "stats", "counters and gauges",
-             "  outbox stats\n"
-             "  outbox --control /run/outbox/stats.sock stats --json");
-  AddQueue(app, arguments);
-  AddWhy(app, arguments);
-  AddActions(app, arguments);
+void AddLog(CLI::App* app, Arguments* arguments) {
   CLI::App* const log = AddCommand(app, arguments, "log", "events as they happen",
                                    "  outbox log --follow\n"
                                    "  outbox log --follow --domain example.net --json");
   log->add_flag("--follow", arguments->follow, "print events from now on")->required();
   log->add_option("--id", arguments->target, "of one message");
   log->add_option("--domain", arguments->domain, "about recipients of this domain");
-  AddCommand(app, arguments, "reload", "read the configuration file again: all of it or nothing",
-             "  outboxd --check --config /etc/outbox/outbox.toml && outbox reload");
-  CLI::App* const stop = AddCommand(app, arguments, "stop", "stop the daemon cleanly",
-                                    "  outbox stop\n"
-                                    "  outbox stop --wait 0");
-  stop->add_option("--wait", arguments->wait_seconds, "seconds to wait for its end; 0: do not wait")
-      ->check(CLI::Range(0, 3600))
-      ->capture_default_str();
+}
+
+void AddPeriod(CLI::App* command, Arguments* arguments) {
+  command
+      ->add_option("--since", arguments->since,
+                   "not before: so long ago (30m, 2h, 1d), or \"2026-11-22 20:15\"")
+      ->check(CheckMoment);
+  command->add_option("--until", arguments->until, "not after; likewise")->check(CheckMoment);
+}
+
+void AddTalk(CLI::App* app, Arguments* arguments) {
+  CLI::App* const talk =
+      AddCommand(app, arguments, "talk", "what was said to mail hosts, and by them",
+                 "  outbox talk 1K0WCJNDQSZ00\n"
+                 "  outbox talk --host mx.example.net --failed --since 2h\n"
+                 "  outbox talk --reply 'mailbox full' --limit 5");
+  talk->add_option("ID", arguments->target, "about one message");
+  talk->add_option("--domain", arguments->domain, "about recipients of this domain");
+  talk->add_option("--host", arguments->host, "with a mail host whose name or address has this");
+  talk->add_option("--reply", arguments->reply, "in which the host said this");
+  talk->add_flag("--failed", arguments->failed, "of attempts that failed");
+  AddPeriod(talk, arguments);
+  talk->add_option("--limit", arguments->limit, "so many, the newest (20)")
+      ->check(CLI::Range(1, 10'000));
+}
+
+void AddReport(CLI::App* app, Arguments* arguments) {
+  CLI::App* const report =
+      AddCommand(app, arguments, "report", "what became of recent mail, from the event log",
+                 "  outbox report 1K0WCJNDQSZ00\n"
+                 "  outbox report --failed --since 1d\n"
+                 "  outbox report --domains --since '2026-11-22 20:15'\n"
+                 "  zcat outbox.log.2.gz | outbox report --log -");
+  report->add_option("ID", arguments->target, "of one message, with its story")->check(CheckId);
+  report->add_flag("--domains", arguments->domains, "a line a domain instead of a recipient");
+  report->add_option("--domain", arguments->domain, "recipients of this domain");
+  report->add_flag("--failed", arguments->failed, "what has failed, and is not delivered");
+  AddPeriod(report, arguments);
+  report->add_option("--limit", arguments->limit, "so many recipients, the newest (100)")
+      ->check(CLI::Range(1, 10'000'000));
+  report
+      ->add_option("--log", arguments->logs,
+                   "a file of the log, or -, instead of the daemon's; several, the oldest first")
+      ->allow_extra_args(false);
+}
+
+void AddCompletion(CLI::App* app, Arguments* arguments) {
   CLI::App* const completion =
       app->add_subcommand("completion", "print what makes a shell complete these commands");
   completion->footer(
@@ -155,46 +222,34 @@ void AddCommands(CLI::App* app, Arguments* arguments) {
       ->check(CLI::IsMember({"bash", "zsh"}));
 }
 
-nlohmann::json FilterOf(const Arguments& arguments) {
-  nlohmann::json filter = nlohmann::json::object();
-  if (arguments.all) filter["all"] = true;
-  if (!arguments.states.empty()) filter["state"] = arguments.states;
-  for (const auto& [name, text] : {std::pair("id", &arguments.target),
-                                   std::pair("domain", &arguments.domain),
-                                   std::pair("sender", &arguments.sender),
-                                   std::pair("recipient", &arguments.recipient),
-                                   std::pair("mailhost", &arguments.mailhost),
-                                   std::pair("route", &arguments.route),
-                                   std::pair("reply", &arguments.reply)}) {
-    if (!text->empty()) filter[name] = *text;
-  }
-  for (const auto& [name, text] : {std::pair("older_than", &arguments.older_than),
-                                   std::pair("younger_than", &arguments.younger_than)}) {
-    if (text->empty()) continue;
-    const core::Result<int64_t> ns = core::ParseDuration(*text);
-    if (ns.ok()) filter[name] = static_cast<double>(*ns) / 1e9;
-  }
-  for (const auto& [name, text] : {std::pair("size_over", &arguments.size_over),
-                                   std::pair("size_under", &arguments.size_under)}) {
-    if (text->empty()) continue;
-    const core::Result<uint64_t> bytes = core::ParseByteSize(*text);
-    if (bytes.ok()) filter[name] = *bytes;
-  }
-  return filter;
-}
+}  // namespace
 
-// A message's id has no dot; a domain has one, or is a literal, or one word that begins with a
-// letter. Ids begin with a digit.
-core::Result<nlohmann::json> WhyTarget(const std::string& target) {
-  if (target.find('@') != std::string::npos) return nlohmann::json{{"recipient", target}};
-  if (!IsIdText(target)) return nlohmann::json{{"domain", target}};
-  if (target.size() == kIdCharacters) return nlohmann::json{{"id", target}};
-  if (target.empty() || target[0] < '0' || target[0] > '9') {
-    return nlohmann::json{{"domain", target}};
-  }
-  return core::Status(core::StatusCode::kInvalidArgument,
-                      "\"" + target + "\": a message id has " + std::to_string(kIdCharacters) +
-                          " characters, and this has " + std::to_string(target.size()));
+void AddCommands(CLI::App* app, Arguments* arguments) {
+  app->footer(
+      "outbox COMMAND --help shows the options of a command, with examples.\n"
+      "Exit codes: 0 done; 1 refused, nothing matched, not written, or the doctor has\n"
+      "found a failure; 2 usage; 3 the daemon cannot be reached or does not answer.\n"
+      "Colours: only on a terminal, and not with NO_COLOR.");
+  AddCommand(app, arguments, "stats", "counters and gauges",
+             "  outbox stats\n"
+             "  outbox --control /run/outbox/stats.sock stats --json");
+  AddQueue(app, arguments);
+  AddWhy(app, arguments);
+  AddActions(app, arguments);
+  AddRoute(app, arguments);
+  AddCommand(app, arguments, "reload", "read the configuration file again: all of it or nothing",
+             "  outboxd --check --config /etc/outbox/outbox.toml && outbox reload");
+  AddLog(app, arguments);
+  AddTalk(app, arguments);
+  AddReport(app, arguments);
+  AddDoctor(app, &arguments->doctor);
+  CLI::App* const stop = AddCommand(app, arguments, "stop", "stop the daemon cleanly",
+                                    "  outbox stop\n"
+                                    "  outbox stop --wait 0");
+  stop->add_option("--wait", arguments->wait_seconds, "seconds to wait for its end; 0: do not wait")
+      ->check(CLI::Range(0, 3600))
+      ->capture_default_str();
+  AddCompletion(app, arguments);
 }
 
 }  // namespace outbox::tools

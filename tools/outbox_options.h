@@ -3,10 +3,12 @@
 #define OUTBOX_TOOLS_OUTBOX_OPTIONS_H_
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "tools/doctor/doctor_command.h"
 #include "tools/outbox_commands.h"
 
 namespace outbox::tools {
@@ -30,9 +32,28 @@ struct Arguments {
   std::string younger_than;
   std::string size_over;
   std::string size_under;
-  QueueView view;    // queue
+  QueueView view;  // queue
+  // talk, report
+  std::string host;
+  std::string since;
+  std::string until;
+  bool failed = false;
+  uint32_t limit = 0;  // 0: the command's own
+  bool domains = false;
+  std::vector<std::string> logs;
+  // Of a message that is not sent (route test); `sender` and `recipient` as well.
+  std::string source;
+  std::vector<std::string> headers;
+  std::string size;
+  std::string config_file;
+  DoctorArguments doctor;
   std::string shell;  // completion
 };
+
+// A message's id.
+bool IsId(const std::string& text);
+// A time as `--since` takes it. kInvalidArgument: it is none.
+core::Result<int64_t> MomentOf(const std::string& text);
 
 // `arguments` outlives the parsing.
 void AddCommands(CLI::App* app, Arguments* arguments);
@@ -41,6 +62,10 @@ void AddCommands(CLI::App* app, Arguments* arguments);
 nlohmann::json FilterOf(const Arguments& arguments);
 // What `outbox why` is about, by its looks. kInvalidArgument: a part of an id.
 core::Result<nlohmann::json> WhyTarget(const std::string& target);
+// The members of a request that say which dialogues are meant.
+nlohmann::json TalkTarget(const Arguments& arguments);
+nlohmann::json RouteQuestionOf(const Arguments& arguments);
+ReportRequest ReportTarget(const Arguments& arguments);
 
 // A completion script for "bash" or "zsh", made from the commands and options of `app`.
 std::string CompletionScript(const CLI::App& app, const std::string& shell);

@@ -59,6 +59,13 @@ int64_t NumberOf(const nlohmann::json& from, const char* name) {
   return found != from.end() && found->is_number() ? found->get<int64_t>() : 0;
 }
 
+std::string Harmless(std::string text) {
+  for (char& c : text) {
+    if ((c >= 0 && c < ' ') || c == 0x7f) c = ' ';
+  }
+  return text;
+}
+
 bool UseColours() {
   const char* const no = std::getenv("NO_COLOR");
   const char* const terminal = std::getenv("TERM");

@@ -21,6 +21,9 @@ std::string Counted(int64_t count, const char* one, const char* many);
 std::string TextOf(const nlohmann::json& from, const char* name);
 int64_t NumberOf(const nlohmann::json& from, const char* name);
 
+// Without control characters: a terminal must not obey a peer.
+std::string Harmless(std::string text);
+
 // Standard output is a terminal that takes colours, and nobody has set NO_COLOR.
 bool UseColours();
 inline constexpr char kBold[] = "\x1b[1m";

@@ -59,12 +59,19 @@ void AddRecipient(const json& recipient, int64_t now, std::string* out) {
   out->append(TextOf(recipient, "recipient") + "\n");
   AddLine("state",
           TextOf(recipient, "state") + ", for " + Since(NumberOf(recipient, "since"), now), out);
-  const bool sending = TextOf(recipient, "cause") == "reply";
-  AddCause(recipient, sending ? ": " + TextOf(recipient, "mailhost") : "", now, out);
+  const std::string cause = TextOf(recipient, "cause");
+  std::string detail;
+  if (cause == "reply") detail = ": " + TextOf(recipient, "mailhost");
+  if (cause == "held_by_route") detail = ": " + TextOf(recipient, "route");
+  AddCause(recipient, detail, now, out);
   const int64_t attempts = NumberOf(recipient, "attempts");
   AddLine("attempts", attempts == 0 ? "none yet" : std::to_string(attempts), out);
   AddLine("last", LastWords(recipient), out);
   AddLine("route", TextOf(recipient, "route") + " (" + TextOf(recipient, "destination") + ")", out);
+  if (TextOf(recipient, "waits_for") == "release") {
+    AddLine("given up", "not while it is held: its periods begin when it is released", out);
+    return;
+  }
   const int64_t notify = NumberOf(recipient, "notify");
   const bool notified = recipient.value("notified", false);
   AddLine("sender is told", notified ? "has been" : notify > 0 ? Until(notify, now) : "never", out);

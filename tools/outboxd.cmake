@@ -1,20 +1,26 @@
 # outboxd, the daemon.
 # What the tests try without a daemon.
-add_library(outbox_daemon_parts STATIC descriptor_plan.cc queue_answer.cc queue_json.cc)
-target_link_libraries(outbox_daemon_parts PUBLIC outbox_control outbox_home)
+add_library(outbox_daemon_parts STATIC
+  classic_log.cc
+  log_file.cc
+  log_tail.cc
+  queue_answer.cc
+  queue_json.cc
+  talk_file.cc
+)
+target_link_libraries(outbox_daemon_parts PUBLIC
+  outbox_control outbox_home outbox_log_lines outbox_start)
 
 add_executable(outboxd
+  allocator.cc
   census_answer.cc
   command_answer.cc
-  config_file.cc
   daemon.cc
   daemon_commands.cc
   daemon_reload.cc
-  listener_probe.cc
-  log_file.cc
-  log_tail.cc
-  machine.cc
   outboxd.cc
+  route_answer.cc
+  talk_answer.cc
   why_answer.cc
 )
 target_link_libraries(outboxd PRIVATE

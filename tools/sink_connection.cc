@@ -11,6 +11,11 @@ namespace {
 // Longer than any command that a sane client sends (RFC 5321 4.5.3.1.4 plus extensions).
 constexpr size_t kCommandBytes = 4096;
 
+// A message of which so much has come goes on in larger pieces, into memory of the connection's
+// own.
+constexpr uint64_t kLargeFrom = 16 * 1024;
+constexpr size_t kLargeBytes = 256 * 1024;
+
 // How much of CRLF.CRLF is matched after one more octet.
 uint8_t Advance(uint8_t matched, char c) {
   static constexpr char kEnd[] = "\r\n.\r\n";
@@ -57,6 +62,7 @@ bool IsVerb(std::string_view line, const char* verb) {
 SinkConnection::SinkConnection(SinkShared* shared, io::Socket socket)
     : shared_(shared), socket_(socket) {
   receive_.Bind<&SinkConnection::OnReceived>(this);
+  receive_large_.Bind<&SinkConnection::OnLargeReceived>(this);
   send_.Bind<&SinkConnection::OnSent>(this);
 }
 
@@ -81,6 +87,24 @@ void SinkConnection::OnReceived(const io::OpResult& result) {
   Proceed();
 }
 
+void SinkConnection::OnLargeReceived(const io::OpResult& result) {
+  if (result.result <= 0) {
+    Shut();
+    return;
+  }
+  Input({large_.get(), static_cast<size_t>(result.result)});
+  Proceed();
+}
+
+void SinkConnection::Receive() {
+  if (state_ != State::kContent || content_bytes_ < kLargeFrom) {
+    shared_->io->Recv(&receive_, socket_);
+    return;
+  }
+  if (large_ == nullptr) large_ = std::make_unique_for_overwrite<char[]>(kLargeBytes);
+  shared_->io->RecvInto(&receive_large_, socket_, {large_.get(), kLargeBytes});
+}
+
 void SinkConnection::OnSent(const io::OpResult& result) {
   if (result.result < 0) shut_ = true;
   sending_.clear();
@@ -103,14 +127,16 @@ void SinkConnection::Proceed() {
     send_part_ = {sending_.data(), sending_.size()};
     shared_->io->Send(&send_, socket_, std::span<const iovec>(&send_part_, 1));
   }
+  const bool receiving = receive_.in_flight || receive_large_.in_flight;
   const bool ending = shut_ || (quit_ && out_.empty() && sending_.empty());
   if (!ending) {
-    if (!quit_ && !delayed_ && !receive_.in_flight) shared_->io->Recv(&receive_, socket_);
+    if (!quit_ && !delayed_ && !receiving) Receive();
     return;
   }
-  if (receive_.in_flight) shared_->io->Cancel(&receive_);
-  if (send_.in_flight) shared_->io->Cancel(&send_);
-  if (receive_.in_flight || send_.in_flight || delayed_) return;
+  for (io::Op* op : {&receive_, &receive_large_, &send_}) {
+    if (op->in_flight) shared_->io->Cancel(op);
+  }
+  if (receiving || send_.in_flight || delayed_) return;
   closed_ = true;
   shared_->ledger->CountConnectionEnd();
   shared_->io->CloseSocket(socket_, /*reset=*/false);

@@ -10,6 +10,7 @@
 #define OUTBOX_TOOLS_SINK_CONNECTION_H_
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,6 +54,8 @@ class SinkConnection {
   enum class State : uint8_t { kCommand, kContent };
 
   void OnReceived(const io::OpResult& result);
+  void OnLargeReceived(const io::OpResult& result);
+  void Receive();
   void OnSent(const io::OpResult& result);
   // Works through received bytes. Stops early when a delay begins; keeps the rest then.
   void Input(std::string_view bytes);
@@ -72,13 +75,15 @@ class SinkConnection {
   SinkShared* const shared_;
   const io::Socket socket_;
   io::Op receive_;
+  io::Op receive_large_;
   io::Op send_;
   iovec send_part_ = {};
-  std::string out_;      // said, not yet sent
-  std::string sending_;  // being sent
-  std::string line_;     // an unfinished command
-  std::string rest_;     // received behind a delayed reply
-  std::string head_;     // the header section of the message, up to kLoadHeadBytes
+  std::string out_;                // said, not yet sent
+  std::string sending_;            // being sent
+  std::string line_;               // an unfinished command
+  std::string rest_;               // received behind a delayed reply
+  std::unique_ptr<char[]> large_;  // of kLargeBytes, once there was a large message
+  std::string head_;               // the header section of the message, up to kLoadHeadBytes
   ContentHash hash_;
   uint64_t content_bytes_ = 0;
   SinkRecipients recipients_;

@@ -7,6 +7,9 @@
 namespace outbox::tools {
 namespace {
 
+// Bodies from this size on are declared to a server that offers SIZE (RFC 1870).
+constexpr size_t kSizeFrom = 16 * 1024;
+
 // Replies longer than this are not SMTP (RFC 5321 4.5.3.1.5 allows 512 octets a line).
 constexpr size_t kReplyLineBytes = 4096;
 
@@ -116,6 +119,8 @@ void SourceConnection::Input(std::string_view bytes) {
 
 void SourceConnection::Reply(std::string_view line) {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  if (state_ == State::kEhlo && line.size() >= 8 && line.substr(4, 4) == "SIZE")
+    offers_size_ = true;
   if (line.size() < 3 || (line.size() > 3 && line[3] == '-')) return;
   const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
   if (code >= 400 || code < 200) {
@@ -202,7 +207,12 @@ void SourceConnection::NextMessage() {
 }
 
 void SourceConnection::AppendEnvelope(uint64_t id, std::string* out) {
-  out->append("MAIL FROM:<").append(options_.sender).append(">\r\n");
+  out->append("MAIL FROM:<").append(options_.sender).append(">");
+  const size_t body_bytes = work_->bodies().For(id).text.size();
+  if (offers_size_ && body_bytes >= kSizeFrom) {
+    out->append(" SIZE=").append(std::to_string(body_bytes));
+  }
+  out->append("\r\n");
   if (!options_.pipelining) return;
   for (uint32_t k = 0; k < options_.recipients; ++k) {
     out->append("RCPT TO:<");

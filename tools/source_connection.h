@@ -94,6 +94,7 @@ class SourceConnection {
   io::Socket socket_ = io::kNoHandle;
   State state_ = State::kIdle;
   bool stopped_ = false;
+  bool offers_size_ = false;
   bool staged_ = false;               // outgoing_[1 - sending_] waits for the send in flight
   uint8_t sending_ = 0;               // index of the Outgoing in flight, or last sent
   uint32_t recipient_ = 0;            // number of the recipient whose reply is awaited

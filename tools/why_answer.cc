@@ -7,6 +7,7 @@
 
 #include "core/limits.h"
 #include "core/time.h"
+#include "queue/destination_key.h"
 #include "queue/message_id.h"
 #include "tools/queue_json.h"
 
@@ -24,9 +25,10 @@ json Seconds(int64_t wall_ns) {
 
 // What a recipient waits for: the step that it is at.
 const char* WaitsFor(const queue::RecipientFacts& facts) {
+  if (facts.held_by_route || facts.held_by_operator) return "release";
   switch (facts.place) {
     case queue::TicketPlace::kWaiting:
-      return facts.line.state == queue::RecipientState::kHeld ? "release" : "retry";
+      return "retry";
     case queue::TicketPlace::kNotice:
       return "notice";
     case queue::TicketPlace::kOut:
@@ -68,7 +70,8 @@ void AddCause(const queue::RecipientFacts& facts, const queue::DestinationView* 
               json* out) {
   using queue::WaitReason;
   const std::string step = WaitsFor(facts);
-  if (step == "release") return AddReason(WaitReason::kHeld, 0, out);
+  if (facts.held_by_route) return AddReason(WaitReason::kHeldByRoute, 0, out);
+  if (facts.held_by_operator) return AddReason(WaitReason::kHeldByOperator, 0, out);
   if (step == "notice") return AddReason(WaitReason::kNotice, 0, out);
   if (step == "reply") return AddReason(WaitReason::kReply, 0, out);
   const WaitReason limit = destination == nullptr ? WaitReason::kNone : destination->limit;
@@ -92,6 +95,8 @@ json ToJson(const queue::RecipientFacts& facts) {
   out["notify"] = Seconds(facts.notify_wall_ns);
   out["expire"] = Seconds(facts.expire_wall_ns);
   out["notified"] = facts.notified;
+  if (facts.held_by_route) out["held_by"] = "route";
+  if (facts.held_by_operator) out["held_by"] = "operator";
   return out;
 }
 
@@ -225,7 +230,10 @@ void WhyAnswer::AskDomain(const std::string& domain) {
 void WhyAnswer::FindRoute() {
   const std::string address = recipient_.empty() ? "postmaster@" + domain_ : recipient_;
   shards_[0]->Post([this, address](queue::Shard* shard) {
-    const queue::RouteChoice choice = shard->router().Route(address);
+    // What decides besides the address is not known here: as if no such route matched.
+    queue::RouteFacts facts;
+    facts.released = true;
+    const queue::RouteChoice choice = shard->router().Route(address, facts);
     server_->Post([this, key = std::string(choice.destination), name = std::string(choice.route)] {
       route_ = name;
       destinations_.try_emplace(key);
@@ -293,6 +301,7 @@ void WhyAnswer::Finish() {
   uint64_t forgotten = message_.forgotten;
   std::set<std::pair<int64_t, std::string>> seen;  // two destinations may share a fact
   for (const auto& [key, parts] : destinations_) {
+    if (queue::ActionOf(key) != core::RouteAction::kSend) continue;  // nothing is sent there
     const json one = ToJson(key, parts);
     // The other place where mail of the domain could be is shown only if there is some.
     if (id_ == 0 && destinations_.size() > 1 && key == "mx:" + domain_ && one["queued"] == 0) {

@@ -70,6 +70,12 @@ class Room:
         self.programs.append(relay)
         return relay
 
+    def start(self, command, ready):
+        """Another program, which prints the line `ready` when it is."""
+        program = Program(self, command, ready)
+        self.programs.append(program)
+        return program
+
     def source(self, *arguments):
         """Runs smtp_source until all is accepted; its result."""
         command = [self.bin / "smtp_source", "--seconds-max", self.deadline - time.monotonic(),

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 
-from measuring import relaying
+from measuring import cpu, relaying
 from measuring.load import Load
+from measuring.room import Room
 
 DOMAINS = 1000
 WHERE = {
@@ -68,6 +69,42 @@ class CopyRow:
         return {"mb_per_second": max(rates.values()), **rates}
 
 
+class BareRow:
+    """The dialogue and nothing else, with the load of the first row: bare_relay in the relay's
+    place."""
+    name = "bare"
+    load = Load(connections=100, domains=DOMAINS, hosts=True)
+
+    def measure(self, options):
+        full, quick, warm_up = AMOUNTS["4KiB"]
+        messages = quick if options.quick else full
+        with Room(options, "yardstick") as room:
+            port, sink_port = room.ports(2)
+            sink = room.start_sink(sink_port, addresses=("0.0.0.0",))
+            bare = room.start([options.bin / "bare_relay", port, sink_port], "bare_relay ready")
+            arguments = self.load.source_arguments(port)
+
+            def send(count, first):
+                source = room.source(*arguments, "--messages", count, "--first-id", first)
+                room.wait(lambda: sink.stats()["unique_recipients"] == first + count - 1,
+                          f"{first + count - 1} messages at the sink")
+                return source
+
+            send(warm_up, 1)
+            before = cpu.user_system(bare.process.pid), cpu.user_system(sink.process.pid)
+            source = send(messages, warm_up + 1)
+            after = cpu.user_system(bare.process.pid), cpu.user_system(sink.process.pid)
+        user, system = (us(b - a, messages) for a, b in zip(before[0], after[0]))
+        sink_us = us(sum(after[1]) - sum(before[1]), messages)
+        source_us = us(source["cpu"]["cpu_seconds"], messages)
+        return {"relay_cpu_us": user + system, "relay_user_us": user, "source_cpu_us": source_us,
+                "sink_cpu_us": sink_us, "ratio": (user + system) / (source_us + sink_us)}
+
+
+def us(seconds, messages):
+    return seconds / messages * 1e6
+
+
 class LogsRow:
     """Commits a second of 1, 2, 4, 8 logs together."""
     name = "logs"
@@ -121,6 +158,7 @@ def run(command, **more):
 
 # In the order in which they are taken: what is compared lies close together.
 ROWS = {row.name: row for row in (
+    BareRow(),
     RelayRow(1, 100, "hosts", traced=True),
     RelayRow(2, 100, "hosts", traced=True),
     RelayRow(1, 100, "hosts", no_disk=True),
@@ -146,6 +184,6 @@ ROWS = {row.name: row for row in (
     LogsRow(),
     PostfixRow(),
 )}
-QUICK = ("s1-c100-hosts", "s2-c100-hosts", "s1-c100-hosts-nodisk", "s1-c100-hosts-pipelining",
-         "s1-c100-one", "s1-c100-smart", "s1-c20-hosts", "copy-64KiB", "s1-c100-smart-64KiB",
-         "copy-1MiB", "s1-c100-smart-1MiB")
+QUICK = ("bare", "s1-c100-hosts", "s2-c100-hosts", "s1-c100-hosts-nodisk",
+         "s1-c100-hosts-pipelining", "s1-c100-one", "s1-c100-smart", "s1-c20-hosts", "copy-64KiB",
+         "s1-c100-smart-64KiB", "copy-1MiB", "s1-c100-smart-1MiB")

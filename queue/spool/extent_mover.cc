@@ -189,7 +189,7 @@ void ExtentMover::OnFinished(const core::Status& status) {
   ReplaceExtents(record_, fresh);
   after_ = log_->streams.TakeExtents(&stream_);
   log_->streams.Claimed(&stream_);
-  log_->segments.MarkSuspect(&log_->segments[from_.segment]);
+  log_->segments.MarkSuspect(&log_->segments[from_.segment()]);
   phase_ = Phase::kMove;
   Writer::Move move;
   move.type = EntryType::kMessage;

@@ -84,11 +84,11 @@ bool Fetcher::Locate(const FetchOp& op, Buffer* buffer) {
   if (message == nullptr) return false;  // finished while the fetch waited
   Segment* segment = nullptr;
   if (op.part == 0 || op.part == FetchOp::kPartState) {
-    const RecordPlace& place = op.part == 0 ? message->place : message->state;
+    const RecordPlace place = op.part == 0 ? message->place : message->state;
     if (!place.set()) return false;
-    segment = &log_->segments[place.segment];
-    buffer->start = place.offset;
-    buffer->length = place.length;
+    segment = &log_->segments[place.segment()];
+    buffer->start = place.offset();
+    buffer->length = place.length();
   } else {
     // The caller's extent may be of a meta that was read before the body was moved.
     const auto found = log_->extents.find(message->id);

@@ -1,12 +1,17 @@
 #include "queue/spool/hot_tail.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace outbox::queue {
 namespace {
 
 // The writer fills one and writes another at the same time.
 constexpr uint32_t kReserveArenas = 2;
+// Memory that was used last is warm: few arenas suffice while nobody holds leases for long.
+constexpr uint32_t kWarmArenas = 4;
+// Between two looks at what is needed no more: with arenas of 2 MiB, 64 MiB of mail.
+constexpr uint64_t kTakesBetweenLooks = 32;
 
 }  // namespace
 
@@ -22,33 +27,67 @@ HotTail::HotTail(uint32_t arena_bytes, uint64_t bytes_max)
 
 Arena* HotTail::Take(const Segment& segment, uint32_t offset) {
   Arena* best = nullptr;
+  Arena* empty = nullptr;
   uint32_t lendable = 0;
+  uint32_t busy = 0;
   for (const auto& arena : arenas_) {
-    if (arena->lendable) ++lendable;
-    if (arena->leases > 0 || arena->users > 0) continue;
+    if (arena->lendable && arena->memory.data() != nullptr) ++lendable;
+    if (arena->leases > 0 || arena->users > 0) {
+      ++busy;
+      continue;
+    }
+    if (arena->lendable && arena->memory.data() == nullptr) {
+      empty = arena.get();
+      continue;
+    }
     // A lendable one rather than a reserve, then the oldest.
     if (best == nullptr || (arena->lendable && !best->lendable) ||
         (arena->lendable == best->lendable && arena->taken < best->taken)) {
       best = arena.get();
     }
   }
-  // Memory that was used last is warm: few arenas suffice while nobody holds leases for long.
-  constexpr uint32_t kWarmArenas = 4;
   const bool few = lendable < std::min(kWarmArenas, arenas_max_);
   if ((best == nullptr || !best->lendable || few) && lendable < arenas_max_) {
-    arenas_.push_back(std::make_unique<Arena>());
-    best = arenas_.back().get();
-    best->index = static_cast<uint32_t>(arenas_.size() - 1);
+    if (empty == nullptr) {
+      arenas_.push_back(std::make_unique<Arena>());
+      empty = arenas_.back().get();
+      empty->index = static_cast<uint32_t>(arenas_.size() - 1);
+    }
+    best = empty;
   }
   CHECK(best != nullptr);
-  if (best->memory.data() == nullptr) best->memory = AlignedBuffer(arena_bytes_);
+  if (best->memory.data() == nullptr) {
+    best->memory = AlignedBuffer(arena_bytes_);
+    ++with_memory_;
+  }
   best->segment = segment.number;
   best->generation = segment.use.generation;
   best->offset = offset;
   best->filled = 0;
   best->taken = ++takes_;
   newest_ = best->index;
+  busy_max_ = std::max(busy_max_, busy + 1);
+  if (takes_ % kTakesBetweenLooks == 0) GiveBack();
   return best;
+}
+
+// Of the lendable ones that nobody holds, the oldest, as many as were not needed lately.
+void HotTail::GiveBack() {
+  const uint32_t needed = kReserveArenas + std::max(kWarmArenas, std::exchange(busy_max_, 0));
+  while (with_memory_ > needed) {
+    Arena* oldest = nullptr;
+    for (const auto& arena : arenas_) {
+      if (!arena->lendable || arena->leases > 0 || arena->users > 0 || arena->index == newest_ ||
+          arena->memory.data() == nullptr) {
+        continue;
+      }
+      if (oldest == nullptr || arena->taken < oldest->taken) oldest = arena.get();
+    }
+    if (oldest == nullptr) return;
+    oldest->memory.Reset();
+    oldest->segment = UINT32_MAX;
+    --with_memory_;
+  }
 }
 
 Window HotTail::Lease(const Segment& segment, uint32_t offset, uint32_t length) {

@@ -3,7 +3,8 @@
 // Batches are built in *arenas*: aligned memory, each the mirror of one stretch of a segment, batch
 // behind batch. An arena in which leases are out stays; others are used again, oldest first. When
 // leases hold all of them, batches are built in two arenas that are never lent: accepting mail
-// never waits for a slow peer.
+// never waits for a slow peer. What a burst has taken and nobody needs any more goes back to the
+// system while the log goes on.
 #ifndef OUTBOX_QUEUE_SPOOL_HOT_TAIL_H_
 #define OUTBOX_QUEUE_SPOOL_HOT_TAIL_H_
 
@@ -41,15 +42,21 @@ class HotTail {
   // arena.
   Window Lease(const Segment& segment, uint32_t offset, uint32_t length);
   void Return(uint32_t arena);
+  // Memory that it has.
+  uint64_t bytes() const { return with_memory_ * uint64_t{arena_bytes_}; }
   uint64_t leased_bytes() const { return leased_arenas_ * uint64_t{arena_bytes_}; }
   uint32_t leases() const { return leases_; }
 
  private:
+  void GiveBack();
+
   uint32_t arena_bytes_;
   uint32_t arenas_max_;  // lendable ones
   uint32_t leased_arenas_ = 0;
   uint32_t leases_ = 0;
   uint64_t takes_ = 0;
+  uint32_t with_memory_ = 0;
+  uint32_t busy_max_ = 0;  // arenas that could not be taken, since the last GiveBack
   std::vector<std::unique_ptr<Arena>> arenas_;
   uint32_t newest_ = 0;
 };

@@ -31,7 +31,7 @@ Log::Log(io::Io* the_io, const StoreOptions& the_options)
       extent_mover(this),
       recovery(this) {
   CHECK(options.segment_bytes % kBlock == 0 && options.batch_bytes_max % kBlock == 0);
-  CHECK(options.segment_bytes >= 16 * kBlock && options.segment_bytes <= (1u << 31));
+  CHECK(options.segment_bytes >= 16 * kBlock && options.segment_bytes <= core::kSegmentBytesMax);
   CHECK(options.log_id < 1u << kLogIdBits);
   close_op_.Bind<&Log::OnFileClosed>(this);
 }
@@ -144,9 +144,9 @@ void Log::Tick() {
 
 int64_t Log::NextDeadline() const {
   const bool running = phase_ == Phase::kRunning;
-  if (recovery.due() || fetcher.due() || streams.due()) return 0;
+  if (recovery.due() || fetcher.due()) return 0;
   if (recovery.finished() && running && (segments.may_be_dead() || reclaimer.due())) return 0;
-  int64_t next = std::min(writer.NextDeadline(), pool.NextDeadline());
+  int64_t next = std::min({writer.NextDeadline(), pool.NextDeadline(), streams.NextDeadline()});
   if (running && recovery.finished()) {
     if (reclaimer.NextDeadline() > io->now_ns()) next = std::min(next, reclaimer.NextDeadline());
     next = std::min(next, extent_mover.NextDeadline());

@@ -135,6 +135,7 @@ void Reclaimer::MoveEntry(const EntryRef& entry) {
   Writer::Move move;
   move.type = entry.type;
   move.id = entry.id;
+  if (!RecordPlace::Holds(victim_->number, entry.offset, entry.length)) return;  // not ours
   move.from = {victim_->number, entry.offset, entry.length};
   move.data = entry.data;
   if (entry.type == EntryType::kDone) {
@@ -156,7 +157,7 @@ void Reclaimer::MoveEntry(const EntryRef& entry) {
   } else {
     const Message* message = log_->messages.Find(entry.id);
     if (message == nullptr) return;
-    const RecordPlace& place = IsMessage(entry.type) ? message->place : message->state;
+    const RecordPlace place = IsMessage(entry.type) ? message->place : message->state;
     if (!(place == move.from)) return;
     if (IsMessage(entry.type) && entry.data.size() < 4) return;
   }

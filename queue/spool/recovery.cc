@@ -78,6 +78,11 @@ void Recovery::NextFile() {
     const io::FileInfo& file = files_[next_file_++];
     const auto number = SegmentNumber(file.name);
     if (!number || file.is_directory) continue;
+    if (*number >= core::kSegmentsPerLog) {
+      log_->Damage(file.name, "is not read: segments have numbers below " +
+                                  std::to_string(core::kSegmentsPerLog));
+      continue;
+    }
     segment_ = &log_->segments.Ensure(*number);
     // Until we know better: not to be touched.
     segment_->state = SegmentState::kMaking;

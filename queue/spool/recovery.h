@@ -90,6 +90,7 @@ class Recovery {
   void AddDone(uint64_t id, uint64_t generation);
   bool Guarded(uint64_t id, uint64_t generation) const;
   void CountExtents(const MetaView& meta);
+  bool Holds(const EntryRef& entry);
   void Report(Message* message, const MetaView& meta, const RecordPlace* place,
               std::span<const char> state);
 

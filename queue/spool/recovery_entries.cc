@@ -14,12 +14,21 @@ void Recovery::TakeEntry(const EntryRef& entry) {
     case EntryType::kDone:
       return TakeDone(entry);
     case EntryType::kState:
-      return TakeState(entry);
+      return Holds(entry) ? TakeState(entry) : void();
     case EntryType::kMessage:
     case EntryType::kMovedMessage:
-      return TakeMessage(entry);
+      return Holds(entry) ? TakeMessage(entry) : void();
   }
   // A type of a later version: not ours to judge.
+}
+
+// A place that no log writes: whatever its checksum says.
+bool Recovery::Holds(const EntryRef& entry) {
+  if (RecordPlace::Holds(segment_->number, entry.offset, entry.length)) return true;
+  log_->Damage(SegmentFileName(segment_->number),
+               "offset " + std::to_string(entry.offset) + ": an entry of " +
+                   std::to_string(entry.length) + " bytes cannot be here");
+  return false;
 }
 
 void Recovery::AddDone(uint64_t id, uint64_t generation) {
@@ -102,7 +111,6 @@ void Recovery::TakeMessage(const EntryRef& entry) {
     return;
   }
   log_->NoteId(entry.id + 1);
-  message->accepted_wall_ns = meta->accepted_wall_ns();
   message->flags = meta->flags();
   message->place = {segment_->number, entry.offset, entry.length};
   message->meta_units = MetaUnits(*meta);
@@ -160,8 +168,8 @@ void Recovery::Report(Message* message, const MetaView& meta, const RecordPlace*
         pending += static_cast<uint32_t>(std::popcount(part.mask));
       }
     } else {
-      log_->Damage(SegmentFileName(place->segment),
-                   "offset " + std::to_string(place->offset) + ": state damaged");
+      log_->Damage(SegmentFileName(place->segment()),
+                   "offset " + std::to_string(place->offset()) + ": state damaged");
     }
   }
   message->pending = static_cast<uint16_t>(std::min(pending, uint32_t{UINT16_MAX}));

@@ -118,7 +118,8 @@ uint32_t SegmentPool::available() const {
                                ? space_.free_bytes - options.disk_reserve_bytes
                                : 0;
   const uint64_t more = std::min(by_bound, by_disk) / options.segment_bytes;
-  return free_count_ + static_cast<uint32_t>(std::min<uint64_t>(more, 1u << 20));
+  const uint32_t by_number = core::kSegmentsPerLog - log_->segments.count();
+  return free_count_ + static_cast<uint32_t>(std::min<uint64_t>(more, by_number));
 }
 
 uint32_t SegmentPool::reserve() const { return log_->options.reserve_segments; }

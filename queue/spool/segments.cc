@@ -13,11 +13,11 @@ uint32_t RoomOf(uint32_t entry_bytes, uint32_t index_data_bytes) {
 }
 
 uint32_t MessageRoom(const Message& message) {
-  return RoomOf(message.place.length, message.meta_units * kMetaUnit);
+  return RoomOf(message.place.length(), message.meta_units * kMetaUnit);
 }
 
 uint32_t StateRoom(const Message& message) {
-  return RoomOf(message.state.length, message.state.length - kEntryHeaderBytes);
+  return RoomOf(message.state.length(), message.state.length() - kEntryHeaderBytes);
 }
 
 }  // namespace
@@ -84,19 +84,19 @@ Segment* Segments::ByGeneration(uint64_t generation) {
 }
 
 void Segments::AddMessage(const Message& message) {
-  AddLive(message.place.segment, message.place.length, MessageRoom(message));
+  AddLive(message.place.segment(), message.place.length(), MessageRoom(message));
 }
 
 void Segments::DropMessage(const Message& message) {
-  DropLive(message.place.segment, message.place.length, MessageRoom(message));
+  DropLive(message.place.segment(), message.place.length(), MessageRoom(message));
 }
 
 void Segments::AddState(const Message& message) {
-  AddLive(message.state.segment, message.state.length, StateRoom(message));
+  AddLive(message.state.segment(), message.state.length(), StateRoom(message));
 }
 
 void Segments::DropState(const Message& message) {
-  DropLive(message.state.segment, message.state.length, StateRoom(message));
+  DropLive(message.state.segment(), message.state.length(), StateRoom(message));
 }
 
 void Segments::AddExtent(uint32_t segment, uint32_t bytes) {

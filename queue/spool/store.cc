@@ -46,15 +46,18 @@ bool Store::BeginStream(BodyStream* stream) {
 Window Store::Lease(const Message* message) {
   const RecordPlace& place = message->place;
   if (!place.set()) return {};
-  return log_->hot.Lease(log_->segments[place.segment], place.offset + kEntryHeaderBytes,
-                         place.length - kEntryHeaderBytes);
+  return log_->hot.Lease(log_->segments[place.segment()], place.offset() + kEntryHeaderBytes,
+                         place.length() - kEntryHeaderBytes);
 }
+Window Store::LeaseExtent(const Extent& extent) { return log_->streams.Lease(extent); }
 void Store::Fetch(FetchOp* op) { log_->fetcher.Fetch(op); }
 void Store::CancelFetch(FetchOp* op) { log_->fetcher.Cancel(op); }
 void Store::Return(const Window& window) {
   if (!window) return;
   if (log_->fetcher.Owns(window.buffer)) {
     log_->fetcher.Return(window.buffer);
+  } else if (log_->streams.Owns(window.buffer)) {
+    log_->streams.Return(window.buffer);
   } else {
     log_->hot.Return(window.buffer);
   }
@@ -76,7 +79,7 @@ StoreStats Store::stats() const {
     if (log_->segments[i].state != SegmentState::kAbsent) ++stats.segments;
   }
   stats.segments_free = log_->pool.free_count();
-  stats.hot_bytes = log_->hot.leased_bytes();
+  stats.hot_bytes = log_->hot.leased_bytes() + log_->streams.leased_bytes();
   return stats;
 }
 const StoreOptions& Store::options() const { return log_->options; }

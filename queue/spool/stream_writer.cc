@@ -7,22 +7,29 @@
 
 #include "core/crc32c.h"
 #include "core/limits.h"
+#include "core/time.h"
 #include "queue/spool/coding.h"
 #include "queue/spool/log.h"
 
 namespace outbox::queue {
 namespace {
 
-// Buffers of one stream: one fills while the other is written.
-constexpr uint32_t kBuffersPerStream = 2;
+// Buffers of one stream that wait for a place or are written, while another fills.
+constexpr uint32_t kWritingPerStream = 4;
+// Writes in flight; what comes meanwhile is gathered, and goes with the next one.
+constexpr uint32_t kWritesMax = 4;
+// Buffers are made so many at a time, in one piece of memory.
+constexpr uint32_t kGrowBy = 8;
 
 }  // namespace
+
+// --- The stream's side ---------------------------------------------------------------------------
 
 BodyStream::~BodyStream() { CHECK(!active()); }
 
 std::span<char> BodyStream::room() {
   if (filling_ == nullptr) return {};
-  return filling_->memory.span().subspan(filled_);
+  return filling_->memory.subspan(filled_);
 }
 
 void BodyStream::Advance(size_t bytes) {
@@ -31,7 +38,7 @@ void BodyStream::Advance(size_t bytes) {
   crc_ = core::Crc32cExtend(crc_, {filling_->memory.data() + filled_, bytes});
   filled_ += static_cast<uint32_t>(bytes);
   bytes_ += bytes;
-  if (filled_ == filling_->memory.size()) filling_->writer->Full(this);
+  if (filled_ == filling_->memory.size()) writer_->Full(this);
 }
 
 std::string_view BodyStream::Write(std::string_view bytes) {
@@ -49,18 +56,15 @@ std::string_view BodyStream::Write(std::string_view bytes) {
 void BodyStream::Finish() {
   CHECK(active() && !finishing_);
   finishing_ = true;
-  StreamWriter* writer = writer_;
-  if (filling_ != nullptr) writer->Full(this);
-  if (!link_.linked()) writer->waiting_.PushBack(this);
+  if (filling_ != nullptr) writer_->Full(this);
+  if (link_.linked()) link_.Unlink();
+  writer_->ending_.PushBack(this);
+  writer_->due_ = true;
 }
 
 void BodyStream::Abort() {
   if (active()) writer_->Aborted(this);
 }
-
-void StreamBuffer::OnWritten(const io::OpResult& result) { writer->OnWritten(this, result.result); }
-
-StreamWriter::~StreamWriter() { CHECK(idle() && active_ == 0); }
 
 bool StreamWriter::Begin(BodyStream* stream) {
   CHECK(!stream->active());
@@ -77,36 +81,18 @@ bool StreamWriter::Begin(BodyStream* stream) {
   stream->finishing_ = stream->finished_ = stream->failed_ = false;
   stream->error_ = core::Status();
   // In order: behind those that wait for a buffer already.
-  if (!waiting_.empty() || !Refill(stream)) waiting_.PushBack(stream);
+  if (!begun_.empty() || !new_.empty() || !Refill(stream)) {
+    new_.PushBack(stream);
+    due_ = true;
+  }
   return true;
 }
 
-StreamBuffer* StreamWriter::TakeBuffer() {
-  if (!free_.empty()) {
-    StreamBuffer* buffer = free_.back();
-    free_.pop_back();
-    return buffer;
-  }
-  if (buffers_.size() >= log_->options.stream_buffers) return nullptr;
-  buffers_.push_back(std::make_unique<StreamBuffer>());
-  StreamBuffer* buffer = buffers_.back().get();
-  buffer->writer = this;
-  const uint64_t room = log_->options.segment_bytes - kSegmentDataAt;
-  buffer->memory = AlignedBuffer(std::min<uint64_t>(core::kExtentBytesMax, room / kBlock * kBlock));
-  buffer->op.Bind<&StreamBuffer::OnWritten>(buffer);
-  return buffer;
-}
-
-void StreamWriter::FreeBuffer(StreamBuffer* buffer) {
-  due_ = true;
-  buffer->stream = nullptr;
-  buffer->segment = nullptr;
-  free_.push_back(buffer);
-}
-
+// filling_ is full, or the last one.
 void StreamWriter::Full(BodyStream* stream) {
   StreamBuffer* buffer = stream->filling_;
   stream->filling_ = nullptr;
+  StopFilling(buffer);
   buffer->length = stream->filled_;
   buffer->extent.crc = std::exchange(stream->crc_, 0);
   stream->filled_ = 0;
@@ -117,117 +103,18 @@ void StreamWriter::Full(BodyStream* stream) {
     stream->extents_.emplace_back();
     ++stream->writing_;
     waiting_place_.push_back(buffer);
+    due_ = true;
   }
+  if (stream->finishing_ || stream->link_.linked()) return;
   // The next buffer: at once if there is one, else by Tick, in order.
-  if (!stream->finishing_ && (!waiting_.empty() || !Refill(stream)) && !stream->link_.linked()) {
-    waiting_.PushBack(stream);
-  }
-}
-
-bool StreamWriter::Refill(BodyStream* stream) {
-  if (stream->writing_ >= kBuffersPerStream) return false;
-  StreamBuffer* buffer = TakeBuffer();
-  if (buffer == nullptr) return false;
-  buffer->stream = stream;
-  stream->filling_ = buffer;
-  return true;
-}
-
-void StreamWriter::Tick() {
-  due_ = false;
-  while (!waiting_place_.empty()) {
-    StreamBuffer* buffer = waiting_place_.front();
-    if (buffer->stream == nullptr) {
-      FreeBuffer(buffer);
-    } else if (!Place(buffer)) {
-      if (log_->pool.hopeless() || !log_->pool.above_reserve()) {
-        FailStream(buffer->stream,
-                   core::Status(core::StatusCode::kResourceExhausted, "the spool is full"));
-        --buffer->stream->writing_;
-        FreeBuffer(buffer);
-      } else {
-        break;
-      }
-    }
-    waiting_place_.pop_front();
-  }
-  for (BodyStream* stream = waiting_.front(); stream != nullptr;) {
-    BodyStream* next = waiting_.Next(stream);
-    if (stream->finishing_) {
-      if (stream->writing_ == 0) {
-        waiting_.Remove(stream);
-        stream->finished_ = !stream->failed_;
-        // The callback may end this stream, but not the one behind it.
-        stream->on_finished_(stream->owner_, stream->error_);
-      }
-    } else if (stream->failed_ || Refill(stream)) {
-      waiting_.Remove(stream);
-      stream->on_room_(stream->owner_);
-    }
-    stream = next;
-  }
-}
-
-bool StreamWriter::Place(StreamBuffer* buffer) {
-  const uint32_t room = Align(buffer->length, kBlock);
-  if (segment_ != nullptr && (segment_->failed || segment_->bytes - offset_ < room)) {
-    segment_->state = SegmentState::kSealed;
-    log_->segments.set_may_be_dead(true);
-    segment_ = nullptr;
-  }
-  if (segment_ == nullptr) {
-    if (!log_->pool.above_reserve()) return false;
-    segment_ = log_->pool.TakeExtents();
-    if (segment_ == nullptr) return false;
-    offset_ = kSegmentDataAt;
-  }
-  buffer->segment = segment_;
-  buffer->extent.generation = segment_->use.generation;
-  buffer->extent.offset = offset_;
-  buffer->extent.length = buffer->length;
-  // Old bytes of another message must not follow on the disk.
-  std::memset(buffer->memory.data() + buffer->length, 0, room - buffer->length);
-  offset_ += room;
-  segment_->data_end = offset_;
-  ++segment_->pins;
-  log_->segments.AddExtent(segment_->number, room);
-  buffer->part = {buffer->memory.data(), room};
-  ++in_flight_;
-  log_->io->Write(&buffer->op, segment_->file, {&buffer->part, 1}, buffer->extent.offset);
-  return true;
-}
-
-void StreamWriter::OnWritten(StreamBuffer* buffer, int32_t result) {
-  --in_flight_;
-  Segment* segment = buffer->segment;
-  --segment->pins;
-  if (segment->dead()) log_->segments.set_may_be_dead(true);
-  const bool good = result == static_cast<int32_t>(buffer->part.iov_len);
-  BodyStream* stream = buffer->stream;
-  if (!good) {
-    log_->NoteWriteError(result < 0 ? result : -EIO);
-    segment->failed = true;  // nothing more goes there; what was written before is good
-    if (stream != nullptr) FailStream(stream, log_->last_error);
-  } else {
-    log_->stats.bytes_written += buffer->part.iov_len;
-  }
-  if (stream != nullptr) --stream->writing_;
-  if (good && stream != nullptr) {
-    stream->extents_[buffer->piece] = buffer->extent;
-  } else {
-    log_->segments.DropExtent(segment->number, Align(buffer->length, kBlock));
-  }
-  FreeBuffer(buffer);
-}
-
-void StreamWriter::FailStream(BodyStream* stream, const core::Status& status) {
-  stream->failed_ = true;
-  if (stream->error_.ok()) stream->error_ = status;
-  if (!stream->link_.linked()) waiting_.PushBack(stream);
+  if (!begun_.empty() || !Refill(stream)) begun_.PushBack(stream);
 }
 
 void StreamWriter::Aborted(BodyStream* stream) {
-  if (stream->filling_ != nullptr) FreeBuffer(stream->filling_);
+  if (stream->filling_ != nullptr) {
+    StopFilling(stream->filling_);
+    FreeBuffer(stream->filling_);
+  }
   for (const auto& buffer : buffers_) {
     if (buffer->stream == stream) buffer->stream = nullptr;  // writes end by themselves
   }
@@ -235,21 +122,17 @@ void StreamWriter::Aborted(BodyStream* stream) {
   End(stream);
 }
 
-void StreamWriter::Abandon() {
-  for (const auto& buffer : buffers_) {
-    if (buffer->stream == nullptr) continue;
-    BodyStream* stream = buffer->stream;
-    buffer->stream = nullptr;
-    if (stream->active()) End(stream);
-  }
-  while (BodyStream* stream = waiting_.front()) End(stream);
-  waiting_place_.clear();
-  in_flight_ = active_ = 0;
-}
-
 void StreamWriter::Claimed(BodyStream* stream) {
   CHECK(stream->finished_);
   End(stream);
+}
+
+void StreamWriter::FailStream(BodyStream* stream, const core::Status& status) {
+  stream->failed_ = true;
+  if (stream->error_.ok()) stream->error_ = status;
+  if (stream->link_.linked()) stream->link_.Unlink();
+  ending_.PushBack(stream);
+  due_ = true;
 }
 
 void StreamWriter::End(BodyStream* stream) {
@@ -259,6 +142,316 @@ void StreamWriter::End(BodyStream* stream) {
   stream->writer_ = nullptr;
   stream->finishing_ = stream->finished_ = stream->failed_ = false;
   --active_;
+}
+
+// --- Buffers -------------------------------------------------------------------------------------
+
+// A stream that has begun may always have one; a new one may while few are being filled.
+bool StreamWriter::MayFill(const BodyStream& stream) {
+  if (stream.bytes_ > 0) return true;
+  const int64_t now_ns = log_->io->now_ns();
+  while (!filling_.empty() && filling_.front()->since_ns + kKeepNs <= now_ns) {
+    StopFilling(filling_.front());  // of a client that takes its time
+  }
+  return filling_count_ < std::max(2u, log_->options.stream_buffers / 4);
+}
+
+void StreamWriter::StopFilling(StreamBuffer* buffer) {
+  if (!buffer->link.linked()) return;
+  buffer->link.Unlink();
+  --filling_count_;
+}
+
+bool StreamWriter::Refill(BodyStream* stream) {
+  if (stream->writing_ >= kWritingPerStream || !MayFill(*stream)) return false;
+  StreamBuffer* buffer = TakeBuffer();
+  if (buffer == nullptr) return false;
+  buffer->stream = stream;
+  buffer->since_ns = log_->io->now_ns();
+  stream->filling_ = buffer;
+  filling_.PushBack(buffer);
+  ++filling_count_;
+  return true;
+}
+
+StreamBuffer* StreamWriter::TakeBuffer() {
+  StreamBuffer* buffer = nullptr;
+  if (free_.empty()) {
+    buffer = lent_before_.PopFront();
+    if (buffer == nullptr && !Grow()) {
+      if (kept_.empty() || KeptUntilNs() > log_->io->now_ns()) return nullptr;
+      buffer = kept_.PopFront();
+      ++kept_in_vain_;
+    }
+  }
+  if (buffer == nullptr) {
+    buffer = free_.back();
+    free_.pop_back();
+  }
+  buffer->kept = false;
+  return buffer;
+}
+
+uint32_t StreamWriter::PieceBytes() const {
+  const uint64_t room = (log_->options.segment_bytes - kSegmentDataAt) / kBlock * kBlock;
+  return static_cast<uint32_t>(std::min<uint64_t>(core::kExtentBytesMax, room));
+}
+
+bool StreamWriter::Grow() {
+  const uint32_t have = static_cast<uint32_t>(buffers_.size());
+  const uint32_t more = std::min(kGrowBy, log_->options.stream_buffers - have);
+  if (more == 0) return false;
+  const uint32_t bytes = PieceBytes();
+  memory_.emplace_back(size_t{more} * bytes);
+  for (uint32_t i = 0; i < more; ++i) {
+    buffers_.push_back(std::make_unique<StreamBuffer>());
+    StreamBuffer* buffer = buffers_.back().get();
+    buffer->index = have + i;
+    buffer->memory = memory_.back().span().subspan(size_t{i} * bytes, bytes);
+  }
+  for (uint32_t i = more; i > 0; --i) free_.push_back(buffers_[have + i - 1].get());
+  return true;
+}
+
+void StreamWriter::FreeBuffer(StreamBuffer* buffer) {
+  due_ = true;
+  buffer->stream = nullptr;
+  buffer->kept = false;
+  free_.push_back(buffer);
+}
+
+// While nothing of what comes is sent, there is no use in waiting for it.
+int64_t StreamWriter::KeptUntilNs() {
+  const bool in_vain = kept_in_vain_ >= log_->options.stream_buffers;
+  return kept_.front()->since_ns + (in_vain ? 0 : kKeepNs);
+}
+
+void StreamWriter::Keep(StreamBuffer* buffer) {
+  due_ = true;
+  buffer->stream = nullptr;
+  buffer->kept = true;
+  buffer->since_ns = log_->io->now_ns();
+  kept_.PushBack(buffer);
+}
+
+Window StreamWriter::Lease(const Extent& extent) {
+  kept_in_vain_ = 0;  // big messages are being sent, if not this one in time
+  const uint32_t reserve = std::max(2u, log_->options.stream_buffers / 4);
+  for (const auto& buffer : buffers_) {
+    if (!buffer->kept || buffer->extent != extent) continue;
+    if (buffer->leases == 0) {
+      if (leased_ + reserve >= log_->options.stream_buffers) return {};
+      ++leased_;
+      buffer->link.Unlink();
+    }
+    ++buffer->leases;
+    ++leases_;
+    return {buffer->memory.data(), extent.length, kMark | buffer->index};
+  }
+  return {};
+}
+
+void StreamWriter::Return(uint32_t name) {
+  const uint32_t index = name & ~kMark;
+  CHECK(index < buffers_.size());
+  StreamBuffer* buffer = buffers_[index].get();
+  CHECK(buffer->kept && buffer->leases > 0);
+  --leases_;
+  if (--buffer->leases > 0) return;
+  --leased_;
+  lent_before_.PushFront(buffer);
+  due_ = true;
+}
+
+uint64_t StreamWriter::leased_bytes() const { return uint64_t{leased_} * PieceBytes(); }
+
+// --- Writing -------------------------------------------------------------------------------------
+
+void StreamWriter::Tick() {
+  if (!due_ && !blocked_ && log_->io->now_ns() < wake_ns_) return;
+  due_ = false;
+  PlaceWaiting();
+  ServeWaiting();
+}
+
+void StreamWriter::PlaceWaiting() {
+  while (!waiting_place_.empty() && in_flight_ < kWritesMax) {
+    Write* write = TakeWrite();
+    while (write->count < kGatherMax && !waiting_place_.empty()) {
+      StreamBuffer* buffer = waiting_place_.front();
+      if (buffer->stream == nullptr) {
+        FreeBuffer(buffer);
+      } else if (!Place(buffer, write)) {
+        if (write->count > 0)
+          break;  // it goes to the next segment, or is heard of in the next turn
+        if (!log_->pool.hopeless() && log_->pool.above_reserve()) break;
+        --buffer->stream->writing_;
+        FailStream(buffer->stream,
+                   core::Status(core::StatusCode::kResourceExhausted, "the spool is full"));
+        FreeBuffer(buffer);
+      }
+      waiting_place_.pop_front();
+    }
+    if (write->count == 0) {
+      free_writes_.push_back(write);
+      blocked_ = !waiting_place_.empty();
+      return;
+    }
+    Start(write);
+  }
+  blocked_ = false;
+}
+
+StreamWriter::Write* StreamWriter::TakeWrite() {
+  if (free_writes_.empty()) {
+    writes_.push_back(std::make_unique<Write>());
+    free_writes_.push_back(writes_.back().get());
+    free_writes_.back()->writer = this;
+    free_writes_.back()->op.Bind<&Write::OnWritten>(free_writes_.back());
+  }
+  Write* write = free_writes_.back();
+  free_writes_.pop_back();
+  write->count = write->bytes = 0;
+  write->segment = nullptr;
+  return write;
+}
+
+bool StreamWriter::OpenSegment(uint32_t room) {
+  if (segment_ != nullptr && (segment_->failed || segment_->bytes - offset_ < room)) {
+    segment_->state = SegmentState::kSealed;
+    log_->segments.set_may_be_dead(true);
+    segment_ = nullptr;
+  }
+  if (segment_ != nullptr) return true;
+  if (!log_->pool.above_reserve()) return false;
+  segment_ = log_->pool.TakeExtents();
+  offset_ = kSegmentDataAt;
+  return segment_ != nullptr;
+}
+
+// Puts the buffer behind what the write has already. False: there is no place, or another segment
+// begins.
+bool StreamWriter::Place(StreamBuffer* buffer, Write* write) {
+  const uint32_t room = Align(buffer->length, kBlock);
+  if (!OpenSegment(room)) return false;
+  if (write->count > 0 && write->segment != segment_) return false;
+  write->segment = segment_;
+  buffer->extent.generation = segment_->use.generation;
+  buffer->extent.offset = offset_;
+  buffer->extent.length = buffer->length;
+  // Old bytes of another message must not follow on the disk.
+  std::memset(buffer->memory.data() + buffer->length, 0, room - buffer->length);
+  offset_ += room;
+  segment_->data_end = offset_;
+  log_->segments.AddExtent(segment_->number, room);
+  write->buffers[write->count] = buffer;
+  write->parts[write->count] = {buffer->memory.data(), room};
+  ++write->count;
+  write->bytes += room;
+  return true;
+}
+
+void StreamWriter::Start(Write* write) {
+  ++write->segment->pins;
+  ++in_flight_;
+  log_->io->Write(&write->op, write->segment->file, std::span(write->parts).first(write->count),
+                  write->buffers[0]->extent.offset);
+}
+
+void StreamWriter::OnWritten(Write* write, int32_t result) {
+  --in_flight_;
+  Segment* segment = write->segment;
+  --segment->pins;
+  if (segment->dead()) log_->segments.set_may_be_dead(true);
+  const bool good = result == static_cast<int32_t>(write->bytes);
+  if (good) {
+    log_->stats.bytes_written += write->bytes;
+  } else {
+    log_->NoteWriteError(result < 0 ? result : -EIO);
+    segment->failed = true;  // nothing more goes there; what was written before is good
+  }
+  for (uint32_t i = 0; i < write->count; ++i) Settle(write->buffers[i], segment, good);
+  free_writes_.push_back(write);
+}
+
+void StreamWriter::Settle(StreamBuffer* buffer, Segment* segment, bool good) {
+  BodyStream* stream = buffer->stream;
+  if (stream != nullptr) {
+    --stream->writing_;
+    if (!good) FailStream(stream, log_->last_error);
+  }
+  if (good && stream != nullptr) {
+    stream->extents_[buffer->piece] = buffer->extent;
+    Keep(buffer);
+  } else {
+    log_->segments.DropExtent(segment->number, Align(buffer->length, kBlock));
+    FreeBuffer(buffer);
+  }
+}
+
+// --- Streams that wait ---------------------------------------------------------------------------
+
+void StreamWriter::ServeWaiting() {
+  // A callback may end its own stream, but not the one behind it.
+  for (BodyStream* stream = ending_.front(); stream != nullptr;) {
+    BodyStream* next = ending_.Next(stream);
+    if (!stream->finishing_) {
+      ending_.Remove(stream);
+      stream->on_room_(stream->owner_);  // it has failed
+    } else if (stream->writing_ == 0) {
+      ending_.Remove(stream);
+      stream->finished_ = !stream->failed_;
+      stream->on_finished_(stream->owner_, stream->error_);
+    }
+    stream = next;
+  }
+  wake_ns_ = core::kNever;
+  if (!Serve(&begun_) || !Serve(&new_)) {
+    // There is no buffer: the one that is kept longest is next, unless another comes back before.
+    if (!kept_.empty()) wake_ns_ = std::min(wake_ns_, KeptUntilNs());
+  }
+}
+
+// In order. False: for want of a buffer.
+bool StreamWriter::Serve(WaitingList* list) {
+  for (BodyStream* stream = list->front(); stream != nullptr;) {
+    BodyStream* next = list->Next(stream);
+    if (Refill(stream)) {
+      list->Remove(stream);
+      stream->on_room_(stream->owner_);
+    } else if (!MayFill(*stream)) {
+      wake_ns_ = filling_.front()->since_ns + kKeepNs;
+      return true;  // the others have come later
+    } else if (stream->writing_ < kWritingPerStream) {
+      return false;
+    }
+    stream = next;
+  }
+  return true;
+}
+
+int64_t StreamWriter::NextDeadline() const { return due_ ? 0 : wake_ns_; }
+
+// --- The end -------------------------------------------------------------------------------------
+
+StreamWriter::~StreamWriter() {
+  CHECK(idle() && active_ == 0 && leases_ == 0);
+  for (BufferList* list : {&filling_, &lent_before_, &kept_}) {
+    while (list->PopFront() != nullptr) {
+    }
+  }
+}
+
+void StreamWriter::Abandon() {
+  for (const auto& buffer : buffers_) {
+    BodyStream* stream = std::exchange(buffer->stream, nullptr);
+    if (stream != nullptr && stream->active()) End(stream);
+  }
+  for (WaitingList* list : {&ending_, &begun_, &new_}) {
+    while (BodyStream* stream = list->front()) End(stream);
+  }
+  waiting_place_.clear();
+  in_flight_ = active_ = leases_ = leased_ = 0;
 }
 
 }  // namespace outbox::queue

@@ -121,6 +121,7 @@ void Writer::Tick(int64_t now_ns) {
   const bool due =
       lazy_since_ns_ != 0 && now_ns - lazy_since_ns_ >= core::kLazyCommitDelayMs * core::kNsPerMs;
   if (!gather_->urgent && !gather_->full && !hurry_ && !due) return;
+  if (WaitsForMore(now_ns)) return;
   StartWrite();
   Stage();
 }
@@ -128,7 +129,9 @@ void Writer::Tick(int64_t now_ns) {
 int64_t Writer::NextDeadline() const {
   if (in_flight_ || !log_->writable) return core::kNever;
   if (resting_until_ns_ != 0) return idle() ? core::kNever : resting_until_ns_;
-  if (!gather_->open || lazy_since_ns_ == 0) return core::kNever;
+  if (!gather_->open) return core::kNever;
+  if (gather_until_ns_ != 0) return gather_until_ns_;
+  if (lazy_since_ns_ == 0) return core::kNever;
   return lazy_since_ns_ + core::kLazyCommitDelayMs * core::kNsPerMs;
 }
 
@@ -201,10 +204,11 @@ Writer::Room Writer::StageAppend(AppendOp* op) {
   const RecordPlace place = AddEntry(&record, EntryType::kMessage, IdOf(op->meta), bytes,
                                      static_cast<uint32_t>(op->meta.size()));
   EndRecord(record);
-  op->scratch[0] = place.offset;
-  op->scratch[2] = place.length;
+  op->scratch[0] = place.offset();
+  op->scratch[2] = place.length();
   appends_.Remove(op);
   gather_->appends.PushBack(op);
+  ++gather_->mails;
   gather_->urgent = true;
   return Room::kOk;
 }
@@ -319,7 +323,7 @@ uint32_t Writer::PutGuards(char* at, const Message& message) {
     bytes += 8;
     gather_->guards.push_back({segment.number, segment.use.generation});
   };
-  add(log_->segments[message.place.segment]);
+  add(log_->segments[message.place.segment()]);
   for (const uint32_t suspect : log_->segments.suspects()) add(log_->segments[suspect]);
   // Reclaim may be moving it with the batch in flight.
   if (in_flight_) add(*flight_->segment);
@@ -426,7 +430,7 @@ bool Writer::OpenBatch(uint32_t bytes, uint32_t index_bytes, bool for_mail, Room
   batch.segment = active_;
   batch.offset = next_offset_;
   batch.bytes = kBatchHeaderBytes;
-  batch.records = 0;
+  batch.records = batch.mails = 0;
   batch.move_bytes = 0;
   return true;
 }

@@ -90,6 +90,7 @@ class Writer {
     uint32_t offset = 0;
     uint32_t bytes = 0;  // header and records
     uint32_t records = 0;
+    uint32_t mails = 0;  // of them
     uint32_t move_bytes = 0;
     AppendList appends;
     CommitList commits;
@@ -108,6 +109,7 @@ class Writer {
     uint32_t crc = 0;
   };
 
+  bool WaitsForMore(int64_t now_ns);
   void Stage();
   bool StageCommits();
   bool WaitsForItself(const CommitOp& op) const;
@@ -178,6 +180,9 @@ class Writer {
   uint32_t errors_in_row_ = 0;
   int64_t resting_until_ns_ = 0;
   int64_t write_began_ns_ = 0;
+  int64_t last_write_ns_ = 0;  // how long it took
+  uint32_t last_mails_ = 0;
+  int64_t gather_until_ns_ = 0;  // 0: the gathering batch does not wait
 };
 
 }  // namespace outbox::queue

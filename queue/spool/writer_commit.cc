@@ -11,6 +11,20 @@
 
 namespace outbox::queue {
 
+// Where some messages came together last time, more are on their way: waiting for them for no
+// longer than that write took spares some of the writes that would follow. One that comes alone
+// finds that the last one did, too, and does not wait.
+bool Writer::WaitsForMore(int64_t now_ns) {
+  const bool wait = last_mails_ > 1 && gather_->mails < core::kGatherMails &&
+                    !gather_->full && !hurry_;
+  if (wait && gather_until_ns_ == 0) {
+    gather_until_ns_ = now_ns + std::min(last_write_ns_, core::kGatherNsMax);
+  }
+  if (wait && now_ns < gather_until_ns_) return true;
+  gather_until_ns_ = 0;
+  return false;
+}
+
 void Writer::StartWrite() {
   CHECK(!in_flight_ && gather_->open && gather_->segment == active_);
   std::swap(gather_, flight_);
@@ -37,6 +51,7 @@ void Writer::StartWrite() {
   lazy_since_ns_ = waiting ? log_->io->now_ns() : 0;
   part_ = {batch.at, padded};
   write_began_ns_ = log_->io->now_ns();
+  last_mails_ = batch.mails;
   log_->io->Write(&op_, batch.segment->file, {&part_, 1}, batch.offset);
 }
 
@@ -44,6 +59,7 @@ void Writer::OnWritten(const io::OpResult& result) {
   CHECK(in_flight_);
   Batch& batch = *flight_;
   --batch.segment->pins;
+  last_write_ns_ = log_->io->now_ns() - write_began_ns_;
   // Segments may have waited for the ghosts.
   if (batch.segment->dead() || !batch.ghosts.empty()) log_->segments.set_may_be_dead(true);
   if (result.result == static_cast<int32_t>(part_.iov_len)) {
@@ -54,7 +70,7 @@ void Writer::OnWritten(const io::OpResult& result) {
     batch.segment->durable_end = durable_offset_;
     ++log_->stats.commits;
     if (log_->options.commit_time != nullptr) {
-      log_->options.commit_time->Add(log_->io->now_ns() - write_began_ns_);
+      log_->options.commit_time->Add(last_write_ns_);
     }
     log_->stats.records += batch.records;
     log_->stats.bytes_written += part_.iov_len;
@@ -112,7 +128,7 @@ void Writer::ApplyCommit(CommitOp* op, uint32_t segment) {
   uint32_t offset = static_cast<uint32_t>(op->scratch[0]);
   const auto next = [&](size_t data) {
     const RecordPlace place = {segment, offset, kEntryHeaderBytes + static_cast<uint32_t>(data)};
-    offset += Align8(place.length);
+    offset += Align8(place.length());
     return place;
   };
   for (CommitOp::NewMessage& fresh : op->messages) {
@@ -138,7 +154,6 @@ Message* Writer::ApplyNew(std::span<const char> meta, const RecordPlace& place) 
   CHECK(view.has_value());
   Message* message = log_->messages.Add(view->id());
   CHECK(message != nullptr);
-  message->accepted_wall_ns = view->accepted_wall_ns();
   message->flags = view->flags();
   message->pending = static_cast<uint16_t>(view->recipient_count());
   message->place = place;
@@ -175,7 +190,7 @@ void Writer::ApplyMove(const Move& move) {
     message->state = move.to;
     log_->segments.AddState(*message);
   }
-  log_->stats.moved_bytes += move.to.length;
+  log_->stats.moved_bytes += move.to.length();
 }
 
 void Writer::Release(CommitOp* op) {

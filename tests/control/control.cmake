@@ -3,11 +3,15 @@ outbox_test(control_server_test
   LINK outbox_control
 )
 outbox_test(outbox_commands_test
-  FILES control/outbox_commands_test.cc
+  FILES
+    control/outbox_commands_test.cc
+    control/report_test.cc
   LINK outbox_commands
 )
 outbox_test(control_request_test
-  FILES control/control_request_test.cc
-  LINK outbox_request
+  FILES
+    control/control_request_test.cc
+    control/talk_record_test.cc
+  LINK outbox_request outbox_commands
 )
 outbox_fuzzer(control_request_fuzz FILES fuzz/control_request_fuzz.cc LINK outbox_request)

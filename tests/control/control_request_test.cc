@@ -88,7 +88,7 @@ TEST(ControlRequest, HowTheQueueIsShown) {
 }
 
 TEST(ControlRequest, WhatChangesMailSaysWhichMail) {
-  for (const char* const command : {"retry", "remove"}) {
+  for (const char* const command : {"retry", "remove", "hold", "release"}) {
     EXPECT_EQ(Bad({{"command", command}}), "expected either a filter or \"all\": true");
     EXPECT_EQ(Bad({{"command", command}, {"all", true}, {"domain", "x"}}),
               "expected either a filter or \"all\": true");
@@ -114,9 +114,43 @@ TEST(ControlRequest, WhyIsAboutOneThing) {
             "\"domain\": expected a domain, for example \"example.net\"");
 }
 
+TEST(ControlRequest, ARouteIsAskedForAMessageOrADestination) {
+  const RouteQuestion question = Good({{"command", "route"},
+                                       {"sender", "<>"},
+                                       {"recipient", "bob@example.net"},
+                                       {"source", "192.0.2.1"},
+                                       {"header", {"X-Class: bulk", "Subject:"}},
+                                       {"size", 1024}})
+                                     .route;
+  EXPECT_EQ(question.sender, "");
+  EXPECT_EQ(question.recipient, "bob@example.net");
+  EXPECT_EQ(question.source->ToString(), "192.0.2.1");
+  EXPECT_EQ(question.headers.size(), 2u);
+  EXPECT_EQ(question.size, 1024u);
+  EXPECT_EQ(Good({{"command", "route"}, {"destination", "mx:a.example"}}).route.destination,
+            "mx:a.example");
+  const char* const both = "expected either \"recipient\" or \"destination\"";
+  EXPECT_EQ(Bad({{"command", "route"}}), both);
+  EXPECT_EQ(Bad({{"command", "route"}, {"recipient", "a@b"}, {"destination", "mx:b"}}), both);
+  EXPECT_EQ(Bad({{"command", "route"}, {"recipient", "example.net"}}),
+            "\"recipient\": expected an address");
+  EXPECT_EQ(Bad({{"command", "route"}, {"sender", ""}}),
+            "\"sender\": expected an address, or \"<>\" for the null return path");
+  EXPECT_EQ(Bad({{"command", "route"}, {"source", "here"}}),
+            "\"source\": expected the address of a client");
+  EXPECT_EQ(Bad({{"command", "route"}, {"header", "no colon"}}),
+            "\"header\": expected up to 100 fields, for example \"X-Class: bulk\"");
+  EXPECT_EQ(Bad({{"command", "route"}, {"size", 0}}),
+            "\"size\": expected bytes, a number from 1 on");
+  EXPECT_EQ(Bad({{"command", "route"}, {"destination", "hold:"}}),
+            "\"destination\": expected for example \"mx:example.net\"");
+  EXPECT_EQ(Bad({{"command", "route"}, {"domain", "a.b"}}), "unknown member \"domain\"");
+}
+
 TEST(ControlRequest, Mistakes) {
   EXPECT_EQ(Bad({{"command", "purge"}}),
-            "unknown command \"purge\"; known are stats queue why retry remove reload log stop");
+            "unknown command \"purge\"; known are stats queue why retry remove hold release route "
+            "reload log talk report stop");
   EXPECT_EQ(Bad({{"command", "stats"}, {"id", "1K0WCJNDQSZ00"}}), "unknown member \"id\"");
   EXPECT_EQ(Bad({{"command", "queue"}, {"state", "lost"}}),
             "\"state\": expected one of unrouted resolving ready sending deferred delayed held");

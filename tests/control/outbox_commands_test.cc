@@ -34,6 +34,87 @@ TEST(FormatStats, GroupsKnownCountersAndShowsTheRestBelow) {
             "  version         0.1.0\n");
 }
 
+TEST(FormatRoute, WhereAMessageWouldGoAndWhyNotByTheRoutesBefore) {
+  EXPECT_EQ(FormatRoute({{"route", "out"},
+                         {"number", 3},
+                         {"routes", 3},
+                         {"action", "send"},
+                         {"decided", false},
+                         {"destination", "via:mail.example.net:2525,192.0.2.1:25"},
+                         {"hosts",
+                          {{{"host", "mail.example.net"},
+                            {"port", 2525},
+                            {"preference", 0},
+                            {"addresses", nlohmann::json::array()}},
+                           {{"host", "192.0.2.1"},
+                            {"port", 25},
+                            {"preference", 1},
+                            {"addresses", {"192.0.2.1"}}}}},
+                         {"site", {{"name", "s"}, {"max_connections", 1}}},
+                         {"retry", {60, 3600}},
+                         {"notify_after", nullptr},
+                         {"retry_until", 86400},
+                         {"passed", {{{"route", "a"}, {"number", 1}, {"why", "so it is"}}}},
+                         {"passed_left_out", 1}}),
+            "route       out, number 3 of 3\n"
+            "            unless a route before it takes the message for its header or size, see "
+            "below\n"
+            "destination via:mail.example.net:2525,192.0.2.1:25\n"
+            "hosts       mail.example.net:2525  no address\n"
+            "            192.0.2.1:25\n"
+            "limits      1 connection, of the site s\n"
+            "retry       after 1m00s, then every 1h00m\n"
+            "notify      never\n"
+            "give up     after 1d00h\n"
+            "\n"
+            "routes before it\n"
+            "  1 a: so it is\n"
+            "  and 1 more that do not match\n");
+  EXPECT_EQ(FormatRoute({{"route", "mx"},
+                         {"number", 1},
+                         {"routes", 0},
+                         {"action", "reject"},
+                         {"text", "No"},
+                         {"destination", nullptr}}),
+            "route       mx, the implicit last one\n"
+            "mail is     refused: 550 5.7.1 No\n");
+}
+
+TEST(FormatWhy, SaysWhoHoldsAMessage) {
+  nlohmann::json why = {{"id", "1K0WCJNDQSZ00"},
+                        {"recipients",
+                         {{{"recipient", "b@example.net"},
+                           {"sender", "a@example.com"},
+                           {"state", "held"},
+                           {"since", 1000},
+                           {"accepted", 1000},
+                           {"attempts", 0},
+                           {"waits_for", "release"},
+                           {"held_by", "route"},
+                           {"cause", "held_by_route"},
+                           {"cause_text", "it is held by its route"},
+                           {"lifted_by", "`outbox release`"},
+                           {"lifted_at", nullptr},
+                           {"route", "quarantine"},
+                           {"destination", "hold:"}}}}};
+  const std::string text = FormatWhy(why, 1060);
+  EXPECT_NE(text.find("held up by      it is held by its route: quarantine\n"
+                      "  lifted by       `outbox release`\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("given up        not while it is held: its periods begin when it is "
+                      "released\n"),
+            std::string::npos)
+      << text;
+  why["recipients"][0]["held_by"] = "operator";
+  why["recipients"][0]["cause"] = "held_by_operator";
+  why["recipients"][0]["cause_text"] = "it is held by an operator";
+  EXPECT_NE(FormatWhy(why, 1060)
+                .find("held up by      it is held by an operator\n"
+                      "  lifted by       `outbox release`\n"),
+            std::string::npos);
+}
+
 TEST(FormatDuration, UsesTwoUnitsAtMost) {
   EXPECT_EQ(FormatDuration(-3), "0s");
   EXPECT_EQ(FormatDuration(59.9), "59s");

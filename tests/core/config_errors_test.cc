@@ -78,7 +78,7 @@ TEST(ConfigErrors, TopLevel) {
       {"unlike anything",
        "colour = \"red\"\n" + kFine,
        {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, stats, shards, "
-        "stop_timeout, listener, storage, resolver, delivery, route, site, log, limits, io"}},
+        "stop_timeout, listener, storage, resolver, delivery, route, site, log, talk, limits, io"}},
       {"short host name",
        "hostname = \"relay\"\n" + kFine.substr(kFine.find("[[")),
        {"f:1:12: \"relay\" is not a full host name; expected for example \"relay.example.com\" or "
@@ -205,10 +205,10 @@ TEST(ConfigErrors, Routes) {
   Check({
       {"empty",
        kFine + "[[route]]\n",
-       {"f:7:1: [[route]] has no \"match\"; expected recipient domains, for example "
-        "\"*.example.net\" or \"*\"",
-        "f:7:1: [[route]] has no \"via\"; expected \"mx\", or hosts to send to, for example "
-        "[\"192.0.2.25:25\"]"}},
+       {"f:7:1: [[route]] has no \"via\"; expected \"mx\", hosts to send to, for example "
+        "[\"192.0.2.25:25\"], \"hold\", \"reject TEXT\" or \"discard\"",
+        "f:7:1: [[route]] has no \"match\"; expected recipient domains, for example "
+        "\"*.example.net\" or \"*\""}},
       {"pattern",
        Route("match = \"*example.net\""),
        {"f:8:9: \"*example.net\" is not a pattern of recipient domains; expected \"example.net\", "
@@ -362,8 +362,15 @@ TEST(ConfigErrors, TheOtherTables) {
        {"f:8:19: \"max_connections\" is 0; expected an integer from 1 to 10000",
         "f:9:16: \"mail_timeout\" is 0s; expected a duration from 100ms to 1d"}},
       {"log",
-       kFine + "[log]\nlevel = \"loud\"\n",
-       {"f:8:9: \"loud\" is not a level; expected \"debug\", \"info\", \"warning\" or \"error\""}},
+       kFine + "[log]\nlevel = \"loud\"\nformat = \"xml\"\nname = \"a/b\"\n",
+       {"f:8:9: \"loud\" is not a level; expected \"debug\", \"info\", \"warning\" or \"error\"",
+        "f:9:10: \"xml\" is not a format; expected \"json\" or \"classic\"",
+        "f:10:8: \"a/b\" is not a program's name; expected 1 to 32 letters, digits, hyphens or "
+        "underscores"}},
+      {"talk",
+       kFine + "[talk]\nmemory = \"1KiB\"\ndisk = \"1KiB\"\n",
+       {"f:8:10: \"memory\" is 1KiB; expected a size from 64KiB to 1GiB",
+        "f:9:8: \"disk\" is too small; expected 0 or at least \"1MiB\""}},
       {"limits",
        kFine + "[limits]\nmemory = \"1MiB\"\nconnections_out = 0\n",
        {"f:8:10: \"memory\" is 1MiB; expected a size from 64MiB to 1024TiB",

@@ -39,6 +39,9 @@ TEST(Config, LeastOfAll) {
   EXPECT_TRUE(config.routes.empty());
   EXPECT_TRUE(config.storage.direct);
   EXPECT_EQ(config.log.level, LogLevel::kInfo);
+  EXPECT_EQ(config.log.format, LogFormat::kJson);
+  EXPECT_EQ(config.talk.memory, uint64_t{4} << 20);
+  EXPECT_EQ(config.talk.directory, config.spool + "/talk");
 }
 
 constexpr std::string_view kMost = R"(
@@ -122,6 +125,13 @@ domains = ["example.edu"]
 [log]
 file = "/var/log/outbox/outbox.log"
 level = "warning"
+format = "classic"
+name = "postfix"
+
+[talk]
+memory = "1MiB"
+disk = 0
+directory = "/var/log/outbox/talk"
 
 [limits]
 memory = "2GiB"
@@ -212,6 +222,11 @@ TEST(Config, EverythingSetForDelivery) {
 
   EXPECT_EQ(config.log.file, "/var/log/outbox/outbox.log");
   EXPECT_EQ(config.log.level, LogLevel::kWarning);
+  EXPECT_EQ(config.log.format, LogFormat::kClassic);
+  EXPECT_EQ(config.log.name, "postfix");
+  EXPECT_EQ(config.talk.memory, uint64_t{1} << 20);
+  EXPECT_EQ(config.talk.disk, 0u);
+  EXPECT_EQ(config.talk.directory, "/var/log/outbox/talk");
   EXPECT_EQ(config.limits.memory, uint64_t{2} << 30);
   EXPECT_EQ(config.limits.connections_out, 5000u);
   EXPECT_THAT(config.io.disable, ElementsAre("msg_ring", "poll_first"));

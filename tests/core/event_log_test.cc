@@ -32,6 +32,29 @@ std::vector<std::string> TakeLines(EventLog* log) {
   return lines;
 }
 
+TEST(EventLog, ListsOfNames) {
+  EventLog log(LogLevel::kInfo);
+  log.Write(LogLevel::kInfo, kNow, "e").BeginList("to").EndList().Field("a", 1);
+  log.Write(LogLevel::kInfo, kNow, "e").BeginList("to").Item("x@y").Item("q\"\n").EndList();
+  {
+    EventLog::Event line = log.Write(LogLevel::kInfo, kNow, "e");
+    line.BeginList("to");
+    for (int i = 0; i < 1000; ++i) line.Item("recipient" + std::to_string(i) + "@example.net");
+    line.EndList();
+  }
+  const std::vector<std::string> lines = TakeLines(&log);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(json::parse(lines[0])["to"], json::array());
+  EXPECT_EQ(json::parse(lines[0])["a"], 1);
+  EXPECT_EQ(json::parse(lines[1])["to"], (json{"x@y", "q\"\n"}));
+  // What does not fit is left out whole.
+  const json cut = json::parse(lines[2]);
+  EXPECT_LE(lines[2].size(), kEventLogLineBytes);
+  EXPECT_TRUE(cut["cut"]);
+  EXPECT_GT(cut["to"].size(), 50u);
+  for (const json& one : cut["to"]) EXPECT_TRUE(one.get<std::string>().ends_with("@example.net"));
+}
+
 TEST(EventLog, OneLineAnEvent) {
   EventLog log(LogLevel::kInfo);
   log.Write(LogLevel::kInfo, kNow, "delivered", "3-17a")

@@ -152,6 +152,66 @@ TEST_F(ReplyTest, ANegativeTtlIsTheSmallerOneOfTheSoa) {
   EXPECT_EQ(Read().ttl_s, 60u);
 }
 
+// RFC 1035 3.3.14, RFC 7208 3.3: the strings of one record belong together, those of two do not.
+TEST_F(ReplyTest, TheStringsOfATextAreJoined) {
+  bytes_ = Question("mx.example", RecordType::kTxt, 7, false);
+  bytes_[2] = static_cast<char>(0x81);
+  Add(1, Record(16, minute_, std::string("\x07v=spf1 \x00\x04-All", 14)));
+  Add(1, Record(16, minute_, std::string("\x00", 1)));
+  const Reply reply = Read(7, "mx.example", RecordType::kTxt);
+  EXPECT_EQ(reply.answer, AnswerKind::kRecords);
+  EXPECT_THAT(reply.texts, testing::ElementsAre("", "v=spf1 -All"));
+  EXPECT_EQ(reply.ttl_s, 60u);
+}
+
+TEST_F(ReplyTest, ATextThatIsLongerThanItsRecord) {
+  bytes_ = Question("mx.example", RecordType::kTxt, 7, false);
+  bytes_[2] = static_cast<char>(0x81);
+  for (const std::string& data : {std::string("\x05v=sp", 5), std::string()}) {
+    const std::string before = bytes_;
+    Add(1, Record(16, minute_, data));
+    EXPECT_EQ(Read(7, "mx.example", RecordType::kTxt).kind, ReplyKind::kMalformed);
+    bytes_ = before;
+  }
+}
+
+TEST_F(ReplyTest, TheNamesOfAnAddress) {
+  bytes_ = Question("5.2.0.192.in-addr.arpa", RecordType::kPtr, 7, false);
+  bytes_[2] = static_cast<char>(0x81);
+  Add(1, Record(12, minute_,
+                std::string("\x02mx\x07"
+                            "Example\x00",
+                            12)));
+  Add(1, Record(12, minute_,
+                std::string("\x01"
+                            "a\x00",
+                            3)));
+  EXPECT_THAT(Read(7, "5.2.0.192.in-addr.arpa", RecordType::kPtr).names,
+              testing::ElementsAre("a", "mx.example"));
+}
+
+// RFC 2317: whoever has less than a /24 finds his names behind an alias that is no host name.
+TEST_F(ReplyTest, TheNamesOfAnAddressBehindAnAlias) {
+  bytes_ = Question("5.2.0.192.in-addr.arpa", RecordType::kPtr, 7, false);
+  bytes_[2] = static_cast<char>(0x81);
+  const std::string target(
+      "\x01"
+      "5\x03"
+      "0/7\x01"
+      "2\xc0\x10",
+      10);  // 5.0/7.2.0.192....
+  Add(1, Record(5, minute_, target));
+  std::string pointer = Record(12, minute_,
+                               std::string("\x02mx\x07"
+                                           "example\x00",
+                                           12));
+  pointer.replace(0, 2, target);
+  Add(1, pointer);
+  const Reply reply = Read(7, "5.2.0.192.in-addr.arpa", RecordType::kPtr);
+  EXPECT_EQ(reply.answer, AnswerKind::kRecords);
+  EXPECT_THAT(reply.names, testing::ElementsAre("mx.example"));
+}
+
 TEST_F(ReplyTest, MappedIpv4InAnAaaaRecordIsNoAddress) {
   bytes_ = Question("mx.example", RecordType::kAaaa, 7, false);
   bytes_[2] = static_cast<char>(0x81);

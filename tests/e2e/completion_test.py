@@ -1,5 +1,6 @@
 """The shells complete `outbox` with what it really has: bash and zsh, as somebody types."""
 
+import glob
 import os
 import pty
 import select
@@ -10,7 +11,8 @@ import unittest
 
 from harness import BIN, main
 
-COMMANDS = ["stats", "queue", "why", "retry", "remove", "log", "reload", "stop", "completion"]
+COMMANDS = ["stats", "queue", "why", "retry", "remove", "hold", "release", "route", "reload", "log",
+            "talk", "report", "stop", "doctor", "completion"]
 WAIT_SECONDS = 20 * int(os.environ.get("OUTBOX_SLOWNESS", "1"))
 
 
@@ -44,13 +46,21 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.complete("retry", "--al"), ["--all"])
         self.assertEqual(self.complete("stats", "--al"), [])
         self.assertEqual(self.complete("completion", "z"), ["zsh"])
+        self.assertEqual(self.complete("hold", "--al"), ["--all"])
+        self.assertEqual(self.complete("release", "--older"), ["--older-than"])
+        self.assertEqual(self.complete("route", "t"), ["test"])
+        self.assertEqual(self.complete("route", "test", "--hea"), ["--header"])
+        self.assertEqual(self.complete("--control", "/tmp/x", "route", "test", "--si"), ["--size"])
+        self.assertEqual(self.complete("doctor", "--only", "spf,dk"), ["spf,dkim"])
+        self.assertEqual(sorted(self.complete("report", "--log", "/etc/host")),
+                         sorted(glob.glob("/etc/host*")))
 
     def test_every_option_is_offered(self):
-        for command in COMMANDS:
-            text = subprocess.run([str(BIN / "outbox"), command, "--help"], check=True,
+        for command in COMMANDS + ["route test"]:
+            text = subprocess.run([str(BIN / "outbox"), *command.split(), "--help"], check=True,
                                   capture_output=True, text=True).stdout
             self.assertIn("Examples:", text)
-            offered = self.complete(command, "--")
+            offered = self.complete(*command.split(), "--")
             for word in text.split("Examples:")[0].split():
                 option = word.split(",")[-1]
                 if word.startswith(("--", "-h,--")) and option[2:].replace("-", "").isalpha():
@@ -63,6 +73,11 @@ class Completion(unittest.TestCase):
             self.assertEqual(zsh.complete("outbox queue --colu"), "outbox queue --columns")
             self.assertEqual(zsh.complete("outbox queue --by mail"), "outbox queue --by mailhost")
             self.assertEqual(zsh.complete("outbox completion b"), "outbox completion bash")
+            self.assertEqual(zsh.complete("outbox hold --al"), "outbox hold --all")
+            self.assertEqual(zsh.complete("outbox route te"), "outbox route test")
+            self.assertEqual(zsh.complete("outbox route test --hea"), "outbox route test --header")
+            self.assertEqual(zsh.complete("outbox doctor --only resolv"),
+                             "outbox doctor --only resolver,")
 
 
 class Zsh:

@@ -353,6 +353,7 @@ class Message:
         self.sender = sender
         self.recipients = recipients
         self.content = content
+        self.client = None  # the address that it came from
 
     def header_section(self):
         return self.content.split(b"\r\n\r\n", 1)[0] + b"\r\n"
@@ -441,6 +442,7 @@ class Receiver:
                 message = self.read_message(stream, sender, recipients)
                 if message is None:
                     return
+                message.client = stream.client_address[0]
                 refusal = self.on_message(message)
                 if not refusal:
                     with self.lock:

@@ -91,7 +91,16 @@ class Log(Scenario):
         wait_until(lambda: (relay.cli("retry", "--all", check=False), one.lines)[1], "its message")
         wait_until(lambda: (self.send(relay, ["carol@b.test"]), domain.lines)[1], "its domain")
         self.assertEqual({e["id"] for e in one.events()}, {message})
-        self.assertTrue(all(e["recipient"] == "carol@b.test" for e in domain.events()))
+        # Also what names nobody, and though all mail goes by one route.
+        wait_until(lambda: "deferred" in [e["event"] for e in domain.events()], "the deferral")
+        of_b = {e["id"] for e in everything.events() if e.get("to") == ["carol@b.test"]}
+        self.assertTrue(of_b)
+        self.assertLessEqual({e["id"] for e in domain.events()}, of_b)
+        steps = {e["event"] for e in domain.events()}
+        self.assertLessEqual({"accepted", "attempt_failed", "talk", "deferred"}, steps)
+        for event in everything.events():
+            if event["event"] in ("accepted", "deferred"):
+                self.assertEqual(len(event["to"]), 1, event)
 
     def test_lines_for_people(self):
         receiver = self.receiver(on_rcpt=lambda a: "450 4.2.0 later")

@@ -4,6 +4,7 @@ purpose. All of it on loopback, on ports of its own, without privileges.
 
     names = Names(self)                       # in a Scenario
     names.zone("example.test", "@ MX 10 mx\\nmx A 127.0.0.2")
+    names.pointer("192.0.2.1", "mx.example.test")  # also below 2001:db8::
     names.silent("dead.test")                 # its name servers never answer
     names.failing("broken.test")              # they answer SERVFAIL
     names.start()
@@ -11,9 +12,11 @@ purpose. All of it on loopback, on ports of its own, without privileges.
     names.zone("example.test", "@ MX 10 other\\nother A 127.0.0.3")
     names.reload()                            # nsd has it, unbound has forgotten the old one
 
-Every domain is below "test.". unbound asks nobody outside of this machine.
+Every domain is below "test.", every address with a name is one for documentation. unbound asks
+nobody outside of this machine.
 """
 
+import ipaddress
 import os
 import signal
 import socket
@@ -42,10 +45,16 @@ server:
   rrl-ratelimit: 0
 remote-control:
   control-enable: no
-zone:
-  name: "test"
-  zonefile: "test.zone"
 """
+
+ZONE = """
+zone:
+  name: "{name}"
+  zonefile: "{name}.zone"
+"""
+
+# The zones of the names of addresses.
+REVERSE = ("2.0.192.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa")
 
 UNBOUND_CONF = """
 server:
@@ -63,15 +72,13 @@ server:
   module-config: "iterator"
   do-not-query-localhost: no
   local-zone: "test." nodefault
+  local-zone: "2.0.192.in-addr.arpa." nodefault
+  local-zone: "8.b.d.0.1.0.0.2.ip6.arpa." nodefault
   max-udp-size: 1232
 remote-control:
   control-enable: yes
   control-use-cert: no
   control-interface: "{dir}/unbound.control"
-stub-zone:
-  name: "test."
-  stub-addr: 127.0.0.1@{nsd_port}
-  stub-prime: no
 forward-zone:
   name: "."
   forward-addr: 127.0.0.1@{nsd_port}
@@ -136,6 +143,7 @@ class Names:
         self.negative_ttl = negative_ttl
         self.serial = 1
         self.zones = {}
+        self.pointers = []
         self.stubs = []
         self.dir = scenario.dir / "names"
         self.dir.mkdir()
@@ -150,6 +158,11 @@ class Names:
         domain. "" removes it. Before start(), or followed by reload()."""
         self.zones[domain] = records
 
+    def pointer(self, address, name):
+        """A PTR record of an address in 192.0.2.0/24 or 2001:db8::/32. Before start(), or followed
+        by reload()."""
+        self.pointers.append((ipaddress.ip_address(address).reverse_pointer, name))
+
     def silent(self, domain):
         """Whoever is asked about this domain does not answer. Before start()."""
         self.stubs.append((domain, WrongServer(self.scenario, None)))
@@ -161,7 +174,8 @@ class Names:
     def start(self):
         self.write_zones()
         conf = self.dir / "nsd.conf"
-        conf.write_text(NSD_CONF.format(dir=self.dir, port=self.nsd_port))
+        conf.write_text(NSD_CONF.format(dir=self.dir, port=self.nsd_port) +
+                        "".join(ZONE.format(name=name) for name in ("test", *REVERSE)))
         self.nsd = self.scenario.spawn([NSD / "usr/sbin/nsd", "-d", "-c", conf],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         # It ends its children when it is asked to, not when it is killed.
@@ -175,6 +189,8 @@ class Names:
     def start_unbound(self):
         conf = self.dir / "unbound.conf"
         text = UNBOUND_CONF.format(dir=self.dir, port=self.port, nsd_port=self.nsd_port)
+        for zone in ("test", *REVERSE):
+            text += STUB.format(name=zone, port=self.nsd_port)
         for domain, server in self.stubs:
             text += STUB.format(name=domain, port=server.port)
         conf.write_text(text)
@@ -193,18 +209,26 @@ class Names:
         self.write_zones()
         self.nsd.send_signal(signal.SIGHUP)
         wait_until(lambda: self.serial_of_nsd() == self.serial, "nsd to have the new zones")
-        subprocess.run([UNBOUND / "usr/sbin/unbound-control", "-c", self.dir / "unbound.conf",
-                        "flush_zone", "test"], check=True, stdout=subprocess.DEVNULL)
+        for zone in ("test", *REVERSE):
+            subprocess.run([UNBOUND / "usr/sbin/unbound-control", "-c", self.dir / "unbound.conf",
+                            "flush_zone", zone], check=True, stdout=subprocess.DEVNULL)
 
     def write_zones(self):
-        text = "$ORIGIN test.\n$TTL %d\n" % self.ttl
+        records = "ns IN A 127.0.0.1\n"
+        for domain, lines in self.zones.items():
+            records += f"$ORIGIN {domain}.\n{lines}\n"
+        for zone in REVERSE:
+            self.write_zone(zone, "".join(f"{owner}. IN PTR {name}.\n"
+                                          for owner, name in self.pointers if owner.endswith(zone)))
+        self.write_zone("test", records)  # the last one: its serial number says that all are there
+
+    def write_zone(self, name, records):
+        text = f"$ORIGIN {name}.\n$TTL {self.ttl}\n"
         text += SOA.format(ttl=self.ttl, serial=self.serial, negative_ttl=self.negative_ttl)
-        text += "@ IN NS ns.test.\nns IN A 127.0.0.1\n"
-        for domain, records in self.zones.items():
-            text += f"$ORIGIN {domain}.\n{records}\n"
-        new = self.dir / "test.zone.new"
+        text += "@ IN NS ns.test.\n" + records
+        new = self.dir / f"{name}.zone.new"
         new.write_text(text)
-        os.rename(new, self.dir / "test.zone")
+        os.rename(new, self.dir / f"{name}.zone")
 
     @staticmethod
     def ask(port, name, kind, timeout=1):

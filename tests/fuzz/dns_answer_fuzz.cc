@@ -60,12 +60,15 @@ void CheckReply(const dns::Reply& reply, dns::RecordType type) {
   CHECK(reply.addresses.size() <= core::kDnsAddressesMax);
   const bool records =
       reply.kind == dns::ReplyKind::kAnswer && reply.answer == dns::AnswerKind::kRecords;
-  CHECK(records == !(reply.mx.empty() && reply.addresses.empty()));
+  CHECK(records == !(reply.mx.empty() && reply.addresses.empty() && reply.names.empty() &&
+                     reply.texts.empty()));
+  CHECK(reply.names.size() <= core::kDnsNamesMax && reply.texts.size() <= core::kDnsTextsMax);
   if (records) CHECK(reply.ttl_s.has_value());
   for (const core::IpAddress& address : reply.addresses) {
     CHECK(address.is_v4() == (type == dns::RecordType::kA));
   }
   if (reply.kind != dns::ReplyKind::kAnswer) return;
+  if (type == dns::RecordType::kPtr || type == dns::RecordType::kTxt) return;
   const dns::AnswerPtr answer = AnswerOf(reply);
   const dns::Self self = {{"us.example"}, {core::Network::Parse("10.0.0.0/8").value()}};
   dns::MxDraft draft = dns::ListHosts("example.com", *answer, self, kNowNs);
@@ -83,7 +86,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool readable = dns::DecodeMessage(bytes, &message);
   const dns::RecordType type = static_cast<dns::RecordType>(message.type);
   if (type != dns::RecordType::kMx && type != dns::RecordType::kA &&
-      type != dns::RecordType::kAaaa) {
+      type != dns::RecordType::kAaaa && type != dns::RecordType::kPtr &&
+      type != dns::RecordType::kTxt) {
     return 0;
   }
   const dns::Reply reply = dns::ReadReply(bytes, message.id, message.name, type);

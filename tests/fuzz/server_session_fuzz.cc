@@ -19,10 +19,10 @@ const smtp::ServerSessionOptions& Options() {
   static const smtp::ServerSessionOptions options = [] {
     smtp::ServerSessionOptions o;
     o.hostname = "relay.example.com";
-    o.max_message_bytes = 300;
+    o.max_message_bytes = 2000;
     o.max_recipients = 3;
     o.max_errors = 6;
-    o.max_text_line = 100;
+    o.max_text_line = 1100;
     o.max_received_headers = 2;
     return o;
   }();

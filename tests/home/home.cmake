@@ -1,11 +1,18 @@
 outbox_test(bounce_test FILES home/bounce_test.cc LINK outbox_home)
 outbox_test(client_limits_test FILES home/client_limits_test.cc LINK outbox_home)
-outbox_test(router_test FILES home/router_test.cc LINK outbox_home)
+outbox_test(router_test
+  FILES
+    home/route_conditions_test.cc
+    home/router_test.cc
+  LINK outbox_home
+)
 outbox_test(home_tables_test
   FILES
     home/added_headers_test.cc
     home/attempt_trail_test.cc
+    home/talk_ring_test.cc
     home/message_id_test.cc
+    home/message_state_test.cc
     home/queue_filter_test.cc
     home/recipient_state_test.cc
     home/site_rules_test.cc

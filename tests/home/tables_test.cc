@@ -22,13 +22,13 @@ using ::testing::ElementsAre;
 
 TEST(ReplyTableTest, EqualRepliesAreOneAndGoWithTheirLastReference) {
   ReplyTable table;
-  LastReply* first = table.Acquire(450, "4.2.1", "busy", "10.0.0.1:25");
-  EXPECT_EQ(table.Acquire(450, "4.2.1", "busy", "10.0.0.1:25"), first);
+  LastReply* first = table.Acquire({450, "4.2.1", "busy", "10.0.0.1:25"});
+  EXPECT_EQ(table.Acquire({450, "4.2.1", "busy", "10.0.0.1:25"}), first);
   EXPECT_EQ(table.size(), 1u);
-  EXPECT_EQ(first->code, 450);
-  EXPECT_EQ(first->enhanced, "4.2.1");
-  EXPECT_EQ(first->text, "busy");
-  EXPECT_EQ(first->mailhost, "10.0.0.1:25");
+  EXPECT_EQ(first->code(), 450);
+  EXPECT_EQ(first->enhanced(), "4.2.1");
+  EXPECT_EQ(first->text(), "busy");
+  EXPECT_EQ(first->mailhost(), "10.0.0.1:25");
   table.Release(first);
   EXPECT_EQ(table.size(), 1u);
   table.Release(first);
@@ -39,10 +39,10 @@ TEST(ReplyTableTest, EqualRepliesAreOneAndGoWithTheirLastReference) {
 TEST(ReplyTableTest, EveryPartDistinguishes) {
   ReplyTable table;
   std::vector<LastReply*> replies = {
-      table.Acquire(450, "4.2.1", "busy", "a"), table.Acquire(451, "4.2.1", "busy", "a"),
-      table.Acquire(450, "4.2.2", "busy", "a"), table.Acquire(450, "4.2.1", "full", "a"),
-      table.Acquire(450, "4.2.1", "busy", "b"), table.Acquire(450, "", "busy", "a"),
-      table.Acquire(450, "4.2.1", "", "a"),     table.Acquire(0, "", "", ""),
+      table.Acquire({450, "4.2.1", "busy", "a"}), table.Acquire({451, "4.2.1", "busy", "a"}),
+      table.Acquire({450, "4.2.2", "busy", "a"}), table.Acquire({450, "4.2.1", "full", "a"}),
+      table.Acquire({450, "4.2.1", "busy", "b"}), table.Acquire({450, "", "busy", "a"}),
+      table.Acquire({450, "4.2.1", "", "a"}),     table.Acquire({0, "", "", ""}),
   };
   EXPECT_EQ(table.size(), replies.size());
   for (LastReply* reply : replies) table.Release(reply);
@@ -52,9 +52,9 @@ TEST(ReplyTableTest, EveryPartDistinguishes) {
 TEST(ReplyTableTest, LongTextsAreCutAndStillMeet) {
   ReplyTable table;
   const std::string text(core::kReplyTextMax + 100, 'x');
-  LastReply* reply = table.Acquire(550, "", text, text);
-  EXPECT_EQ(reply->text.size(), core::kReplyTextMax);
-  EXPECT_EQ(table.Acquire(550, "", text + "y", text), reply);
+  LastReply* reply = table.Acquire({550, "", text, text});
+  EXPECT_EQ(reply->text().size(), core::kReplyTextMax);
+  EXPECT_EQ(table.Acquire({550, "", text + "y", text}), reply);
   table.Release(reply);
   table.Release(reply);
   EXPECT_EQ(table.size(), 0u);

@@ -188,6 +188,7 @@ void ShardWorld::Shard::OnLane(const LaneNotice& notice) {
 }
 
 std::unique_ptr<DeliveryLink> ShardWorld::Shard::Connect(const core::SocketAddress& peer,
+                                                         const core::IpAddress*,
                                                          smtp::DeliverySource* source) {
   return std::make_unique<ScriptedLink>(world, index, peer.ToString(), source);
 }

@@ -153,6 +153,7 @@ class ShardWorld {
     void OnCommand(uint8_t, void*) override {}
     void OnReply(uint8_t, void*) override {}
     std::unique_ptr<DeliveryLink> Connect(const core::SocketAddress& peer,
+                                          const core::IpAddress* from,
                                           smtp::DeliverySource* source) override;
   };
 

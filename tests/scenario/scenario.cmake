@@ -21,7 +21,10 @@ outbox_test(scenario_test
     scenario/disconnect_after_the_final_dot_test.cc
     scenario/first_host_busy_second_takes_it_test.cc
     scenario/greylisted_then_delivered_test.cc
+    scenario/held_until_released_test.cc
+    scenario/refused_or_discarded_by_a_route_test.cc
     scenario/host_dead_for_longer_than_retry_until_test.cc
+    scenario/lines_of_the_log_wait_for_company_test.cc
     scenario/mail_that_cannot_be_read_test.cc
     scenario/many_clients_at_once_test.cc
     scenario/many_destinations_test.cc
@@ -47,7 +50,9 @@ outbox_test(scenario_test
     scenario/the_dns_changes_its_answer_test.cc
     scenario/the_dns_fails_for_a_while_test.cc
     scenario/the_domain_takes_no_mail_test.cc
+    scenario/the_log_names_every_recipient_test.cc
     scenario/too_many_recipients_for_the_host_test.cc
+    scenario/what_was_said_is_kept_test.cc
   LINK outbox_home simulation_harness outbox_sim_names
   LABEL scenario
 )

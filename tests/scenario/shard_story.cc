@@ -202,6 +202,12 @@ void ShardStory::Start() {
     setup.metrics = life_->metrics[i].get();
     setup.write_events = [this](std::string_view lines) {
       events_.append(lines);
+      ++event_writes_;
+      return true;
+    };
+    setup.write_talks = [this](std::string_view lines) {
+      if (talks_refused_) return false;
+      talks_.append(lines);
       return true;
     };
     life_->shards.push_back(std::make_unique<Shard>(setup));

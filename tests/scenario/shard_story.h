@@ -110,6 +110,11 @@ class ShardStory : public ShardObserver {
 
   io::SimWorld& world() { return world_; }
   const std::string& events() const { return events_; }
+  // In how many pieces they came.
+  size_t event_writes() const { return event_writes_; }
+  // What was written of attempts that failed; nothing is while the disk refuses.
+  const std::string& talks() const { return talks_; }
+  void RefuseTalks(bool refuse) { talks_refused_ = refuse; }
 
   void OnShardReady(uint32_t shard, const core::Status& status) override;
 
@@ -135,6 +140,9 @@ class ShardStory : public ShardObserver {
   size_t acknowledged_later_ = 0;
   uint64_t left_ = 0;  // recipients that were queued at the last stop
   std::string events_;
+  size_t event_writes_ = 0;
+  std::string talks_;
+  bool talks_refused_ = false;
   std::unique_ptr<Life> life_;
 };
 

@@ -86,6 +86,10 @@ class Relay {
   virtual bool has_operator() const { return false; }
   // Mail for the domain, or all for "", goes now.
   virtual void Retry(const std::string& /*domain*/) {}
+  // Mail for the domain, or all for "", stays until Release.
+  virtual void Hold(const std::string& /*domain*/) {}
+  // All that is held goes.
+  virtual void Release() {}
   // `removed`: whether the recipient left the queue by this; else it was not there, or had its end
   // before.
   virtual void Remove(const std::string& /*recipient*/, std::function<void(bool removed)>) {}

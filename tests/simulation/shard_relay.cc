@@ -333,6 +333,14 @@ void ShardRelay::Retry(const std::string& domain) {
   life_->Give(queue::QueueOrder::kRetry, filter, nullptr);
 }
 
+void ShardRelay::Hold(const std::string& domain) {
+  queue::QueueFilter filter;
+  filter.domain = domain;
+  life_->Give(queue::QueueOrder::kHold, filter, nullptr);
+}
+
+void ShardRelay::Release() { life_->Give(queue::QueueOrder::kRelease, {}, nullptr); }
+
 void ShardRelay::Remove(const std::string& recipient, std::function<void(bool removed)> done) {
   queue::QueueFilter filter;
   filter.recipient = recipient;

@@ -41,6 +41,8 @@ class ShardRelay : public Relay, public queue::ShardObserver {
 
   bool has_operator() const override { return true; }
   void Retry(const std::string& domain) override;
+  void Hold(const std::string& domain) override;
+  void Release() override;
   void Remove(const std::string& recipient, std::function<void(bool removed)> done) override;
   void Reload() override;
   void Look(const std::string& domain) override;

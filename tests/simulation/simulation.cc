@@ -68,6 +68,7 @@ class Simulation {
   void CheckCounters();
   void Die();
   void Heal();
+  void LetGo();
   bool Settled() const;
   void CheckConnections();
   void Wrong(const std::string& what) { wrong_.push_back(what); }
@@ -240,7 +241,7 @@ void Simulation::GiveOrder() {
   core::Random& random = world_.random();
   const uint64_t domain_number = random.Below(static_cast<uint64_t>(options_.domains));
   const std::string domain = "d" + std::to_string(domain_number) + ".example";
-  switch (random.Below(6)) {
+  switch (random.Below(8)) {
     case 0:
       ledger_.RetryOrdered(world_.now_ns());
       relay_->Retry(random.Chance(1, 3) ? "" : domain);
@@ -250,6 +251,13 @@ void Simulation::GiveOrder() {
       return;
     case 2:
       relay_->Reload();
+      return;
+    case 3:
+      relay_->Hold(random.Chance(1, 3) ? "" : domain);
+      return;
+    case 4:
+      ledger_.RetryOrdered(world_.now_ns());
+      relay_->Release();
       return;
     default:
       break;
@@ -340,6 +348,17 @@ void Simulation::Heal() {
   world_.disk(kRelayNode).CrashAt(0, io::SimCrashMode::kBefore);
   for (const auto& host : hosts_) host->script().rules.clear();
   relay_->Heal();
+  LetGo();
+}
+
+// Again and again: an order to hold may still be on its way.
+void Simulation::LetGo() {
+  if (Settled()) return;
+  if (relay_up_ && relay_->ready() && relay_->has_operator()) {
+    ledger_.RetryOrdered(world_.now_ns());
+    relay_->Release();
+  }
+  world_.Schedule(10 * core::kNsPerMinute, [this] { LetGo(); });
 }
 
 bool Simulation::Settled() const {

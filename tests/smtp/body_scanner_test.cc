@@ -54,7 +54,6 @@ TEST(BodyScannerTest, StuffedDotsDoNotCount) {
   const BodySummary summary = Scan("\r\n..\r\n...x\r\n.y\r\na.b\r\n.\r\n", 1000);
   EXPECT_EQ(summary.stuffed_dots, 3u);
   EXPECT_EQ(summary.message_size(), 2u + 3 + 5 + 3 + 5);
-  EXPECT_EQ(summary.longest_line, 3u);
 }
 
 struct Smuggling {
@@ -121,14 +120,31 @@ TEST(BodyScannerTest, DateAndMessageIdOfTheBodyAreNotTheMessages) {
   EXPECT_FALSE(summary.has_message_id);
 }
 
+// A long line is measured wherever it begins, with a stuffed dot or without, and whatever stands
+// around it; one that is not long is not.
+TEST(BodyScannerTest, LongLinesAreMeasured) {
+  for (const size_t octets : {kLongLine - 1, kLongLine, kLongLine + 1, 5 * kLongLine}) {
+    for (size_t before = 0; before < 200; ++before) {
+      for (const char* dots : {"", ".."}) {
+        std::string wire = "Subject: x\r\n\r\n" + std::string(before, 'a') + "\r\n" + dots;
+        wire += std::string(octets - (*dots == '.' ? 1 : 0), 'b') + "\r\n";
+        for (int i = 0; i < 40; ++i) wire += "..short\r\n" + std::string(76, 'c') + "\r\n";
+        const BodySummary summary = Scan(wire + ".\r\n", wire.size());
+        ASSERT_EQ(summary.longest_line, octets >= kLongLine ? octets : 0) << before << dots;
+        ASSERT_EQ(summary.stuffed_dots, 40u + (*dots == '.' ? 1 : 0)) << before << dots;
+      }
+    }
+  }
+}
+
 TEST(BodyScannerTest, EightBitAndNulBehindTheEndAreNotTheMessages) {
   // The end lies inside of a block, so that the block's tail must not be looked at.
-  std::string wire = "\r\n" + std::string(70, 'x') + "\r\n.\r\n" + std::string(100, '\xff');
+  std::string wire = "\r\n" + std::string(1030, 'x') + "\r\n.\r\n" + std::string(100, '\xff');
   wire += std::string(100, '\0');
   const BodySummary summary = Scan(wire, wire.size());
   EXPECT_FALSE(summary.has_8bit);
   EXPECT_FALSE(summary.has_nul);
-  EXPECT_EQ(summary.longest_line, 70u);
+  EXPECT_EQ(summary.longest_line, 1030u);
 }
 
 // Every place of one special octet in a few blocks of text, in every split that matters.

@@ -123,6 +123,46 @@ std::vector<ReceivedMail> Expected(const std::vector<OutgoingMail>& mail) {
   return expected;
 }
 
+// What was said is kept while it may be wanted: from the greeting to the end of the first message,
+// then while a message is in hand. An idle session keeps nothing.
+TEST(ConnectionTest, AnIdleSessionKeepsNoDialogue) {
+  io::SimOptions options;
+  options.seed = 1;
+  Pair pair(options, {});
+  TestSource* source = pair.Connect({{"a@example.org", {"one@example.com"}, "", "one\r\n.\r\n"},
+                                     {"b@example.org", {"two@example.com"}, "", "two\r\n.\r\n"}});
+  source->quit_when_done = false;
+  source->hold_windows = true;
+  source->mail_max = 1;
+  pair.Start();
+  const auto waits = [&] { return source->connection.session().waiting_for() == Stage::kBody; };
+  const auto run = [&](auto until) {
+    ASSERT_EQ(pair.world.RunUntil(until, core::kNsPerSecond), io::SimWorld::RunResult::kCondition);
+  };
+  run(waits);
+  EXPECT_TRUE(source->connection.talk().Text().starts_with("S: 220 "));
+  EXPECT_EQ(pair.client.rings.out(), 1u);
+  source->hold_windows = false;
+  source->connection.OfferWindow();
+  run([&] { return source->connection.idle() && source->done.size() == 1; });
+  EXPECT_EQ(source->connection.talk().Text(), "");
+  EXPECT_EQ(pair.client.rings.out(), 0u);
+  // The next one: its own dialogue.
+  source->hold_windows = true;
+  source->mail_max = 2;
+  source->connection.Poke();
+  run(waits);
+  EXPECT_TRUE(source->connection.talk().Text().starts_with("C: MAIL FROM:<b@example.org>"));
+  source->hold_windows = false;
+  source->connection.OfferWindow();
+  run([&] { return source->done.size() == 2; });
+  source->connection.Quit();
+  pair.Run();
+  EXPECT_EQ(pair.reception.mail.size(), 2u);
+  pair.sources.clear();
+  EXPECT_EQ(pair.client.rings.out(), 0u);
+}
+
 TEST(ConnectionTest, MailArrivesIntactHoweverTheNetworkCutsIt) {
   int direct_pieces = 0;
   for (uint64_t seed = 1; seed <= 60; ++seed) {

@@ -56,9 +56,14 @@ TEST(LineMasks, AllWaysFindTheSame) {
     ExpectSame(found, wanted, blocks);
     FindLinesPlain(text.data(), blocks, &found);
     ExpectSame(found, wanted, blocks);
-    if (!HasAvx2()) continue;
-    FindLinesAvx2(text.data(), blocks, &found);
-    ExpectSame(found, wanted, blocks);
+    if (HasAvx2()) {
+      FindLinesAvx2(text.data(), blocks, &found);
+      ExpectSame(found, wanted, blocks);
+    }
+    if (HasAvx512()) {
+      FindLinesAvx512(text.data(), blocks, &found);
+      ExpectSame(found, wanted, blocks);
+    }
   }
 }
 

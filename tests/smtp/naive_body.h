@@ -63,6 +63,7 @@ inline BodySummary NaiveScan(std::string_view wire) {
     }
     pos = crlf + 2;
   }
+  if (summary.longest_line < kLongLine) summary.longest_line = 0;
   return summary;
 }
 

@@ -15,10 +15,10 @@ namespace outbox::smtp {
 inline ServerSessionOptions Options() {
   ServerSessionOptions options;
   options.hostname = "relay.example.com";
-  options.max_message_bytes = 1000;
+  options.max_message_bytes = 3000;
   options.max_recipients = 3;
   options.max_errors = 5;
-  options.max_text_line = 200;
+  options.max_text_line = 2000;
   options.max_received_headers = 2;
   return options;
 }
@@ -81,7 +81,7 @@ inline std::vector<Story> Stories() {
        {},
        {},
        false,
-       "250-relay.example.com\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n"
+       "250-relay.example.com\r\n250-PIPELINING\r\n250-SIZE 3000\r\n250-8BITMIME\r\n"
        "250 ENHANCEDSTATUSCODES\r\n"},
       {"no content",
        kEhlo + kEnvelope + ".\r\n",
@@ -178,7 +178,7 @@ inline std::vector<Story> Stories() {
        false,
        "553 5.6.7 "},
       {"declared too large",
-       kEhlo + "MAIL FROM:<a@b.c> SIZE=1001\r\n" + kEnvelope + kText,
+       kEhlo + "MAIL FROM:<a@b.c> SIZE=3001\r\n" + kEnvelope + kText,
        "220 250x5 552 250 250 354 250",
        whole,
        {kText},
@@ -188,7 +188,7 @@ inline std::vector<Story> Stories() {
        kEhlo + kEnvelope + std::string(100, 'x') + "\r\n" +
            [] {
              std::string lines;
-             for (int i = 0; i < 20; ++i) lines += std::string(98, 'y') + "\r\n";
+             for (int i = 0; i < 40; ++i) lines += std::string(98, 'y') + "\r\n";
              return lines;
            }() +
            ".\r\n" + kEnvelope + kText,
@@ -201,7 +201,7 @@ inline std::vector<Story> Stories() {
        kEhlo + kEnvelope +
            [] {
              std::string lines;
-             for (int i = 0; i < 250; ++i) lines += "..x\r\n";
+             for (int i = 0; i < 750; ++i) lines += "..x\r\n";
              return lines;
            }() +
            ".\r\n",
@@ -209,7 +209,7 @@ inline std::vector<Story> Stories() {
        whole,
        {[] {
          std::string lines;
-         for (int i = 0; i < 250; ++i) lines += "..x\r\n";
+         for (int i = 0; i < 750; ++i) lines += "..x\r\n";
          return lines + ".\r\n";
        }()},
        false,
@@ -222,7 +222,7 @@ inline std::vector<Story> Stories() {
        false,
        "550 5.6.0 "},
       {"a line too long",
-       kEhlo + kEnvelope + std::string(201, 'x') + "\r\n.\r\n",
+       kEhlo + kEnvelope + std::string(2001, 'x') + "\r\n.\r\n",
        "220 250x5 250 250 354 550",
        aborted,
        {},

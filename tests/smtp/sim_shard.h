@@ -11,6 +11,7 @@
 #include "io/sim_io.h"
 #include "io/sim_world.h"
 #include "smtp/block_cache.h"
+#include "smtp/talk.h"
 
 namespace outbox::smtp {
 
@@ -27,6 +28,7 @@ struct SimShard {
   io::SimIo io;
   core::TimerWheel wheel;
   BlockCache blocks;
+  TalkRings rings;
 };
 
 }  // namespace outbox::smtp

@@ -36,15 +36,12 @@ class TestSource final : public DeliverySource {
   };
 
   TestSource(SimShard* shard, std::vector<OutgoingMail> mail, uint32_t late_percent, uint64_t seed)
-      : connection(&context, this),
+      : context(ContextOf(shard)),
+        connection(&context, this),
         mail_(std::move(mail)),
         late_percent_(late_percent),
         random_(seed),
         shard_(shard) {
-    context.io = &shard->io;
-    context.wheel = &shard->wheel;
-    context.blocks = &shard->blocks;
-    context.session.helo_name = "client.example.org";
     timer_.Bind<&TestSource::OnTimer>(this);
     for (const OutgoingMail& m : mail_) {
       told.emplace_back(m.recipients.size());
@@ -54,7 +51,9 @@ class TestSource final : public DeliverySource {
 
   NextAnswer NextTransaction(DeliveryRequest* request) override {
     CHECK(!ended);
-    if (next_ == mail_.size()) return quit_when_done ? NextAnswer::kNo : NextAnswer::kLater;
+    if (next_ == std::min(mail_.size(), mail_max)) {
+      return quit_when_done ? NextAnswer::kNo : NextAnswer::kLater;
+    }
     if (Late(&late_transaction_)) return NextAnswer::kLater;
     const OutgoingMail& m = mail_[next_];
     request->envelope = {m.reverse_path, views_[next_], m.size, m.eight_bit};
@@ -108,6 +107,7 @@ class TestSource final : public DeliverySource {
   std::vector<std::vector<Told>> told;  // by message, by recipient
   std::vector<uint64_t> done;
   bool quit_when_done = true;
+  size_t mail_max = SIZE_MAX;  // of the messages, those that may go
   bool fail_windows = false;
   bool hold_windows = false;  // the body does not come
   size_t window_max = 20'000;
@@ -118,6 +118,15 @@ class TestSource final : public DeliverySource {
   std::string text;
 
  private:
+  static ClientContext ContextOf(SimShard* shard) {
+    ClientContext made;
+    made.io = &shard->io;
+    made.wheel = &shard->wheel;
+    made.blocks = &shard->blocks;
+    made.rings = &shard->rings;
+    made.session.helo_name = "client.example.org";
+    return made;
+  }
   // Sometimes says kLater, and yes the next time.
   bool Late(bool* late) {
     if (*late) {

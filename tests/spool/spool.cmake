@@ -3,7 +3,7 @@ add_library(spool_test_support STATIC spool/ledger.cc spool/spool_client.cc)
 target_link_libraries(spool_test_support PUBLIC outbox_flags outbox_spool outbox_sim)
 
 outbox_test(spool_store_test
-  FILES spool/store_test.cc
+  FILES spool/hot_tail_test.cc spool/store_test.cc
   LINK spool_test_support
 )
 outbox_test(spool_random_test

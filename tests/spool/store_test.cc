@@ -17,6 +17,30 @@ namespace {
 
 using RunResult = io::SimWorld::RunResult;
 
+TEST(RecordPlaceTest, IsWhatItWasMadeOf) {
+  EXPECT_FALSE(RecordPlace().set());
+  for (const uint32_t segment : {0u, 1u, core::kSegmentsPerLog - 1}) {
+    for (const uint32_t offset : {8192u, 8200u, uint32_t{core::kSegmentBytesMax} - 8}) {
+      for (const uint32_t length : {16u, 17u, core::kRecordBytesMax}) {
+        const RecordPlace place(segment, offset, length);
+        EXPECT_TRUE(place.set());
+        EXPECT_EQ(place.segment(), segment);
+        EXPECT_EQ(place.offset(), offset);
+        EXPECT_EQ(place.length(), length);
+        EXPECT_EQ(place, RecordPlace(segment, offset, length));
+        EXPECT_NE(place, RecordPlace(segment, offset, length + 1));
+      }
+    }
+  }
+}
+
+TEST(RecordPlaceTest, HoldsNothingThatNoLogWrites) {
+  EXPECT_FALSE(RecordPlace::Holds(core::kSegmentsPerLog, 8192, 16));
+  EXPECT_FALSE(RecordPlace::Holds(0, 8193, 16));
+  EXPECT_FALSE(RecordPlace::Holds(0, 1u << 30, 16));
+  EXPECT_FALSE(RecordPlace::Holds(0, 8192, 1u << 19));
+}
+
 TEST(StoreTest, KeepsWhatItAcknowledgedOverARestart) {
   core::DurationHistogram commit_time;
   StoreOptions options = SpoolMachine::SmallOptions();
@@ -183,6 +207,59 @@ TEST(StoreTest, StreamsTakeTurnsWithTheBuffers) {
     EXPECT_EQ(feeder->stream.bytes(), body.size());
     feeder->stream.Abort();
   }
+  ASSERT_TRUE(machine.Close());
+}
+
+// What has been written is lent from memory: byte for byte, as often as it is asked for, and not
+// any more once others have needed the memory. A slow peer's lease is not taken away, and never
+// stops streams.
+TEST(StoreTest, APieceIsLentFromTheMemoryItCameInto) {
+  Workload workload;
+  workload.actions = 0;
+  StoreOptions options = SpoolMachine::SmallOptions();
+  options.stream_buffers = 4;
+  SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
+  machine.Boot();
+  ASSERT_EQ(machine.RunUntil(
+                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
+            RunResult::kCondition);
+  Store& store = machine.client->store;
+  const auto store_body = [&](Feeder* feeder, std::string_view body) {
+    ASSERT_TRUE(feeder->Begin(&store, body));
+    ASSERT_EQ(machine.RunUntil([&] { return feeder->finished; }), RunResult::kCondition);
+    ASSERT_TRUE(feeder->status.ok()) << feeder->status.ToString();
+  };
+  const std::string body(10'000, 'm');
+  Feeder feeder;
+  store_body(&feeder, body);
+  ASSERT_FALSE(feeder.stream.extents().empty());
+  const Extent piece = feeder.stream.extents()[0];
+  Extent other = piece;
+  ++other.generation;
+  EXPECT_FALSE(store.LeaseExtent(other));
+  const Window first = store.LeaseExtent(piece);
+  const Window second = store.LeaseExtent(piece);
+  ASSERT_TRUE(first && second);
+  EXPECT_GT(store.stats().hot_bytes, 0u);
+  store.Return(first);
+  // Others come and go, more than there is memory for.
+  const std::string others(10'000, 'o');
+  for (int i = 0; i < 20; ++i) {
+    Feeder next;
+    store_body(&next, others);
+    next.stream.Abort();
+  }
+  EXPECT_EQ(std::string_view(second.data, second.size),
+            std::string_view(body).substr(0, piece.length));
+  store.Return(second);
+  EXPECT_EQ(store.stats().hot_bytes, 0u);
+  for (int i = 0; i < 20; ++i) {
+    Feeder next;
+    store_body(&next, others);
+    next.stream.Abort();
+  }
+  EXPECT_FALSE(store.LeaseExtent(piece));
+  feeder.stream.Abort();
   ASSERT_TRUE(machine.Close());
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 
@@ -61,6 +62,24 @@ TEST_F(UringStoreTest, WorksAndRecovers) {
     }
   }
   EXPECT_GT(ledger.live(), 0u);
+}
+
+// A stray file whose name says that there are a hundred million segments costs a sentence.
+TEST_F(UringStoreTest, AFileThatNoLogMakesIsReported) {
+  std::filesystem::create_directories(options_.directory);
+  std::ofstream(options_.directory + "/segment-99999999") << std::string(64 << 10, 'x');
+  Ledger ledger;
+  ledger.Boot();
+  const auto io = NewIo();
+  SpoolClient client(io.get(), options_, &ledger, 1, {});
+  client.Open();
+  while (!client.finished()) client.Step();
+  EXPECT_EQ(ledger.problems(), "");
+  ASSERT_EQ(client.damages.size(), 1u);
+  EXPECT_NE(client.damages[0].find("segment-99999999"), std::string::npos) << client.damages[0];
+  EXPECT_GT(ledger.live(), 0u);
+  EXPECT_LT(client.store.stats().segments, 200u);
+  Close(&client);
 }
 
 // What the child tells the parent: a message is acknowledged; is about to be finished; its end is

@@ -1,0 +1,154 @@
+#include "tools/report.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/domain_name.h"
+
+namespace outbox::tools {
+namespace {
+
+constexpr size_t kRoutesShown = 5;
+
+std::string DomainOf(const std::string& address) {
+  const size_t at = address.rfind('@');
+  return at == std::string::npos ? "(no domain)" : core::ToLower(address.substr(at + 1));
+}
+
+bool IsOutcome(const std::string& event) {
+  return event == "delivered" || event == "deferred" || event == "bounced" || event == "expired" ||
+         event == "removed";
+}
+
+}  // namespace
+
+MessageReport* MailReport::MessageOf(const std::string& id) {
+  const auto [place, is_new] = places_.emplace(id, dropped_ + messages_.size());
+  if (!is_new) return &messages_[place->second - dropped_];
+  if (messages_.size() >= kReportMessages) {
+    Count(messages_.front(), &older_);
+    places_.erase(messages_.front().id);
+    messages_.pop_front();
+    ++dropped_;
+  }
+  messages_.emplace_back().id = id;
+  return &messages_.back();
+}
+
+RecipientReport* MailReport::RecipientOf(MessageReport* message, const std::string& address) {
+  for (RecipientReport& one : message->recipients) {
+    if (one.address == address) return &one;
+  }
+  RecipientReport& added = message->recipients.emplace_back();
+  added.address = address;
+  added.route = message->route;
+  added.destination = message->destination;
+  return &added;
+}
+
+void MailReport::Add(const LogFact& fact) {
+  if (fact.time_ns < filter_.since_ns || fact.time_ns > filter_.until_ns) return;
+  if (!filter_.id.empty()) {
+    if (fact.id != filter_.id && fact.about != filter_.id && !places_.contains(fact.id)) return;
+    if (lines_.size() < kReportLines) lines_.push_back(fact);
+  }
+  MessageReport* const message = MessageOf(fact.id);
+  if (fact.has_sender && !message->sender_known) {
+    message->sender = fact.sender;
+    message->sender_known = true;
+  }
+  if (!fact.client.empty()) message->client = fact.client;
+  if (!fact.about.empty()) {
+    message->about = fact.about;
+    message->sender_known = true;  // the null reverse-path
+  }
+  if (fact.size > 0) message->size = fact.size;
+  if (fact.event == "accepted" || fact.event == "generated") {
+    if (message->accepted_ns == 0) message->accepted_ns = fact.time_ns;
+    message->announced = std::max(message->announced, fact.recipients);
+  }
+  if (!fact.route.empty()) AddRoute(fact, message);
+  for (const std::string& to : fact.to) {
+    RecipientReport* const recipient = RecipientOf(message, to);
+    recipient->time_ns = std::max(recipient->time_ns, fact.time_ns);
+    AddOutcome(fact, recipient);
+  }
+}
+
+void MailReport::AddRoute(const LogFact& fact, MessageReport* message) {
+  if (fact.event == "accepted" || fact.event == "generated") {
+    message->route = fact.route;
+    message->destination = fact.destination;
+  }
+  for (const std::string& to : fact.to) {
+    RecipientReport* const recipient = RecipientOf(message, to);
+    recipient->route = fact.route;
+    recipient->destination = fact.destination;
+    if (!fact.was.empty()) recipient->was = fact.was;
+  }
+}
+
+void MailReport::AddOutcome(const LogFact& fact, RecipientReport* recipient) {
+  if (fact.event == "delayed") recipient->told = true;
+  if (fact.event == "attempt_failed" || fact.event == "refused") {
+    if (recipient->final()) return;  // another shard's line, which comes late
+    recipient->mailhost = fact.mailhost;
+    recipient->reply = fact.reply;
+    return;
+  }
+  if (!IsOutcome(fact.event)) return;
+  if (recipient->final() && fact.event == "deferred") return;
+  recipient->state = fact.event;
+  if (!fact.mailhost.empty()) recipient->mailhost = fact.mailhost;
+  if (!fact.reply.empty()) recipient->reply = fact.reply;
+  if (recipient->destination.empty()) recipient->destination = fact.destination;
+  recipient->delay_ms = fact.delay_ms;
+  recipient->next_attempt = fact.next_attempt;
+  if (fact.event == "deferred" || fact.event == "bounced") ++recipient->failures;
+}
+
+bool MailReport::Wants(const MessageReport& message, const RecipientReport& recipient) const {
+  if (!filter_.id.empty() && message.id != filter_.id && message.about != filter_.id) return false;
+  if (!filter_.domain.empty() && DomainOf(recipient.address) != filter_.domain) return false;
+  return !filter_.failed || recipient.failed();
+}
+
+void MailReport::Count(const MessageReport& message,
+                       std::map<std::string, DomainReport>* domains) const {
+  for (const RecipientReport& recipient : message.recipients) {
+    if (!Wants(message, recipient)) continue;
+    std::string name = DomainOf(recipient.address);
+    if (domains->size() >= kReportDomains && !domains->contains(name)) name = "(others)";
+    DomainReport& domain = (*domains)[name];
+    ++domain.recipients;
+    domain.failures += recipient.failures;
+    if (recipient.state == "delivered") {
+      ++domain.delivered;
+      domain.delay_sum_ms += std::max<int64_t>(0, recipient.delay_ms);
+      domain.delay_max_ms = std::max(domain.delay_max_ms, recipient.delay_ms);
+    } else if (recipient.state == "bounced") {
+      ++domain.bounced;
+    } else if (recipient.state == "expired") {
+      ++domain.expired;
+    } else if (recipient.state == "removed") {
+      ++domain.removed;
+    } else {
+      ++domain.waiting;
+    }
+    if (!recipient.route.empty() && domain.routes.size() < kRoutesShown) {
+      domain.routes.insert(recipient.route);
+    }
+    if (recipient.failed() && recipient.time_ns >= domain.last_failure_ns) {
+      domain.last_failure_ns = recipient.time_ns;
+      domain.last_failure = recipient.reply;
+    }
+  }
+}
+
+std::map<std::string, DomainReport> MailReport::Domains() const {
+  std::map<std::string, DomainReport> domains = older_;
+  for (const MessageReport& message : messages_) Count(message, &domains);
+  return domains;
+}
+
+}  // namespace outbox::tools
