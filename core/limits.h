@@ -174,8 +174,21 @@ inline constexpr int64_t kListenersAwaitedMs = 5'000;
 
 // Listings and commands that a shard works on at once; one more is refused.
 inline constexpr uint32_t kOperatorWalksMax = 32;
+// Lines of a sorted listing by default, and how many it may ask for: each shard keeps so many, and
+// the answer twice.
+inline constexpr uint32_t kSortedLines = 100;
+inline constexpr uint32_t kSortedLinesMax = 10'000;
+// Groups that a shard counts of one question (`outbox queue --by`), and the bytes of a group's
+// name; what belongs to a further group is counted together. And how many of them are shown by
+// default and at most.
+inline constexpr uint32_t kQueueGroupsMax = 16'384;
+inline constexpr size_t kQueueGroupNameBytes = 256;
+inline constexpr uint32_t kQueueGroupsShown = 100;
+inline constexpr uint32_t kQueueGroupsShownMax = 1000;
 // Tickets that a shard has recalled to remove recipients; the command goes on when some are back.
 inline constexpr uint32_t kRecallsMax = 256;
+// Queued recipients that are explained in one answer, of each shard.
+inline constexpr uint32_t kExplainedRecipients = kMaxRecipients;
 // Failed attempts that a shard remembers for `outbox why`; older ones are only in the event log.
 inline constexpr uint32_t kAttemptTrail = 4096;
 // Of them, shown in one answer: the newest.
@@ -232,6 +245,10 @@ inline constexpr uint32_t kSuspectSegmentsMax = 16;
 // A message is read from the spool so often before a command, or the search for a new route, goes
 // on without it and says so; damaged ones are read once.
 inline constexpr int kSpoolReadTries = 3;
+// The largest index of a segment that is read as a whole by who looks through the queue (the
+// messages of a larger one are read one by one), and how many of a log are in memory at a time.
+inline constexpr uint32_t kIndexBytesMax = 16u << 20;
+inline constexpr uint32_t kIndexReadersPerLog = 4;
 // Bytes that reclaim adds to one batch, so that mail does not wait for it.
 inline constexpr uint32_t kReclaimBytesPerBatch = 256u << 10;
 // Entries that recovery and reclaim look at in a turn.

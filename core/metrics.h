@@ -117,6 +117,10 @@ struct alignas(64) ShardMetrics {
 #undef OUTBOX_METRIC_CELL
   // From the turn that began to write a commit to the turn that saw it on the disk.
   DurationHistogram commit_time;
+  // Of the turns in which an operator's command was at work: the processor time that it took of
+  // them, and that they took in all, the kernel's part included.
+  DurationHistogram command_time;
+  DurationHistogram command_turn_time;
 };
 
 struct MetricInfo {

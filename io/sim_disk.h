@@ -80,6 +80,7 @@ class SimDisk {
   // Change number `n`, if a Write, Fill or sync, fails with -error; what of it is on the platter is
   // open.
   void FailChange(uint64_t n, int error);
+  uint64_t reads() const { return reads_; }
   // The n-th Read from now on (1 is the next one) fails with -EIO.
   void FailRead(uint64_t n) { fail_read_at_ = reads_ + n; }
   // All reads or writes of the file that `path` names now fail with -EIO until told otherwise.

@@ -147,6 +147,8 @@ bool UringIo::Drain(int64_t limit_ns) {
   return in_flight_ == 0;
 }
 
+int64_t UringIo::ProcessorNs() const { return ReadClock(CLOCK_THREAD_CPUTIME_ID); }
+
 uint64_t UringIo::RandomU64() {
   uint64_t value = 0;
   CHECK(getrandom(&value, sizeof(value), 0) == static_cast<ssize_t>(sizeof(value)));

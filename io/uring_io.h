@@ -89,6 +89,7 @@ class UringIo final : public Io {
   // known after the first Accept.
   std::vector<std::pair<const char*, bool>> FeaturesInUse() const;
 
+  int64_t ProcessorNs() const override;
   uint64_t RandomU64() override;
 
   core::Result<Socket> Listen(const core::SocketAddress& address, bool share) override;

@@ -28,36 +28,6 @@ DestinationLimit LimitOf(const DestinationView& view) {
 
 }  // namespace
 
-const char* DestinationLimitName(DestinationLimit limit) {
-  switch (limit) {
-    case DestinationLimit::kNone:
-      return "none";
-    case DestinationLimit::kBackoff:
-      return "backoff";
-    case DestinationLimit::kCanary:
-      return "canary";
-    case DestinationLimit::kSlowStart:
-      return "slow_start";
-    case DestinationLimit::kConnections:
-      return "connections";
-    case DestinationLimit::kOutbound:
-      return "outbound";
-    case DestinationLimit::kShortage:
-      return "shortage";
-    case DestinationLimit::kPace:
-      return "pace";
-    case DestinationLimit::kRate:
-      return "rate";
-    case DestinationLimit::kResolving:
-      return "resolving";
-    case DestinationLimit::kUnrouted:
-      return "unrouted";
-    case DestinationLimit::kUnresolved:
-      return "unresolved";
-  }
-  return "unknown";
-}
-
 void Destination::Describe(DestinationView* view) const {
   const io::Io& io = *shard_->context.io;
   const auto wall = [&io](int64_t steady_ns) {

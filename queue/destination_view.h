@@ -9,24 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "queue/wait_reason.h"
+
 namespace outbox::queue {
 
 // What keeps the mail that is ready at a destination from being sent this very moment.
-enum class DestinationLimit : uint8_t {
-  kNone,         // nothing waits, or it is about to go
-  kBackoff,      // its site is left alone after failures, until blocked_until_wall_ns
-  kCanary,       // one message goes first, to see whether the site is well again
-  kSlowStart,    // it was not well: the connections grow one by one
-  kConnections,  // all connections that the site may have are in use
-  kOutbound,     // all connections that this shard may have in all are in use
-  kShortage,     // the machine has no descriptor, memory or port for us; tried again in a second
-  kPace,         // its connections are at work on what came before
-  kRate,         // its site takes no more messages for now, until rate_until_wall_ns
-  kResolving,    // its hosts are being looked up
-  kUnresolved,   // they cannot be found out for now; asked again at asked_again_wall_ns
-  kUnrouted,     // its key names no place to go to
-};
-const char* DestinationLimitName(DestinationLimit limit);
+using DestinationLimit = WaitReason;
 
 struct HostView {
   std::string name;

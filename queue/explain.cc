@@ -1,65 +1,69 @@
 #include "queue/explain.h"
 
-#include <bit>
 #include <utility>
 
+#include "core/limits.h"
 #include "core/time.h"
 #include "queue/directory.h"
+#include "queue/home_ticket.h"
 #include "queue/retry_policy.h"
 
 namespace outbox::queue {
 
 MessageExplainer::MessageExplainer(io::Io* io, Home* home, std::vector<Store*> stores,
-                                   const AttemptTrail* trail, const LiveHosts* live, uint64_t id,
+                                   const AttemptTrail* trail, QueueFilter filter,
                                    MessageFactsSink* sink)
     : io_(io),
       trail_(trail),
-      live_(live),
-      id_(id),
+      filter_(std::move(filter)),
       sink_(sink),
-      walk_(home, std::move(stores), this, id) {}
+      walk_(home, std::move(stores), this, filter_.id) {}
 
 void MessageExplainer::Tick() {
   if (walk_.done()) return;
   walk_.Tick();
   if (!walk_.done()) return;
-  facts_.trail = trail_->OfMessage(id_);
+  if (filter_.id != 0) facts_.trail = trail_->OfMessage(filter_.id);
   facts_.forgotten = trail_->forgotten();
   sink_->OnMessageFacts(std::move(facts_));
 }
 
+QueueWalker::Interest MessageExplainer::Look(const Message& message) {
+  return LookFor(message, filter_, kAllQueueColumns, io_->now_ns());
+}
+
 void MessageExplainer::Visit(Message* message, const MetaView* meta, const WalkPart& part) {
+  ForEachMatch(*message, meta, part, filter_, io_->now_ns(),
+               [this](const QueueItem& item) { Add(item); });
+}
+
+void MessageExplainer::Add(const QueueItem& item) {
+  if (facts_.recipients.size() == core::kExplainedRecipients) {
+    ++facts_.more;
+    return;
+  }
   const auto wall = [this](int64_t steady_ns) {
     return steady_ns == core::kNever ? 0 : io_->wall_ns() + (steady_ns - io_->now_ns());
   };
-  for (const HomeTicket* ticket = FirstTicket(message); ticket != nullptr;
-       ticket = ticket->sibling) {
-    if (!part.Has(*ticket)) continue;
-    RecipientFacts facts;
-    facts.destination = ticket->destination->key;
-    facts.place = ticket->where;
-    facts.accepted_wall_ns = meta->accepted_wall_ns();
-    facts.since_wall_ns = wall(ticket->since_ns);
-    const PeriodSet& periods = *ticket->periods;
-    facts.notify_wall_ns = wall(NotifyTime(ticket->periods_begin_ns(), periods.notify_after_ns,
-                                           periods.retry_until_ns, ticket->notified));
-    facts.expire_wall_ns = wall(ExpiryTime(ticket->periods_begin_ns(), periods.retry_until_ns));
-    facts.notified = ticket->notified;
-    if (ticket->held()) {
-      facts.held_by_route = ticket->destination->action == core::RouteAction::kHold;
-      facts.held_by_operator = !facts.held_by_route;
-      facts.notify_wall_ns = 0;
-      facts.expire_wall_ns = 0;
-    }
-    for (uint64_t mask = ticket->pending_mask(); mask != 0; mask &= mask - 1) {
-      const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(mask));
-      const WalkPart::Recipient* recipient = part.Find(index);
-      if (recipient == nullptr) continue;
-      facts.route = std::string(recipient->route);
-      facts.line = MakeQueueLine(*ticket, *meta, recipient->address, *io_, live_);
-      facts_.recipients.push_back(facts);
-    }
+  const HomeTicket& ticket = *item.ticket;
+  const PeriodSet& periods = *ticket.periods;
+  RecipientFacts facts;
+  facts.line = MakeQueueLine(item, *io_, filter_.live);
+  facts.route = facts.line.route;
+  facts.destination = ticket.destination->key;
+  facts.place = ticket.where;
+  facts.accepted_wall_ns = item.meta->accepted_wall_ns();
+  facts.since_wall_ns = wall(ticket.since_ns);
+  facts.notified = ticket.notified;
+  if (ticket.held()) {
+    facts.held_by_route = ticket.destination->action == core::RouteAction::kHold;
+    facts.held_by_operator = !facts.held_by_route;
+  } else {  // held mail has all its periods before it
+    facts.notify_wall_ns = wall(NotifyTime(ticket.periods_begin_ns(), periods.notify_after_ns,
+                                           periods.retry_until_ns, ticket.notified));
+    facts.expire_wall_ns = wall(ExpiryTime(ticket.periods_begin_ns(), periods.retry_until_ns));
   }
+  facts_.recipients.push_back(std::move(facts));
 }
 
 }  // namespace outbox::queue

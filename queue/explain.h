@@ -1,9 +1,9 @@
 // Explain: why mail is where it is. The facts for `outbox why`, of one shard.
 //
-// About a message its home knows the recipients (state, since when, until when, what was said
-// last), and the owners of its destinations remember the failed attempts. About a destination its
-// owner knows what is ready, on the way and left alone, and every home how much it has for it. Who
-// asks puts the shards' parts together.
+// About a message, or the messages to a recipient, its home knows the recipients (state, since
+// when, until when, what was said last), and the owners of its destinations remember the failed
+// attempts. About a destination its owner knows what is ready, on the way and left alone, and every
+// home how much it has for it. Who asks puts the shards' parts together.
 #ifndef OUTBOX_QUEUE_EXPLAIN_H_
 #define OUTBOX_QUEUE_EXPLAIN_H_
 
@@ -16,7 +16,8 @@
 #include "queue/attempt_trail.h"
 #include "queue/destination_view.h"
 #include "queue/operator_work.h"
-#include "queue/queue_lister.h"
+#include "queue/queue_filter.h"
+#include "queue/queue_line.h"
 #include "queue/queue_walk.h"
 
 namespace outbox::queue {
@@ -40,6 +41,7 @@ struct MessageFacts {
   std::vector<RecipientFacts> recipients;  // of those that this shard is home of
   std::vector<AttemptFact> trail;          // that this shard remembers
   uint64_t forgotten = 0;                  // facts about any message that it does not any more
+  uint64_t more = 0;                       // recipients that are meant as well, beyond the bound
 };
 
 struct DestinationFacts {
@@ -57,11 +59,12 @@ class MessageFactsSink {
   virtual void OnMessageFacts(MessageFacts facts) = 0;
 };
 
-// Finds the facts about one message.
+// Finds the facts about the recipients that a filter means: of one message, or of one address; no
+// more of them than core::kExplainedRecipients.
 class MessageExplainer : public OperatorWork, private QueueWalker {
  public:
   MessageExplainer(io::Io* io, Home* home, std::vector<Store*> stores, const AttemptTrail* trail,
-                   const LiveHosts* live, uint64_t id, MessageFactsSink* sink);
+                   QueueFilter filter, MessageFactsSink* sink);
 
   // OperatorWork
   void Tick() override;
@@ -71,15 +74,16 @@ class MessageExplainer : public OperatorWork, private QueueWalker {
 
  private:
   // QueueWalker
-  Interest Look(const Message&) override { return Interest::kMeta; }
+  Interest Look(const Message& message) override;
   void Visit(Message* message, const MetaView* meta, const WalkPart& part) override;
   bool full() const override { return false; }
   bool acts() const override { return false; }
 
+  void Add(const QueueItem& item);
+
   io::Io* const io_;
   const AttemptTrail* const trail_;
-  const LiveHosts* const live_;
-  const uint64_t id_;
+  const QueueFilter filter_;
   MessageFactsSink* const sink_;
   QueueWalk walk_;
   MessageFacts facts_;

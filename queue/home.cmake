@@ -30,9 +30,13 @@ outbox_library(outbox_home
     route_explain.cc
     router.cc
     shard_log.cc
+    queue_column.cc
     queue_command.cc
+    queue_counter.cc
     queue_filter.cc
+    queue_line.cc
     queue_lister.cc
+    queue_sorter.cc
     queue_walk.cc
     reception.cc
     shard.cc

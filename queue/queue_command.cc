@@ -43,12 +43,7 @@ void QueueCommand::Tick() {
 }
 
 QueueWalker::Interest QueueCommand::Look(const Message& message) {
-  for (const HomeTicket* ticket = FirstTicket(&message); ticket != nullptr;
-       ticket = ticket->sibling) {
-    if (!filter_.MayMatch(*ticket, io_->now_ns())) continue;
-    return filter_.needs_meta() ? Interest::kMeta : Interest::kTickets;
-  }
-  return Interest::kNone;
+  return LookFor(message, filter_, /*columns=*/0, io_->now_ns());
 }
 
 uint64_t QueueCommand::Meant(const HomeTicket& ticket, const MetaView* meta,
@@ -59,7 +54,7 @@ uint64_t QueueCommand::Meant(const HomeTicket& ticket, const MetaView* meta,
   for (uint64_t left = meant; left != 0; left &= left - 1) {
     const uint32_t index = ticket.first + static_cast<uint32_t>(std::countr_zero(left));
     const WalkPart::Recipient* recipient = part.Find(index);
-    if (recipient == nullptr || !filter_.MatchesRecipient(recipient->address)) {
+    if (recipient == nullptr || !filter_.MatchesRecipient(recipient->address, recipient->route)) {
       meant &= ~(left & (~left + 1));
     }
   }

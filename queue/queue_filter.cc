@@ -3,7 +3,6 @@
 #include <bit>
 
 #include "core/domain_name.h"
-#include "queue/destination_key.h"
 #include "queue/directory.h"
 #include "queue/ticket_view.h"
 
@@ -40,7 +39,8 @@ std::string_view DomainOf(std::string_view address) {
 
 bool QueueFilter::empty() const {
   return id == 0 && states == UINT8_MAX && age_min_ns == 0 && age_max_ns == core::kNever &&
-         mailhost.empty() && !needs_meta();
+         mailhost.empty() && domain.empty() && sender.empty() && recipient.empty() &&
+         route.empty() && reply.empty() && size_min == 0 && size_max == UINT64_MAX;
 }
 
 bool QueueFilter::MayMatch(const HomeTicket& ticket, int64_t now_ns) const {
@@ -49,11 +49,22 @@ bool QueueFilter::MayMatch(const HomeTicket& ticket, int64_t now_ns) const {
   const int64_t age_ns = now_ns - ticket.accepted_ns;
   if (age_ns < age_min_ns || age_ns > age_max_ns) return false;
   if ((states & StateBit(ShownState(ticket))) == 0) return false;
+  if (ticket.size_bytes < size_min || ticket.size_bytes > size_max) return false;
+  if (!reply.empty() && !MatchesReply(ticket)) return false;
   if (!mailhost.empty() && !MatchesPattern(mailhost, ShownMailhost(ticket, live))) return false;
   // A domain that is routed by MX is a destination of its own.
   if (domain.empty()) return true;
-  const DestinationKey key = ParseDestinationKey(ticket.destination->key);
-  return !key.via_mx() || MatchesPattern(domain, key.domain);
+  const std::string_view known = KnownDomain(ticket);
+  return known.empty() || MatchesPattern(domain, known);
+}
+
+bool QueueFilter::MatchesReply(const HomeTicket& ticket) const {
+  return ticket.reply != nullptr && MatchesPattern("*" + reply + "*", ReplyText(*ticket.reply));
+}
+
+bool QueueFilter::NeedsMeta(const HomeTicket& ticket) const {
+  if (!sender.empty() || !recipient.empty() || !route.empty()) return true;
+  return !domain.empty() && KnownDomain(ticket).empty();
 }
 
 uint64_t QueueFilter::MayMatchFrom(const Message& message, uint32_t from, int64_t now_ns) const {
@@ -70,9 +81,24 @@ bool QueueFilter::MatchesSender(std::string_view reverse_path) const {
   return sender.empty() || MatchesPattern(sender, reverse_path.empty() ? "<>" : reverse_path);
 }
 
-bool QueueFilter::MatchesRecipient(std::string_view address) const {
-  return (domain.empty() || MatchesPattern(domain, DomainOf(address))) &&
+bool QueueFilter::MatchesRecipient(std::string_view address, std::string_view route_name) const {
+  return (route.empty() || MatchesPattern(route, route_name)) &&
+         (domain.empty() || MatchesPattern(domain, DomainOf(address))) &&
          (recipient.empty() || MatchesPattern(recipient, address));
+}
+
+QueueWalker::Interest LookFor(const Message& message, const QueueFilter& filter,
+                              QueueColumns columns, int64_t now_ns) {
+  auto interest = QueueWalker::Interest::kNone;
+  for (const HomeTicket* ticket = FirstTicket(&message); ticket != nullptr;
+       ticket = ticket->sibling) {
+    if (!filter.MayMatch(*ticket, now_ns)) continue;
+    if (filter.NeedsMeta(*ticket) || NeedsMeta(*ticket, columns)) {
+      return QueueWalker::Interest::kMeta;
+    }
+    interest = QueueWalker::Interest::kTickets;
+  }
+  return interest;
 }
 
 }  // namespace outbox::queue

@@ -1,7 +1,8 @@
 // QueueLister: shows the queue of one shard, or the part of it that a filter leaves.
 //
 // Walks the shard's mail (queue/queue_walk.h) and hands over lines in chunks. What the owner of the
-// destination is doing with a ticket that is out is read from the ticket's atomics.
+// destination is doing with a ticket that is out is read from the ticket's atomics. What the asked
+// columns and the filter do not need is not read from the spool.
 //
 // Made for one request, run by its shard (queue/shard_operator.h), gone when done.
 #ifndef OUTBOX_QUEUE_QUEUE_LISTER_H_
@@ -9,47 +10,45 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <string_view>
+#include <optional>
 #include <vector>
 
 #include "io/io.h"
 #include "queue/operator_work.h"
 #include "queue/queue_filter.h"
+#include "queue/queue_line.h"
 #include "queue/queue_walk.h"
-#include "queue/ticket_view.h"
 
 namespace outbox::queue {
 
 class Home;
 
-// One queued recipient.
-struct QueueLine {
-  uint64_t id = 0;
-  std::string sender;
-  std::string recipient;
-  std::string domain;
-  std::string mailhost;    // that it is being sent to, or that spoke last; may be empty
-  std::string last_reply;  // "450 4.2.1 mailbox busy"; empty: none
-  RecipientState state = RecipientState::kReady;
-  uint32_t attempts = 0;
-  int64_t next_attempt_wall_ns = 0;  // 0: nothing is to be waited for
-  int64_t age_ns = 0;
-  uint64_t size = 0;
+struct QueueQuery {
+  QueueFilter filter;
+  QueueColumns columns = kAllQueueColumns;
+  std::optional<QueueColumn> sort;  // then `limit` is from 1 to core::kSortedLinesMax
+  bool descending = false;
+  uint32_t limit = 0;  // lines; 0: all
 };
-
-// The line of one recipient of a ticket.
-QueueLine MakeQueueLine(const HomeTicket& ticket, const MetaView& meta, std::string_view recipient,
-                        const io::Io& io, const LiveHosts* live);
 
 // Lines that are handed over together.
-inline constexpr size_t kQueueLinesPerChunk = 64;
+inline constexpr size_t kQueueLinesPerChunk = 256;
 
-// What a shard's part of a listing leaves out.
+// What a shard's part of an answer was made of, and what it leaves out.
 struct ListGaps {
+  uint64_t found = 0;       // recipients that are meant, shown or not
   uint64_t unreadable = 0;  // recipients that may be meant, of messages that cannot be read
   uint32_t recovering = 0;  // logs that are still being read: there may be more mail in them
+
+  ListGaps& operator+=(const ListGaps& other) {
+    found += other.found;
+    unreadable += other.unreadable;
+    recovering += other.recovering;
+    return *this;
+  }
 };
+// Of these stores.
+uint32_t Recovering(const std::vector<Store*>& stores);
 
 // What the lines go to. Called on the shard's thread.
 class QueueListSink {
@@ -67,8 +66,8 @@ class QueueListSink {
 
 class QueueLister : public OperatorWork, private QueueWalker {
  public:
-  // `stores` are the shard's; they, home and the sink outlive the lister.
-  QueueLister(io::Io* io, Home* home, std::vector<Store*> stores, QueueFilter filter,
+  // `stores` are the shard's; they, home and the sink outlive the lister. REQUIRES: not sorted.
+  QueueLister(io::Io* io, Home* home, std::vector<Store*> stores, QueueQuery query,
               QueueListSink* sink);
   QueueLister(const QueueLister&) = delete;
   QueueLister& operator=(const QueueLister&) = delete;
@@ -89,10 +88,12 @@ class QueueLister : public OperatorWork, private QueueWalker {
   bool full() const override { return sink_->full(); }
   bool acts() const override { return false; }
 
+  void Show(const QueueItem& item);
+
   io::Io* const io_;
   Home* const home_;
   const std::vector<Store*> stores_;
-  const QueueFilter filter_;
+  const QueueQuery query_;
   QueueListSink* const sink_;
   QueueWalk walk_;
   std::vector<QueueLine> lines_;

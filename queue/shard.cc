@@ -221,6 +221,8 @@ const char* Shard::WhyNoRoom() const {
 // --------------------------------------------------------------------------------------
 
 void Shard::RunOnce() {
+  const bool commanded = !operations_->idle();
+  const int64_t began_ns = commanded ? io_->ProcessorNs() : 0;
   io_->PrepareToSleep();
   io_->Turn(SleepUntil());
   post_.Drain();
@@ -236,6 +238,7 @@ void Shard::RunOnce() {
   if (step_ == Step::kStopping || step_ == Step::kClosingStores) AdvanceStop();
   FlushEvents();
   post_.Flush();
+  if (commanded) log_.metrics().command_turn_time.Add(io_->ProcessorNs() - began_ns);
 }
 
 int64_t Shard::SleepUntil() {

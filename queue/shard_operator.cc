@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "queue/queue_sorter.h"
 
 namespace outbox::queue {
 
@@ -13,8 +14,19 @@ bool ShardOperator::Add(std::unique_ptr<OperatorWork> work) {
   return true;
 }
 
-bool ShardOperator::List(const QueueFilter& filter, QueueListSink* sink) {
-  return !Full() && Add(std::make_unique<QueueLister>(io_, home_, stores_, WithLive(filter), sink));
+bool ShardOperator::List(QueueQuery query, QueueListSink* sink) {
+  if (Full()) return false;
+  query.filter.live = live_;
+  if (query.sort.has_value()) {
+    return Add(std::make_unique<QueueSorter>(io_, home_, stores_, std::move(query), sink));
+  }
+  return Add(std::make_unique<QueueLister>(io_, home_, stores_, std::move(query), sink));
+}
+
+bool ShardOperator::Count(const QueueFilter& filter, std::optional<QueueColumn> by,
+                          QueueCensusSink* sink) {
+  return !Full() &&
+         Add(std::make_unique<QueueCounter>(io_, home_, stores_, WithLive(filter), by, sink));
 }
 
 bool ShardOperator::Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink) {
@@ -22,10 +34,9 @@ bool ShardOperator::Command(QueueOrder order, const QueueFilter& filter, Command
          Add(std::make_unique<QueueCommand>(io_, home_, stores_, order, WithLive(filter), sink));
 }
 
-bool ShardOperator::Explain(uint64_t id, MessageFactsSink* sink) {
-  return !Full() &&
-         Add(std::make_unique<MessageExplainer>(io_, home_, stores_, &log_->trail(), live_, id,
-                                                sink));
+bool ShardOperator::Explain(const QueueFilter& filter, MessageFactsSink* sink) {
+  return !Full() && Add(std::make_unique<MessageExplainer>(io_, home_, stores_, &log_->trail(),
+                                                           WithLive(filter), sink));
 }
 
 bool ShardOperator::FindHosts(std::string_view key, HostLookupSink* sink) {
@@ -48,7 +59,9 @@ DestinationFacts ShardOperator::LookAt(std::string_view key, std::string_view do
 
 void ShardOperator::Tick() {
   if (works_.empty()) return;
+  const int64_t began_ns = io_->ProcessorNs();
   for (const auto& work : works_) work->Tick();
+  log_->metrics().command_time.Add(io_->ProcessorNs() - began_ns);
   std::erase_if(works_, [](const auto& work) { return work->done(); });
 }
 

@@ -7,6 +7,7 @@
 #define OUTBOX_QUEUE_SHARD_OPERATOR_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "queue/host_lookup.h"
 #include "queue/operator_work.h"
 #include "queue/queue_command.h"
+#include "queue/queue_counter.h"
 #include "queue/queue_filter.h"
 #include "queue/queue_lister.h"
 #include "queue/rerouter.h"
@@ -28,7 +30,7 @@ namespace outbox::queue {
 class ShardOperator {
  public:
   // `live`: where the hosts are named that mail is being sent to.
-  ShardOperator(io::Io* io, Home* home, const DestinationTable* destinations, const ShardLog* log,
+  ShardOperator(io::Io* io, Home* home, const DestinationTable* destinations, ShardLog* log,
                 const LiveHosts* live, HostFinder* finder)
       : io_(io),
         home_(home),
@@ -43,9 +45,10 @@ class ShardOperator {
   void SetStores(std::vector<Store*> stores) { stores_ = std::move(stores); }
 
   // Each returns false, and calls nobody, when too much is going on already.
-  bool List(const QueueFilter& filter, QueueListSink* sink);
+  bool List(QueueQuery query, QueueListSink* sink);
+  bool Count(const QueueFilter& filter, std::optional<QueueColumn> by, QueueCensusSink* sink);
   bool Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink);
-  bool Explain(uint64_t id, MessageFactsSink* sink);
+  bool Explain(const QueueFilter& filter, MessageFactsSink* sink);
   // Where mail for the destination with this key would go now.
   bool FindHosts(std::string_view key, HostLookupSink* sink);
   // Mail of routes that have changed is routed again.
@@ -71,7 +74,7 @@ class ShardOperator {
   io::Io* const io_;
   Home* const home_;
   const DestinationTable* const destinations_;
-  const ShardLog* const log_;
+  ShardLog* const log_;
   const LiveHosts* const live_;
   HostFinder* const finder_;
   std::vector<Store*> stores_;

@@ -272,7 +272,8 @@ class RecoverySink {
   virtual void OnRecovered(const RecoveryReport& report) = 0;
 };
 
-class Log;  // queue/spool/log.h
+class IndexReader;  // queue/spool/index_reader.h: the metas of a whole segment
+class Log;          // queue/spool/log.h
 
 class Store {
  public:
@@ -350,6 +351,7 @@ class Store {
 
  private:
   friend class BodyStream;
+  friend class IndexReader;
   std::unique_ptr<Log> log_;
 };
 

@@ -17,6 +17,7 @@ target_link_libraries(outbox_request PUBLIC outbox_control outbox_home outbox_lo
 
 add_library(outbox_commands STATIC
   log_reader.cc
+  outbox_census.cc
   outbox_queue.cc
   outbox_report.cc
   outbox_stats.cc
@@ -26,6 +27,7 @@ add_library(outbox_commands STATIC
   outbox_stop.cc
   outbox_table.cc
   outbox_talk.cc
+  outbox_text.cc
   outbox_why.cc
   report.cc
 )
@@ -33,6 +35,7 @@ target_link_libraries(outbox_commands PUBLIC
   outbox_control outbox_log_lines outbox_request outbox_start)
 
 
-add_executable(outbox outbox.cc)
+add_executable(outbox
+  outbox.cc outbox_completion.cc outbox_options.cc outbox_requests.cc)
 target_link_libraries(outbox PRIVATE outbox_commands outbox_doctor CLI11::CLI11)
 outbox_tool_options(outbox outbox_control outbox_log_lines outbox_request outbox_commands)

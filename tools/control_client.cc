@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace outbox::tools {
 namespace {
@@ -76,9 +77,16 @@ core::Result<size_t> ControlClient::Fill(int timeout_seconds) {
 }
 
 core::Result<nlohmann::json> ControlClient::Receive(int timeout_seconds) {
-  size_t searched = 0;
+  const core::Result<std::string_view> line = ReceiveLine(timeout_seconds);
+  if (!line.ok()) return line.status();
+  return Parse(*line);
+}
+
+core::Result<std::string_view> ControlClient::ReceiveLine(int timeout_seconds) {
+  size_t searched = taken_;
   size_t newline = 0;
   while ((newline = buffer_.find('\n', searched)) == std::string::npos) {
+    buffer_.erase(0, std::exchange(taken_, 0));
     searched = buffer_.size();
     const core::Result<size_t> filled = Fill(timeout_seconds);
     if (!filled.ok()) return filled.status();
@@ -86,10 +94,14 @@ core::Result<nlohmann::json> ControlClient::Receive(int timeout_seconds) {
       return Status(StatusCode::kUnavailable, path_ + ": closed before the answer was complete");
     }
   }
-  nlohmann::json line = nlohmann::json::parse(
-      buffer_.begin(), buffer_.begin() + static_cast<ptrdiff_t>(newline), nullptr,
-      /*allow_exceptions=*/false);
-  buffer_.erase(0, newline + 1);
+  const std::string_view line(buffer_.data() + taken_, newline - taken_);
+  taken_ = newline + 1;
+  return line;
+}
+
+core::Result<nlohmann::json> ControlClient::Parse(std::string_view text) const {
+  nlohmann::json line =
+      nlohmann::json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!line.is_object()) return Status(StatusCode::kIoError, path_ + ": not an answer of outboxd");
   if (line.contains("error")) {
     const nlohmann::json& error = line["error"];
@@ -114,6 +126,7 @@ Status ControlClient::WaitForEnd(int timeout_seconds) {
     if (!filled.ok()) return filled.status();
     if (*filled == 0) return core::OkStatus();
     buffer_.clear();
+    taken_ = 0;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "core/status.h"
 
@@ -23,6 +24,11 @@ class ControlClient {
   // The next line of the answer. kUnavailable: the daemon has closed, or said nothing for
   // `timeout_seconds`. An answer of {"error": ...} becomes a kIoError with that text.
   core::Result<nlohmann::json> Receive(int timeout_seconds);
+  // The same line as it came: for long lists. Without its LF, which lies behind it. Valid until the
+  // next call.
+  core::Result<std::string_view> ReceiveLine(int timeout_seconds);
+  // What Receive makes of a line.
+  core::Result<nlohmann::json> Parse(std::string_view line) const;
   // The daemon's process and user. False: the system does not say. REQUIRES: connected.
   bool Peer(int* pid, uint32_t* user) const;
   // Waits until the daemon has closed the connection. kUnavailable: it has not in that time.
@@ -35,6 +41,7 @@ class ControlClient {
   int fd_ = -1;
   std::string path_;
   std::string buffer_;
+  size_t taken_ = 0;  // of it
 };
 
 }  // namespace outbox::tools

@@ -99,6 +99,13 @@ bool ControlConnection::Send(const nlohmann::json& line) {
   return !dead_;
 }
 
+bool ControlConnection::SendText(std::string_view lines) {
+  CHECK(answering_);
+  if (unsent() > 4 * kControlReplyBytes) dead_ = true;
+  if (!dead_) output_.append(lines);
+  return !dead_;
+}
+
 void ControlConnection::Finish(const nlohmann::json& line) {
   CHECK(answering_);
   if (!dead_) Append(line);

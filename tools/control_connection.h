@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/control_server.h"
@@ -34,6 +35,7 @@ class ControlConnection final : public ReplyStream,
   bool gone() const override { return dead_; }
   bool read_only() const override { return read_only_; }
   bool Send(const nlohmann::json& line) override;
+  bool SendText(std::string_view lines) override;
   void Finish(const nlohmann::json& line) override;
   bool full() const override { return !dead_ && unsent() > kControlReplyBytes; }
   void WhenReady(std::function<void()> resume) override;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/domain_name.h"
+#include "core/limits.h"
 #include "core/time.h"
 #include "queue/message_id.h"
 
@@ -18,11 +19,13 @@ using nlohmann::json;
 enum Members : uint32_t {
   kNothing = 0,
   kId = 1,
-  kFilter = 2,  // state, domain, sender, recipient, mailhost, older_than, younger_than
+  kFilter = 2,  // state, domain, sender, ...: see ReadFilter
   kAll = 4,
   kDomain = 8,
-  kTalk = 16,  // host, reply, since, until, failed, limit
-  kRoute = 32,  // sender, recipient, source, header, size; or destination
+  kView = 16,  // columns, sort, descending, limit, count, by
+  kRecipient = 32,
+  kTalk = 64,    // host, reply, since, until, failed, limit
+  kRoute = 128,  // sender, recipient, source, header, size; or destination
 };
 
 struct CommandInfo {
@@ -33,8 +36,8 @@ struct CommandInfo {
 
 constexpr CommandInfo kCommands[] = {
     {"stats", ControlCommand::kStats, kNothing},
-    {"queue", ControlCommand::kQueue, kId | kFilter},
-    {"why", ControlCommand::kWhy, kId | kDomain},
+    {"queue", ControlCommand::kQueue, kId | kFilter | kView},
+    {"why", ControlCommand::kWhy, kId | kDomain | kRecipient},
     {"retry", ControlCommand::kRetry, kId | kFilter | kAll},
     {"remove", ControlCommand::kRemove, kId | kFilter | kAll},
     {"hold", ControlCommand::kHold, kId | kFilter | kAll},
@@ -66,6 +69,12 @@ const std::string* TextOf(const json& value) {
   return text == nullptr || text->empty() || text->size() > kTextBytes ? nullptr : text;
 }
 
+std::optional<uint64_t> WholeNumber(const json& value) {
+  if (value.is_number_unsigned()) return value.get<uint64_t>();
+  const bool whole = value.is_number_integer() && value.get<int64_t>() >= 0;
+  return whole ? std::optional<uint64_t>(value.get<uint64_t>()) : std::nullopt;
+}
+
 class Parser {
  public:
   explicit Parser(uint32_t members) : members_(members) {}
@@ -88,22 +97,93 @@ class Parser {
     }
     if (Takes(kRoute)) return ReadRouteMember(member, value, &out->route);
     if (member == "domain" && Takes(kDomain)) return ReadDomain(value, &out->domain);
-    if (Takes(kFilter)) {
-      if (std::string* const pattern = PatternOf(member, &out->filter)) {
-        const std::string* const text = TextOf(value);
-        if (text == nullptr) return Expected(member, "a pattern of 1 to 1024 bytes");
-        *pattern = *text;
-        return core::OkStatus();
+    if (member == "recipient" && Takes(kRecipient)) return ReadAddress(value, &out->filter);
+    std::optional<core::Status> read;
+    if (Takes(kFilter)) read = ReadFilter(member, value, &out->filter);
+    if (!read.has_value() && Takes(kView)) read = ReadView(member, value, out);
+    if (!read.has_value() && Takes(kTalk)) read = ReadTalk(member, value, &out->talk);
+    return read.has_value() ? *read : Bad("unknown member \"" + member.substr(0, 64) + "\"");
+  }
+
+  // Nothing: it is no member of a filter.
+  std::optional<core::Status> ReadFilter(const std::string& member, const json& value,
+                                         queue::QueueFilter* filter) {
+    if (std::string* const pattern = PatternOf(member, filter)) {
+      const std::string* const text = TextOf(value);
+      if (text == nullptr) return Expected(member, "a pattern of 1 to 1024 bytes");
+      *pattern = *text;
+      return core::OkStatus();
+    }
+    if (member == "state") return ReadStates(value, filter);
+    if (member == "older_than") return ReadSeconds(member, value, &filter->age_min_ns);
+    if (member == "younger_than") return ReadSeconds(member, value, &filter->age_max_ns);
+    if (member == "size_over") return ReadBytes(member, value, &filter->size_min);
+    if (member == "size_under") return ReadBytes(member, value, &filter->size_max);
+    return std::nullopt;
+  }
+
+  std::optional<core::Status> ReadView(const std::string& member, const json& value,
+                                       ControlRequest* out) {
+    if (member == "columns") return ReadColumns(value, &out->columns);
+    if (member == "sort") return ReadColumn(member, value, /*groups=*/false, &out->sort);
+    if (member == "by") return ReadColumn(member, value, /*groups=*/true, &out->by);
+    if (member == "descending" || member == "count") {
+      if (!value.is_boolean()) return Expected(member, "true or false");
+      (member == "count" ? out->count : out->descending) = value.get<bool>();
+      return core::OkStatus();
+    }
+    if (member == "limit") {
+      const std::optional<uint64_t> number = WholeNumber(value);
+      if (number.value_or(0) == 0 || *number > UINT32_MAX) {
+        return Expected(member, "a whole number from 1 on");
       }
-      if (member == "state") return ReadStates(value, &out->filter);
-      if (member == "older_than") return ReadSeconds(member, value, &out->filter.age_min_ns);
-      if (member == "younger_than") return ReadSeconds(member, value, &out->filter.age_max_ns);
+      out->limit = static_cast<uint32_t>(*number);
+      return core::OkStatus();
     }
-    if (Takes(kTalk)) {
-      const std::optional<core::Status> status = ReadTalk(member, value, &out->talk);
-      if (status.has_value()) return *status;
+    return std::nullopt;
+  }
+
+  core::Status ReadColumn(const std::string& member, const json& value, bool groups,
+                          std::optional<queue::QueueColumn>* column) {
+    const std::string* const text = TextOf(value);
+    const auto found = text == nullptr ? std::nullopt : queue::ParseQueueColumn(*text);
+    if (found.has_value() && (!groups || queue::InfoOf(*found).groups)) {
+      *column = *found;
+      return core::OkStatus();
     }
-    return Bad("unknown member \"" + member.substr(0, 64) + "\"");
+    std::string known = "\"" + member + "\": expected one of";
+    for (const queue::QueueColumnInfo& info : queue::QueueColumnTable()) {
+      if (!groups || info.groups) known += std::string(" ") + info.name;
+    }
+    return Bad(known);
+  }
+
+  core::Status ReadColumns(const json& value, queue::QueueColumns* columns) {
+    if (!value.is_array() || value.empty()) return Expected("columns", "an array of columns");
+    *columns = 0;
+    for (const json& one : value) {
+      std::optional<queue::QueueColumn> column;
+      const core::Status status = ReadColumn("columns", one, /*groups=*/false, &column);
+      if (!status.ok()) return status;
+      *columns = static_cast<queue::QueueColumns>(*columns | queue::ColumnBit(*column));
+    }
+    return core::OkStatus();
+  }
+
+  core::Status ReadBytes(const std::string& member, const json& value, uint64_t* bytes) {
+    const std::optional<uint64_t> number = WholeNumber(value);
+    if (!number.has_value()) return Expected(member, "bytes, a whole number from 0 on");
+    *bytes = *number;
+    return core::OkStatus();
+  }
+
+  core::Status ReadAddress(const json& value, queue::QueueFilter* filter) {
+    const std::string* const text = TextOf(value);
+    if (text == nullptr || queue::DomainOf(*text).empty() || text->front() == '@') {
+      return Expected("recipient", "an address, for example \"bob@example.net\"");
+    }
+    filter->recipient = *text;
+    return core::OkStatus();
   }
 
   // Nothing: it is no member of `talk`.
@@ -189,6 +269,8 @@ class Parser {
     if (member == "sender") return &filter->sender;
     if (member == "recipient") return &filter->recipient;
     if (member == "mailhost") return &filter->mailhost;
+    if (member == "route") return &filter->route;
+    if (member == "reply") return &filter->reply;
     return nullptr;
   }
 
@@ -205,13 +287,29 @@ class Parser {
       case ControlCommand::kRoute:
         return CheckRouteQuestion(request.route);
       case ControlCommand::kWhy:
-        if (something == !request.domain.empty()) {
-          return Bad("expected either \"id\" or \"domain\"");
+        if ((request.filter.id != 0) + !request.filter.recipient.empty() +
+                !request.domain.empty() != 1) {
+          return Bad("expected one of \"id\", \"recipient\" and \"domain\"");
         }
         return core::OkStatus();
+      case ControlCommand::kQueue:
+        return CheckView(request);
       default:
         return core::OkStatus();
     }
+  }
+
+  static core::Status CheckView(const ControlRequest& request) {
+    const bool census = request.count || request.by.has_value();
+    if (census && request.sort.has_value()) return Bad("\"sort\": not with \"count\" or \"by\"");
+    if (request.descending && !request.sort.has_value()) {
+      return Bad("\"descending\": expected together with \"sort\"");
+    }
+    const uint32_t most = request.by.has_value()     ? core::kQueueGroupsShownMax
+                          : request.sort.has_value() ? core::kSortedLinesMax
+                                                     : UINT32_MAX;
+    if (request.limit > most) return Expected("limit", ("at most " + std::to_string(most)).c_str());
+    return core::OkStatus();
   }
 
   bool Takes(uint32_t members) const { return (members_ & members) != 0; }

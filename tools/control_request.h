@@ -7,9 +7,11 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "core/status.h"
+#include "queue/queue_column.h"
 #include "queue/queue_filter.h"
 #include "tools/talk_record.h"
 #include "tools/route_question.h"
@@ -34,10 +36,18 @@ enum class ControlCommand : uint8_t {
 
 struct ControlRequest {
   ControlCommand command = ControlCommand::kStats;
-  queue::QueueFilter filter;  // queue, retry, remove, hold, release; why: its id
+  queue::QueueFilter filter;  // queue, retry, remove, hold, release; why: its id, or a recipient
   std::string domain;         // why, log; lower case
   TalkFilter talk;            // talk
   RouteQuestion route;        // route
+  // queue alone. What is shown of each recipient, in which order, and how much:
+  queue::QueueColumns columns = queue::kAllQueueColumns;
+  std::optional<queue::QueueColumn> sort;
+  bool descending = false;
+  uint32_t limit = 0;  // 0: all
+  // Or how many there are, in all or by a column.
+  bool count = false;
+  std::optional<queue::QueueColumn> by;
 };
 
 // `request` is an object with a string "command" (the server has seen to that).

@@ -18,6 +18,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/status.h"
@@ -39,6 +40,8 @@ class ReplyStream {
   virtual ~ReplyStream() = default;
   // One line of an answer that goes on. False when the client has gone: no need to go on.
   virtual bool Send(const nlohmann::json& line) = 0;
+  // The same for lines that are JSON already, each with its LF.
+  virtual bool SendText(std::string_view lines) = 0;
   // The last line. REQUIRES: called once.
   virtual void Finish(const nlohmann::json& line) = 0;
   // Finish with {"error": message}.

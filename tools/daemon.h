@@ -74,7 +74,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
 
   void Answer(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   void AnswerStats(const std::shared_ptr<ReplyStream>& reply);
-  void AnswerQueue(const queue::QueueFilter& filter, const std::shared_ptr<ReplyStream>& reply);
+  void AnswerQueue(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   std::vector<queue::Shard*> Shards() const;
 
   // One under way.

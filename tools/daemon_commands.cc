@@ -3,7 +3,9 @@
 #include <memory>
 #include <string>
 
+#include "core/limits.h"
 #include "queue/message_id.h"
+#include "tools/census_answer.h"
 #include "tools/command_answer.h"
 #include "tools/daemon.h"
 #include "tools/daemon_seat.h"
@@ -17,9 +19,10 @@ namespace {
 
 // Percentiles since the start, and the counts behind them by the lower bounds of their buckets, so
 // that a reader of two answers can tell what lay between.
-nlohmann::json CommitTime(const std::vector<const core::ShardMetrics*>& shards) {
+nlohmann::json Durations(const std::vector<const core::ShardMetrics*>& shards,
+                         core::DurationHistogram core::ShardMetrics::* which) {
   core::DurationCounts sum;
-  for (const core::ShardMetrics* shard : shards) shard->commit_time.AddTo(&sum);
+  for (const core::ShardMetrics* shard : shards) (shard->*which).AddTo(&sum);
   nlohmann::json buckets = nlohmann::json::array();
   for (size_t i = 0; i < core::DurationBuckets::kCount; ++i) {
     if (sum.count(i) == 0) continue;
@@ -76,12 +79,14 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       AnswerStats(reply);
       return;
     case ControlCommand::kQueue:
-      AnswerQueue(request.filter, reply);
+      AnswerQueue(request, reply);
       return;
     case ControlCommand::kWhy: {
       const auto answer = std::make_shared<WhyAnswer>(control_.get(), reply, Shards());
       if (request.filter.id != 0) {
         answer->AskMessage(request.filter.id);
+      } else if (!request.filter.recipient.empty()) {
+        answer->AskRecipient(request.filter.recipient);
       } else {
         answer->AskDomain(request.domain);
       }
@@ -136,20 +141,38 @@ void Daemon::AnswerStats(const std::shared_ptr<ReplyStream>& reply) {
   for (const core::MetricInfo& metric : core::MetricTable()) {
     answer[std::string(metric.name)] = core::SumMetric(metric, shards);
   }
-  answer["commit_us"] = CommitTime(shards);
+  answer["commit_us"] = Durations(shards, &core::ShardMetrics::commit_time);
+  answer["command_us"] = Durations(shards, &core::ShardMetrics::command_time);
+  answer["command_turn_us"] = Durations(shards, &core::ShardMetrics::command_turn_time);
   answer["memory_bytes"] = ResidentBytes();
   answer["shards"] = shards_;
   answer["version"] = OUTBOX_VERSION;
   reply->Finish(answer);
 }
 
-void Daemon::AnswerQueue(const queue::QueueFilter& filter,
+void Daemon::AnswerQueue(const ControlRequest& request,
                          const std::shared_ptr<ReplyStream>& reply) {
-  auto answer = std::make_shared<QueueAnswer>(control_.get(), reply, shards_);
+  if (request.count || request.by.has_value()) {
+    const uint32_t limit = request.limit > 0 ? request.limit : core::kQueueGroupsShown;
+    std::make_shared<CensusAnswer>(control_.get(), reply, request.by, limit)
+        ->Start(Shards(), request.filter);
+    return;
+  }
+  queue::QueueQuery query;
+  query.filter = request.filter;
+  query.columns = request.columns;
+  query.sort = request.sort;
+  query.descending = request.descending;
+  query.limit = request.limit;
+  if (query.sort.has_value() && query.limit == 0) query.limit = core::kSortedLines;
+  const auto wake = [this] {
+    for (queue::Shard* const one : Shards()) one->Post([](queue::Shard*) {});
+  };
+  auto answer = std::make_shared<QueueAnswer>(control_.get(), reply, shards_, query, wake);
   answer->HoldUntilDone();
   for (queue::Shard* const to : Shards()) {
-    to->Post([answer, filter](queue::Shard* shard) {
-      if (!shard->operations().List(filter, answer.get())) answer->Refuse();
+    to->Post([answer, query](queue::Shard* shard) {
+      if (!shard->operations().List(query, answer.get())) answer->Refuse();
     });
   }
 }

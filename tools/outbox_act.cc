@@ -1,8 +1,10 @@
 // `outbox retry`, `remove`, `hold` and `release`.
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
 #include "tools/outbox_commands.h"
+#include "tools/outbox_text.h"
 
 namespace outbox::tools {
 namespace {
@@ -10,16 +12,18 @@ namespace {
 // How long an attempt may take before it is over: the longest timeouts of SMTP (RFC 5321 4.5.3.2).
 constexpr int kAttemptSeconds = 3600;
 
-std::string Recipients(long long count) {
-  return std::to_string(count) + (count == 1 ? " recipient" : " recipients");
-}
+std::string Recipients(int64_t count) { return Counted(count, "recipient", "recipients"); }
 
 std::string RetryText(const nlohmann::json& line) {
-  const long long found = Count(line, "found");
-  const long long held = Count(line, "held");
+  const int64_t found = NumberOf(line, "found");
+  const int64_t held = NumberOf(line, "held");
   if (found == 0) return "nothing in the queue matches\n";
+  const int64_t go = found - held;
   std::string text;
-  if (found > held) text = Recipients(found - held) + (found - held == 1 ? " goes now" : " go now");
+  if (go > 0) {
+    text = Recipients(go) + (go == 1 ? " waits" : " wait") +
+           " no longer; where the host had failed, one message goes first";
+  }
   if (held > 0) {
     text += (text.empty() ? "" : "; ") + Recipients(held) + (held == 1 ? " is" : " are") +
             " held: outbox release lets go";
@@ -28,29 +32,29 @@ std::string RetryText(const nlohmann::json& line) {
 }
 
 std::string HoldText(const nlohmann::json& line) {
-  if (Count(line, "found") == 0) return "nothing in the queue matches\n";
-  std::string text = Recipients(Count(line, "done")) + " held";
-  if (const long long waiting = Count(line, "waiting"); waiting > 0) {
+  if (NumberOf(line, "found") == 0) return "nothing in the queue matches\n";
+  std::string text = Recipients(NumberOf(line, "done")) + " held";
+  if (const int64_t waiting = NumberOf(line, "waiting"); waiting > 0) {
     text += "; " + Recipients(waiting) + " being sent at this moment, held if that fails";
   }
   return text + "\n";
 }
 
 std::string ReleaseText(const nlohmann::json& line) {
-  if (Count(line, "found") == 0) return "nothing that is held matches\n";
-  return Recipients(Count(line, "done")) + " released\n";
+  if (NumberOf(line, "found") == 0) return "nothing that is held matches\n";
+  return Recipients(NumberOf(line, "done")) + " released\n";
 }
 
 std::string RemoveText(const nlohmann::json& line) {
-  if (Count(line, "found") == 0) return "nothing in the queue matches\n";
-  std::string text = Recipients(Count(line, "done")) + " removed";
-  if (const long long unreadable = Count(line, "unreadable"); unreadable > 0) {
+  if (NumberOf(line, "found") == 0) return "nothing in the queue matches\n";
+  std::string text = Recipients(NumberOf(line, "done")) + " removed";
+  if (const int64_t unreadable = NumberOf(line, "unreadable"); unreadable > 0) {
     text += "; " + std::to_string(unreadable) + " cannot be read from the spool (see the log)";
   }
-  if (const long long kept = Count(line, "kept"); kept > 0) {
+  if (const int64_t kept = NumberOf(line, "kept"); kept > 0) {
     text += "; " + std::to_string(kept) + " had been delivered or returned before";
   }
-  if (const long long waiting = Count(line, "waiting"); waiting > 0) {
+  if (const int64_t waiting = NumberOf(line, "waiting"); waiting > 0) {
     text += "; " + std::to_string(waiting) + " still queued, since outboxd stops";
   }
   return text + "\n";
@@ -82,10 +86,10 @@ core::Status ActCommand(ControlClient* client, const char* command, const nlohma
       std::fprintf(stderr,
                    "%s being sent at this moment; waiting for the outcome (interrupt to leave: "
                    "what is not delivered is removed all the same)\n",
-                   Recipients(Count(*line, "waiting")).c_str());
+                   Recipients(NumberOf(*line, "waiting")).c_str());
     }
     if (line->contains("end")) {
-      return Count(*line, "found") > 0
+      return NumberOf(*line, "found") > 0
                  ? core::OkStatus()
                  : core::Status(core::StatusCode::kNotFound, json ? "nothing matches" : "");
     }

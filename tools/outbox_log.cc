@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tools/outbox_commands.h"
+#include "tools/outbox_text.h"
 
 namespace outbox::tools {
 namespace {

@@ -1,109 +1,212 @@
-// `outbox queue`.
+// `outbox queue`: the list. outbox_census.cc has the numbers.
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <string>
 
+#include "tools/outbox_census.h"
 #include "tools/outbox_commands.h"
 #include "tools/outbox_table.h"
+#include "tools/outbox_text.h"
 
 namespace outbox::tools {
 namespace {
 
-std::string Cell(const nlohmann::json& line, const char* name) {
-  const auto found = line.find(name);
+struct Column {
+  const char* name;
+  const char* member;
+  const char* title;
+  bool groups;
+};
+
+constexpr Column kColumns[] = {
+    {"id", "id", "ID", false},
+    {"state", "state", "STATE", true},
+    {"age", "age_seconds", "AGE", true},
+    {"tries", "attempts", "TRIES", true},
+    {"next", "next_attempt", "NEXT TRY", false},
+    {"sender", "sender", "SENDER", true},
+    {"recipient", "recipient", "RECIPIENT", false},
+    {"domain", "domain", "DOMAIN", true},
+    {"mailhost", "mailhost", "MAILHOST", true},
+    {"size", "size", "SIZE", false},
+    {"reply", "last_reply", "LAST REPLY", true},
+    {"route", "route", "ROUTE", true},
+};
+constexpr char kUsual[] = "id,state,age,tries,next,sender,recipient,mailhost,reply";
+
+const Column* Find(const std::string& name) {
+  const auto* const found = std::find_if(std::begin(kColumns), std::end(kColumns),
+                                         [&name](const Column& one) { return name == one.name; });
+  return found == std::end(kColumns) ? nullptr : found;
+}
+
+std::vector<std::string> Split(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t comma = std::min(text.find(',', at), text.size());
+    if (comma > at) parts.push_back(text.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return parts;
+}
+
+std::vector<std::string> ColumnsOf(const QueueView& view) {
+  if (!view.columns.empty()) return view.columns;
+  const char* const set = std::getenv("OUTBOX_COLUMNS");
+  std::vector<std::string> columns = Split(set == nullptr ? "" : set);
+  return columns.empty() ? Split(kUsual) : columns;
+}
+
+std::string Cell(const nlohmann::json& line, const Column& column) {
+  const auto found = line.find(column.member);
   if (found == line.end() || found->is_null()) return "-";
-  if (found->is_string()) {
-    const std::string& text = found->get_ref<const std::string&>();
-    return text.empty() ? "-" : text;
+  const std::string name = column.name;
+  if (found->is_number()) {
+    const double number = found->get<double>();
+    if (name == "age") return FormatDuration(number);
+    if (name == "size") return FormatBytes(number);
+    if (name == "next") {
+      const double wait = number - static_cast<double>(std::time(nullptr));
+      return wait <= 0 ? "now" : "in " + FormatDuration(wait);
+    }
   }
-  return found->dump();
+  if (!found->is_string()) return found->dump();
+  const std::string& text = found->get_ref<const std::string&>();
+  if (!text.empty()) return text;
+  return name == "sender" ? "<>" : "-";
 }
 
-std::string NextTry(const nlohmann::json& line) {
-  const auto found = line.find("next_attempt");
-  if (found == line.end() || !found->is_number()) return Cell(line, "next_attempt");
-  const double wait = found->get<double>() - static_cast<double>(std::time(nullptr));
-  return wait <= 0 ? "now" : "in " + FormatDuration(wait);
-}
-
-TextTable::Row MakeRow(const nlohmann::json& line) {
-  const auto age = line.find("age_seconds");
-  const bool has_age = age != line.end() && age->is_number();
-  std::string sender = Cell(line, "sender");
-  if (sender == "-") sender = "<>";
-  return {Cell(line, "id"),
-          Cell(line, "state"),
-          has_age ? FormatDuration(age->get<double>()) : "-",
-          Cell(line, "attempts"),
-          NextTry(line),
-          sender + " -> " + Cell(line, "recipient"),
-          Cell(line, "mailhost"),
-          Cell(line, "last_reply")};
-}
-
-// What the list leaves out; to standard error, so that the lines stay a list for other programs.
-void PrintGaps(const nlohmann::json& end) {
-  if (const long long unreadable = Count(end, "unreadable"); unreadable > 0) {
-    std::fprintf(
-        stderr,
-        "outbox: %lld more recipients may be meant, whose messages cannot be read from the "
-        "spool (see the log)\n",
-        unreadable);
+void PrintEnd(const nlohmann::json& end) {
+  if (end.value("cut", false)) {
+    std::fprintf(stderr, "outbox: %s of %s%s shown\n", FormatCount(NumberOf(end, "shown")).c_str(),
+                 NumberOf(end, "found") > NumberOf(end, "shown") + 1 ? "" : "at least ",
+                 FormatCount(NumberOf(end, "found")).c_str());
   }
-  if (Count(end, "recovering") > 0) {
-    std::fputs("outbox: the spool is still being read after the start: there may be more\n",
-               stderr);
+  PrintGaps(end);
+}
+
+core::Status List(ControlClient* client, bool everything, const std::vector<std::string>& names) {
+  TextTable::Row titles;
+  std::vector<const Column*> columns;
+  for (const std::string& name : names) {
+    columns.push_back(Find(name));
+    titles.emplace_back(columns.back()->title);
+  }
+  TextTable table(titles);
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (names[i] == "tries" || names[i] == "size") table.AlignRight(i);
+  }
+  if (UseColours()) {
+    const auto state = std::find(names.begin(), names.end(), "state");
+    table.SetColours(static_cast<size_t>(state - names.begin()), ColourOfState);
+  }
+  bool any = false;
+  for (;;) {
+    const core::Result<nlohmann::json> line = client->Receive(kAnswerSeconds);
+    if (!line.ok() || line->contains("end")) table.End();
+    if (!line.ok()) return line.status();
+    if (line->contains("end")) {
+      if (!any) std::puts(everything ? "The queue is empty." : "Nothing that is queued matches.");
+      PrintEnd(*line);
+      return core::OkStatus();
+    }
+    any = true;
+    TextTable::Row row;
+    for (const Column* column : columns) row.push_back(Cell(*line, *column));
+    table.Add(std::move(row));
+  }
+}
+
+// The lines go out as they come in; only the last one, or an error, is looked at.
+core::Status ListJson(ControlClient* client) {
+  for (;;) {
+    const core::Result<std::string_view> line = client->ReceiveLine(kAnswerSeconds);
+    if (!line.ok()) return line.status();
+    if (line->starts_with("{\"id\":")) {
+      // With its LF, which lies behind it.
+      fwrite_unlocked(line->data(), 1, line->size() + 1, stdout);
+      continue;
+    }
+    const core::Result<nlohmann::json> end = client->Parse(*line);
+    if (!end.ok()) return end.status();
+    PrintEnd(*end);
+    return core::OkStatus();
   }
 }
 
 }  // namespace
 
-std::string FormatDuration(double seconds) {
-  const auto whole = static_cast<long long>(std::max(seconds, 0.0));
-  char text[48];
-  if (whole < 60) {
-    std::snprintf(text, sizeof text, "%llds", whole);
-  } else if (whole < 3600) {
-    std::snprintf(text, sizeof text, "%lldm%02llds", whole / 60, whole % 60);
-  } else if (whole < 86400) {
-    std::snprintf(text, sizeof text, "%lldh%02lldm", whole / 3600, whole / 60 % 60);
-  } else {
-    std::snprintf(text, sizeof text, "%lldd%02lldh", whole / 86400, whole / 3600 % 24);
-  }
-  return text;
+const std::vector<std::string>& QueueColumnNames() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Column& column : kColumns) all.emplace_back(column.name);
+    return all;
+  }();
+  return names;
 }
 
-core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter, bool json) {
+const std::vector<std::string>& QueueGroupNames() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Column& column : kColumns) {
+      if (column.groups) all.emplace_back(column.name);
+    }
+    return all;
+  }();
+  return names;
+}
+
+core::Status CheckQueueView(const QueueView& view) {
+  const auto bad = [](const std::string& what) {
+    return core::Status(core::StatusCode::kInvalidArgument, what);
+  };
+  std::string known;
+  for (const std::string& name : QueueColumnNames()) known += " " + name;
+  const char* const where = view.columns.empty() ? "OUTBOX_COLUMNS" : "--columns";
+  for (const std::string& name : ColumnsOf(view)) {
+    if (Find(name) != nullptr) continue;
+    return bad(std::string(where) + ": \"" + name + "\" is none of" + known);
+  }
+  const size_t colon = view.sort.find(':');
+  const std::string order = colon == std::string::npos ? "asc" : view.sort.substr(colon + 1);
+  if (!view.sort.empty() && (Find(view.sort.substr(0, colon)) == nullptr ||
+                             (order != "asc" && order != "desc"))) {
+    return bad("--sort: expected COLUMN or COLUMN:desc, with one of" + known);
+  }
+  if (view.count && (view.shape || !view.by.empty())) {
+    return bad("--count: not with --by and --shape, which count as well");
+  }
+  if (!view.sort.empty() && (view.count || view.shape || !view.by.empty())) {
+    return bad("--sort: not with --count, --by or --shape");
+  }
+  return core::OkStatus();
+}
+
+core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter,
+                          const QueueView& view, bool json) {
   nlohmann::json request = filter;
   request["command"] = "queue";
+  if (view.limit > 0) request["limit"] = view.limit;
+  const bool census = view.count || view.shape || !view.by.empty();
+  const std::string by = view.by.empty() && view.shape ? "domain" : view.by;
+  if (!by.empty()) {
+    request["by"] = by;
+  } else if (view.count) {
+    request["count"] = true;
+  }
+  const std::vector<std::string> names = ColumnsOf(view);
+  if (!census && (!json || !view.columns.empty())) request["columns"] = names;
+  if (!view.sort.empty()) {
+    const size_t colon = view.sort.find(':');
+    request["sort"] = view.sort.substr(0, colon);
+    request["descending"] = view.sort.substr(std::min(colon, view.sort.size())) == ":desc";
+  }
   const core::Status sent = client->Send(request);
   if (!sent.ok()) return sent;
-  TextTable table(
-      {"ID", "STATE", "AGE", "TRIES", "NEXT TRY", "RECIPIENT", "MAILHOST", "LAST REPLY"});
-  bool any = false;
-  for (;;) {
-    const core::Result<nlohmann::json> line = client->Receive(kAnswerSeconds);
-    if (!line.ok()) {
-      table.End();
-      return line.status();
-    }
-    if (line->contains("end")) {
-      table.End();
-      if (!any && !json) {
-        std::puts(filter.empty() ? "The queue is empty." : "Nothing that is queued matches.");
-      }
-      PrintGaps(*line);
-      return core::OkStatus();
-    }
-    any = true;
-    if (json) {
-      const std::string text = line->dump() + "\n";
-      std::fwrite(text.data(), 1, text.size(), stdout);
-    } else {
-      table.Add(MakeRow(*line));
-    }
-  }
+  if (census) return PrintCensus(client, by, view.shape, json);
+  return json ? ListJson(client) : List(client, filter.empty(), names);
 }
 
 }  // namespace outbox::tools

@@ -10,6 +10,7 @@
 #include "tools/moment.h"
 #include "tools/outbox_commands.h"
 #include "tools/outbox_table.h"
+#include "tools/outbox_text.h"
 #include "tools/report.h"
 
 namespace outbox::tools {
@@ -102,12 +103,12 @@ void PrintLine(const ordered_json& line) {
   Print(line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 
-size_t PrintDomains(const Report& report, bool json) {
+size_t PrintDomains(const MailReport& report, bool as_json) {
   TextTable table({"DOMAIN", "RECIPIENTS", "DELIVERED", "WAITING", "BOUNCED", "EXPIRED", "REMOVED",
                    "FAILURES", "MEAN", "LONGEST", "ROUTES", "LAST FAILURE"});
   const std::map<std::string, DomainReport> domains = report.Domains();
   for (const auto& [name, domain] : domains) {
-    if (json) {
+    if (as_json) {
       PrintLine(DomainJson(name, domain));
       continue;
     }
@@ -126,7 +127,7 @@ size_t PrintDomains(const Report& report, bool json) {
 }
 
 // The newest rows, in the order of time.
-size_t PrintRecipients(const Report& report, bool json, size_t limit) {
+size_t PrintRecipients(const MailReport& report, bool as_json, size_t limit) {
   std::vector<std::pair<const MessageReport*, const RecipientReport*>> rows;
   for (const MessageReport& message : report.messages()) {
     for (const RecipientReport& recipient : message.recipients) {
@@ -142,7 +143,7 @@ size_t PrintRecipients(const Report& report, bool json, size_t limit) {
                    "ROUTE (DESTINATION)", "MAILHOST", "REPLY"});
   for (size_t i = first; i < rows.size(); ++i) {
     const auto& [message, recipient] = rows[i];
-    if (json) {
+    if (as_json) {
       PrintLine(RecipientJson(*message, *recipient));
       continue;
     }
@@ -159,7 +160,7 @@ size_t PrintRecipients(const Report& report, bool json, size_t limit) {
 }
 
 // The lines about one message, as its story.
-void PrintStory(const Report& report) {
+void PrintStory(const MailReport& report) {
   Print("\n");
   for (const LogFact& fact : report.lines()) {
     std::string line = "  " + FormatMoment(fact.time_ns, /*ms=*/true) + "  " + fact.event;
@@ -183,7 +184,7 @@ core::Status ReportCommand(const ReportRequest& request) {
   filter.failed = request.failed;
   filter.since_ns = request.since_ns;
   filter.until_ns = request.until_ns;
-  Report report(filter);
+  MailReport report(filter);
   LogFact fact;
   for (const std::string& file : request.files) {
     const core::Status read =

@@ -4,6 +4,7 @@
 
 #include "tools/config_file.h"
 #include "tools/outbox_commands.h"
+#include "tools/outbox_text.h"
 #include "tools/route_question.h"
 
 namespace outbox::tools {
@@ -15,10 +16,6 @@ void AddRow(const char* name, const std::string& value, std::string* out) {
   std::string label = name;
   label.resize(12, ' ');
   out->append(label + value + "\n");
-}
-
-std::string Times(long long count, const char* what) {
-  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
 std::string Retry(const json& schedule) {
@@ -34,28 +31,28 @@ std::string Retry(const json& schedule) {
 void AddHostRows(const json& answer, std::string* out) {
   bool first = true;
   for (const json& host : answer.value("hosts", json::array())) {
-    std::string text = Text(host, "host") + ":" + std::to_string(Count(host, "port"));
+    std::string text = TextOf(host, "host") + ":" + std::to_string(NumberOf(host, "port"));
     std::string addresses;
     for (const json& address : host.value("addresses", json::array())) {
       addresses += (addresses.empty() ? "" : ", ") + address.get<std::string>();
     }
     if (addresses.empty()) addresses = "no address";
-    if (addresses != Text(host, "host")) text += "  " + addresses;
-    if (Text(answer, "destination").starts_with("mx:") && !answer.value("implicit_mx", false)) {
-      text = "MX " + std::to_string(Count(host, "preference")) + " " + text;
+    if (addresses != TextOf(host, "host")) text += "  " + addresses;
+    if (TextOf(answer, "destination").starts_with("mx:") && !answer.value("implicit_mx", false)) {
+      text = "MX " + std::to_string(NumberOf(host, "preference")) + " " + text;
     }
     AddRow(first ? "hosts" : "", text, out);
     first = false;
   }
   if (answer.value("implicit_mx", false)) AddRow("", "there is no MX record", out);
-  if (const std::string trouble = Text(answer, "trouble"); !trouble.empty()) {
+  if (const std::string trouble = TextOf(answer, "trouble"); !trouble.empty()) {
     AddRow("hosts", "none: " + trouble, out);
   }
   const json site = answer.value("site", json::object());
   if (site.empty()) return;
-  std::string limits = Times(Count(site, "max_connections"), "connection");
-  if (const std::string rate = Text(site, "rate"); !rate.empty()) limits += ", " + rate;
-  AddRow("limits", limits + ", of the site " + Text(site, "name"), out);
+  std::string limits = Counted(NumberOf(site, "max_connections"), "connection", "connections");
+  if (const std::string rate = TextOf(site, "rate"); !rate.empty()) limits += ", " + rate;
+  AddRow("limits", limits + ", of the site " + TextOf(site, "name"), out);
 }
 
 // By the file; the hosts by the daemon, if there is one.
@@ -90,10 +87,10 @@ core::Result<json> AskFile(ControlClient* client, const RouteQuestion& question,
 
 std::string FormatRoute(const json& answer) {
   std::string out;
-  const long long number = Count(answer, "number");
-  const long long routes = Count(answer, "routes");
+  const long long number = NumberOf(answer, "number");
+  const long long routes = NumberOf(answer, "routes");
   AddRow("route",
-         Text(answer, "route") + (number > routes ? ", the implicit last one"
+         TextOf(answer, "route") + (number > routes ? ", the implicit last one"
                                                   : ", number " + std::to_string(number) + " of " +
                                                         std::to_string(routes)),
          &out);
@@ -101,13 +98,13 @@ std::string FormatRoute(const json& answer) {
     AddRow("", "unless a route before it takes the message for its header or size, see below",
            &out);
   }
-  const std::string action = Text(answer, "action");
+  const std::string action = TextOf(answer, "action");
   if (action == "hold") AddRow("mail is", "held until it is released (outbox release)", &out);
   if (action == "discard") AddRow("mail is", "accepted and discarded", &out);
   if (action == "reject") {
-    AddRow("mail is", "refused: 550 5.7.1 " + Text(answer, "text"), &out);
+    AddRow("mail is", "refused: 550 5.7.1 " + TextOf(answer, "text"), &out);
   }
-  if (action == "send") AddRow("destination", Text(answer, "destination"), &out);
+  if (action == "send") AddRow("destination", TextOf(answer, "destination"), &out);
   AddHostRows(answer, &out);
   if (action == "send" || action == "hold") {
     const auto notify = answer.find("notify_after");
@@ -120,12 +117,12 @@ std::string FormatRoute(const json& answer) {
     AddRow("give up", "after " + FormatDuration(answer.value("retry_until", 0.0)), &out);
   }
   const json passed = answer.value("passed", json::array());
-  const long long left_out = Count(answer, "passed_left_out");
+  const long long left_out = NumberOf(answer, "passed_left_out");
   if (passed.empty() && left_out == 0) return out;
   out += "\nroutes before it\n";
   for (const json& one : passed) {
-    out += "  " + std::to_string(Count(one, "number")) + " " + Text(one, "route") + ": " +
-           Text(one, "why") + "\n";
+    out += "  " + std::to_string(NumberOf(one, "number")) + " " + TextOf(one, "route") + ": " +
+           TextOf(one, "why") + "\n";
   }
   if (left_out > 0) out += "  and " + std::to_string(left_out) + " more that do not match\n";
   return out;

@@ -1,11 +1,11 @@
 // `outbox stats`.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "tools/outbox_commands.h"
+#include "tools/outbox_text.h"
 
 namespace outbox::tools {
 namespace {
@@ -33,32 +33,10 @@ const std::vector<Group>& Groups() {
   return groups;
 }
 
-std::string Grouped(int64_t number) {
-  std::string digits = std::to_string(std::llabs(number));
-  for (size_t at = digits.size(); at > 3;) {
-    at -= 3;
-    digits.insert(at, 1, ',');
-  }
-  if (number < 0) digits.insert(0, 1, '-');
-  return digits;
-}
-
-std::string Bytes(double bytes) {
-  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  size_t unit = 0;
-  while (bytes >= 1024 && unit < 4) {
-    bytes /= 1024;
-    ++unit;
-  }
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, kUnits[unit]);
-  return text;
-}
-
 std::string Value(const std::string& name, const nlohmann::json& value) {
-  if (value.is_number() && name.ends_with("_bytes")) return Bytes(value.get<double>());
+  if (value.is_number() && name.ends_with("_bytes")) return FormatBytes(value.get<double>());
   if (value.is_number() && name.ends_with("_seconds")) return FormatDuration(value.get<double>());
-  if (value.is_number_integer()) return Grouped(value.get<int64_t>());
+  if (value.is_number_integer()) return FormatCount(value.get<int64_t>());
   if (value.is_string()) return value.get<std::string>();
   return value.dump();
 }

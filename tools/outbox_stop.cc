@@ -5,13 +5,13 @@
 
 namespace outbox::tools {
 
-core::Status StopCommand(ControlClient* client, int wait_seconds) {
+core::Status StopCommand(ControlClient* client, int wait_seconds, bool json) {
   const core::Status sent = client->Send({{"command", "stop"}});
   if (!sent.ok()) return sent;
   const core::Result<nlohmann::json> answer = client->Receive(kAnswerSeconds);
   if (!answer.ok()) return answer.status();
   if (wait_seconds <= 0) {
-    std::printf("stopping\n");
+    std::puts(json ? "{\"stopping\":true}" : "stopping");
     return core::OkStatus();
   }
   // The daemon keeps the connection open until it ends.
@@ -20,7 +20,7 @@ core::Status StopCommand(ControlClient* client, int wait_seconds) {
     return core::Status(core::StatusCode::kIoError, "outboxd has not stopped within " +
                                                         std::to_string(wait_seconds) + " seconds");
   }
-  std::printf("stopped\n");
+  std::puts(json ? "{\"stopped\":true}" : "stopped");
   return core::OkStatus();
 }
 

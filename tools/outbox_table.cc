@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "tools/outbox_text.h"
+
 namespace outbox::tools {
 namespace {
 
@@ -22,7 +24,7 @@ std::string Printable(std::string text) {
 void TextTable::Add(Row row) {
   for (std::string& cell : row) cell = Printable(std::move(cell));
   if (streaming_) {
-    Print(row);
+    Print(row, /*titles=*/false);
     return;
   }
   rows_.push_back(std::move(row));
@@ -40,24 +42,35 @@ void TextTable::StartStreaming() {
     for (const Row& row : rows_) width = std::max(width, row[column].size());
     widths_.push_back(std::min(width, kWidthMax));
   }
-  Print(titles_);
-  for (const Row& row : rows_) Print(row);
+  Print(titles_, /*titles=*/true);
+  for (const Row& row : rows_) Print(row, /*titles=*/false);
   rows_.clear();
 }
 
-void TextTable::Print(const Row& row) {
-  std::string text = indent_;
-  for (size_t column = 0; column < row.size(); ++column) {
-    text += row[column];
-    if (column + 1 == row.size()) break;
-    const size_t width = widths_[column];
-    text.append(row[column].size() < width ? width - row[column].size() + 2 : 2, ' ');
+void TextTable::AppendCell(const std::string& text, size_t column, bool titles,
+                           std::string* line) const {
+  const size_t room = widths_[column] > text.size() ? widths_[column] - text.size() : 0;
+  const char* start = "";
+  if (colour_ != nullptr && (titles || column == colour_column_)) {
+    start = titles ? kBold : colour_(text);
   }
-  text.push_back('\n');
+  if (right_[column]) line->append(room, ' ');
+  line->append(start);
+  line->append(text);
+  if (*start != '\0') line->append(kPlain);
+  if (column + 1 < widths_.size()) line->append((right_[column] ? 0 : room) + 2, ' ');
+}
+
+void TextTable::Print(const Row& row, bool titles) {
+  line_ = indent_;
+  for (size_t column = 0; column < row.size(); ++column) {
+    AppendCell(row[column], column, titles, &line_);
+  }
+  line_.push_back('\n');
   if (out_ != nullptr) {
-    out_->append(text);
+    out_->append(line_);
   } else {
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fwrite(line_.data(), 1, line_.size(), stdout);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "core/time.h"
 #include "tools/moment.h"
 #include "tools/outbox_commands.h"
+#include "tools/outbox_text.h"
 
 namespace outbox::tools {
 namespace {
@@ -32,7 +33,7 @@ std::string FormatTalk(const nlohmann::json& talk) {
                     TalkText(talk, "id") + "  " + TalkText(talk, "mailhost") + "  ";
   const bool failed = talk.value("failed", false);
   out += failed ? "failed: " + TalkText(talk, "outcome") : "delivered";
-  out += ", after " + TalkSeconds(Count(talk, "took_ms")) + " s\n";
+  out += ", after " + TalkSeconds(NumberOf(talk, "took_ms")) + " s\n";
   bool sent = false;  // the message
   const auto lines = talk.find("lines");
   if (lines == talk.end() || !lines->is_array() || lines->empty()) {
@@ -41,7 +42,7 @@ std::string FormatTalk(const nlohmann::json& talk) {
   for (const json& line : *lines) {
     const std::string who = TalkText(line, "who");
     const std::string text = TalkText(line, "text");
-    std::string at = TalkSeconds(Count(line, "ms"));
+    std::string at = TalkSeconds(NumberOf(line, "ms"));
     at.insert(0, at.size() < 9 ? 9 - at.size() : 0, ' ');
     out += at + "  " + who + ": " + text;
     // With PIPELINING the next envelope is on its way before the message is answered.
@@ -62,7 +63,7 @@ core::Status TalkCommand(ControlClient* client, const nlohmann::json& filter, bo
     const core::Result<json> talk = client->Receive(kAnswerSeconds);
     if (!talk.ok()) return talk.status();
     if (talk->contains("end")) {
-      const long long found = Count(*talk, "found");
+      const long long found = NumberOf(*talk, "found");
       const long long limit = filter.value("limit", 20LL);
       if (found > limit) {
         std::fprintf(stderr, "outbox: the newest %lld of %lld; --limit shows more\n", limit, found);

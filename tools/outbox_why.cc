@@ -1,20 +1,17 @@
-// `outbox why`: the facts of the daemon as sentences.
+// `outbox why`: the facts of the daemon as text. The sentences about what holds mail come from the
+// daemon (queue/wait_reason.h); here the times and numbers of the case are put behind them.
 #include <cstdio>
 #include <ctime>
 #include <string>
 
 #include "tools/outbox_commands.h"
 #include "tools/outbox_table.h"
+#include "tools/outbox_text.h"
 
 namespace outbox::tools {
 namespace {
 
 using nlohmann::json;
-
-int64_t Number(const json& from, const char* name) {
-  const auto found = from.find(name);
-  return found != from.end() && found->is_number() ? found->get<int64_t>() : 0;
-}
 
 std::string Clock(int64_t seconds) {
   const std::time_t time = seconds;
@@ -32,28 +29,7 @@ std::string Until(int64_t seconds, int64_t now) {
 }
 
 std::string Since(int64_t seconds, int64_t now) {
-  return FormatDuration(static_cast<double>(now - seconds));
-}
-
-std::string Times(int64_t count, const char* one, const char* many) {
-  return std::to_string(count) + " " + (count == 1 ? one : many);
-}
-
-std::string WaitsFor(const json& recipient, int64_t now) {
-  const std::string what = Text(recipient, "waits_for");
-  if (what == "release") {
-    return Text(recipient, "held_by") == "route"
-               ? "outbox release: held by route " + Text(recipient, "route")
-               : "outbox release: held by an operator";
-  }
-  if (what == "retry") {
-    const int64_t next = Number(recipient, "next_attempt");
-    return "the next attempt, " + (next == 0 ? "which is due" : Until(next, now));
-  }
-  if (what == "reply") return "the answer of " + Text(recipient, "mailhost");
-  if (what == "dns") return "the hosts of " + Text(recipient, "domain") + " to be looked up";
-  if (what == "notice") return "the notice to its sender to be stored";
-  return "its turn at the destination, see below";
+  return FormatDuration(static_cast<double>(now - seconds)) + " (since " + Clock(seconds) + ")";
 }
 
 void AddLine(const char* name, const std::string& value, std::string* out) {
@@ -63,92 +39,127 @@ void AddLine(const char* name, const std::string& value, std::string* out) {
   out->append(label + value + "\n");
 }
 
-void AddRecipient(const json& recipient, int64_t now, std::string* out) {
-  out->append(Text(recipient, "recipient") + "\n");
-  AddLine("state", Text(recipient, "state") + ", for " + Since(Number(recipient, "since"), now),
-          out);
-  AddLine("waits for", WaitsFor(recipient, now), out);
-  const int64_t attempts = Number(recipient, "attempts");
-  std::string last = Text(recipient, "last_reply");
+// What holds it, and what lifts that.
+void AddCause(const json& of, const std::string& detail, int64_t now, std::string* out) {
+  AddLine("held up by", TextOf(of, "cause_text") + detail, out);
+  if (TextOf(of, "cause") == "none") return;
+  const int64_t at = NumberOf(of, "lifted_at");
+  AddLine("lifted by", TextOf(of, "lifted_by"), out);
+  if (at > 0) AddLine("at", Until(at, now), out);
+}
+
+std::string LastWords(const json& recipient) {
+  const std::string last = TextOf(recipient, "last_reply");
   // What a host says begins with its code; the rest are sentences of our own.
-  if (last.size() >= 3 && last[0] >= '2' && last[0] <= '5' && last[1] != '.') {
-    last = Text(recipient, "mailhost") + " said: " + last;
-  }
+  const bool said = last.size() >= 3 && last[0] >= '2' && last[0] <= '5' && last[1] != '.';
+  return said ? TextOf(recipient, "mailhost") + " said: " + last : last;
+}
+
+void AddRecipient(const json& recipient, int64_t now, std::string* out) {
+  out->append(TextOf(recipient, "recipient") + "\n");
+  AddLine("state",
+          TextOf(recipient, "state") + ", for " + Since(NumberOf(recipient, "since"), now), out);
+  const std::string cause = TextOf(recipient, "cause");
+  std::string detail;
+  if (cause == "reply") detail = ": " + TextOf(recipient, "mailhost");
+  if (cause == "held_by_route") detail = ": " + TextOf(recipient, "route");
+  AddCause(recipient, detail, now, out);
+  const int64_t attempts = NumberOf(recipient, "attempts");
   AddLine("attempts", attempts == 0 ? "none yet" : std::to_string(attempts), out);
-  AddLine("last", last, out);
-  const bool held = Text(recipient, "waits_for") == "release";
-  AddLine("route", Text(recipient, "route") + " (" + Text(recipient, "destination") + ")", out);
-  if (held) {
+  AddLine("last", LastWords(recipient), out);
+  AddLine("route", TextOf(recipient, "route") + " (" + TextOf(recipient, "destination") + ")", out);
+  if (TextOf(recipient, "waits_for") == "release") {
     AddLine("given up", "not while it is held: its periods begin when it is released", out);
     return;
   }
-  const int64_t notify = Number(recipient, "notify");
+  const int64_t notify = NumberOf(recipient, "notify");
   const bool notified = recipient.value("notified", false);
   AddLine("sender is told", notified ? "has been" : notify > 0 ? Until(notify, now) : "never", out);
-  AddLine("given up", Until(Number(recipient, "expire"), now), out);
+  AddLine("given up", Until(NumberOf(recipient, "expire"), now), out);
 }
 
-std::string Limit(const json& destination, int64_t now) {
-  const std::string limit = Text(destination, "limit");
+// The numbers of what holds up a destination.
+std::string Detail(const json& destination) {
+  const std::string cause = TextOf(destination, "cause");
   const json site = destination.value("site", json::object());
-  if (limit == "backoff") {
-    const int64_t failures = Number(site, "failures");
-    return "left alone until " + Until(Number(destination, "blocked_until"), now) +
-           (failures > 0 ? ", after " + Times(failures, "failure", "failures") + " in a row" : "");
+  if (cause == "backoff" && NumberOf(site, "failures") > 0) {
+    return ", after " + Counted(NumberOf(site, "failures"), "failure", "failures") + " in a row";
   }
-  if (limit == "canary") return "one message goes first, to see whether the host is well again";
-  if (limit == "slow_start") {
-    return "recovering: " + Times(Number(site, "window"), "connection", "connections") +
-           " allowed for now, growing to " + std::to_string(Number(site, "limit"));
+  if (cause == "slow_start") {
+    return "; " + Counted(NumberOf(site, "window"), "connection", "connections") + " for now, of " +
+           std::to_string(NumberOf(site, "limit"));
   }
-  if (limit == "connections") {
-    return "all " + std::to_string(Number(site, "limit")) + " connections of the site are in use";
-  }
-  if (limit == "outbound") {
-    return "our own bound: all outbound connections that this relay may have are in use, and it is "
-           "in line for one";
-  }
-  if (limit == "shortage") {
-    return "this machine: it is short of descriptors, memory or ports; tried again every second";
-  }
-  if (limit == "pace") return "its connections are at work on what came before";
-  const int64_t until = Number(destination, "blocked_until");
-  if (limit == "rate") {
-    return "the rate of the site, " + Text(site, "rate") + ": the next one " + Until(until, now);
-  }
-  if (limit == "resolving") return "the DNS: it is being asked for the hosts";
-  if (limit == "unresolved") {
-    return "the DNS: the hosts cannot be found out for now" +
-           (until > 0 ? ", asked again " + Until(until, now) : "");
-  }
-  if (limit == "unrouted") return "no route: it names no host to send to";
-  return Number(destination, "ready") > 0 ? "about to go" : "nothing";
+  if (cause == "connections") return ": " + std::to_string(NumberOf(site, "limit"));
+  if (cause == "rate") return ": " + TextOf(site, "rate");
+  return "";
 }
 
 void AddDestination(const json& destination, int64_t now, std::string* out) {
-  out->append("destination " + Text(destination, "destination") + "\n");
-  const int64_t queued = Number(destination, "queued");
-  const int64_t ready = Number(destination, "ready") + Number(destination, "resolving");
-  const int64_t sending = Number(destination, "sending");
+  out->append("destination " + TextOf(destination, "destination") + "\n");
+  const int64_t queued = NumberOf(destination, "queued");
+  const int64_t ready = NumberOf(destination, "ready") + NumberOf(destination, "resolving");
+  const int64_t sending = NumberOf(destination, "sending");
   AddLine("transactions",
           std::to_string(ready) + " ready, " + std::to_string(sending) + " sending, " +
               std::to_string(queued > ready + sending ? queued - ready - sending : 0) +
               " waiting for their time",
           out);
-  const json site = destination.value("site", json::object());
-  AddLine("connections",
-          std::to_string(Number(site, "connections")) + " open, of at most " +
-              std::to_string(Number(site, "limit")),
-          out);
-  AddLine("site", Text(site, "name"), out);
-  AddLine("held up by", Limit(destination, now), out);
-  AddLine("because", Text(destination, "trouble"), out);
+  const auto site = destination.find("site");
+  if (site == destination.end()) {
+    AddLine("connections", "none yet: its hosts are not known, or no mail came for it", out);
+  } else {
+    AddLine("connections",
+            std::to_string(NumberOf(*site, "connections")) + " open, of at most " +
+                std::to_string(NumberOf(*site, "limit")),
+            out);
+    AddLine("site", TextOf(*site, "name"), out);
+  }
+  if (TextOf(destination, "cause") == "none" && ready == 0) {
+    AddLine("held up by", "nothing", out);
+  } else {
+    AddCause(destination, Detail(destination), now, out);
+  }
+  AddLine("because", TextOf(destination, "trouble"), out);
   for (const json& host : destination.value("hosts", json::array())) {
-    const int64_t down = Number(host, "down_until");
+    const int64_t down = NumberOf(host, "down_until");
     AddLine("host",
-            Text(host, "host") +
+            TextOf(host, "host") +
                 (down > 0 ? ", did not answer; tried last until " + Until(down, now) : ""),
             out);
+  }
+}
+
+std::string MessageLine(const json& recipient) {
+  const std::string sender = TextOf(recipient, "sender");
+  return "message " + TextOf(recipient, "id") + " from " + (sender.empty() ? "<>" : sender) + ", " +
+         std::to_string(NumberOf(recipient, "size")) + " bytes, accepted " +
+         Clock(NumberOf(recipient, "accepted")) + "\n\n";
+}
+
+// What was asked about, and the recipients that are queued.
+void AddQueued(const json& why, int64_t now, std::string* out) {
+  const std::string id = TextOf(why, "id");
+  const std::string asked = TextOf(why, "recipient");
+  const json recipients = why.value("recipients", json::array());
+  if (id.empty() && asked.empty()) {
+    *out += "domain " + TextOf(why, "domain") + ", route " + TextOf(why, "route") + "\n\n";
+    return;
+  }
+  if (recipients.empty()) {
+    *out += id.empty() ? "nothing is queued for " + asked + "; its domain, route " +
+                             TextOf(why, "route") + ":\n\n"
+                       : "message " + id +
+                             " is not queued: all its recipients are final, or it never was here\n";
+  }
+  std::string message;
+  for (const json& recipient : recipients) {
+    const std::string of = TextOf(recipient, "id");
+    if (of != message) *out += (message.empty() ? "" : "\n") + MessageLine(recipient);
+    message = of;
+    AddRecipient(recipient, now, out);
+  }
+  if (const int64_t more = NumberOf(why, "more"); more > 0) {
+    *out += "and " + FormatCount(more) + " more: outbox queue has a list\n";
   }
 }
 
@@ -156,22 +167,10 @@ void AddDestination(const json& destination, int64_t now, std::string* out) {
 
 std::string FormatWhy(const json& why, int64_t now) {
   std::string out;
-  const std::string id = Text(why, "id");
-  const json recipients = why.value("recipients", json::array());
-  if (!id.empty() && !recipients.empty()) {
-    const json& first = recipients.front();
-    const std::string sender = Text(first, "sender");
-    out += "message " + id + " from " + (sender.empty() ? "<>" : sender) + ", " +
-           std::to_string(Number(first, "size")) + " bytes, accepted " +
-           Clock(Number(first, "accepted")) + "\n\n";
-  } else if (!id.empty()) {
-    out += "message " + id + " is not queued: all its recipients are final, or it never was here\n";
-  } else {
-    out += "domain " + Text(why, "domain") + ", route " + Text(why, "route") + "\n\n";
-  }
-  for (const json& recipient : recipients) AddRecipient(recipient, now, &out);
+  AddQueued(why, now, &out);
+  const bool any = !why.value("recipients", json::array()).empty();
   for (const json& destination : why.value("destinations", json::array())) {
-    if (!out.empty() && !recipients.empty()) out += "\n";
+    if (any) out += "\n";
     AddDestination(destination, now, &out);
   }
   const json trail = why.value("trail", json::array());
@@ -180,10 +179,10 @@ std::string FormatWhy(const json& why, int64_t now) {
     TextTable table({"TIME", "ID", "RECIPIENT", "MAILHOST", "REPLY"}, 2);
     table.SetOutput(&out);
     for (const json& fact : trail) {
-      const std::string recipient = Text(fact, "recipient");
-      table.Add({Clock(Number(fact, "time")), Text(fact, "id"),
-                 recipient.empty() ? "(the host itself)" : recipient, Text(fact, "mailhost"),
-                 Text(fact, "reply")});
+      const std::string recipient = TextOf(fact, "recipient");
+      table.Add({Clock(NumberOf(fact, "time")), TextOf(fact, "id"),
+                 recipient.empty() ? "(the host itself)" : recipient, TextOf(fact, "mailhost"),
+                 TextOf(fact, "reply")});
     }
     table.End();
   }

@@ -5,6 +5,7 @@ add_library(outbox_daemon_parts STATIC
   log_file.cc
   log_tail.cc
   queue_answer.cc
+  queue_json.cc
   talk_file.cc
 )
 target_link_libraries(outbox_daemon_parts PUBLIC
@@ -12,6 +13,7 @@ target_link_libraries(outbox_daemon_parts PUBLIC
 
 add_executable(outboxd
   allocator.cc
+  census_answer.cc
   command_answer.cc
   daemon.cc
   daemon_commands.cc

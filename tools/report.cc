@@ -22,7 +22,7 @@ bool IsOutcome(const std::string& event) {
 
 }  // namespace
 
-MessageReport* Report::MessageOf(const std::string& id) {
+MessageReport* MailReport::MessageOf(const std::string& id) {
   const auto [place, is_new] = places_.emplace(id, dropped_ + messages_.size());
   if (!is_new) return &messages_[place->second - dropped_];
   if (messages_.size() >= kReportMessages) {
@@ -35,7 +35,7 @@ MessageReport* Report::MessageOf(const std::string& id) {
   return &messages_.back();
 }
 
-RecipientReport* Report::RecipientOf(MessageReport* message, const std::string& address) {
+RecipientReport* MailReport::RecipientOf(MessageReport* message, const std::string& address) {
   for (RecipientReport& one : message->recipients) {
     if (one.address == address) return &one;
   }
@@ -46,7 +46,7 @@ RecipientReport* Report::RecipientOf(MessageReport* message, const std::string& 
   return &added;
 }
 
-void Report::Add(const LogFact& fact) {
+void MailReport::Add(const LogFact& fact) {
   if (fact.time_ns < filter_.since_ns || fact.time_ns > filter_.until_ns) return;
   if (!filter_.id.empty()) {
     if (fact.id != filter_.id && fact.about != filter_.id && !places_.contains(fact.id)) return;
@@ -75,7 +75,7 @@ void Report::Add(const LogFact& fact) {
   }
 }
 
-void Report::AddRoute(const LogFact& fact, MessageReport* message) {
+void MailReport::AddRoute(const LogFact& fact, MessageReport* message) {
   if (fact.event == "accepted" || fact.event == "generated") {
     message->route = fact.route;
     message->destination = fact.destination;
@@ -88,7 +88,7 @@ void Report::AddRoute(const LogFact& fact, MessageReport* message) {
   }
 }
 
-void Report::AddOutcome(const LogFact& fact, RecipientReport* recipient) {
+void MailReport::AddOutcome(const LogFact& fact, RecipientReport* recipient) {
   if (fact.event == "delayed") recipient->told = true;
   if (fact.event == "attempt_failed" || fact.event == "refused") {
     if (recipient->final()) return;  // another shard's line, which comes late
@@ -107,14 +107,14 @@ void Report::AddOutcome(const LogFact& fact, RecipientReport* recipient) {
   if (fact.event == "deferred" || fact.event == "bounced") ++recipient->failures;
 }
 
-bool Report::Wants(const MessageReport& message, const RecipientReport& recipient) const {
+bool MailReport::Wants(const MessageReport& message, const RecipientReport& recipient) const {
   if (!filter_.id.empty() && message.id != filter_.id && message.about != filter_.id) return false;
   if (!filter_.domain.empty() && DomainOf(recipient.address) != filter_.domain) return false;
   return !filter_.failed || recipient.failed();
 }
 
-void Report::Count(const MessageReport& message,
-                   std::map<std::string, DomainReport>* domains) const {
+void MailReport::Count(const MessageReport& message,
+                       std::map<std::string, DomainReport>* domains) const {
   for (const RecipientReport& recipient : message.recipients) {
     if (!Wants(message, recipient)) continue;
     std::string name = DomainOf(recipient.address);
@@ -145,7 +145,7 @@ void Report::Count(const MessageReport& message,
   }
 }
 
-std::map<std::string, DomainReport> Report::Domains() const {
+std::map<std::string, DomainReport> MailReport::Domains() const {
   std::map<std::string, DomainReport> domains = older_;
   for (const MessageReport& message : messages_) Count(message, &domains);
   return domains;

@@ -1,4 +1,4 @@
-// Report: what became of recent mail, made of the lines of the event log.
+// MailReport: what became of recent mail, made of the lines of the event log.
 //
 // Takes the lines in any order that is roughly that of time, since shards write them independently,
 // and puts together what belongs to a recipient: where he was routed and by which rule, the
@@ -84,9 +84,9 @@ struct DomainReport {
   int64_t last_failure_ns = 0;
 };
 
-class Report {
+class MailReport {
  public:
-  explicit Report(ReportFilter filter) : filter_(std::move(filter)) {}
+  explicit MailReport(ReportFilter filter) : filter_(std::move(filter)) {}
 
   void Add(const LogFact& fact);
 

@@ -11,7 +11,7 @@
 #include "queue/local_domains.h"
 #include "queue/message_id.h"
 #include "queue/router.h"
-#include "tools/queue_answer.h"
+#include "tools/queue_json.h"
 
 namespace outbox::tools {
 namespace {
@@ -25,7 +25,7 @@ json Seconds(int64_t wall_ns) {
   return wall_ns == 0 ? json(nullptr) : json(wall_ns / core::kNsPerSecond);
 }
 
-// What a recipient waits for.
+// What a recipient waits for: the step that it is at.
 const char* WaitsFor(const queue::RecipientFacts& facts) {
   if (facts.held_by_route || facts.held_by_operator) return "release";
   switch (facts.place) {
@@ -38,6 +38,53 @@ const char* WaitsFor(const queue::RecipientFacts& facts) {
   }
   if (facts.line.state == queue::RecipientState::kSending) return "reply";
   return facts.line.state == queue::RecipientState::kResolving ? "dns" : "destination";
+}
+
+// A reason in words, and when it is over if that is known.
+void AddReason(queue::WaitReason reason, int64_t until_wall_ns, json* out) {
+  const queue::WaitReasonInfo& info = queue::InfoOf(reason);
+  (*out)["cause"] = info.name;
+  (*out)["cause_text"] = info.what;
+  (*out)["lifted_by"] = info.lifts;
+  (*out)["lifted_at"] = Seconds(until_wall_ns);
+}
+
+// When what holds up the destination is over; 0: that is not known.
+int64_t BlockedUntil(const queue::DestinationView& view) {
+  return view.limit == queue::WaitReason::kRate
+             ? view.rate_until_wall_ns
+             : std::max(view.blocked_until_wall_ns, view.asked_again_wall_ns);
+}
+
+// Of a destination over all shards: where the mail is that is held up.
+const queue::DestinationView* MainView(const std::vector<queue::DestinationFacts>& parts) {
+  const queue::DestinationView* main = nullptr;
+  for (const queue::DestinationFacts& part : parts) {
+    if (!part.view.has_value()) continue;
+    if (main == nullptr || main->limit == queue::WaitReason::kNone) main = &*part.view;
+  }
+  return main;
+}
+
+// What holds the recipient, of all that could: its own time, or its destination, whichever is over
+// later.
+void AddCause(const queue::RecipientFacts& facts, const queue::DestinationView* destination,
+              json* out) {
+  using queue::WaitReason;
+  const std::string step = WaitsFor(facts);
+  if (facts.held_by_route) return AddReason(WaitReason::kHeldByRoute, 0, out);
+  if (facts.held_by_operator) return AddReason(WaitReason::kHeldByOperator, 0, out);
+  if (step == "notice") return AddReason(WaitReason::kNotice, 0, out);
+  if (step == "reply") return AddReason(WaitReason::kReply, 0, out);
+  const WaitReason limit = destination == nullptr ? WaitReason::kNone : destination->limit;
+  const int64_t until = destination == nullptr ? 0 : BlockedUntil(*destination);
+  if (step == "retry") {
+    const int64_t next = facts.line.next_attempt_wall_ns;
+    const bool later = limit == WaitReason::kUnrouted || until > next;
+    return AddReason(later ? limit : WaitReason::kRetry, later ? until : next, out);
+  }
+  if (step == "dns" && limit == WaitReason::kNone) return AddReason(WaitReason::kResolving, 0, out);
+  AddReason(limit, until, out);
 }
 
 json ToJson(const queue::RecipientFacts& facts) {
@@ -85,7 +132,7 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
   uint64_t sending = 0;
   uint64_t connections = 0;
   bool lanes = false;
-  const queue::DestinationView* main = nullptr;
+  const queue::DestinationView* const main = MainView(parts);
   for (const queue::DestinationFacts& part : parts) {
     tickets += part.tickets;
     if (!part.view.has_value()) continue;
@@ -95,18 +142,18 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
     sending += view.sending;
     connections += view.connections;
     lanes = lanes || view.lanes;
-    if (main == nullptr || main->limit == queue::DestinationLimit::kNone) main = &view;
   }
   json out = {{"destination", key},    {"queued", tickets},          {"ready", ready},
               {"sending", sending},    {"connections", connections}, {"lanes", lanes},
               {"limit", "none"},       {"blocked_until", nullptr},   {"hosts", json::array()},
               {"resolving", resolving}};
-  if (main == nullptr) return out;
-  out["limit"] = queue::DestinationLimitName(main->limit);
-  out["blocked_until"] =
-      Seconds(main->limit == queue::DestinationLimit::kRate
-                  ? main->rate_until_wall_ns
-                  : std::max(main->blocked_until_wall_ns, main->asked_again_wall_ns));
+  if (main == nullptr) {
+    AddReason(queue::WaitReason::kNone, 0, &out);
+    return out;
+  }
+  AddReason(main->limit, BlockedUntil(*main), &out);
+  out["limit"] = out["cause"];
+  out["blocked_until"] = out["lifted_at"];
   if (!main->trouble.empty()) out["trouble"] = main->trouble;
   for (const queue::HostView& host : main->hosts) {
     out["hosts"].push_back({{"host", host.name}, {"down_until", Seconds(host.down_until_wall_ns)}});
@@ -130,15 +177,29 @@ void WhyAnswer::Part::OnMessageFacts(queue::MessageFacts facts) {
 }
 
 void WhyAnswer::AskMessage(uint64_t id) {
-  self_ = shared_from_this();
   id_ = id;
+  queue::QueueFilter filter;
+  filter.id = id;
+  AskHomes(filter);
+}
+
+void WhyAnswer::AskRecipient(const std::string& address) {
+  recipient_ = address;
+  queue::QueueFilter filter;
+  filter.recipient = address;
+  filter.domain = std::string(queue::DomainOf(address));
+  AskHomes(filter);
+}
+
+void WhyAnswer::AskHomes(const queue::QueueFilter& filter) {
+  self_ = shared_from_this();
   left_ = shards_.size();
   for (queue::Shard* const to : shards_) {
     parts_.push_back(std::make_unique<Part>());
     parts_.back()->answer = this;
-    to->Post([id, part = parts_.back().get()](queue::Shard* shard) {
+    to->Post([filter, part = parts_.back().get()](queue::Shard* shard) {
       // A shard with too much to do for others answers nothing of its own.
-      if (!shard->operations().Explain(id, part)) part->OnMessageFacts({});
+      if (!shard->operations().Explain(filter, part)) part->OnMessageFacts({});
     });
   }
 }
@@ -152,7 +213,12 @@ void WhyAnswer::TakeMessage(queue::MessageFacts facts) {
     message_.trail.push_back(std::move(one));
   }
   message_.forgotten += facts.forgotten;
+  message_.more += facts.more;
   if (--left_ > 0) return;
+  if (!recipient_.empty()) {
+    domain_ = std::string(queue::DomainOf(recipient_));
+    if (destinations_.empty()) return FindRoute();  // as of its domain, then
+  }
   for (const auto& [key, known] : destinations_) asked_.push_back(key);
   AskDestinations();
 }
@@ -160,16 +226,20 @@ void WhyAnswer::TakeMessage(queue::MessageFacts facts) {
 void WhyAnswer::AskDomain(const std::string& domain) {
   self_ = shared_from_this();
   domain_ = domain;
-  shards_[0]->Post([this, domain](queue::Shard* shard) {
-    // What decides besides the domain is not known here: as if no such route matched.
+  FindRoute();
+}
+
+void WhyAnswer::FindRoute() {
+  const std::string address = recipient_.empty() ? "postmaster@" + domain_ : recipient_;
+  shards_[0]->Post([this, address](queue::Shard* shard) {
+    // What decides besides the address is not known here: as if no such route matched.
     queue::RouteFacts facts;
     facts.released = true;
     const queue::Router& router = shard->router();
-    const std::string postmaster = "postmaster@" + domain;
-    const queue::RouteChoice choice = router.Route(postmaster, facts);
+    const queue::RouteChoice choice = router.Route(address, facts);
     std::string where(choice.destination);
     // Whether or not there is a mailbox of that name: this is where the mailboxes are.
-    if (router.local() != nullptr && router.local()->OwnsDomainOf(postmaster)) {
+    if (router.local() != nullptr && router.local()->OwnsDomainOf(address)) {
       where = router.local()->key();
     }
     server_->Post([this, key = std::move(where), name = std::string(choice.route)] {
@@ -206,18 +276,34 @@ void WhyAnswer::TakeDestinations(std::vector<queue::DestinationFacts> facts) {
   if (--left_ == 0) AskDestinations();
 }
 
+json WhyAnswer::Recipients() const {
+  json out = json::array();
+  for (const queue::RecipientFacts& one : message_.recipients) {
+    json facts = ToJson(one);
+    const auto found = destinations_.find(one.destination);
+    AddCause(one, found == destinations_.end() ? nullptr : MainView(found->second), &facts);
+    out.push_back(std::move(facts));
+  }
+  return out;
+}
+
+// Of those that destinations remember, what is about a recipient: its own, and what hosts said to
+// everybody.
+bool WhyAnswer::About(const queue::AttemptFact& fact) const {
+  return recipient_.empty() || fact.recipient.empty() ||
+         queue::MatchesPattern(recipient_, fact.recipient);
+}
+
 void WhyAnswer::Finish() {
   json out;
-  if (id_ != 0) {
-    out["id"] = queue::FormatMessageId(id_);
-    out["recipients"] = json::array();
-    for (const queue::RecipientFacts& one : message_.recipients) {
-      out["recipients"].push_back(ToJson(one));
-    }
-  } else {
-    out["domain"] = domain_;
-    out["route"] = route_;
+  if (id_ != 0) out["id"] = queue::FormatMessageId(id_);
+  if (!recipient_.empty()) out["recipient"] = recipient_;
+  if (id_ != 0 || !recipient_.empty()) {
+    out["recipients"] = Recipients();
+    out["more"] = message_.more;
   }
+  if (!domain_.empty()) out["domain"] = domain_;
+  if (!route_.empty()) out["route"] = route_;
   out["destinations"] = json::array();
   std::vector<queue::AttemptFact> trail = std::move(message_.trail);
   uint64_t forgotten = message_.forgotten;
@@ -234,6 +320,7 @@ void WhyAnswer::Finish() {
     for (const queue::DestinationFacts& part : parts) {
       forgotten += part.forgotten;
       for (const queue::AttemptFact& fact : part.trail) {
+        if (!About(fact)) continue;
         if (seen.emplace(fact.wall_ns, fact.recipient + fact.reply).second) trail.push_back(fact);
       }
     }

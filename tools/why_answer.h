@@ -1,9 +1,10 @@
 // WhyAnswer: why mail is where it is, put together from all shards for one client of the control
 // socket.
 //
-// About a message: every shard is asked for its facts (queue/explain.h), then for the destinations
-// that these name. About a domain: the first shard is asked where its mail goes, then all for that
-// destination. Holds itself alive until the last word.
+// About a message, or a recipient's address: every shard is asked for its facts (queue/explain.h),
+// then for the destinations that these name. About a domain, and a recipient with nothing queued:
+// the first shard is asked where its mail goes, then all for that destination. Holds itself alive
+// until the last word.
 #ifndef OUTBOX_TOOLS_WHY_ANSWER_H_
 #define OUTBOX_TOOLS_WHY_ANSWER_H_
 
@@ -27,6 +28,7 @@ class WhyAnswer : public std::enable_shared_from_this<WhyAnswer> {
 
   // One of them, once.
   void AskMessage(uint64_t id);
+  void AskRecipient(const std::string& address);
   void AskDomain(const std::string& domain);
 
  private:
@@ -35,10 +37,15 @@ class WhyAnswer : public std::enable_shared_from_this<WhyAnswer> {
     WhyAnswer* answer = nullptr;
   };
 
+  void AskHomes(const queue::QueueFilter& filter);
   void TakeMessage(queue::MessageFacts facts);
+  // Where mail goes today.
+  void FindRoute();
   // Asks all shards for the next few destinations; when all are known, the end.
   void AskDestinations();
   void TakeDestinations(std::vector<queue::DestinationFacts> facts);
+  nlohmann::json Recipients() const;
+  bool About(const queue::AttemptFact& fact) const;
   void Finish();
 
   ControlServer* const server_;
@@ -47,6 +54,7 @@ class WhyAnswer : public std::enable_shared_from_this<WhyAnswer> {
   std::shared_ptr<WhyAnswer> self_;
   std::vector<std::unique_ptr<Part>> parts_;
   uint64_t id_ = 0;
+  std::string recipient_;
   std::string domain_;
   std::string route_;  // of the domain
   std::vector<std::string> asked_;  // keys that are still to be asked for, the last first

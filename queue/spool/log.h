@@ -78,6 +78,7 @@ class Log {
   ExtentMover extent_mover;
   Recovery recovery;
   uint64_t next_counter = 1;
+  uint32_t index_readers = 0;  // that have an index in memory
   bool writable = false;
   core::Status last_error;  // of a write; ok after the next success
 

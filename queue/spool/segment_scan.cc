@@ -156,6 +156,18 @@ std::optional<SegmentUse> FindUse(std::span<const char> segment, uint32_t log_id
   return found;
 }
 
+bool NextIndexEntry(std::span<const char> index, uint32_t* at, EntryRef* entry) {
+  const uint32_t end = static_cast<uint32_t>(index.size());
+  if (end - *at < kIndexEntryBytes) return false;
+  const char* p = &index[*at];
+  const uint32_t bytes = Get<uint32_t>(p + 4);
+  if (bytes > end - *at - kIndexEntryBytes) return false;
+  *entry = {static_cast<EntryType>(Get<uint8_t>(p)), Get<uint64_t>(p + 8), Get<uint32_t>(p + 16),
+            Get<uint32_t>(p + 20), index.subspan(*at + kIndexEntryBytes, bytes)};
+  *at += std::min(Align8(kIndexEntryBytes + bytes), end - *at);
+  return true;
+}
+
 std::optional<SegmentContents> ReadIndex(std::span<const char> index, const Footer& footer) {
   if (index.size() != footer.index_bytes ||
       core::Crc32cExtend(footer.use.Seed(footer.index_at), index) != footer.index_crc) {
@@ -165,16 +177,10 @@ std::optional<SegmentContents> ReadIndex(std::span<const char> index, const Foot
   // An entry takes kIndexEntryBytes at least: a damaged count cannot ask for more.
   contents.entries.reserve(std::min<size_t>(footer.entry_count, index.size() / kIndexEntryBytes));
   uint32_t at = 0;
-  const uint32_t end = static_cast<uint32_t>(index.size());
   for (uint32_t i = 0; i < footer.entry_count; ++i) {
-    if (end - at < kIndexEntryBytes) return std::nullopt;
-    const char* p = &index[at];
-    const uint32_t bytes = Get<uint32_t>(p + 4);
-    if (bytes > end - at - kIndexEntryBytes) return std::nullopt;
-    contents.entries.push_back({static_cast<EntryType>(Get<uint8_t>(p)), Get<uint64_t>(p + 8),
-                                Get<uint32_t>(p + 16), Get<uint32_t>(p + 20),
-                                index.subspan(at + kIndexEntryBytes, bytes)});
-    at += std::min(Align8(kIndexEntryBytes + bytes), end - at);
+    EntryRef entry;
+    if (!NextIndexEntry(index, &at, &entry)) return std::nullopt;
+    contents.entries.push_back(entry);
   }
   contents.data_end = contents.durable_end = footer.data_end;
   contents.next_id = footer.next_id;

@@ -52,6 +52,10 @@ SegmentContents ScanSegment(std::span<const char> segment, const SegmentUse& use
 std::optional<SegmentUse> FindUse(std::span<const char> segment, uint32_t log_id,
                                   uint64_t retired_generation);
 
+// The entry at `*at` of an index, and where the next one is. False at the end, and where it makes
+// no sense.
+bool NextIndexEntry(std::span<const char> index, uint32_t* at, EntryRef* entry);
+
 // Reads an index (the bytes that the footer names). Nothing if it is damaged.
 std::optional<SegmentContents> ReadIndex(std::span<const char> index, const Footer& footer);
 

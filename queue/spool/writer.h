@@ -64,6 +64,8 @@ class Writer {
   // The largest sum of an entry's or a commit's data that fits a record.
   uint32_t record_max() const { return record_max_; }
   const Segment* active() const { return active_; }
+  // Of active(): what is staged there, whether or not it is on the disk already.
+  const IndexBuilder& index() const { return index_; }
   bool resting() const { return resting_until_ns_ != 0; }
 
  private:

@@ -11,6 +11,20 @@
 
 namespace outbox::queue {
 
+// Where some messages came together last time, more are on their way: waiting for them for no
+// longer than that write took spares some of the writes that would follow. One that comes alone
+// finds that the last one did, too, and does not wait.
+bool Writer::WaitsForMore(int64_t now_ns) {
+  const bool wait = last_mails_ > 1 && gather_->mails < core::kGatherMails &&
+                    !gather_->full && !hurry_;
+  if (wait && gather_until_ns_ == 0) {
+    gather_until_ns_ = now_ns + std::min(last_write_ns_, core::kGatherNsMax);
+  }
+  if (wait && now_ns < gather_until_ns_) return true;
+  gather_until_ns_ = 0;
+  return false;
+}
+
 void Writer::StartWrite() {
   CHECK(!in_flight_ && gather_->open && gather_->segment == active_);
   std::swap(gather_, flight_);

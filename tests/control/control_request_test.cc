@@ -31,6 +31,10 @@ TEST(ControlRequest, AFilterInFull) {
                                           {"sender", "<>"},
                                           {"recipient", "bob@*"},
                                           {"mailhost", "192.0.2.1:25"},
+                                          {"route", "bulk"},
+                                          {"reply", "full"},
+                                          {"size_over", 1000},
+                                          {"size_under", 5000},
                                           {"older_than", 60},
                                           {"younger_than", 0.5}})
                                         .filter;
@@ -40,9 +44,47 @@ TEST(ControlRequest, AFilterInFull) {
   EXPECT_EQ(filter.sender, "<>");
   EXPECT_EQ(filter.recipient, "bob@*");
   EXPECT_EQ(filter.mailhost, "192.0.2.1:25");
+  EXPECT_EQ(filter.route, "bulk");
+  EXPECT_EQ(filter.reply, "full");
+  EXPECT_EQ(filter.size_min, 1000u);
+  EXPECT_EQ(filter.size_max, 5000u);
   EXPECT_EQ(filter.age_min_ns, core::kNsPerMinute);
   EXPECT_EQ(filter.age_max_ns, core::kNsPerSecond / 2);
   EXPECT_TRUE(Good({{"command", "queue"}}).filter.empty());
+}
+
+TEST(ControlRequest, HowTheQueueIsShown) {
+  const ControlRequest sorted = Good({{"command", "queue"},
+                                      {"columns", {"age", "recipient"}},
+                                      {"sort", "size"},
+                                      {"descending", true},
+                                      {"limit", 20}});
+  EXPECT_EQ(sorted.columns, queue::ColumnBit(queue::QueueColumn::kAge) |
+                                queue::ColumnBit(queue::QueueColumn::kRecipient));
+  EXPECT_EQ(sorted.sort, queue::QueueColumn::kSize);
+  EXPECT_TRUE(sorted.descending);
+  EXPECT_EQ(sorted.limit, 20u);
+  EXPECT_EQ(Good({{"command", "queue"}}).columns, queue::kAllQueueColumns);
+  EXPECT_TRUE(Good({{"command", "queue"}, {"count", true}}).count);
+  EXPECT_EQ(Good({{"command", "queue"}, {"by", "reply"}}).by, queue::QueueColumn::kReply);
+
+  EXPECT_EQ(Bad({{"command", "queue"}, {"by", "recipient"}}),
+            "\"by\": expected one of state age tries sender domain mailhost reply route");
+  EXPECT_EQ(Bad({{"command", "queue"}, {"columns", json::array()}}),
+            "\"columns\": expected an array of columns");
+  EXPECT_EQ(Bad({{"command", "queue"}, {"columns", {"age", "colour"}}}),
+            "\"columns\": expected one of id state age tries next sender recipient domain mailhost "
+            "size reply route");
+  EXPECT_EQ(Bad({{"command", "queue"}, {"limit", 0}}),
+            "\"limit\": expected a whole number from 1 on");
+  EXPECT_EQ(Bad({{"command", "queue"}, {"sort", "age"}, {"limit", 10'001}}),
+            "\"limit\": expected at most 10000");
+  EXPECT_EQ(Bad({{"command", "queue"}, {"descending", true}}),
+            "\"descending\": expected together with \"sort\"");
+  EXPECT_EQ(Bad({{"command", "queue"}, {"sort", "age"}, {"count", true}}),
+            "\"sort\": not with \"count\" or \"by\"");
+  // What changes mail has no columns.
+  EXPECT_EQ(Bad({{"command", "retry"}, {"all", true}, {"limit", 3}}), "unknown member \"limit\"");
 }
 
 TEST(ControlRequest, WhatChangesMailSaysWhichMail) {
@@ -60,9 +102,12 @@ TEST(ControlRequest, WhatChangesMailSaysWhichMail) {
 TEST(ControlRequest, WhyIsAboutOneThing) {
   EXPECT_EQ(Good({{"command", "why"}, {"domain", "Example.NET"}}).domain, "example.net");
   EXPECT_NE(Good({{"command", "why"}, {"id", "1k0wcjndqsz00"}}).filter.id, 0u);
-  EXPECT_EQ(Bad({{"command", "why"}}), "expected either \"id\" or \"domain\"");
-  EXPECT_EQ(Bad({{"command", "why"}, {"id", "1K0WCJNDQSZ00"}, {"domain", "a.b"}}),
-            "expected either \"id\" or \"domain\"");
+  EXPECT_EQ(Good({{"command", "why"}, {"recipient", "Bob@b.test"}}).filter.recipient, "Bob@b.test");
+  const char* const one = "expected one of \"id\", \"recipient\" and \"domain\"";
+  EXPECT_EQ(Bad({{"command", "why"}}), one);
+  EXPECT_EQ(Bad({{"command", "why"}, {"id", "1K0WCJNDQSZ00"}, {"domain", "a.b"}}), one);
+  EXPECT_EQ(Bad({{"command", "why"}, {"recipient", "@b.test"}}),
+            "\"recipient\": expected an address, for example \"bob@example.net\"");
   EXPECT_EQ(Bad({{"command", "why"}, {"id", "0000000000000"}}),
             "\"id\": expected a message id of 13 characters");
   EXPECT_EQ(Bad({{"command", "why"}, {"domain", "a b"}}),

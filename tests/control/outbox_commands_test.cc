@@ -3,6 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tools/outbox_text.h"
+
 namespace outbox::tools {
 namespace {
 
@@ -85,10 +91,15 @@ TEST(FormatWhy, SaysWhoHoldsAMessage) {
                            {"attempts", 0},
                            {"waits_for", "release"},
                            {"held_by", "route"},
+                           {"cause", "held_by_route"},
+                           {"cause_text", "it is held by its route"},
+                           {"lifted_by", "`outbox release`"},
+                           {"lifted_at", nullptr},
                            {"route", "quarantine"},
                            {"destination", "hold:"}}}}};
   const std::string text = FormatWhy(why, 1060);
-  EXPECT_NE(text.find("waits for       outbox release: held by route quarantine\n"),
+  EXPECT_NE(text.find("held up by      it is held by its route: quarantine\n"
+                      "  lifted by       `outbox release`\n"),
             std::string::npos)
       << text;
   EXPECT_NE(text.find("given up        not while it is held: its periods begin when it is "
@@ -96,7 +107,12 @@ TEST(FormatWhy, SaysWhoHoldsAMessage) {
             std::string::npos)
       << text;
   why["recipients"][0]["held_by"] = "operator";
-  EXPECT_NE(FormatWhy(why, 1060).find("outbox release: held by an operator\n"), std::string::npos);
+  why["recipients"][0]["cause"] = "held_by_operator";
+  why["recipients"][0]["cause_text"] = "it is held by an operator";
+  EXPECT_NE(FormatWhy(why, 1060)
+                .find("held up by      it is held by an operator\n"
+                      "  lifted by       `outbox release`\n"),
+            std::string::npos);
 }
 
 TEST(FormatDuration, UsesTwoUnitsAtMost) {
@@ -105,6 +121,79 @@ TEST(FormatDuration, UsesTwoUnitsAtMost) {
   EXPECT_EQ(FormatDuration(61), "1m01s");
   EXPECT_EQ(FormatDuration(7200), "2h00m");
   EXPECT_EQ(FormatDuration(90000), "1d01h");
+}
+
+nlohmann::json Group(const char* name, int recipients, std::vector<int> ages) {
+  return {{"group", name},
+          {"recipients", recipients},
+          {"bytes", recipients * 2048},
+          {"oldest_seconds", 61},
+          {"ages", std::move(ages)}};
+}
+
+TEST(FormatGroups, TheLargestAndTheRest) {
+  nlohmann::json end = Group("", 15, {});
+  end["groups"] = 4;
+  end["shown"] = 2;
+  end["others"] = Group("", 2, {});
+  EXPECT_EQ(FormatGroups({Group("", 12, {}), Group("a@b.test", 1, {})}, end, "sender"),
+            "RECIPIENTS      SIZE  OLDEST  SENDER\n"
+            "        12  24.0 KiB   1m01s  <>\n"
+            "         1   2.0 KiB   1m01s  a@b.test\n"
+            "         2   4.0 KiB   1m01s  (2 others)\n"
+            "        15  30.0 KiB   1m01s  (all)\n");
+}
+
+TEST(FormatShape, ATableOfAges) {
+  nlohmann::json end = Group("", 3, {2, 0, 0, 0, 0, 0, 0, 0, 0, 1});
+  end["groups"] = end["shown"] = 1;
+  EXPECT_EQ(FormatShape({Group("b.test", 3, {2, 0, 0, 0, 0, 0, 0, 0, 0, 1})}, end),
+            "        T  5  10  20  40  80  160  320  640  1280  1280+\n"
+            " TOTAL  3  2   0   0   0   0    0    0    0     0      1\n"
+            "b.test  3  2   0   0   0   0    0    0    0     0      1\n");
+}
+
+TEST(QueueView, WhatCannotBeShown) {
+  EXPECT_TRUE(CheckQueueView({.columns = {"age", "reply"}, .sort = "age:desc"}).ok());
+  EXPECT_EQ(CheckQueueView({.columns = {"colour"}}).message(),
+            "--columns: \"colour\" is none of id state age tries next sender recipient domain "
+            "mailhost size reply route");
+  EXPECT_FALSE(CheckQueueView({.sort = "age:down"}).ok());
+  EXPECT_FALSE(CheckQueueView({.sort = "age", .by = "domain"}).ok());
+  EXPECT_FALSE(CheckQueueView({.count = true, .shape = true}).ok());
+  EXPECT_EQ(QueueGroupNames().size(), 8u);
+}
+
+// The daemon's sentences, with the numbers of the case behind them.
+TEST(FormatWhy, WhatHoldsItAndWhatLiftsThat) {
+  const nlohmann::json why = {
+      {"recipient", "bob@b.test"},
+      {"recipients",
+       {{{"id", "1K0WCJNDQSZ00"},
+         {"recipient", "bob@b.test"},
+         {"state", "ready"},
+         {"cause", "rate"},
+         {"cause_text", "too fast"},
+         {"lifted_by", "time"},
+         {"lifted_at", 1'000'000'090}}}},
+      {"destinations",
+       {{{"destination", "mx:b.test"},
+         {"ready", 1},
+         {"queued", 1},
+         {"cause", "slow_start"},
+         {"cause_text", "step by step"},
+         {"lifted_by", "mail"},
+         {"site", {{"name", "b"}, {"window", 1}, {"limit", 20}, {"connections", 1}}}},
+        {{"destination", "mx:c.test"}, {"cause", "none"}, {"cause_text", "nothing"}}}}};
+  const std::string text = FormatWhy(why, 1'000'000'000);
+  EXPECT_NE(text.find("message 1K0WCJNDQSZ00 from <>"), std::string::npos) << text;
+  EXPECT_NE(text.find("  held up by      too fast\n  lifted by       time\n"), std::string::npos);
+  EXPECT_NE(text.find(", in 1m30s\n"), std::string::npos);
+  EXPECT_NE(text.find("step by step; 1 connection for now, of 20\n"), std::string::npos);
+  EXPECT_NE(text.find("connections     1 open, of at most 20\n"), std::string::npos);
+  // Nothing is known of the other one yet.
+  EXPECT_NE(text.find("connections     none yet"), std::string::npos);
+  EXPECT_EQ(text.find("of at most 0"), std::string::npos);
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ LogFact Accepted(const char* id, std::vector<std::string> to, const char* route 
 }
 
 TEST(Report, ARecipientsWay) {
-  Report report({});
+  MailReport report({});
   report.Add(Accepted("ONE", {"bob@a.test", "carol@A.test"}));
   LogFact deferred = Fact("deferred", "ONE", {"bob@a.test"}, 2);
   deferred.reply = "450 busy";
@@ -56,7 +56,7 @@ TEST(Report, ARecipientsWay) {
 
 // The owner of a destination and home write on different shards.
 TEST(Report, LinesOfTwoShardsMayCross) {
-  Report report({});
+  MailReport report({});
   report.Add(Fact("delivered", "ONE", {"bob@a.test"}));
   report.Add(Accepted("ONE", {"bob@a.test"}));
   report.Add(Fact("attempt_failed", "ONE", {"bob@a.test"}));
@@ -66,7 +66,7 @@ TEST(Report, LinesOfTwoShardsMayCross) {
 }
 
 TEST(Report, WhoWasRoutedOtherwiseIsSeen) {
-  Report report({});
+  MailReport report({});
   report.Add(Accepted("ONE", {"bob@a.test"}));
   LogFact rerouted = Fact("rerouted", "ONE", {"bob@a.test"});
   rerouted.route = "new";
@@ -83,7 +83,7 @@ TEST(Report, Filters) {
   ReportFilter failed;
   failed.failed = true;
   failed.domain = "a.test";
-  Report report(failed);
+  MailReport report(failed);
   report.Add(Accepted("ONE", {"bob@a.test", "eve@b.test"}));
   report.Add(Fact("bounced", "ONE", {"bob@a.test", "eve@b.test"}));
   report.Add(Accepted("TWO", {"bob@a.test"}));
@@ -92,7 +92,7 @@ TEST(Report, Filters) {
 
   ReportFilter one;
   one.id = "ONE";
-  Report story(one);
+  MailReport story(one);
   story.Add(Accepted("ONE", {"bob@a.test"}));
   story.Add(Accepted("TWO", {"bob@a.test"}));
   LogFact notice = Fact("generated", "THREE", {"alice@client.test"});
@@ -104,14 +104,14 @@ TEST(Report, Filters) {
 
   ReportFilter later;
   later.since_ns = 5'000'000'000;
-  Report recent(later);
+  MailReport recent(later);
   recent.Add(Accepted("ONE", {"bob@a.test"}));
   recent.Add(Fact("delivered", "ONE", {"bob@a.test"}, 6));
   EXPECT_FALSE(recent.messages()[0].sender_known);
 }
 
 TEST(Report, OldMessagesStillCountForTheirDomains) {
-  Report report({});
+  MailReport report({});
   const size_t messages = kReportMessages + 1000;
   for (size_t i = 0; i < messages; ++i) {
     const std::string id = std::to_string(i);

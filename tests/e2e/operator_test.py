@@ -85,9 +85,84 @@ class Operator(Scenario):
         self.assertEqual(self.filtered(relay, "--older-than", "1h"), [])
         self.assertEqual(self.filtered(relay, "--younger-than", "1h"), everybody)
         table = lines(relay.cli("queue", "--domain", "busy.test"))
-        self.assertRegex(table[0], r"^ID +STATE +AGE +TRIES +NEXT TRY +RECIPIENT +MAILHOST +LAST")
+        self.assertRegex(table[0], r"^ID +STATE +AGE +TRIES +NEXT TRY +SENDER +RECIPIENT +MAILHOST"
+                                   r" +LAST REPLY")
         self.assertEqual(len(table), 3)
         self.assertRegex(table[1], r"deferred .* 1 +in (59m|1h0).*450 4\.2\.1 mailbox busy")
+
+    def test_the_queue_in_order_and_in_numbers(self):
+        busy = self.receiver(on_rcpt=lambda address: "450 4.2.2 mailbox full"
+                             if address.startswith("f") else "451 4.7.1 greylisted")
+        relay = self.outbox(route(busy.port, match="busy.test", name="to-busy", **PERIODS) +
+                            route(free_port(), **PERIODS))
+        self.send(relay, ["frank@busy.test", "erin@busy.test"])
+        self.send(relay, ["dave@dead.test"], sender="news@lists.test")
+        self.wait_deferred(relay, 3)
+        first = self.send(relay, ["full@busy.test"], sender="")
+        self.wait_deferred(relay, 4)
+        self.assertEqual(self.filtered(relay, "--reply", "MAILBOX full"),
+                         ["frank@busy.test", "full@busy.test"])
+        self.assertEqual(self.filtered(relay, "--route", "to-*", "--sender", "*@*"),
+                         ["erin@busy.test", "frank@busy.test"])
+        self.assertEqual(self.filtered(relay, "--size-over", "1MiB"), [])
+        self.assertEqual(len(self.filtered(relay, "--size-under", "1MiB")), 4)
+        done = relay.cli("queue", "--sort", "recipient:desc", "--limit", "2", "--columns",
+                         "recipient,route")
+        self.assertEqual([one.split() for one in lines(done)],
+                         [["RECIPIENT", "ROUTE"], ["full@busy.test", "to-busy"],
+                          ["frank@busy.test", "to-busy"]])
+        self.assertIn("2 of 4 shown", done.stderr)
+        youngest = relay.cli("queue", "--sort", "age", "--limit", "1", "--json")
+        self.assertEqual(json.loads(youngest.stdout)["id"], first)
+        self.assertEqual(len(lines(relay.cli("queue", "--limit", "3", "--json"))), 3)
+        self.assertEqual(relay.cli("queue", "--count", "--domain", "busy.test").stdout, "3\n")
+        table = lines(relay.cli("queue", "--by", "domain"))
+        print(*table, sep="\n")
+        self.assertEqual([one.split()[0] + " " + one.split()[-1] for one in table],
+                         ["RECIPIENTS DOMAIN", "3 busy.test", "1 dead.test", "4 (all)"])
+        groups = [json.loads(one) for one in lines(relay.cli("queue", "--by", "reply", "--json"))]
+        self.assertEqual([(one["recipients"], one["group"][:20]) for one in groups[:-1]],
+                         [(2, "450 4.2.2 mailbox fu"), (1, "4.4.1 connect to 127"),
+                          (1, "451 4.7.1 greylisted")])
+        self.assertEqual((groups[-1]["recipients"], groups[-1]["groups"]), (4, 3))
+        shape = [one.split() for one in lines(relay.cli("queue", "--shape"))]
+        self.assertEqual([row[:3] for row in shape],
+                         [["T", "5", "10"], ["TOTAL", "4", "4"], ["busy.test", "3", "3"],
+                          ["dead.test", "1", "1"]])
+        self.assertEqual(relay.cli("queue", "--columns", "id", "--json", first).stdout,
+                         '{"id":"%s"}\n' % first)
+
+    def test_why_a_recipient_waits(self):
+        busy = self.receiver(on_rcpt=lambda address: "451 4.7.1 greylisted")
+        relay = self.outbox(route(busy.port, match="busy.test", name="to-busy", **PERIODS) +
+                            route(free_port(), match="other.test", **PERIODS) +
+                            route(free_port(), **PERIODS))
+        ids = [self.send(relay, ["bob@busy.test", "carol@busy.test"]) for _ in range(2)]
+        self.send(relay, ["dave@dead.test"])
+        self.wait_deferred(relay, 5)
+        text = relay.cli("why", "Bob@busy.test").stdout
+        print(text)
+        for message in ids:
+            self.assertIn(f"message {message} from alice@client.test", text)
+        self.assertNotIn("carol", text)
+        facts = json.loads(relay.cli("why", "bob@busy.test", "--json").stdout)
+        self.assertEqual([one["cause"] for one in facts["recipients"]], ["retry", "retry"])
+        self.assertGreater(facts["recipients"][0]["lifted_at"], time.time() + 1800)
+        # His own time is later than that of his host, which is left alone for minutes.
+        dead = json.loads(relay.cli("why", "dave@dead.test", "--json").stdout)
+        self.assertEqual(dead["recipients"][0]["cause"], "retry")
+        self.assertEqual(dead["destinations"][0]["cause"], "backoff")
+        nobody = relay.cli("why", "nobody@dead.test", check=False)
+        self.assertEqual(nobody.returncode, 1)
+        self.assertIn("nothing is queued for nobody@dead.test", nobody.stdout)
+        self.assertIn("held up by      the host was not well", nobody.stdout)
+        # Nothing ever went there: no site, and so no "0 of at most 0".
+        self.assertIn("connections     none yet", relay.cli("why", "other.test").stdout)
+        for part, words in ((ids[0][:8], "a message id has 13 characters, and this has 8"),
+                            (ids[0] + "0", "has 14")):
+            done = relay.cli("why", part, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(words, done.stderr + done.stdout)
 
     def test_what_cannot_be_asked(self):
         relay = self.relay_with_dead_host()
@@ -111,7 +186,8 @@ class Operator(Scenario):
         print(text)
         self.assertIn(f"message {message} from alice@client.test", text)
         self.assertRegex(text, r"bob@busy\.test\n +state +deferred, for ")
-        self.assertRegex(text, r"waits for +the next attempt, .*in (59m|1h0)")
+        self.assertRegex(text, r"held up by +the last attempt failed.*\n +lifted by .*retry.*\n"
+                               r" +at +.*in (59m|1h0)")
         self.assertIn(f"127.0.0.1:{busy.port} said: 451 4.7.1 greylisted", text)
         self.assertRegex(text, r"route +to-busy \(via:127\.0\.0\.1:")
         self.assertRegex(text, r"sender is told +never")
@@ -123,7 +199,7 @@ class Operator(Scenario):
         self.assertFalse(facts["trail_forgotten"])
         text = relay.cli("why", "dead.test").stdout
         print(text)
-        self.assertRegex(text, r"held up by +left alone until .* after 1 failure in a row")
+        self.assertRegex(text, r"held up by +the host was not well.* after 1 failure in a row")
         gone = relay.cli("why", "0000000000001", check=False)
         self.assertEqual(gone.returncode, 1)
         self.assertIn("is not queued", gone.stdout)
@@ -153,10 +229,14 @@ class Operator(Scenario):
         ids = [self.send(relay, [f"u{i}@later.test"]) for i in range(3)]
         self.wait_deferred(relay, 3)
         answer[0] = None
-        self.assertEqual(lines(relay.cli("retry", ids[0])), ["1 recipient goes now"])
+        self.assertEqual(lines(relay.cli("retry", ids[0])),
+                         ["1 recipient waits no longer; where the host had failed, one message "
+                          "goes first"])
         receiver.wait_for(1)
         relay.wait_for_stats("one delivered", queued=2)
-        self.assertEqual(lines(relay.cli("retry", "--all")), ["2 recipients go now"])
+        self.assertEqual(lines(relay.cli("retry", "--all")),
+                         ["2 recipients wait no longer; where the host had failed, one message "
+                          "goes first"])
         relay.wait_for_stats("the empty queue", queued=0, delivered_total=3)
 
     def test_remove_what_waits(self):

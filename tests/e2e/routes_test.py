@@ -92,7 +92,8 @@ class Routes(Scenario):
         self.assertEqual(self.held(relay), ["one@b.test", "two@b.test"])
         why = relay.cli("why", message).stdout
         self.assertIn("held, for", why)
-        self.assertIn("outbox release: held by route quarantine", why)
+        self.assertIn("held up by      it is held by its route: quarantine\n"
+                      "  lifted by       `outbox release`\n", why)
         self.assertEqual(json.loads(relay.cli("why", message, "--json").stdout)["recipients"][0]
                          ["held_by"], "route")
         self.assertIn("2 recipients are held", relay.cli("retry", "--all").stdout)
@@ -120,7 +121,8 @@ class Routes(Scenario):
             "hold", "--recipient", "one@*").stdout, "a hold between two attempts")
         wait_until(lambda: self.held(relay) == ["one@b.test"], "it to be held")
         message = relay.queue()[0]["id"]
-        self.assertIn("outbox release: held by an operator", relay.cli("why", message).stdout)
+        self.assertIn("held up by      it is held by an operator\n"
+                      "  lifted by       `outbox release`\n", relay.cli("why", message).stdout)
         receiver = self.receiver(port=port)
         relay.wait_for_stats("the one that is not held", delivered_total=1, queued=1)
         self.assertEqual(self.held(relay), ["one@b.test"])

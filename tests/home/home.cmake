@@ -18,5 +18,6 @@ outbox_test(home_tables_test
     home/recipient_state_test.cc
     home/site_rules_test.cc
     home/tables_test.cc
+    home/wait_reason_test.cc
   LINK outbox_home
 )

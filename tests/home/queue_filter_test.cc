@@ -31,7 +31,6 @@ TEST(MatchesPattern, AStarIsAnyRun) {
 TEST(QueueFilter, SendersAndRecipients) {
   QueueFilter filter;
   EXPECT_TRUE(filter.empty());
-  EXPECT_FALSE(filter.needs_meta());
   EXPECT_TRUE(filter.MatchesSender("") && filter.MatchesRecipient("a@b.example"));
   filter.sender = "<>";
   EXPECT_TRUE(filter.MatchesSender(""));
@@ -43,7 +42,6 @@ TEST(QueueFilter, SendersAndRecipients) {
   EXPECT_FALSE(filter.MatchesRecipient("a@b.example"));
   EXPECT_TRUE(filter.MatchesRecipient("Bob@b.example"));
   EXPECT_FALSE(filter.empty());
-  EXPECT_TRUE(filter.needs_meta());
 }
 
 }  // namespace

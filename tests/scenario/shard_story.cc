@@ -46,6 +46,22 @@ struct ShardStory::Listing : QueueListSink {
   size_t most_in_turn = 0;
 };
 
+struct ShardStory::Counting : QueueCensusSink {
+  bool gone() const override { return false; }
+  void OnCensus(QueueCensus census) override {
+    ++done;
+    for (const QueueGroup& group : census.groups) {
+      QueueGroup& sum = groups[group.name];
+      sum.name = group.name;
+      sum.rank = group.rank;
+      sum += group;
+    }
+  }
+
+  std::map<std::string, QueueGroup> groups;
+  size_t done = 0;
+};
+
 struct ShardStory::Life {
   std::vector<std::unique_ptr<io::SimIo>> ios;
   std::unique_ptr<Exchange> exchange;
@@ -53,6 +69,7 @@ struct ShardStory::Life {
   ClientLimits clients;
   std::vector<std::unique_ptr<core::ShardMetrics>> metrics;
   std::vector<std::unique_ptr<Listing>> listings;
+  std::vector<std::unique_ptr<Counting>> countings;
   size_t events_begin = 0;  // its events, in those of all lives
   bool recovered = false;   // all that was left by the life before
   std::vector<std::unique_ptr<Shard>> shards;
@@ -342,12 +359,13 @@ bool ShardStory::RunUntilEmpty(int64_t limit_ns) {
   return RunUntil([this] { return Counters().queued == 0; }, limit_ns);
 }
 
-void ShardStory::StartListing() {
+void ShardStory::StartListing(const QueueQuery& query) {
   life_->listings.push_back(std::make_unique<Listing>());
   life_->listings.back()->world = &world_;
   for (const auto& shard : life_->shards) {
-    shard->Post(
-        [sink = life_->listings.back().get()](Shard* one) { one->operations().List({}, sink); });
+    shard->Post([query, sink = life_->listings.back().get()](Shard* one) {
+      one->operations().List(query, sink);
+    });
   }
 }
 
@@ -361,6 +379,31 @@ std::map<std::string, int> ShardStory::Shown() const {
   std::map<std::string, int> shown;
   for (const QueueLine& line : life_->listings.back()->lines) ++shown[line.recipient];
   return shown;
+}
+
+std::vector<QueueLine> ShardStory::List(const QueueQuery& query) {
+  StartListing(query);
+  EXPECT_TRUE(RunUntil([this] { return ListingDone(); }, core::kNsPerMinute));
+  std::vector<QueueLine> lines = life_->listings.back()->lines;
+  std::sort(lines.begin(), lines.end(), [&query](const QueueLine& a, const QueueLine& b) {
+    return a.key.Before(b.key, query.descending);
+  });
+  if (query.limit > 0 && lines.size() > query.limit) lines.resize(query.limit);
+  return lines;
+}
+
+std::map<std::string, QueueGroup> ShardStory::Census(const QueueFilter& filter,
+                                                     std::optional<QueueColumn> by) {
+  // In place for as long as a shard may call it.
+  life_->countings.push_back(std::make_unique<Counting>());
+  Counting* const counting = life_->countings.back().get();
+  for (const auto& shard : life_->shards) {
+    shard->Post([filter, by, counting](Shard* one) {
+      one->operations().Count(filter, by, counting);
+    });
+  }
+  EXPECT_TRUE(RunUntil([&] { return counting->done == shards_; }, core::kNsPerMinute));
+  return counting->groups;
 }
 
 std::vector<QueueLine> ShardStory::List() {

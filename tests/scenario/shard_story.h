@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "core/metrics.h"
 #include "io/sim_io.h"
 #include "io/sim_world.h"
+#include "queue/queue_counter.h"
 #include "queue/queue_lister.h"
 #include "queue/shard.h"
 #include "queue/site.h"
@@ -84,10 +86,15 @@ class ShardStory : public ShardObserver {
   bool RunUntilEmpty(int64_t limit_ns);
 
   std::vector<QueueLine> List();
+  // As asked; of a sorted one all shards' best lines, in order.
+  std::vector<QueueLine> List(const QueueQuery& query);
+  // How much is queued, by a column; the groups of all shards by name.
+  std::map<std::string, QueueGroup> Census(const QueueFilter& filter,
+                                           std::optional<QueueColumn> by);
   // What the last listing left out, summed over the shards.
   ListGaps gaps() const;
   // Starts a listing without waiting; the number of times that each recipient was shown.
-  void StartListing();
+  void StartListing(const QueueQuery& query = {});
   bool ListingDone() const;
   std::map<std::string, int> Shown() const;
   // In one turn of one shard, by the last listing.
@@ -117,6 +124,7 @@ class ShardStory : public ShardObserver {
   void OnShardReady(uint32_t shard, const core::Status& status) override;
 
  private:
+  struct Counting;
   struct Listing;
   struct Life;
 

@@ -368,8 +368,9 @@ void ShardRelay::Reload() {
 }
 
 void ShardRelay::Look(const std::string& domain) {
-  queue::QueueFilter filter;
-  filter.domain = domain;
+  queue::QueueQuery query;
+  query.filter.domain = domain;
+  queue::QueueFilter asked;
   life_->looks.push_back(std::make_unique<Listing>());
   Listing* listing = life_->looks.back().get();
   life_->questions.push_back(std::make_unique<Question>());
@@ -377,10 +378,11 @@ void ShardRelay::Look(const std::string& domain) {
   for (const auto& look : life_->looks) {
     if (look->message != 0) question->message = look->message;
   }
+  asked.id = question->message;
   for (const auto& shard : life_->shards) {
-    shard->Post([filter, listing, question, domain](queue::Shard* one) {
-      one->operations().List(filter, listing);
-      one->operations().Explain(question->message, question);
+    shard->Post([query, asked, listing, question, domain](queue::Shard* one) {
+      one->operations().List(query, listing);
+      one->operations().Explain(asked, question);
       one->operations().LookAt(one->router().Route("postmaster@" + domain).destination, domain);
     });
   }

@@ -61,6 +61,11 @@ void AddDoctor(CLI::App* app, DoctorArguments* arguments) {
       ->allow_extra_args(false)
       ->check(CheckGroup);
   command->add_flag("--json", arguments->json, "as JSON, one object a line");
+  command->footer(
+      "Examples:\n"
+      "  outbox doctor\n"
+      "  outbox doctor --only dns --domain example.com --selector s2026\n"
+      "  outbox doctor --config new.toml --address 192.0.2.1 --json");
 }
 
 int DoctorCommand(const CLI::App& app, const std::string& control,

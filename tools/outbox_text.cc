@@ -1,0 +1,83 @@
+#include "tools/outbox_text.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+namespace outbox::tools {
+
+std::string FormatDuration(double seconds) {
+  const auto whole = static_cast<long long>(std::max(seconds, 0.0));
+  char text[48];
+  if (whole < 60) {
+    std::snprintf(text, sizeof text, "%llds", whole);
+  } else if (whole < 3600) {
+    std::snprintf(text, sizeof text, "%lldm%02llds", whole / 60, whole % 60);
+  } else if (whole < 86400) {
+    std::snprintf(text, sizeof text, "%lldh%02lldm", whole / 3600, whole / 60 % 60);
+  } else {
+    std::snprintf(text, sizeof text, "%lldd%02lldh", whole / 86400, whole / 3600 % 24);
+  }
+  return text;
+}
+
+std::string FormatBytes(double bytes) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  size_t unit = 0;
+  while (bytes >= 1024 && unit < 4) {
+    bytes /= 1024;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, kUnits[unit]);
+  return text;
+}
+
+std::string FormatCount(int64_t number) {
+  std::string digits = std::to_string(std::llabs(number));
+  for (size_t at = digits.size(); at > 3;) {
+    at -= 3;
+    digits.insert(at, 1, ',');
+  }
+  if (number < 0) digits.insert(0, 1, '-');
+  return digits;
+}
+
+std::string Counted(int64_t count, const char* one, const char* many) {
+  return FormatCount(count) + " " + (count == 1 ? one : many);
+}
+
+std::string TextOf(const nlohmann::json& from, const char* name) {
+  const auto found = from.find(name);
+  return found != from.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+int64_t NumberOf(const nlohmann::json& from, const char* name) {
+  const auto found = from.find(name);
+  return found != from.end() && found->is_number() ? found->get<int64_t>() : 0;
+}
+
+std::string Harmless(std::string text) {
+  for (char& c : text) {
+    if ((c >= 0 && c < ' ') || c == 0x7f) c = ' ';
+  }
+  return text;
+}
+
+bool UseColours() {
+  const char* const no = std::getenv("NO_COLOR");
+  const char* const terminal = std::getenv("TERM");
+  if (no != nullptr && *no != '\0') return false;
+  return isatty(STDOUT_FILENO) == 1 && terminal != nullptr && std::string(terminal) != "dumb";
+}
+
+const char* ColourOfState(const std::string& state) {
+  if (state == "sending" || state == "ready") return "\x1b[32m";
+  if (state == "deferred" || state == "resolving") return "\x1b[33m";
+  if (state == "delayed" || state == "unrouted") return "\x1b[31m";
+  return state == "held" ? "\x1b[36m" : "";
+}
+
+}  // namespace outbox::tools
