@@ -52,9 +52,9 @@ struct HostPlan {
   bool SameHosts(const HostPlan& other) const;
 };
 
-// The hosts of a "via:" or "lmtp:" key that are addresses, or the key's place. Either plan leaves out
-// the addresses of a family that the key has no address to send from for, and may have no hosts by
-// that.
+// The hosts of a "via:" or "lmtp:" key that are addresses, or the key's place. Either plan leaves
+// out the addresses of a family that the key has no address to send from for, and may have no hosts
+// by that.
 HostPlan PlanOfAddresses(const DestinationKey& key);
 // The hosts of an answer of kind kHosts. Of an MX answer with many addresses limits.h
 // kHostsPerAttempt are chosen, so that every host is among them (dns/mx_plan.h).

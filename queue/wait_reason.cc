@@ -5,45 +5,49 @@
 namespace outbox::queue {
 namespace {
 
-using enum WaitReason;
-
-constexpr WaitReasonInfo kTable[kWaitReasons] = {
-    {kNone, "none", "nothing: it is about to go", "the next turn of its destination"},
-    {kBackoff, "backoff", "the host was not well, and is left alone for a time",
+constexpr WaitReasonInfo kReasonTable[kWaitReasons] = {
+    {WaitReason::kNone, "none", "nothing: it is about to go", "the next turn of its destination"},
+    {WaitReason::kBackoff, "backoff", "the host was not well, and is left alone for a time",
      "the end of that time, or `outbox retry`; then one message goes first"},
-    {kCanary, "canary", "one message has gone first, to see whether the host is well again",
+    {WaitReason::kCanary, "canary",
+     "one message has gone first, to see whether the host is well again",
      "the outcome of that one"},
-    {kSlowStart, "slow_start", "the host was not well a while ago: its connections grow one by one",
+    {WaitReason::kSlowStart, "slow_start",
+     "the host was not well a while ago: its connections grow one by one",
      "each message that it takes, up to the limit of the site"},
-    {kConnections, "connections", "all connections that the site may have are in use",
+    {WaitReason::kConnections, "connections", "all connections that the site may have are in use",
      "the next one that is free; the limit is max_connections of its [[site]], its route or "
      "[delivery]"},
-    {kOutbound, "outbound",
+    {WaitReason::kOutbound, "outbound",
      "all outbound connections that this relay may have are in use, and it is in line for one",
      "the next one that ends; the limit is connections_out of [limits]"},
-    {kShortage, "shortage", "this machine is short of descriptors, memory or ports",
+    {WaitReason::kShortage, "shortage", "this machine is short of descriptors, memory or ports",
      "the machine: it is tried again every second"},
-    {kPace, "pace", "its connections are at work on what came before", "the end of that"},
-    {kRate, "rate", "the rate of the site allows no more messages for now",
+    {WaitReason::kPace, "pace", "its connections are at work on what came before",
+     "the end of that"},
+    {WaitReason::kRate, "rate", "the rate of the site allows no more messages for now",
      "time; the limit is the rate of its [[site]]"},
-    {kResolving, "resolving", "the DNS is being asked for its hosts", "the answer"},
-    {kUnresolved, "unresolved", "the DNS does not tell its hosts for now",
+    {WaitReason::kResolving, "resolving", "the DNS is being asked for its hosts", "the answer"},
+    {WaitReason::kUnresolved, "unresolved", "the DNS does not tell its hosts for now",
      "the DNS, which is asked again by itself, or at once by `outbox retry`"},
-    {kUnrouted, "unrouted", "its route names no host to send to",
+    {WaitReason::kUnrouted, "unrouted", "its route names no host to send to",
      "a route for it in the configuration, and `outbox reload`"},
-    {kRetry, "retry", "the last attempt failed, and its retry period is not over",
+    {WaitReason::kRetry, "retry", "the last attempt failed, and its retry period is not over",
      "the end of the period, or `outbox retry`"},
-    {kReply, "reply", "it is being sent, and the host has not answered yet",
+    {WaitReason::kReply, "reply", "it is being sent, and the host has not answered yet",
      "the answer, or the end of our patience with the host"},
-    {kNotice, "notice", "the notice to its sender is being stored", "the disk"},
-    {kHeldByRoute, "held_by_route", "it is held by its route", "`outbox release`"},
-    {kHeldByOperator, "held_by_operator", "it is held by an operator", "`outbox release`"},
+    {WaitReason::kNotice, "notice", "the notice to its sender is being stored", "the disk"},
+    {WaitReason::kHeldByRoute, "held_by_route", "it is held by its route", "`outbox release`"},
+    {WaitReason::kHeldByOperator, "held_by_operator", "it is held by an operator",
+     "`outbox release`"},
 };
 
 }  // namespace
 
-std::span<const WaitReasonInfo> WaitReasonTable() { return kTable; }
+std::span<const WaitReasonInfo> WaitReasonTable() { return kReasonTable; }
 
-const WaitReasonInfo& InfoOf(WaitReason reason) { return kTable[static_cast<size_t>(reason)]; }
+const WaitReasonInfo& InfoOf(WaitReason reason) {
+  return kReasonTable[static_cast<size_t>(reason)];
+}
 
 }  // namespace outbox::queue

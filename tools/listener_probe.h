@@ -14,9 +14,9 @@ namespace outbox::tools {
 // Whether the listeners of `config` can have their addresses to themselves. Those at a port where
 // `running` (null: nothing runs) listens already are not asked about. The error names the address.
 core::Status ProbeListeners(const core::Config& config, const core::Config* running);
-// The same at a start, with patience for addresses that are in use: the sockets of a daemon that was
-// killed are closed when the kernel has taken its rings apart, some time after the process has gone.
-// Blocks for kListenersAwaitedMs (core/limits.h) at most.
+// The same at a start, with patience for addresses that are in use: the sockets of a daemon that
+// was killed are closed when the kernel has taken its rings apart, some time after the process has
+// gone. Blocks for kListenersAwaitedMs (core/limits.h) at most.
 core::Status AwaitListeners(const core::Config& config);
 
 }  // namespace outbox::tools

@@ -103,7 +103,7 @@ class MailByMx(Scenario):
             "bob@invalid.test": "resolving", "bob@refuses.test": "deferred"}, "what waits")
         wait_until(lambda: "asked again" in self.why("broken.test"), "the DNS to have failed")
         self.assertIn("SERVFAIL", self.why("broken.test"))
-        self.assertIn("the hosts cannot be found out for now", self.why("invalid.test"))
+        self.assertIn("the DNS does not tell its hosts for now", self.why("invalid.test"))
         self.assertIn("left alone until", self.why("refuses.test"))
         self.assertIn(f"mx.refuses.test[{NOBODY}]:{self.relay.port}", self.why("refuses.test"))
         self.relay.check_ledger()
