@@ -14,6 +14,8 @@ namespace {
 // A record's entry, not aligned in its blocks.
 constexpr uint32_t kBufferBytes =
     std::max(core::kRecordBytesMax, core::kExtentBytesMax) + 2 * kBlock;
+// Free ones that keep their memory. A burst of cold mail takes more, which goes back with it.
+constexpr uint32_t kWarmBuffers = 8;
 
 }  // namespace
 
@@ -50,18 +52,33 @@ Fetcher::Buffer* Fetcher::TakeBuffer() {
     Buffer& buffer = *buffers_.back();
     buffer.fetcher = this;
     buffer.index = static_cast<uint32_t>(buffers_.size() - 1);
-    buffer.memory = AlignedBuffer(kBufferBytes);
     buffer.op.Bind<&Buffer::OnRead>(&buffer);
     ++free_;
   }
   if (free_ == 0) return nullptr;
+  Buffer* best = nullptr;
   for (const auto& buffer : buffers_) {
     if (buffer->in_use) continue;
-    buffer->in_use = true;
-    --free_;
-    return buffer.get();
+    best = buffer.get();
+    if (best->memory.data() != nullptr) break;
   }
-  return nullptr;
+  CHECK(best != nullptr);
+  if (best->memory.data() == nullptr) {
+    best->memory = AlignedBuffer(kBufferBytes);
+    ++with_memory_;
+  }
+  best->in_use = true;
+  --free_;
+  return best;
+}
+
+void Fetcher::Free(Buffer* buffer) {
+  buffer->in_use = false;
+  ++free_;
+  const uint32_t out = static_cast<uint32_t>(buffers_.size()) - free_;
+  if (!waiting_.empty() || with_memory_ - out <= kWarmBuffers) return;
+  buffer->memory.Reset();
+  --with_memory_;
 }
 
 void Fetcher::Tick() {
@@ -109,8 +126,7 @@ bool Fetcher::Locate(const FetchOp& op, Buffer* buffer) {
 
 void Fetcher::Start(FetchOp* op, Buffer* buffer) {
   if (!Locate(*op, buffer)) {
-    buffer->in_use = false;
-    ++free_;
+    Free(buffer);
     Finish(op, core::Status(core::StatusCode::kNotFound, "no such part in the spool"), {});
     return;
   }
@@ -141,8 +157,7 @@ void Fetcher::OnRead(Buffer* buffer, const io::OpResult& result) {
   if (status.ok()) {
     ++lent_;
   } else {
-    buffer->in_use = false;
-    ++free_;
+    Free(buffer);
     window = {};
   }
   Finish(op, status, window);
@@ -187,8 +202,7 @@ void Fetcher::Abandon() {
 void Fetcher::Return(uint32_t name) {
   Buffer& buffer = *buffers_[name & ~kMark];
   CHECK(buffer.in_use && buffer.fetch == nullptr && lent_ > 0);
-  buffer.in_use = false;
-  ++free_;
+  Free(&buffer);
   --lent_;
 }
 

@@ -47,7 +47,7 @@ class Fetcher {
   struct Buffer {
     Fetcher* fetcher = nullptr;
     uint32_t index = 0;
-    AlignedBuffer memory;
+    AlignedBuffer memory;      // while it is out, and of some that are free
     FetchOp* fetch = nullptr;  // whose read is in flight
     bool in_use = false;
     bool cancelled = false;
@@ -61,6 +61,7 @@ class Fetcher {
 
   bool CanGrow() const;
   Buffer* TakeBuffer();
+  void Free(Buffer* buffer);
   // Where the part lies now, as buffer->segment, start and length. False: nowhere.
   bool Locate(const FetchOp& op, Buffer* buffer);
   void Start(FetchOp* op, Buffer* buffer);
@@ -71,6 +72,7 @@ class Fetcher {
   Log* log_;
   std::vector<std::unique_ptr<Buffer>> buffers_;
   uint32_t free_ = 0;
+  uint32_t with_memory_ = 0;  // buffers, those that are out among them
   uint32_t in_flight_ = 0;
   uint32_t lent_ = 0;
   bool cancelled_ = false;  // some of those that wait
