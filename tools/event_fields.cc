@@ -51,6 +51,7 @@ std::string Unescaped(std::string_view raw) {
   std::string text;
   if (raw.size() < 2 || raw[0] != '"') return text;
   raw = raw.substr(1, raw.size() - 2);
+  if (raw.find('\\') == std::string_view::npos) return std::string(raw);
   text.reserve(raw.size());
   for (size_t at = 0; at < raw.size(); ++at) {
     if (raw[at] != '\\' || at + 1 >= raw.size()) {

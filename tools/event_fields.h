@@ -1,8 +1,9 @@
-// EventFields: an event of the log, taken apart.
+// EventFields: an event of the log, or a line of a listing, taken apart.
 //
-// Reads what core/event_log.h writes, and nothing else: one flat object with strings, numbers and
+// Reads what outboxd writes, and nothing else: one flat object with strings, numbers, null and
 // lists of strings, no spaces. Ten times as fast as a JSON library, since every line of the log
-// passes through it when it is written in another form.
+// passes through it when it is written in another form, and every line of a listing when it is
+// printed.
 #ifndef OUTBOX_TOOLS_EVENT_FIELDS_H_
 #define OUTBOX_TOOLS_EVENT_FIELDS_H_
 
@@ -30,14 +31,14 @@ class EventFields {
   // The items of a list.
   std::vector<std::string> List(std::string_view key) const;
   bool Has(std::string_view key) const { return !Raw(key).empty(); }
+  // The value as it stands, a string with its quotes; "" if there is none.
+  std::string_view Raw(std::string_view key) const;
 
  private:
   struct Field {
     std::string_view key;
-    std::string_view raw;  // as it stands, with its quotes or brackets
+    std::string_view raw;
   };
-
-  std::string_view Raw(std::string_view key) const;
 
   std::array<Field, kFieldsMax> fields_;
   size_t count_ = 0;

@@ -1,10 +1,13 @@
 // `outbox queue`: the list. outbox_census.cc has the numbers.
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <string>
+#include <string_view>
 
+#include "tools/event_fields.h"
 #include "tools/outbox_census.h"
 #include "tools/outbox_commands.h"
 #include "tools/outbox_table.h"
@@ -34,6 +37,8 @@ constexpr Column kColumns[] = {
     {"reply", "last_reply", "LAST REPLY", true},
     {"route", "route", "ROUTE", true},
 };
+// Of each line of a listing, and of nothing else in it.
+constexpr std::string_view kRowStart = "{\"id\":";
 constexpr char kUsual[] = "id,state,age,tries,next,sender,recipient,mailhost,reply";
 
 const Column* Find(const std::string& name) {
@@ -59,23 +64,24 @@ std::vector<std::string> ColumnsOf(const QueueView& view) {
   return columns.empty() ? Split(kUsual) : columns;
 }
 
-std::string Cell(const nlohmann::json& line, const Column& column) {
-  const auto found = line.find(column.member);
-  if (found == line.end() || found->is_null()) return "-";
-  const std::string name = column.name;
-  if (found->is_number()) {
-    const double number = found->get<double>();
-    if (name == "age") return FormatDuration(number);
-    if (name == "size") return FormatBytes(number);
-    if (name == "next") {
-      const double wait = number - static_cast<double>(std::time(nullptr));
-      return wait <= 0 ? "now" : "in " + FormatDuration(wait);
-    }
+std::string Cell(const EventFields& line, const Column& column) {
+  const std::string_view raw = line.Raw(column.member);
+  if (raw.empty() || raw == "null") return "-";
+  const std::string_view name = column.name;
+  if (raw[0] == '"') {
+    std::string text = line.Text(column.member);
+    if (text.empty()) return name == "sender" ? "<>" : "-";
+    return text;
   }
-  if (!found->is_string()) return found->dump();
-  const std::string& text = found->get_ref<const std::string&>();
-  if (!text.empty()) return text;
-  return name == "sender" ? "<>" : "-";
+  double number = 0;
+  std::from_chars(raw.data(), raw.data() + raw.size(), number);
+  if (name == "age") return FormatDuration(number);
+  if (name == "size") return FormatBytes(number);
+  if (name == "next") {
+    const double wait = number - static_cast<double>(std::time(nullptr));
+    return wait <= 0 ? "now" : "in " + FormatDuration(wait);
+  }
+  return std::string(raw);
 }
 
 void PrintEnd(const nlohmann::json& end) {
@@ -104,18 +110,24 @@ core::Status List(ControlClient* client, bool everything, const std::vector<std:
   }
   bool any = false;
   for (;;) {
-    const core::Result<nlohmann::json> line = client->Receive(kAnswerSeconds);
-    if (!line.ok() || line->contains("end")) table.End();
-    if (!line.ok()) return line.status();
-    if (line->contains("end")) {
-      if (!any) std::puts(everything ? "The queue is empty." : "Nothing that is queued matches.");
-      PrintEnd(*line);
-      return core::OkStatus();
+    const core::Result<std::string_view> line = client->ReceiveLine(kAnswerSeconds);
+    if (line.ok() && line->starts_with(kRowStart)) {
+      EventFields fields;
+      if (!fields.Parse(*line)) return client->Parse(*line).status();
+      any = true;
+      TextTable::Row row;
+      row.reserve(columns.size());
+      for (const Column* column : columns) row.push_back(Cell(fields, *column));
+      table.Add(std::move(row));
+      continue;
     }
-    any = true;
-    TextTable::Row row;
-    for (const Column* column : columns) row.push_back(Cell(*line, *column));
-    table.Add(std::move(row));
+    table.End();
+    if (!line.ok()) return line.status();
+    const core::Result<nlohmann::json> end = client->Parse(*line);
+    if (!end.ok()) return end.status();
+    if (!any) std::puts(everything ? "The queue is empty." : "Nothing that is queued matches.");
+    PrintEnd(*end);
+    return core::OkStatus();
   }
 }
 
@@ -124,7 +136,7 @@ core::Status ListJson(ControlClient* client) {
   for (;;) {
     const core::Result<std::string_view> line = client->ReceiveLine(kAnswerSeconds);
     if (!line.ok()) return line.status();
-    if (line->starts_with("{\"id\":")) {
+    if (line->starts_with(kRowStart)) {
       // With its LF, which lies behind it.
       fwrite_unlocked(line->data(), 1, line->size() + 1, stdout);
       continue;
