@@ -23,6 +23,8 @@ outbox_test(scenario_test
     scenario/greylisted_then_delivered_test.cc
     scenario/held_until_released_test.cc
     scenario/refused_or_discarded_by_a_route_test.cc
+    scenario/hostile_clients_test.cc
+    scenario/hostile_hosts_test.cc
     scenario/host_dead_for_longer_than_retry_until_test.cc
     scenario/lines_of_the_log_wait_for_company_test.cc
     scenario/mail_that_cannot_be_read_test.cc

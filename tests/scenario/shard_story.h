@@ -114,6 +114,8 @@ class ShardStory : public ShardObserver {
   void Finish(uint64_t queued = 0);
 
   io::SimWorld& world() { return world_; }
+  // Where the hosts of the world live.
+  io::SimIo& peers() { return peers_; }
   const std::string& events() const { return events_; }
   // In how many pieces they came.
   size_t event_writes() const { return event_writes_; }

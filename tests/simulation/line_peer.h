@@ -29,6 +29,8 @@ class LinePeer {
   // Takes the next line, without its CRLF, off the input. False when there is none yet.
   bool TakeLine(std::string* line);
   void Write(std::string_view text);
+  // All that was written has left.
+  bool all_gone() const { return queued_.empty() && !send_.in_flight; }
   // Stops or goes on reading: a peer that does not read pushes back.
   void SetReading(bool reading);
   // Ends the connection: with reset at once, otherwise when everything written has gone.
