@@ -198,7 +198,7 @@ TEST_P(HostileClient, OneThatNeverReadsIsGivenUpAndKeepsLittle) {
   FinishInOrder();
 }
 
-// What the disk has not taken is not read any more, beyond a bound; and when the disk is quick again
+// What the disk has not taken is not read any more, beyond a bound; when the disk is quick again
 // all of it arrives.
 TEST_P(HostileClient, OneThatIsFasterThanTheDiskIsNotReadBeyondABound) {
   story_.config().storage.segment_size = uint64_t{8} << 20;
