@@ -73,6 +73,7 @@ struct DeliveryConfig {
   int64_t block_timeout_ns = 3 * kNsPerMinute;  // for each piece of a message to be sent
   int64_t final_dot_timeout_ns = 10 * kNsPerMinute;
   int64_t quit_timeout_ns = 5 * kNsPerSecond;
+  bool convert_eight_bit = true;  // for hosts without 8BITMIME; otherwise such mail is returned
 };
 
 // A host to send to: an address, or a name whose addresses the DNS knows.

@@ -219,6 +219,12 @@ class Parser {
     ReadTimeout(&reader, "block_timeout", &delivery.block_timeout_ns);
     ReadTimeout(&reader, "final_dot_timeout", &delivery.final_dot_timeout_ns);
     ReadTimeout(&reader, "quit_timeout", &delivery.quit_timeout_ns);
+    if (ConfigText text; reader.Text("eight_bit", &text)) {
+      delivery.convert_eight_bit = text.text == "convert";
+      if (!delivery.convert_eight_bit && text.text != "return") {
+        problems_->Expect(text, "is no such way", "\"convert\" or \"return\"");
+      }
+    }
     reader.Finish();
   }
 

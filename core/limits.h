@@ -148,6 +148,9 @@ inline constexpr int64_t kHostsRefreshNs = int64_t{60} * 1'000'000'000;
 // the rest waits for the next tick.
 inline constexpr uint32_t kSettledTicketsPerTurn = 2'000;
 
+// Multiparts within each other in a message that is made fit for a 7-bit host; a deeper one is not.
+inline constexpr size_t kMimeDepthMax = 32;
+
 // The beginning of a header section, in which routes look for fields; the rest is not looked at.
 inline constexpr size_t kRouteHeaderBytes = 64u << 10;
 

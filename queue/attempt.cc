@@ -119,6 +119,12 @@ void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
   request->envelope.recipients = recipients_;
   request->envelope.size = mail_.smtp_size();
   request->envelope.eight_bit = mail_.eight_bit();
+  if (seven_bit_ != nullptr) {
+    EndConversion();
+    seven_bit_ = std::make_unique<SevenBitBody>();
+    request->envelope.eight_bit = false;
+    request->envelope.size = 0;  // what it will be is not known
+  }
   request->prefix = mail_.prefix();
   request->cookie = reinterpret_cast<uintptr_t>(this);
   request->message_id = ticket->message_id;
@@ -128,7 +134,7 @@ void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
 
 smtp::NextAnswer Attempt::NextWindow(smtp::BodyWindow* window) {
   asked_ = true;
-  const smtp::NextAnswer answer = Lend(window);
+  const smtp::NextAnswer answer = seven_bit_ != nullptr ? LendConverted(window) : Lend(window);
   window_wanted_ = answer == smtp::NextAnswer::kLater;
   return answer;
 }
@@ -138,6 +144,25 @@ bool Attempt::TakeWindowDue() {
   if (!in_transaction || (!broken_ && !ahead_ && !part0_ && ticket->fetching)) return false;
   window_wanted_ = false;
   return true;
+}
+
+smtp::NextAnswer Attempt::LendConverted(smtp::BodyWindow* window) {
+  if (seven_bit_->lent()) return smtp::NextAnswer::kLater;
+  do {
+    smtp::BodyWindow read;
+    const smtp::NextAnswer answer = Lend(&read);
+    if (answer != smtp::NextAnswer::kYes) return answer;
+    const bool converted = seven_bit_->Take(read.bytes);
+    ReleaseWindow(read.token);
+    if (!converted) return smtp::NextAnswer::kNo;
+    // The end of the body is that of the message, or the record is damaged.
+    broken_ = read.last != seven_bit_->complete();
+    if (broken_) return smtp::NextAnswer::kNo;
+  } while (seven_bit_->empty());
+  seven_bit_->Lend(window);
+  window->token = reinterpret_cast<uintptr_t>(seven_bit_.get());
+  ++lent_;
+  return smtp::NextAnswer::kYes;
 }
 
 smtp::NextAnswer Attempt::Lend(smtp::BodyWindow* window) {
@@ -191,6 +216,10 @@ smtp::NextAnswer Attempt::LendExtent(smtp::BodyWindow* window, Window* lent) {
 }
 
 void Attempt::ReleaseWindow(uint64_t token) {
+  if (token >= lent_windows_.size()) {
+    ReleaseConverted(token);
+    return;
+  }
   CHECK(token < lent_windows_.size() && lent_windows_[token].out);
   Lent& lent = lent_windows_[token];
   post_->Release(ticket, lent.window);
@@ -223,16 +252,48 @@ void Attempt::Forget(uint64_t bit) {
                 [&](const RecipientResult& failed) { return failed.recipient == recipient; });
 }
 
+// The host takes no 8-bit content: the next transaction with it has the message without.
+bool Attempt::Converts(const smtp::RecipientResult& result) {
+  if (result.kind != smtp::ResultKind::kNeeds8BitMime || !may_convert) return false;
+  if (seven_bit_ == nullptr) seven_bit_ = std::make_unique<SevenBitBody>();
+  return true;
+}
+
+void Attempt::EndConversion() {
+  if (seven_bit_ != nullptr && seven_bit_->lent()) still_lent_.push_back(std::move(seven_bit_));
+  seven_bit_.reset();
+}
+
+void Attempt::ReleaseConverted(uint64_t token) {
+  const auto is_it = [token](const std::unique_ptr<SevenBitBody>& body) {
+    return reinterpret_cast<uintptr_t>(body.get()) == token;
+  };
+  --lent_;
+  if (seven_bit_ != nullptr && is_it(seven_bit_)) {
+    seven_bit_->Return();
+  } else {
+    CHECK(std::erase_if(still_lent_, is_it) == 1);
+  }
+}
+
 void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std::string_view at) {
   CHECK(in_transaction && index < bits_.size());
   const uint64_t bit = bits_[index];
   const uint64_t mask = uint64_t{1} << bit;
+  if (Converts(result)) {
+    again_ |= mask;
+    return;
+  }
   if (result.kind == smtp::ResultKind::kLost) {
     lost_early = lost_early || result.stage <= smtp::Stage::kRcpt;
   } else {
     replied = true;
   }
-  const Action action = JudgeRecipient(result);
+  smtp::RecipientResult judged = result;
+  const bool unconvertible = seven_bit_ != nullptr && seven_bit_->failed();
+  // We have ended the session ourselves.
+  if (unconvertible) judged.kind = smtp::ResultKind::kNeeds8BitMime;
+  const Action action = JudgeRecipient(judged);
   switch (action) {
     case Action::kDelivered:
       ticket->result->delivered |= mask;
@@ -254,7 +315,8 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
   }
   RecipientResult* failed = Failed(bit);
   failed->verdict = action == Action::kBounce ? Verdict::kBounced : Verdict::kDeferred;
-  DescribeRecipient(result, at, failed);
+  DescribeRecipient(judged, at, failed);
+  if (unconvertible) failed->text.append("; it cannot be converted: ").append(seven_bit_->why());
   ticket->result->mailhost.assign(at);
   if (action != Action::kNextTransaction) talk_failed_ = true;
   if (log_ != nullptr) {

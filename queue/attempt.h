@@ -13,13 +13,16 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "core/intrusive_list.h"
 #include "queue/attempt_mail.h"
 #include "queue/outcome.h"
+#include "queue/seven_bit_body.h"
 #include "queue/ticket.h"
 #include "smtp/delivery_source.h"
 
@@ -68,8 +71,11 @@ class Attempt {
   void EndTransaction();
   // Recipients that go into another transaction with the same host.
   bool again() const { return again_ != 0; }
-  // That host is not to be had any more: the next transaction has all that are undecided.
-  void ForgetAgain() { again_ = 0; }
+  // The host is another one from here on: the next transaction has all that are undecided.
+  void ForgetHost() {
+    again_ = 0;
+    EndConversion();
+  }
   // Recipients that no host has decided yet.
   bool undecided() const { return undecided_ != 0; }
   // The host would not even listen: what the undecided ones get if no other host does better.
@@ -115,6 +121,7 @@ class Attempt {
   bool replied = false;     // the host has answered something about this transaction
   bool lost_early = false;  // the session ended before it had
   bool forgiven = false;    // a connection found dead was not held against the host once
+  bool may_convert = true;  // 8-bit content for a host without 8BITMIME
   core::ListLink link;      // the destination's list of attempts that look for a connection
 
  private:
@@ -127,6 +134,10 @@ class Attempt {
   void Forget(uint64_t bit);
   void ReadMail();
   void FetchPart(uint32_t part);
+  bool Converts(const smtp::RecipientResult& result);
+  void EndConversion();
+  void ReleaseConverted(uint64_t token);
+  smtp::NextAnswer LendConverted(smtp::BodyWindow* window);
   smtp::NextAnswer Lend(smtp::BodyWindow* window);
   smtp::NextAnswer LendInline(smtp::BodyWindow* window, Window* lent);
   smtp::NextAnswer LendExtent(smtp::BodyWindow* window, Window* lent);
@@ -141,6 +152,9 @@ class Attempt {
   Extent wanted_;            // of the fetch that is on its way
   std::array<Lent, 4> lent_windows_;
   uint32_t lent_ = 0;
+  std::unique_ptr<SevenBitBody> seven_bit_;  // for a host without 8BITMIME, else null
+  // Of hosts that have answered before they had read what they were sent.
+  std::vector<std::unique_ptr<SevenBitBody>> still_lent_;
   bool window_wanted_ = false;  // NextWindow has said kLater
   uint32_t waited_ = 0;  // times that OnPatience has been called since something moved
   bool asked_ = false;   // the peer wants the body of this transaction

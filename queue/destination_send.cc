@@ -54,6 +54,7 @@ Attempt* Destination::Start(Ticket* ticket, Delivery* delivery) {
   Attempt* attempt = shard_->attempts.New(ticket, shard_->context.post, shard_->context.log,
                                           now_ns());
   CHECK(attempt != nullptr);  // far fewer are sent at once
+  attempt->may_convert = shard_->context.convert_eight_bit;
   attempt->plan = plan();
   hosts_.Use(attempt->plan);
   attempt->host = delivery->opened() ? delivery->host()
@@ -105,7 +106,7 @@ bool Destination::Rehost(Attempt* attempt) {
     attempt->host = static_cast<uint8_t>(same);
     return true;
   }
-  attempt->ForgetAgain();  // that was about a host that has gone
+  attempt->ForgetHost();  // that was about a host that has gone
   if (Untried(*attempt)) {
     attempt->host = plan()->Next(attempt->tried, now_ns(), shard_->context.random);
     return true;
@@ -121,6 +122,7 @@ void Destination::MoveOn(Attempt* attempt) {
   Replan(attempt);
   const bool more = Untried(*attempt);
   if (more && !attempt->ticket->recalled && !shard_->closing) {
+    attempt->ForgetHost();
     attempt->host = plan()->Next(attempt->tried, now_ns(), shard_->context.random);
     attempt->forgiven = false;
     homeless_.PushBack(attempt);

@@ -136,6 +136,10 @@ void DestinationTable::SetIdleTimeout(int64_t timeout_ns) {
   rep_->shard.context.idle_timeout_ns = timeout_ns;
 }
 
+void DestinationTable::SetConvertEightBit(bool convert) {
+  rep_->shard.context.convert_eight_bit = convert;
+}
+
 void DestinationTable::OnPoliciesChanged() {
   ++rep_->shard.policies;
   rep_->gate.BeginGeneration();

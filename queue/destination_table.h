@@ -53,6 +53,7 @@ struct OwnerContext {
   std::function<SitePolicy(std::string_view key, const SiteHosts& hosts)> policy_for;
   uint32_t max_connections = UINT32_MAX;             // of this shard, to all sites together
   int64_t idle_timeout_ns = 5 * core::kNsPerSecond;  // an open connection without mail
+  bool convert_eight_bit = true;  // for hosts without 8BITMIME; otherwise such mail is returned
 };
 
 // Counters of a shard; only ever grow, but for the first three.
@@ -96,6 +97,7 @@ class DestinationTable : public OwnerMail {
 
   // From now on, for connections that become idle.
   void SetIdleTimeout(int64_t timeout_ns);
+  void SetConvertEightBit(bool convert);
   // What policy_for answers has changed: every destination looks anew, when its next mail comes or
   // when its turn in a walk through all of them does, a bounded number a tick.
   void OnPoliciesChanged();

@@ -101,6 +101,7 @@ Shard::Shard(const ShardSetup& setup)
   };
   owner.max_connections = setup_.max_connections_out;
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
+  owner.convert_eight_bit = config.delivery.convert_eight_bit;
   destinations_ = std::make_unique<DestinationTable>(owner);
   asker_ = std::make_unique<MailboxAsker>(&lmtp_context_);
   operations_ = std::make_unique<ShardOperator>(io_, home_.get(), destinations_.get(), &log_,

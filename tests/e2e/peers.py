@@ -35,14 +35,14 @@ def smtp_source(arguments, timeout):
 
 class SmtpSink:
     """Postfix's sink. Each message is a file in `directory`, beginning with X- lines about its
-    envelope."""
+    envelope. `options` are its own, as "-8" for one without 8BITMIME."""
 
-    def __init__(self, scenario):
+    def __init__(self, scenario, *options):
         need(POSTFIX)
         self.port = free_port()
         self.directory = scenario.dir / "smtp-sink"
         self.directory.mkdir()
-        arguments = ["-d", self.directory / "%M.", f"127.0.0.1:{self.port}", "100"]
+        arguments = [*options, "-d", self.directory / "%M.", f"127.0.0.1:{self.port}", "100"]
         if os.geteuid() == 0:
             # The directory above is private to root, which nobody must pass.
             os.chmod(scenario.dir, 0o755)

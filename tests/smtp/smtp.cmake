@@ -9,6 +9,7 @@ outbox_test(smtp_test
     smtp/lmtp_session_test.cc
     smtp/reply_test.cc
     smtp/server_session_test.cc
+    smtp/seven_bit_test.cc
     smtp/session_pair_test.cc
     smtp/talk_test.cc
     smtp/wire_text_test.cc
@@ -22,4 +23,5 @@ outbox_fuzzer(client_session_fuzz FILES fuzz/client_session_fuzz.cc LINK outbox_
 outbox_fuzzer(command_fuzz FILES fuzz/command_fuzz.cc LINK outbox_smtp)
 outbox_fuzzer(dot_fuzz FILES fuzz/dot_fuzz.cc LINK outbox_smtp)
 outbox_fuzzer(reply_fuzz FILES fuzz/reply_fuzz.cc LINK outbox_smtp)
+outbox_fuzzer(seven_bit_fuzz FILES fuzz/seven_bit_fuzz.cc LINK outbox_smtp)
 outbox_fuzzer(server_session_fuzz FILES fuzz/server_session_fuzz.cc LINK outbox_smtp)
