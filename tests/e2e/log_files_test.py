@@ -292,6 +292,27 @@ relay_from = ["127.0.0.1/32"]
         message = self.send(relay, ["bob@a.test"])
         wait_until(lambda: message in (small / "log").read_text(), "the log that goes on")
 
+    def test_who_reads_standard_error_may_go(self):
+        """`outboxd 2>&1 | a program that ends`: mail flows, lines are lost and counted."""
+        receiver = self.receiver()
+        relay = self.outbox(route(receiver.port), start=False)
+        relay.log.touch()
+        reader, writer = os.pipe()
+        relay.process = self.spawn([BIN / "outboxd", "--config", relay.config],
+                                   stdout=subprocess.PIPE, stderr=writer, text=True)
+        os.close(writer)
+        self.assertEqual(relay.process.stdout.readline(), "outboxd ready\n")
+        os.close(reader)
+        for i in range(2):
+            self.send(relay, ["bob@a.test"])
+            receiver.wait_for(i + 1)
+            lost = wait_until(lambda: relay.stats()["log_dropped_total"], "lost lines")
+        self.assertGreater(lost, 0)
+        relay.process.send_signal(signal.SIGHUP)
+        relay.wait_for_stats("the empty queue", queued=0, delivered_total=2)
+        relay.check_ledger()
+        self.assertEqual(relay.stop(), 0)
+
 
 if __name__ == "__main__":
     main()
