@@ -7,6 +7,22 @@
 #include <cerrno>
 
 namespace outbox::tools {
+namespace {
+
+// A power failure may have left a line without its end: the next one is not to be part of it.
+void EndTornLine(int fd, const std::string& path) {
+  struct stat found = {};
+  if (::fstat(fd, &found) != 0 || !S_ISREG(found.st_mode) || found.st_size == 0) return;
+  const int reader = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (reader < 0) return;
+  char last = '\n';
+  if (::pread(reader, &last, 1, found.st_size - 1) == 1 && last != '\n') {
+    [[maybe_unused]] const ssize_t written = ::write(fd, "\n", 1);
+  }
+  ::close(reader);
+}
+
+}  // namespace
 
 LogFile::~LogFile() {
   if (fd_ >= 0 && fd_ != STDERR_FILENO) ::close(fd_);
@@ -20,7 +36,8 @@ core::Status LogFile::Switch(const std::string& path) {
     fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
     if (fd < 0) return core::Status::FromErrno(errno, "cannot open the log file " + path);
   }
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);  // nobody is in the middle of a line
+  if (!path.empty()) EndTornLine(fd, path);
   if (fd_ >= 0 && fd_ != STDERR_FILENO) ::close(fd_);
   fd_ = fd;
   path_ = path;
