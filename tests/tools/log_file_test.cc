@@ -1,8 +1,11 @@
 // The event log on the disk: whole lines, whatever an earlier run has left.
 #include "tools/log_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -61,6 +64,36 @@ TEST_F(LogFileTest, AFileThatCannotBeOpenedAnewChangesNothing) {
   EXPECT_FALSE(log.Switch(directory_ + "/no/log").ok());
   ASSERT_TRUE(log.Write("one\n"));
   EXPECT_EQ(Get(path_), "one\n");
+}
+
+// `outboxd 2>&1 | a program that has stopped reading`.
+TEST_F(LogFileTest, AReaderThatHangsLosesLinesAndGetsWholeOnesAfterwards) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  const int reader = open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  const auto drain = [reader] {
+    std::string all;
+    char bytes[4096];
+    for (ssize_t size = 0; (size = read(reader, bytes, sizeof bytes)) > 0;) {
+      all.append(bytes, static_cast<size_t>(size));
+    }
+    return all;
+  };
+  LogFile log(path_, /*patience_ms=*/10);
+  ASSERT_TRUE(log.Open().ok());
+  const std::string line = std::string(99, 'x') + "\n";
+  std::string lines;
+  for (int i = 0; i < 97; ++i) lines += line;
+  int taken = 0;
+  while (log.Write(lines)) ASSERT_LT(++taken, 1000);
+  EXPECT_FALSE(log.Write(lines));
+  std::string all = drain();
+  EXPECT_TRUE(log.Write("after\n"));
+  EXPECT_TRUE(log.Write("that\n"));
+  all += drain();
+  EXPECT_TRUE(all.ends_with("\nafter\nthat\n")) << all.substr(all.size() - 200);
+  EXPECT_EQ(all.find("xafter"), std::string::npos);
+  close(reader);
 }
 
 }  // namespace
