@@ -89,8 +89,7 @@ void MailboxAsker::Cancel(MailboxQuestion* question) {
 
 void MailboxAsker::Connect() {
   const core::ViaHost& server = servers_[server_];
-  served_ = 0;
-  stale_ = false;
+  served_ = stale_ = lost_ = false;
   smtp::DeliverySource* const source = this;
   connection_ = std::make_unique<smtp::ClientConnection>(&context_, source);
   if (server.path.empty()) {
@@ -175,7 +174,8 @@ smtp::NextAnswer MailboxAsker::NextWindow(uint64_t, smtp::BodyWindow*) {
 void MailboxAsker::ReleaseWindow(uint64_t, uint64_t) { CHECK(false); }
 
 void MailboxAsker::OnResult(uint64_t, uint16_t recipient, const smtp::RecipientResult& result) {
-  if (result.kind == smtp::ResultKind::kLost) return;  // OnSessionEnd goes on
+  lost_ = result.kind == smtp::ResultKind::kLost;
+  if (lost_) return;  // OnSessionEnd goes on
   const std::string& address = recipients_[recipient];
   const MailboxWord word = WordOf(result);
   Remember(address, word);
@@ -191,11 +191,11 @@ void MailboxAsker::OnResult(uint64_t, uint16_t recipient, const smtp::RecipientR
   while (MailboxQuestion* question = due.front()) Answer(question, word);
 }
 
-void MailboxAsker::OnTransactionDone(uint64_t) { ++served_; }
+void MailboxAsker::OnTransactionDone(uint64_t) { served_ = served_ || !lost_; }
 
 void MailboxAsker::OnSessionEnd(smtp::SessionEnd end, smtp::Stage, const smtp::Reply&) {
-  // The transaction that was lost counts as served, too.
-  const bool served = served_ > (asked_.empty() ? 0u : 1u);
+  // One that had served before, and was found dead, says nothing of its server; silence does.
+  const bool served = served_ && end != smtp::SessionEnd::kTimeout;
   const bool good = end == smtp::SessionEnd::kQuit || std::exchange(stale_, false);
   connection_.reset();
   // What was lost with a connection that had served before is asked once more over another one.

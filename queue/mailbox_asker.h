@@ -111,7 +111,8 @@ class MailboxAsker : private smtp::DeliverySource {
   std::vector<std::string> recipients_;  // of the transaction in hand
   std::vector<std::string_view> views_;  // of these
   std::unique_ptr<smtp::ClientConnection> connection_;
-  uint32_t served_ = 0;  // transactions of this connection
+  bool served_ = false;  // a transaction of this connection has had its answers
+  bool lost_ = false;    // the one in hand has not
   bool closing_ = false;
   bool stale_ = false;  // SetServers: this connection is not to be used any more
   core::StringMap<Remembered> known_;

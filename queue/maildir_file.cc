@@ -113,12 +113,9 @@ void MaildirFile::Handle(int32_t result) {
     case Step::kRename:
       if (result == -ENOENT && !std::exchange(made_, true)) return Make();  // new/ is gone
       if (result < 0) return Fail(result, In("/new/"));
-      moved_ = true;
-      step_ = Step::kSyncNew;
-      return io_->SyncDirectory(&op_, directory_ + "/new");
-    case Step::kSyncNew:
+      return SyncPlace("/new");
+    case Step::kSyncPlace:
       // It is there, but perhaps not for long: the next attempt finds it, or writes it again.
-      if (result < 0) error_path_ = directory_ + "/new";
       return End(std::min(result, 0));
     case Step::kCloseFailed:
       file_ = io::kNoHandle;
@@ -134,9 +131,18 @@ void MaildirFile::Handle(int32_t result) {
   CHECK(false);
 }
 
+// It has its name, and keeps that through a power failure when this has succeeded.
+void MaildirFile::SyncPlace(const char* part) {
+  moved_ = true;
+  step_ = Step::kSyncPlace;
+  error_path_ = directory_ + part;
+  io_->SyncDirectory(&op_, error_path_);
+}
+
 void MaildirFile::OnFound(int32_t result) {
-  if (result == 1) return End(0);  // we have been here
-  const std::string part = step_ == Step::kFindNew ? "/new" : "/cur";
+  const char* const part = step_ == Step::kFindNew ? "/new" : "/cur";
+  // We have been here, but perhaps not to the end.
+  if (result == 1) return SyncPlace(part);
   if (result < 0 && result != -ENOENT) return Fail(result, directory_ + part);
   if (step_ == Step::kFindCur) return Open();
   step_ = Step::kFindCur;

@@ -4,7 +4,8 @@
 // to new/, then new/ is synced; directories that are missing are made, for their owner alone. The
 // name follows from the message and its recipient, so a message that is delivered again takes its
 // own place; when that may be so (may_repeat), it is looked for in new/ and in cur/ first, where a
-// mail reader puts it under the same name with flags behind.
+// mail reader puts it under the same name with flags behind. The directory in which it is found is
+// synced as well: who was killed behind the move, or could not sync, has left it at risk.
 //
 // Sequence: Start -> OnReady; then Write and Commit, or Abort, each followed by its call. One
 // operation is in flight at a time, and calls come from the loop alone. Every error leaves nothing
@@ -73,7 +74,7 @@ class MaildirFile {
     kSync,
     kClose,
     kRename,
-    kSyncNew,
+    kSyncPlace,
     kCloseFailed,
     kUnlinkFailed,
     kGiveUp,
@@ -88,6 +89,7 @@ class MaildirFile {
   void Open();
   void Make();
   void Rename();
+  void SyncPlace(const char* part);
   void WriteRest();
   void Fail(int32_t error, std::string path);
   void End(int32_t result);
@@ -101,7 +103,7 @@ class MaildirFile {
   bool made_ = false;      // the directories
   bool unlinked_ = false;  // what an attempt that was cut short had left
   bool closed_ = false;    // it lies in tmp/ completely
-  bool moved_ = false;     // to new/
+  bool moved_ = false;     // it is in new/ or cur/
   size_t unique_ = 0;
   std::string directory_;
   std::string name_;

@@ -108,17 +108,13 @@ void Notifier::Add(HomeTicket* ticket, DsnAction action) {
 }
 
 void Notifier::Tick() {
-  if (closing_ || ready_.empty() || active_ >= kNoticesActiveMax) return;
-  starting_.swap(ready_);
-  for (Notice* notice : starting_) {
-    if (active_ >= kNoticesActiveMax) {
-      ready_.push_back(notice);
-      continue;
-    }
+  if (closing_) return;
+  for (size_t left = ready_.size(); left > 0 && active_ < kNoticesActiveMax; --left) {
+    Notice* const notice = ready_.front();
+    ready_.pop_front();
     ++active_;
     Start(notice);
   }
-  starting_.clear();
 }
 
 void Notifier::Start(Notice* notice) {
@@ -278,6 +274,11 @@ void Notifier::Retry(Notice* notice) {
     Drop(notice);
     return;
   }
+  // On a full disk all of a large queue may come to wait here: only those that are active have
+  // their text in memory.
+  notice->body = std::string();
+  notice->meta = MetaBuilder();
+  notice->commit.messages = {};
   CHECK(notice->timer.Set(wheel_, io_->now_ns() + kRetryNs));
 }
 
@@ -317,7 +318,7 @@ void Notifier::Drop(Notice* notice) {
 
 void Notifier::Close() {
   closing_ = true;
-  std::vector<Notice*> inactive;
+  std::deque<Notice*> inactive;
   inactive.swap(ready_);
   for (auto& [message, notice] : notices_) {
     if (notice->step != Notice::Step::kPausing) continue;

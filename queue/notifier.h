@@ -13,6 +13,7 @@
 #define OUTBOX_QUEUE_NOTIFIER_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -93,8 +94,7 @@ class Notifier {
   const std::string hostname_;
   // The notice in the making of each message; a further one waits behind it.
   absl::flat_hash_map<const Message*, Notice*> notices_;
-  std::vector<Notice*> ready_;  // to be started by the next Tick
-  std::vector<Notice*> starting_;
+  std::deque<Notice*> ready_;  // to be started by Tick, when there is room
   HeaderFields header_;  // scratch: of a DSN that is being routed
   uint32_t active_ = 0;  // started, at most kNoticesActiveMax
   bool closing_ = false;

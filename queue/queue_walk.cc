@@ -63,6 +63,7 @@ bool QueueWalk::wants_turn() const {
   if (done_ || fetch_.in_flight) return false;
   if (stopping_) return !in_flight();
   if (step_ != Step::kIndexes) return !walker_->full();
+  if (IsInTheWay()) return true;
   const IndexReader& now = indexes_[reader_];
   if (now.wants_turn() || indexes_[1 - reader_].wants_turn()) return true;
   return !walker_->full() && (now.ready() || now.failed() || now.idle());
@@ -74,6 +75,7 @@ void QueueWalk::Tick() {
     done_ = !in_flight();
     return;
   }
+  if (IsInTheWay()) MakeWay();
   for (IndexReader* const reader : {&indexes_[reader_], &indexes_[1 - reader_]}) reader->Tick();
   budget_ = kUnitsPerTurn;
   while (budget_ > 0 && !done_ && !walker_->full() && Advance()) {
@@ -156,10 +158,27 @@ void QueueWalk::Want(const Message& message) {
 
 // --- From indexes ------------------------------------------------------------------------------
 
+bool QueueWalk::IsInTheWay() const {
+  const uint32_t line = std::max(indexes_[0].line(), indexes_[1].line());
+  const uint32_t own = uint32_t{indexes_[0].in_line()} + uint32_t{indexes_[1].in_line()};
+  return step_ == Step::kIndexes && line > own && !in_flight() && walker_->full();
+}
+
+void QueueWalk::MakeWay() {
+  for (IndexReader& reader : indexes_) {
+    if (!reader.idle()) cursor_ = std::min(cursor_, reader.segment());
+    reader.LetGo();
+  }
+}
+
 bool QueueWalk::AdvanceIndexes() {
   IndexReader* const now = &indexes_[reader_];
+  // The rest of a message whose index we let go.
+  if (id_ != 0 && !now->ready()) return VisitById();
   if (now->idle()) {
     reader_ = 1 - reader_;
+    // With what is read to its end nobody is kept waiting, ourselves among them.
+    if (indexes_[reader_].in_line()) now->LetGo();
     if (!indexes_[reader_].idle()) return true;
     StartIndex(&indexes_[reader_]);
     if (!indexes_[reader_].idle()) return false;

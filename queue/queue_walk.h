@@ -11,6 +11,9 @@
 //            pieces (queue/spool/index_reader.h).
 //   singles  what is left is read one by one, from the hot tail or from disk.
 //
+// A walker that can take nothing more (a client that does not read) keeps no index that another
+// walk waits for: it is read again when the walk goes on.
+//
 // A message with many recipients is visited part by part, in several turns: what is bounded are
 // recipients. One on a shelf (queue/shelf.h) looks as if it had its ticket, and gets it when
 // something may be done.
@@ -113,6 +116,9 @@ class QueueWalk {
   // Begins to read the index of a further segment, if there is one that is worth it.
   void StartIndex(IndexReader* reader);
   void NextIndexEntry(IndexReader* reader);
+  // Others wait for an index, and ours are of no use now: our walker is full.
+  bool IsInTheWay() const;
+  void MakeWay();
   bool AdvanceSingles();
   void NextStore();
 

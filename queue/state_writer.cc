@@ -110,33 +110,40 @@ void StateWriter::Unlock(Store* store, Message* message) {
   due_ns_ = std::min(due_ns_, io_->now_ns() + kGatherNs);  // it twice and find it unmarked
 }
 
+// As far as there is room: what is behind that is not looked at, however much it is.
 void StateWriter::Tick(bool force) {
   if (marked_.empty() || (!force && io_->now_ns() < due_ns_)) return;
   due_ns_ = core::kNever;
-  writing_.swap(marked_);
-  for (const MarkedMessage& mark : writing_) {
-    Message* message = mark.store->Find(mark.id);
-    if (message == nullptr || (message->policy & kMarked) == 0) continue;  // finished meanwhile
-    if ((message->policy & kLocked) != 0) continue;                        // Unlock puts it back
-    Commit* commit = Take();
-    if (commit == nullptr) {
-      marked_.push_back(mark);  // a completion makes room and the next Tick goes on
-      due_ns_ = io_->now_ns() + kGatherNs;
-      continue;
+  waits_for_room_ = false;
+  for (size_t left = marked_.size(); left > 0; --left) {
+    const MarkedMessage mark = marked_.front();
+    Message* const message = mark.store->Find(mark.id);
+    // Otherwise it was finished meanwhile, or is locked: Unlock puts it back.
+    if (message != nullptr && (message->policy & (kMarked | kLocked)) == kMarked) {
+      Commit* const commit = Take();
+      if (commit == nullptr) {
+        waits_for_room_ = true;
+        due_ns_ = io_->now_ns() + kGatherNs;
+        return;
+      }
+      Write(mark, message, commit);
     }
-    Unmark(message);
-    commit->store = mark.store;
-    commit->id = mark.id;
-    const std::span<const char> state =
-        BuildState(message, io_->now_ns(), io_->wall_ns(), &commit->builder);
-    CHECK(!state.empty());  // a finished message is unmarked
-    commit->state = {message, state};
-    commit->op.states = {&commit->state, 1};
-    commit->op.lazy = true;
-    ++in_flight_;
-    mark.store->Commit(&commit->op);
+    marked_.pop_front();
   }
-  writing_.clear();
+}
+
+void StateWriter::Write(const MarkedMessage& mark, Message* message, Commit* commit) {
+  Unmark(message);
+  commit->store = mark.store;
+  commit->id = mark.id;
+  const std::span<const char> state =
+      BuildState(message, io_->now_ns(), io_->wall_ns(), &commit->builder);
+  CHECK(!state.empty());  // a finished message is unmarked
+  commit->state = {message, state};
+  commit->op.states = {&commit->state, 1};
+  commit->op.lazy = true;
+  ++in_flight_;
+  mark.store->Commit(&commit->op);
 }
 
 int64_t StateWriter::NextDeadline() const { return due_ns_; }
@@ -158,7 +165,10 @@ StateWriter::Commit* StateWriter::Take() {
 void StateWriter::OnCommitted(Commit* commit, const core::Status& status) {
   --in_flight_;
   free_.push_back(commit);
-  if (status.ok()) return;
+  if (status.ok()) {
+    if (waits_for_room_) due_ns_ = io_->now_ns();
+    return;
+  }
   // The disk did not take it: what is known now is written again. The old state on disk is still
   // true enough: recipients may be tried once more than needed after a crash, none is lost.
   Message* message = commit->store->Find(commit->id);

@@ -8,6 +8,7 @@
 #define OUTBOX_QUEUE_STATE_WRITER_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -56,6 +57,7 @@ class StateWriter {
     uint64_t id;  // the message may have been finished since
   };
 
+  void Write(const MarkedMessage& mark, Message* message, Commit* commit);
   Commit* Take();
   void OnCommitted(Commit* commit, const core::Status& status);
 
@@ -64,9 +66,9 @@ class StateWriter {
   static constexpr uint8_t kLocked = 2;
 
   io::Io* const io_;
-  std::vector<MarkedMessage> marked_;
-  std::vector<MarkedMessage> writing_;  // scratch of Tick
+  std::deque<MarkedMessage> marked_;  // all of a large queue may be
   int64_t due_ns_ = core::kNever;
+  bool waits_for_room_ = false;  // there are more than may be in flight
   std::vector<std::unique_ptr<Commit>> pool_;
   std::vector<Commit*> free_;
   uint32_t in_flight_ = 0;

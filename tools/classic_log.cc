@@ -111,7 +111,7 @@ void ClassicLog::TranslateOne(const EventFields& event, std::string* out) const 
   } else if (name == "routed" || name == "rerouted") {
     Route(event, out);
   } else if (name == "delivered" || name == "deferred" || name == "bounced" ||
-             name == "expired" || name == "removed") {
+             name == "expired" || name == "removed" || name == "discarded") {
     Status(event, out);
   } else if (name == "finished") {
     Begin(event, "qmgr", out);
@@ -168,6 +168,8 @@ void ClassicLog::Status(const EventFields& event, std::string* out) const {
     status = Dsn(event, "5.0.0") + ", status=bounced (" + Said(event) + ")";
   } else if (name == "expired") {
     status = "5.4.7, status=expired (returned to sender; " + Said(event) + ")";
+  } else if (name == "discarded") {
+    status = "2.0.0, status=discarded (by our own rules)";
   } else {
     status = "5.0.0, status=removed (by an operator)";
   }

@@ -54,6 +54,8 @@ Status ControlClient::Send(const nlohmann::json& request) {
   while (sent < line.size()) {
     const ssize_t size = send(fd_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
     if (size < 0 && errno == EINTR) continue;
+    // It has closed, and said why before: that is still to be received.
+    if (size < 0 && errno == EPIPE) return core::OkStatus();
     if (size < 0) return Status::FromErrno(errno, path_);
     sent += static_cast<size_t>(size);
   }

@@ -265,6 +265,7 @@ void Daemon::OnShardReady(uint32_t shard, const core::Status& status) {
     running_ = true;
     std::printf("outboxd ready\n");
     std::fflush(stdout);
+    MaybeReloadAgain();
   });
 }
 

@@ -66,11 +66,13 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   // ControlHandler, on the main thread
   void Handle(const nlohmann::json& request, std::shared_ptr<ReplyStream> reply) override;
   void OnSignal(int signal) override;
-  // Reads the file again; the answer goes to `reply` (null: nobody), and to the log.
+  // Reads the file again; the answer goes to `reply` (null: nobody), and to the log. Nobody's comes
+  // later while a start or another reload is under way.
   void Reload(std::shared_ptr<ReplyStream> reply);
   void FailReload(const std::vector<std::string>& errors);
   void OnPrepared(const core::Status& status);
   void CommitReload();
+  void MaybeReloadAgain();
 
   void Answer(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   void AnswerStats(const std::shared_ptr<ReplyStream>& reply);
@@ -90,6 +92,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   std::shared_ptr<const core::Config> config_;
   std::vector<queue::ShardConfig> shard_configs_;  // of today, one a shard
   std::unique_ptr<Reloading> reloading_;
+  bool reload_again_ = false;  // a signal came when it could not be done
   uint32_t shards_ = 1;
   uint32_t connections_out_ = 1;  // in all
   LogFile log_;

@@ -26,10 +26,14 @@ std::string Joined(const std::vector<std::string>& lines) {
 
 void Daemon::Reload(std::shared_ptr<ReplyStream> reply) {
   if (reloading_ != nullptr || !running_ || stopping_) {
+    if (reply == nullptr) {  // the file may have changed since it was read
+      reload_again_ = true;
+      return;
+    }
     const char* why = reloading_ != nullptr ? "another reload is under way"
                       : stopping_           ? "outboxd is stopping"
                                             : "outboxd is starting";
-    if (reply != nullptr) reply->Fail(why);
+    reply->Fail(why);
     return;
   }
   reloading_ = std::make_unique<Reloading>();
@@ -97,6 +101,11 @@ void Daemon::CommitReload() {
                          {"routes", config_->routes.size()},
                          {"end", true}});
   }
+  MaybeReloadAgain();
+}
+
+void Daemon::MaybeReloadAgain() {
+  if (!stopping_ && std::exchange(reload_again_, false)) Reload(nullptr);
 }
 
 void Daemon::FailReload(const std::vector<std::string>& errors) {
@@ -104,11 +113,12 @@ void Daemon::FailReload(const std::vector<std::string>& errors) {
   for (const std::string& error : errors) LogEvent("reload_failed", error);
   if (failed->reply != nullptr) {
     failed->reply->Fail(Joined(errors) + "\nnothing has changed: the old configuration goes on");
-    return;
+    return MaybeReloadAgain();
   }
   // Nobody waits for the answer: a service manager's log should have it.
   for (const std::string& error : errors)
     std::fprintf(stderr, "outboxd: reload: %s\n", error.c_str());
+  MaybeReloadAgain();
 }
 
 }  // namespace outbox::tools

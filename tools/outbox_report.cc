@@ -86,6 +86,7 @@ ordered_json DomainJson(const std::string& name, const DomainReport& domain) {
                       {"bounced", domain.bounced},
                       {"expired", domain.expired},
                       {"removed", domain.removed},
+                      {"discarded", domain.discarded},
                       {"failures", domain.failures}};
   out["delay_ms_mean"] =
       NumberOrNull(domain.delivered > 0,
@@ -105,7 +106,7 @@ void PrintLine(const ordered_json& line) {
 
 size_t PrintDomains(const MailReport& report, bool as_json) {
   TextTable table({"DOMAIN", "RECIPIENTS", "DELIVERED", "WAITING", "BOUNCED", "EXPIRED", "REMOVED",
-                   "FAILURES", "MEAN", "LONGEST", "ROUTES", "LAST FAILURE"});
+                   "DISCARDED", "FAILURES", "MEAN", "LONGEST", "ROUTES", "LAST FAILURE"});
   const std::map<std::string, DomainReport> domains = report.Domains();
   for (const auto& [name, domain] : domains) {
     if (as_json) {
@@ -118,7 +119,7 @@ size_t PrintDomains(const MailReport& report, bool as_json) {
     table.Add({Harmless(name), std::to_string(domain.recipients), std::to_string(domain.delivered),
                std::to_string(domain.waiting), std::to_string(domain.bounced),
                std::to_string(domain.expired), std::to_string(domain.removed),
-               std::to_string(domain.failures), Delay(mean),
+               std::to_string(domain.discarded), std::to_string(domain.failures), Delay(mean),
                Delay(domain.delivered == 0 ? -1 : domain.delay_max_ms), OrDash(routes),
                OrDash(domain.last_failure)});
   }

@@ -3,6 +3,7 @@
 // Exit status: 0 stopped in order, or the configuration is good (--check); 1 could not start; 2 the
 // command line or the configuration is bad.
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <string>
 
@@ -33,6 +34,8 @@ int main(int argc, char** argv) {
     std::printf("%s: good\n", config_file.c_str());
     return 0;
   }
+  // Who reads our standard error may go before us: lines are lost then, and counted.
+  std::signal(SIGPIPE, SIG_IGN);
   outbox::tools::Daemon daemon(config_file, loaded.config);
   return daemon.Run();
 }

@@ -17,7 +17,7 @@ std::string DomainOf(const std::string& address) {
 
 bool IsOutcome(const std::string& event) {
   return event == "delivered" || event == "deferred" || event == "bounced" || event == "expired" ||
-         event == "removed";
+         event == "removed" || event == "discarded";
 }
 
 }  // namespace
@@ -132,6 +132,8 @@ void MailReport::Count(const MessageReport& message,
       ++domain.expired;
     } else if (recipient.state == "removed") {
       ++domain.removed;
+    } else if (recipient.state == "discarded") {
+      ++domain.discarded;
     } else {
       ++domain.waiting;
     }

@@ -37,7 +37,7 @@ struct ReportFilter {
 // What became of one recipient until now.
 struct RecipientReport {
   std::string address;
-  std::string state = "waiting";  // delivered, deferred, bounced, expired, removed
+  std::string state = "waiting";  // delivered, deferred, bounced, expired, removed, discarded
   int64_t time_ns = 0;            // of its newest line
   std::string route;              // the rule that decides where it goes
   std::string destination;
@@ -76,6 +76,7 @@ struct DomainReport {
   int64_t bounced = 0;
   int64_t expired = 0;
   int64_t removed = 0;
+  int64_t discarded = 0;
   int64_t failures = 0;
   int64_t delay_sum_ms = 0;  // of those that are delivered
   int64_t delay_max_ms = 0;

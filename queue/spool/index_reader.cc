@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/crc32c.h"
 #include "queue/spool/coding.h"
@@ -28,9 +29,25 @@ void IndexReader::Start(Store* store, uint32_t segment) {
 void IndexReader::LetGo() {
   CHECK(!reading());
   if (counted_) --log_->index_readers;
-  counted_ = in_line_ = false;
+  counted_ = false;
+  SetInLine(false);
   bytes_ = AlignedBuffer();
   step_ = Step::kIdle;
+}
+
+bool IndexReader::Full() const { return log_->index_readers >= core::kIndexReadersPerLog; }
+
+void IndexReader::SetInLine(bool in_line) {
+  if (std::exchange(in_line_, in_line) == in_line) return;
+  in_line ? ++log_->index_line : --log_->index_line;
+}
+
+uint32_t IndexReader::line() const { return counted_ ? log_->index_line : 0; }
+
+bool IndexReader::wants_turn() const {
+  if (reading()) return false;
+  if (step_ == Step::kWaiting) return counted_ || !Full();
+  return step_ == Step::kCopy || step_ == Step::kCheck;
 }
 
 Segment* IndexReader::Here() {
@@ -55,7 +72,7 @@ void IndexReader::Tick() {
 
 void IndexReader::Begin() {
   if (!counted_) {
-    in_line_ = log_->index_readers >= core::kIndexReadersPerLog;
+    SetInLine(Full());
     if (in_line_) return;
     ++log_->index_readers;
     counted_ = true;

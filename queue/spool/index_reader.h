@@ -50,10 +50,13 @@ class IndexReader {
   // There is no index that can be used: the messages are to be read one by one.
   bool failed() const { return step_ == Step::kFailed; }
   // Tick has something to do.
-  bool wants_turn() const {
-    return !reading() && !in_line_ && (step_ == Step::kWaiting || step_ == Step::kCopy ||
-                                       step_ == Step::kCheck);
-  }
+  bool wants_turn() const;
+  // It waits for others to let go.
+  bool in_line() const { return in_line_; }
+  // Readers of the log that do, if this one could help them.
+  uint32_t line() const;
+  // Whose index it is. REQUIRES: !idle().
+  uint32_t segment() const { return segment_; }
 
   // The next entry of a message: its id and its meta, valid until the next Start. False at the end:
   // it is idle then. REQUIRES: ready().
@@ -73,6 +76,8 @@ class IndexReader {
     void OnRead(const io::OpResult& result) { reader->OnRead(this, result); }
   };
 
+  bool Full() const;
+  void SetInLine(bool in_line);
   void Begin();
   void Copy();
   void Check();

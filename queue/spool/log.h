@@ -79,6 +79,7 @@ class Log {
   Recovery recovery;
   uint64_t next_counter = 1;
   uint32_t index_readers = 0;  // that have an index in memory
+  uint32_t index_line = 0;     // that wait until they may have one
   bool writable = false;
   core::Status last_error;  // of a write; ok after the next success
 

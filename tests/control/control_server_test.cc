@@ -292,6 +292,27 @@ TEST_F(ControlServerTest, BoundsTheNumberOfClients) {
   EXPECT_EQ(answer.status().message(), "too many clients");
 }
 
+// Also who has not yet asked for anything when he is turned away hears why.
+TEST_F(ControlServerTest, WhoIsTurnedAwayBeforeHeAsksHearsWhy) {
+  Start();
+  std::vector<std::unique_ptr<ControlClient>> clients;
+  for (size_t i = 0; i < kControlClientsMax; ++i) {
+    clients.push_back(std::make_unique<ControlClient>());
+    ASSERT_TRUE(clients.back()->Connect(path_).ok());
+    ASSERT_TRUE(clients.back()->Send({{"command", "echo"}, {"value", 1}}).ok());
+    ASSERT_TRUE(clients.back()->Receive(kSeconds).ok());
+  }
+  ControlClient one_more;
+  ASSERT_TRUE(one_more.Connect(path_).ok());
+  // When another one has its answer, this one has been seen.
+  ASSERT_TRUE(clients[0]->Send({{"command", "echo"}, {"value", 1}}).ok());
+  ASSERT_TRUE(clients[0]->Receive(kSeconds).ok());
+  ASSERT_TRUE(one_more.Send({{"command", "echo"}, {"value", 1}}).ok());
+  const auto answer = one_more.Receive(kSeconds);
+  ASSERT_FALSE(answer.ok());
+  EXPECT_EQ(answer.status().message(), "too many clients");
+}
+
 TEST_F(ControlServerTest, ReplacesAStaleSocketButNothingElse) {
   Start();
   // A second server at the path of a living one is refused.

@@ -110,6 +110,19 @@ TEST(Report, Filters) {
   EXPECT_FALSE(recent.messages()[0].sender_known);
 }
 
+// Neither waits for anything.
+TEST(Report, RemovedAndDiscardedMailIsOver) {
+  MailReport report({});
+  report.Add(Accepted("ONE", {"bob@a.test", "carol@a.test", "dave@a.test"}));
+  report.Add(Fact("removed", "ONE", {"bob@a.test"}));
+  report.Add(Fact("discarded", "ONE", {"carol@a.test"}));
+  const DomainReport domain = report.Domains().at("a.test");
+  EXPECT_EQ(domain.recipients, 3);
+  EXPECT_EQ(domain.removed, 1);
+  EXPECT_EQ(domain.discarded, 1);
+  EXPECT_EQ(domain.waiting, 1);
+}
+
 TEST(Report, OldMessagesStillCountForTheirDomains) {
   MailReport report({});
   const size_t messages = kReportMessages + 1000;

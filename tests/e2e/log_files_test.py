@@ -2,6 +2,7 @@
 under load without a line lost or torn; and read back by `outbox report`."""
 
 import collections
+import fcntl
 import gzip
 import json
 import os
@@ -291,6 +292,52 @@ relay_from = ["127.0.0.1/32"]
         wait_until(lambda: (small / "log").exists(), "the new file")
         message = self.send(relay, ["bob@a.test"])
         wait_until(lambda: message in (small / "log").read_text(), "the log that goes on")
+
+    def test_who_reads_standard_error_may_go(self):
+        """`outboxd 2>&1 | a program that ends`: mail flows, lines are lost and counted."""
+        receiver = self.receiver()
+        relay = self.outbox(route(receiver.port), start=False)
+        relay.log.touch()
+        reader, writer = os.pipe()
+        relay.process = self.spawn([BIN / "outboxd", "--config", relay.config],
+                                   stdout=subprocess.PIPE, stderr=writer, text=True)
+        os.close(writer)
+        self.assertEqual(relay.process.stdout.readline(), "outboxd ready\n")
+        os.close(reader)
+        for i in range(2):
+            self.send(relay, ["bob@a.test"])
+            receiver.wait_for(i + 1)
+            lost = wait_until(lambda: relay.stats()["log_dropped_total"], "lost lines")
+        self.assertGreater(lost, 0)
+        relay.process.send_signal(signal.SIGHUP)
+        relay.wait_for_stats("the empty queue", queued=0, delivered_total=2)
+        relay.check_ledger()
+        self.assertEqual(relay.stop(), 0)
+
+    def test_who_reads_standard_error_may_hang(self):
+        """Neither mail into Maildirs, nor the operator, nor the stop waits for him."""
+        mail = self.dir / "mail"
+        mail.mkdir()
+        relay = self.outbox(f'''
+[local]
+domains   = ["here.test"]
+maildir   = "{mail}/{{user}}"
+mailboxes = ["alice"]
+''', start=False)
+        relay.log.touch()
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        relay.process = self.spawn([BIN / "outboxd", "--config", relay.config],
+                                   stdout=subprocess.PIPE, stderr=writer, text=True)
+        os.close(writer)
+        self.assertEqual(relay.process.stdout.readline(), "outboxd ready\n")
+        for _ in range(40):
+            self.send(relay, ["alice@here.test"])
+        relay.wait_for_stats("the empty queue", queued=0, delivered_total=40)
+        wait_until(lambda: relay.stats()["log_dropped_total"], "lost lines")
+        self.assertEqual(len(list((mail / "alice" / "new").iterdir())), 40)
+        self.assertEqual(relay.stop(), 0)
 
 
 if __name__ == "__main__":

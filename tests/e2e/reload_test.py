@@ -6,8 +6,9 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 
-from harness import LISTENER, Scenario, free_port, main, route, wait_until
+from harness import BIN, LISTENER, Scenario, free_port, main, route, wait_until
 
 PERIODS = {"retry": "1h", "notify_after": "never", "retry_until": "2d"}
 
@@ -191,6 +192,21 @@ class Reload(Scenario):
         second.wait_for(2)
         self.assertEqual(first.messages, [])
         relay.check_ledger()
+
+    def test_sighup_during_the_start_is_not_forgotten(self):
+        """The file is changed behind the daemon's reading of it, and before it is ready."""
+        later = free_port()
+        relay = self.outbox(route(2600), start=False)
+        with open(relay.log, "ab") as log:
+            relay.process = self.spawn([BIN / "outboxd", "--config", relay.config],
+                                       stdout=subprocess.PIPE, stderr=log, text=True)
+        wait_until(lambda: "open_files" in relay.log_text(), "the first line of the log")
+        with open(relay.config, "a") as file:
+            file.write(LISTENER.replace("{port}", str(later)))
+        relay.process.send_signal(signal.SIGHUP)
+        self.assertEqual(relay.process.stdout.readline(), "outboxd ready\n")
+        wait_until(lambda: self.events(relay, "reloaded"), "the reload in the log")
+        self.assertTrue(accepts(later))
 
     def test_the_stats_socket_tells_and_does_nothing(self):
         relay = self.outbox(route(2600))

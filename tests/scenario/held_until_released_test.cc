@@ -219,6 +219,26 @@ TEST_P(HeldUntilReleased, ManyForADomainThatIsDown) {
   story_.Finish();
 }
 
+// More states than are written at a time; and then the power fails.
+TEST_P(HeldUntilReleased, ManyAtOnceAndAllOfThemOnTheDisk) {
+  constexpr size_t kMany = 1500;
+  story_.AddDeadRoute("b.example");
+  story_.Start();
+  for (size_t i = 0; i < kMany; ++i) {
+    story_.SendLater("alice@sender.example", {"u" + std::to_string(i) + "@b.example"});
+    if (i % 20 > 0 && i + 1 < kMany) continue;
+    ASSERT_TRUE(
+        story_.RunUntil([&] { return story_.acknowledged_later() == i + 1; }, kNsPerMinute));
+  }
+  EXPECT_EQ(Command(QueueOrder::kHold).done, kMany);
+  story_.RunFor(kNsPerSecond);
+  story_.Crash();
+  story_.Start();
+  story_.RunFor(10 * kNsPerSecond);
+  EXPECT_THAT(Held(), SizeIs(kMany));
+  story_.Finish(kMany);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shards, HeldUntilReleased, testing::Values(1u, 3u));
 
 }  // namespace

@@ -191,5 +191,35 @@ TEST(MaildirCrashTest, ThereIsOneCopyWhereverThePowerFails) {
   EXPECT_GT(acknowledged, 10u);  // most of it happens behind the 250
 }
 
+// Killed behind the move to new/ and before that was durable; the next run finds the message there
+// and calls it delivered. Then the power fails.
+TEST(MaildirCrashTest, WhatIsFoundIsMadeDurable) {
+  for (int i = 0; i < 24; ++i) {
+    ShardStory story(1);
+    story.config().local = Maildirs();
+    io::SimDisk& disk = story.world().disk(0);
+    for (const char* path : {"/mail", "/mail/here.example", "/mail/here.example/alice",
+                             "/mail/here.example/alice/cur", "/mail/here.example/alice/new",
+                             "/mail/here.example/alice/tmp"}) {
+      disk.MakeDirectory(path);
+    }
+    story.Start();
+    story.RunFor(core::kNsPerSecond + i * core::kNsPerMs);
+    story.SendLater(kSender, {"alice@here.example"});
+    ASSERT_TRUE(story.RunUntil([&] { return disk.List(kAlice + "/new").size() == 1; },
+                               5 * core::kNsPerSecond));
+    story.Kill();
+    if (i % 3 == 0) Read(&story, kAlice);
+    story.Start();
+    ASSERT_TRUE(story.RunUntilEmpty(10 * kNsPerMinute)) << story.events();
+    story.RunFor(core::kNsPerSecond);  // the end of the message is committed
+    story.Crash();
+    story.Start();
+    ASSERT_TRUE(story.RunUntilEmpty(10 * kNsPerMinute)) << story.events();
+    EXPECT_EQ(disk.List(kAlice + "/new").size() + disk.List(kAlice + "/cur").size(), 1u) << i;
+    story.Finish();
+  }
+}
+
 }  // namespace
 }  // namespace outbox::queue

@@ -12,6 +12,7 @@ outbox_test(scenario_test
     scenario/a_bounce_that_bounces_test.cc
     scenario/a_listing_among_deliveries_test.cc
     scenario/a_listing_of_a_thousand_recipients_test.cc
+    scenario/a_listing_that_nobody_reads_test.cc
     scenario/a_notice_that_is_not_stored_test.cc
     scenario/a_slow_host_gets_more_connections_test.cc
     scenario/accepted_and_delivered_test.cc

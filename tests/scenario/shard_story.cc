@@ -30,7 +30,7 @@ struct ShardStory::Listing : QueueListSink {
     for (QueueLine& line : more) lines.push_back(std::move(line));
     return true;
   }
-  bool full() const override { return false; }
+  bool full() const override { return lines.size() >= lines_max; }
   void Done(const ListGaps& more) override {
     ++done;
     gaps.unreadable += more.unreadable;
@@ -39,6 +39,7 @@ struct ShardStory::Listing : QueueListSink {
 
   const io::SimWorld* world = nullptr;
   std::vector<QueueLine> lines;
+  size_t lines_max = SIZE_MAX;
   size_t done = 0;
   ListGaps gaps;
   int64_t turn_ns = 0;
@@ -310,6 +311,12 @@ void ShardStory::Crash() {
   crashed_ = true;
 }
 
+void ShardStory::Kill() {
+  for (const auto& io : life_->ios) io->Abandon();
+  LeaveLife();
+  crashed_ = true;
+}
+
 ClientResult ShardStory::Send(const std::string& from, const std::vector<std::string>& to,
                               const std::string& content) {
   ClientResult result;
@@ -359,8 +366,13 @@ bool ShardStory::RunUntilEmpty(int64_t limit_ns) {
   return RunUntil([this] { return Counters().queued == 0; }, limit_ns);
 }
 
-void ShardStory::StartListing(const QueueQuery& query) {
+void ShardStory::ReadOn() {
+  for (const auto& listing : life_->listings) listing->lines_max = SIZE_MAX;
+}
+
+void ShardStory::StartListing(const QueueQuery& query, size_t lines) {
   life_->listings.push_back(std::make_unique<Listing>());
+  life_->listings.back()->lines_max = lines;
   life_->listings.back()->world = &world_;
   for (const auto& shard : life_->shards) {
     shard->Post([query, sink = life_->listings.back().get()](Shard* one) {
@@ -372,6 +384,11 @@ void ShardStory::StartListing(const QueueQuery& query) {
 size_t ShardStory::most_listed_in_a_turn() const { return life_->listings.back()->most_in_turn; }
 
 ListGaps ShardStory::gaps() const { return life_->listings.back()->gaps; }
+
+bool ShardStory::AllListingsDone() const {
+  return std::all_of(life_->listings.begin(), life_->listings.end(),
+                     [this](const auto& listing) { return listing->done == shards_; });
+}
 
 bool ShardStory::ListingDone() const { return life_->listings.back()->done == shards_; }
 

@@ -68,6 +68,8 @@ class ShardStory : public ShardObserver {
   bool Stop();
   // The power fails; the disk keeps what was durable. Start again after it.
   void Crash();
+  // kill -9: what the system was given it keeps, for as long as it has power. Likewise.
+  void Kill();
   // What config() says now takes the place of what runs, as a reload of the daemon does it.
   void Reload();
   // Gives a command to all shards and waits for its end.
@@ -93,9 +95,12 @@ class ShardStory : public ShardObserver {
                                            std::optional<QueueColumn> by);
   // What the last listing left out, summed over the shards.
   ListGaps gaps() const;
-  // Starts a listing without waiting; the number of times that each recipient was shown.
-  void StartListing(const QueueQuery& query = {});
-  bool ListingDone() const;
+  // Starts a listing without waiting; the number of times that each recipient was shown. Who asked
+  // reads no further than `lines`, until ReadOn.
+  void StartListing(const QueueQuery& query = {}, size_t lines = SIZE_MAX);
+  void ReadOn();
+  bool ListingDone() const;      // the last one
+  bool AllListingsDone() const;
   std::map<std::string, int> Shown() const;
   // In one turn of one shard, by the last listing.
   size_t most_listed_in_a_turn() const;

@@ -8,6 +8,7 @@
 namespace outbox::queue {
 namespace {
 
+using core::kNsPerHour;
 using core::kNsPerMinute;
 using core::kNsPerSecond;
 using simulation::ClientResult;
@@ -168,6 +169,36 @@ TEST_P(ScenarioTest, TheLmtpServerThatIsAskedSaysNothing) {
   story_.RunFor(kNsPerSecond);
   story_.Finish();
   EXPECT_EQ(story_.acknowledged_later(), 0u);
+}
+
+// The first of two servers takes the connection and answers everything but RCPT: the second one is
+// asked, although nothing tells of the first one but time.
+TEST_P(ScenarioTest, TheFirstOfTwoLmtpServersHangs) {
+  ScriptedServer* const hangs =
+      story_.AddLmtp("/run/first", {{.at = "RCPT TO:",
+                                     .reply = "",
+                                     .then = simulation::ScriptRule::Then::kStall}});
+  ScriptedServer* const works = story_.AddLmtp("/run/second");
+  core::LocalConfig local = KnownElsewhere();
+  local.ask = true;
+  local.lmtp.clear();
+  for (const ScriptedServer* server : {hangs, works}) {
+    core::ViaHost host;
+    host.host = server->address().ToString();
+    host.is_address = host.lmtp = true;
+    host.address = server->address();
+    host.port = server->address().port;
+    local.lmtp.push_back(host);
+  }
+  story_.config().local = local;
+  story_.Start();
+  EXPECT_EQ(FirstReply(story_.Send(kSender, {"alice@here.example"})), "451 4.3.0");
+  // From then on it is known, whichever shard the client meets.
+  for (uint32_t i = 1; i < GetParam(); ++i) story_.Send(kSender, {"alice@here.example"});
+  EXPECT_TRUE(story_.Send(kSender, {"alice@here.example"}).acknowledged);
+  EXPECT_THAT(works->answers(), SizeIs(testing::Ge(1u)));
+  ASSERT_TRUE(story_.RunUntilEmpty(kNsPerHour));
+  story_.Finish();
 }
 
 }  // namespace

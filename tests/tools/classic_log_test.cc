@@ -167,6 +167,28 @@ TEST(LogFact, BothFormsSayTheSame) {
   log.Release();
 }
 
+TEST(LogFact, WhatWasThrownAwayHasItsNameInBothForms) {
+  core::EventLog log(core::LogLevel::kInfo);
+  Write(&log, "discarded", "1K0WCJNDQSZ00")
+      .Field("destination", "discard:")
+      .Field("recipients", 1)
+      .Field("attempts", 0)
+      .Field("delay_ms", 0)
+      .BeginList("to")
+      .Item("bob@a.test")
+      .EndList();
+  const std::string line(log.Take());
+  std::string classic;
+  ClassicLog("r", "outbox", 1).Translate(line, &classic);
+  for (const std::string& form : {line, classic}) {
+    LogFact fact;
+    ASSERT_TRUE(ParseLogFact(std::string_view(form).substr(0, form.size() - 1), &fact)) << form;
+    EXPECT_EQ(fact.event, "discarded");
+    EXPECT_EQ(fact.to, std::vector<std::string>{"bob@a.test"});
+  }
+  log.Release();
+}
+
 TEST(LogFact, OtherLinesAreNone) {
   LogFact fact;
   for (const char* const line :
