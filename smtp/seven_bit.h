@@ -1,9 +1,9 @@
 // SevenBit: a message with octets above 127 made fit for a host without 8BITMIME (RFC 6152 3).
 //
 // Reads wire form and writes wire form, piece by piece. What is MIME stays what it was: each part
-// whose content is 8bit or binary is encoded, text in quoted-printable, all else in base64, and says
-// so in its header; multiparts and messages in messages are looked into; a message without MIME
-// gets the fields that say what it has become (RFC 1428). Parts that are encoded already are left
+// whose content is 8bit or binary is encoded, text in quoted-printable, all else in base64, and
+// says so in its header; multiparts and messages in messages are looked into; a message without
+// MIME gets the fields that say what it has become (RFC 1428). Parts that are encoded already are left
 // alone. In header fields encoded words stand for such octets (smtp/mime_text.h).
 //
 // A multipart/signed is left alone, since not an octet of it may change: it cannot be done when
