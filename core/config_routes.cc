@@ -113,6 +113,7 @@ void RouteReader::Read(const TomlValue& table) {
   ReadMatch(&reader, &route);
   ReadName(&reader, &route);
   ReadSending(&reader, &route);
+  archive_->ReadRoute(&reader, &route);
   ReadConfigPeriods(&reader, &route.periods, problems_);
   if (KeyOf(route) == RouteKey::kNone && !route.match.empty() &&
       ++walked_ == kConfigWalkedRoutes + 1) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/config_archive.h"
 #include "core/config_reader.h"
 #include "core/config_rules.h"
 
@@ -26,7 +27,8 @@ bool ParseHeaderCondition(std::string_view text, HeaderCondition* condition);
 // One for all routes of a file, in order, behind everything that they take their defaults from.
 class RouteReader {
  public:
-  RouteReader(Config* config, ConfigProblems* problems) : config_(*config), problems_(problems) {}
+  RouteReader(Config* config, ArchiveReader* archive, ConfigProblems* problems)
+      : config_(*config), archive_(archive), problems_(problems) {}
 
   // Reads one table and adds it to config->routes.
   void Read(const TomlValue& table);
@@ -53,6 +55,7 @@ class RouteReader {
   void ReadAuth(ConfigReader* reader, RouteConfig* route);
 
   Config& config_;
+  ArchiveReader* const archive_;
   ConfigProblems* const problems_;
   RoutePatterns patterns_;
   size_t header_conditions_ = 0;
