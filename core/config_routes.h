@@ -3,6 +3,8 @@
 #define OUTBOX_CORE_CONFIG_ROUTES_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +48,9 @@ class RouteReader {
   void ReadSize(ConfigReader* reader, RouteConfig* route);
   // Last, since whether a pattern can be reached depends on the rest.
   void ReadMatch(ConfigReader* reader, RouteConfig* route);
+  // A name that no other route has, or that was not given.
+  void CheckName(const ConfigText& name);
+  std::string FreeName(std::string name, uint32_t line);
   void ReadVia(ConfigReader* reader, RouteConfig* route);
   bool ReadAction(const ConfigText& text, size_t values, RouteConfig* route);
   void ReadName(ConfigReader* reader, RouteConfig* route);
@@ -58,6 +63,11 @@ class RouteReader {
   ArchiveReader* const archive_;
   ConfigProblems* const problems_;
   RoutePatterns patterns_;
+  struct Named {
+    uint32_t line = 0;
+    uint32_t routes = 1;  // that would have this name by default
+  };
+  std::map<std::string, Named> names_;
   size_t header_conditions_ = 0;
   size_t walked_ = 0;  // routes of RouteKey::kNone
 };
