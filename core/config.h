@@ -38,6 +38,7 @@ struct ListenerConfig {
   uint32_t max_recipients = kSmtpRecipientsMax;
   uint32_t max_connections = kDefaultConnectionsIn;
   uint32_t max_connections_per_client = kDefaultConnectionsPerClient;
+  bool refuse_nul = false;  // messages with NUL octets, which no MIME encoding has (RFC 2045 2.7)
   int64_t command_timeout_ns = 5 * kNsPerMinute;  // RFC 5321 4.5.3.2.7
   int64_t data_timeout_ns = 5 * kNsPerMinute;     // without progress within a message
 };

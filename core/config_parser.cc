@@ -110,6 +110,7 @@ class Parser {
     reader.Integer("max_connections", 1, kMaxConnectionsIn, &listener.max_connections);
     reader.Integer("max_connections_per_client", 1, kMaxConnectionsIn,
                    &listener.max_connections_per_client);
+    reader.Boolean("refuse_nul", &listener.refuse_nul);
     ReadTimeout(&reader, "command_timeout", &listener.command_timeout_ns);
     ReadTimeout(&reader, "data_timeout", &listener.data_timeout_ns);
     reader.Finish();
