@@ -38,6 +38,7 @@ struct ListenerConfig {
   uint32_t max_recipients = kSmtpRecipientsMax;
   uint32_t max_connections = kDefaultConnectionsIn;
   uint32_t max_connections_per_client = kDefaultConnectionsPerClient;
+  bool refuse_nul = false;  // messages with NUL octets, which no MIME encoding has (RFC 2045 2.7)
   int64_t command_timeout_ns = 5 * kNsPerMinute;  // RFC 5321 4.5.3.2.7
   int64_t data_timeout_ns = 5 * kNsPerMinute;     // without progress within a message
 };
@@ -150,6 +151,8 @@ struct RouteConfig {
   uint32_t tls_line = 0;  // of the key; 0: it is not there
   uint32_t tls_column = 0;
   RouteAuth auth;
+  // The mailbox that gets a copy of its mail, user@domain of a local domain; empty: none.
+  std::string archive;
   // [delivery]'s where the route says nothing.
   RetryPeriods periods;
   uint32_t max_connections = kDefaultConnectionsPerSite;
@@ -188,6 +191,12 @@ struct LocalConfig {
   std::vector<ViaHost> relay_to;
   RetryPeriods periods;
   uint32_t max_connections = kDefaultConnectionsPerSite;
+};
+
+// [archive]: where copies of outgoing mail go, unless its route says something else.
+struct ArchiveConfig {
+  std::string to;        // as RouteConfig::archive
+  bool notices = false;  // of our own notices as well
 };
 
 // [[site]]: hosts that share limits, whatever domains they serve. In order, the first match wins.
@@ -248,6 +257,7 @@ struct Config {
   std::vector<RouteConfig> routes;
   std::vector<SiteConfig> sites;
   LocalConfig local;
+  ArchiveConfig archive;
   LogConfig log;
   TalkConfig talk;
   LimitsConfig limits;

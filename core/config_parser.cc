@@ -7,6 +7,7 @@
 
 #include "core/byte_size.h"
 #include "core/config.h"
+#include "core/config_archive.h"
 #include "core/config_local.h"
 #include "core/config_reader.h"
 #include "core/config_routes.h"
@@ -72,10 +73,13 @@ class Parser {
     if (const TomlValue* table = reader.Table("storage")) ReadStorage(*table);
     if (const TomlValue* table = reader.Table("resolver")) ReadResolver(*table);
     if (const TomlValue* table = reader.Table("delivery")) ReadDelivery(*table);
-    RouteReader routes(&config_, problems_);
+    ArchiveReader archive(&config_, problems_);
+    if (const TomlValue* table = reader.Table("archive")) archive.Read(*table);
+    RouteReader routes(&config_, &archive, problems_);
     for (const TomlValue* table : reader.Tables("route", kConfigRoutes)) routes.Read(*table);
     for (const TomlValue* table : reader.Tables("site", kConfigSites)) ReadSite(*table);
     if (const TomlValue* table = reader.Table("local")) ReadLocal(*table);
+    archive.Check();
     if (const TomlValue* table = reader.Table("log")) ReadLog(*table);
     if (const TomlValue* table = reader.Table("talk")) ReadTalk(*table);
     if (const TomlValue* table = reader.Table("limits")) ReadLimits(*table);
@@ -106,6 +110,7 @@ class Parser {
     reader.Integer("max_connections", 1, kMaxConnectionsIn, &listener.max_connections);
     reader.Integer("max_connections_per_client", 1, kMaxConnectionsIn,
                    &listener.max_connections_per_client);
+    reader.Boolean("refuse_nul", &listener.refuse_nul);
     ReadTimeout(&reader, "command_timeout", &listener.command_timeout_ns);
     ReadTimeout(&reader, "data_timeout", &listener.data_timeout_ns);
     reader.Finish();

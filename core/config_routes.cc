@@ -66,6 +66,15 @@ void ReadConfigPeriods(ConfigReader* reader, RetryPeriods* periods, ConfigProble
                    &periods->notify_after_ns);
   reader->Duration("retry_until", kNsPerSecond, kLongestPeriodNs, ConfigReader::Never::kRefused,
                    &periods->retry_until_ns);
+  // Where only one of the two is said, the other one's default may well be beyond it.
+  if (reader->Has("notify_after") && reader->Has("retry_until") &&
+      periods->notify_after_ns != kNever && periods->notify_after_ns > periods->retry_until_ns) {
+    problems->Add(reader->PositionOf("notify_after"),
+                  "\"notify_after\" is " + FormatDuration(periods->notify_after_ns) +
+                      ", when the mail has been given up after " +
+                      FormatDuration(periods->retry_until_ns) +
+                      "; expected at most \"retry_until\", or \"never\"");
+  }
 }
 
 bool ReadConfigPort(ConfigReader* reader, uint16_t* port) {
@@ -113,6 +122,7 @@ void RouteReader::Read(const TomlValue& table) {
   ReadMatch(&reader, &route);
   ReadName(&reader, &route);
   ReadSending(&reader, &route);
+  archive_->ReadRoute(&reader, &route);
   ReadConfigPeriods(&reader, &route.periods, problems_);
   if (KeyOf(route) == RouteKey::kNone && !route.match.empty() &&
       ++walked_ == kConfigWalkedRoutes + 1) {
@@ -241,10 +251,7 @@ void RouteReader::ReadMatch(ConfigReader* reader, RouteConfig* route) {
 void RouteReader::ReadName(ConfigReader* reader, RouteConfig* route) {
   ConfigText name;
   if (reader->Text("name", &name)) {
-    if (name.text.empty() || name.text.size() > kConfigRouteNameBytes) {
-      problems_->Expect(name, "is no name for a route",
-                        "1 to " + std::to_string(kConfigRouteNameBytes) + " bytes");
-    }
+    CheckName(name);
     route->name = name.text;
     return;
   }
@@ -261,6 +268,34 @@ void RouteReader::ReadName(ConfigReader* reader, RouteConfig* route) {
   }
   if (!reader->Has("match"))
     route->name.resize(std::min(route->name.size(), kConfigRouteNameBytes));
+  route->name = FreeName(std::move(route->name), reader->position().line);
+}
+
+void RouteReader::CheckName(const ConfigText& name) {
+  static constexpr std::array<std::string_view, 3> kOurs = {"mx", "local", kArchiveRoute};
+  if (name.text.empty() || name.text.size() > kConfigRouteNameBytes) {
+    problems_->Expect(name, "is no name for a route",
+                      "1 to " + std::to_string(kConfigRouteNameBytes) + " bytes");
+  } else if (std::find(kOurs.begin(), kOurs.end(), name.text) != kOurs.end()) {
+    problems_->Expect(name, "is the name of a way that mail takes without a route", "another name");
+  } else if (const auto [first, is_new] = names_.try_emplace(name.text, Named{name.position.line});
+             !is_new) {
+    problems_->Expect(
+        name, "is the name of the route in line " + std::to_string(first->second.line) + ", too",
+        "a name of its own");
+  }
+}
+
+// Routes with the same first pattern are told apart by a number.
+std::string RouteReader::FreeName(std::string name, uint32_t line) {
+  const auto [first, is_new] = names_.try_emplace(name, Named{line});
+  if (is_new) return name;
+  Named& others = first->second;
+  std::string numbered;
+  do {
+    numbered = name + "#" + std::to_string(++others.routes);
+  } while (!names_.try_emplace(numbered, Named{line}).second);
+  return numbered;
 }
 
 // --- Where its mail goes -------------------------------------------------------------------------

@@ -3,11 +3,14 @@
 #define OUTBOX_CORE_CONFIG_ROUTES_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/config.h"
+#include "core/config_archive.h"
 #include "core/config_reader.h"
 #include "core/config_rules.h"
 
@@ -26,7 +29,8 @@ bool ParseHeaderCondition(std::string_view text, HeaderCondition* condition);
 // One for all routes of a file, in order, behind everything that they take their defaults from.
 class RouteReader {
  public:
-  RouteReader(Config* config, ConfigProblems* problems) : config_(*config), problems_(problems) {}
+  RouteReader(Config* config, ArchiveReader* archive, ConfigProblems* problems)
+      : config_(*config), archive_(archive), problems_(problems) {}
 
   // Reads one table and adds it to config->routes.
   void Read(const TomlValue& table);
@@ -44,6 +48,9 @@ class RouteReader {
   void ReadSize(ConfigReader* reader, RouteConfig* route);
   // Last, since whether a pattern can be reached depends on the rest.
   void ReadMatch(ConfigReader* reader, RouteConfig* route);
+  // A name that no other route has, or that was not given.
+  void CheckName(const ConfigText& name);
+  std::string FreeName(std::string name, uint32_t line);
   void ReadVia(ConfigReader* reader, RouteConfig* route);
   bool ReadAction(const ConfigText& text, size_t values, RouteConfig* route);
   void ReadName(ConfigReader* reader, RouteConfig* route);
@@ -53,8 +60,14 @@ class RouteReader {
   void ReadAuth(ConfigReader* reader, RouteConfig* route);
 
   Config& config_;
+  ArchiveReader* const archive_;
   ConfigProblems* const problems_;
   RoutePatterns patterns_;
+  struct Named {
+    uint32_t line = 0;
+    uint32_t routes = 1;  // that would have this name by default
+  };
+  std::map<std::string, Named> names_;
   size_t header_conditions_ = 0;
   size_t walked_ = 0;  // routes of RouteKey::kNone
 };

@@ -32,6 +32,7 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, delivered_total, "recipients that the next hop took over")                           \
   X(kCounter, bounced_total, "recipients that were refused for good")                              \
   X(kCounter, expired_total, "recipients given up after retry_until")                              \
+  X(kCounter, archive_lost_total, "of the two before, copies for an archive")                      \
   X(kCounter, discarded_total, "recipients discarded by policy")                                   \
   X(kCounter, removed_total, "recipients removed by an operator")                                  \
   X(kGauge, queued, "recipients that are not final yet")                                           \

@@ -66,6 +66,8 @@ class SimNetwork {
   SimDatagrams& datagrams() { return datagrams_; }
 
   size_t connections() const { return connections_.size(); }
+  // Connections to this address that are open on the connecting side.
+  size_t open_now(const core::SocketAddress& address) { return opened_[address].now; }
   // The most connections to this address that were open on the connecting side at one time.
   size_t open_peak(const core::SocketAddress& address) { return opened_[address].peak; }
 

@@ -59,8 +59,13 @@ Rejection Draft::Add(const RouteChoice& choice) {
   if (choice.action == core::RouteAction::kReject && choice.decided) {
     return {choice.route, RejectText(choice.destination)};
   }
+  if (choice.local && HasRecipient(choice.recipient)) return {};
+  AddEntry(choice);
+  return {};
+}
+
+void Draft::AddEntry(const RouteChoice& choice) {
   const std::string_view address = choice.recipient;
-  if (choice.local && HasRecipient(address)) return {};
   Entry entry;
   entry.address_at = static_cast<uint32_t>(text_.size());
   entry.address_size = static_cast<uint16_t>(address.size());
@@ -69,7 +74,24 @@ Rejection Draft::Add(const RouteChoice& choice) {
   undecided_ = undecided_ || !choice.decided;
   SetChoice(&entry, entries_.empty() ? nullptr : &entries_.back(), choice);
   entries_.push_back(entry);
-  return {};
+}
+
+// Decided now that all routes are known, and the message has all of its recipients.
+void Draft::AddCopies() {
+  const size_t recipients = entries_.size();
+  std::string_view last;  // most messages have one archive at most
+  for (size_t i = 0; i < recipients; ++i) {
+    const std::string_view mailbox = router_->ArchiveOf(choices_[entries_[i].choice].index);
+    if (mailbox.empty() || mailbox == last) continue;
+    last = mailbox;
+    const RouteChoice choice = router_->RouteArchive(mailbox);
+    const bool goes_there =
+        std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+          return entry.address_size == mailbox.size() && Key(entry) == choice.destination &&
+                 std::string_view(text_).substr(entry.address_at, entry.address_size) == mailbox;
+        });
+    if (!goes_there) AddEntry(choice);
+  }
 }
 
 void Draft::SetChoice(Entry* entry, const Entry* before, const RouteChoice& choice) {
@@ -84,7 +106,7 @@ void Draft::SetChoice(Entry* entry, const Entry* before, const RouteChoice& choi
   entry->key_size = static_cast<uint16_t>(choice.destination.size());
   text_.append(choice.destination);
   entry->choice = static_cast<uint32_t>(choices_.size());
-  choices_.push_back({choice.route, choice.retry_s, choice.periods});
+  choices_.push_back({choice.route, choice.retry_s, choice.periods, choice.index});
 }
 
 Rejection Draft::Decide(const smtp::BodySummary& summary) {
@@ -279,6 +301,7 @@ void Draft::BuildPrefix() {
 void Draft::BuildMeta() {
   id_ = pool_->store_->NewId();
   BuildPrefix();
+  if (router_->archives()) AddCopies();
   if (entries_.size() > 1) {
     // By destination, then by route (which has the periods), otherwise as the client gave them.
     std::sort(entries_.begin(), entries_.end(), [this](const Entry& a, const Entry& b) {

@@ -127,6 +127,7 @@ class Draft {
     std::string_view route;
     std::span<const uint32_t> retry_s;
     Periods periods;
+    uint32_t index = 0;  // RouteChoice::index
   };
 
   std::string_view Key(const Entry& entry) const {
@@ -137,7 +138,10 @@ class Draft {
   bool Hold(std::string_view bytes);
   bool TakeBlock();
   Rejection Add(const RouteChoice& choice);
+  void AddEntry(const RouteChoice& choice);
   bool HasRecipient(std::string_view address) const;
+  // The mailboxes that get a copy become recipients, each once.
+  void AddCopies();
   bool BeginStream();
   RouteFacts Facts() const;
   // `before`: an entry that may share what is kept of the choice; null: none.

@@ -125,10 +125,10 @@ void Home::OnTimer(uint64_t cookie) {
 bool Home::HandleDeadline(HomeTicket* ticket) {
   const int64_t now_ns = context_.io->now_ns();
   const PeriodSet& periods = *ticket->periods;
-  const bool null_sender = (ticket->message->flags & kFlagNullSender) != 0;
+  const bool tells = ticket->tells_sender();
   if (ExpiryTime(ticket->periods_begin_ns(), periods.retry_until_ns) <= now_ns) {
     ticket->expired = true;
-    if (null_sender) {
+    if (!tells) {
       context_.log->Expired(*ticket, {});
       FinishSilently(ticket);
     } else {
@@ -136,7 +136,7 @@ bool Home::HandleDeadline(HomeTicket* ticket) {
     }
     return true;
   }
-  if (null_sender) {
+  if (!tells) {
     // Nobody to tell: from now on it is `delayed`, and expiry is the only deadline left.
     ticket->notified = true;
     states_.Mark(ticket->store, ticket->message);
@@ -361,7 +361,7 @@ void Home::HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResul
     states_.Mark(ticket->store, ticket->message);
     return;
   }
-  if ((ticket->message->flags & kFlagNullSender) != 0) {
+  if (!ticket->tells_sender()) {
     context_.log->Bounced(*ticket, {.result = &result});
     FinishSilently(ticket);
   } else {

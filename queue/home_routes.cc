@@ -66,7 +66,7 @@ void Home::RouteAgain(Message* message, const MetaView* meta, const std::string_
 // The recipients that share a destination of today stay together.
 void Home::RouteTicket(HomeTicket* ticket, const MetaView& meta, const std::string_view* body) {
   CHECK(ticket->where == TicketPlace::kWaiting && ticket->mask != 0);
-  if (body == nullptr && NeedsBody()) {
+  if (body == nullptr && NeedsBody() && !ticket->archive) {
     ticket->rerouting = true;
     ++rerouting_;
     rerouter_.Add(ticket->store, ticket->message_id);
@@ -80,17 +80,19 @@ void Home::RouteTicket(HomeTicket* ticket, const MetaView& meta, const std::stri
   header_.Read(body == nullptr ? std::string_view() : *body);
   facts.header = &header_;
   facts.released = ticket->released;
-  const Router& router = *context_.router;
+  const auto route = [&](uint32_t index) {
+    const std::string_view recipient = meta.Recipient(index);
+    return ticket->archive ? context_.router->RouteArchive(recipient)
+                           : context_.router->Route(recipient, facts);
+  };
   for (bool last = false; !last;) {
     const uint32_t first = ticket->first + static_cast<uint32_t>(std::countr_zero(ticket->mask));
-    const RouteChoice choice = router.Route(meta.Recipient(first), facts);
+    const RouteChoice choice = route(first);
     const std::string key(choice.destination);
     uint64_t same = 0;
     for (uint64_t left = ticket->mask; left != 0; left &= left - 1) {
       const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(left));
-      if (router.Route(meta.Recipient(index), facts).destination == key) {
-        same |= left & (~left + 1);
-      }
+      if (route(index).destination == key) same |= left & (~left + 1);
     }
     last = same == ticket->mask;
     HomeTicket* part = Split(ticket, same);

@@ -36,6 +36,7 @@ struct HomeTicket : Ticket {
   bool ending = false;    // the snapshot being written leaves its recipients out: final
   bool rerouting = false;  // its route is gone: it gets another when it is at home
   bool released = false;   // an operator has released it: no route holds it again
+  bool archive = false;   // a copy for an archive
   bool ordered = false;   // an operator wants some of its recipients removed (queue/home.h)
 
   // Of `mask`, delivered in an attempt that still goes on for others. Final, and on their way to
@@ -49,6 +50,8 @@ struct HomeTicket : Ticket {
   bool held() const { return hold != 0 && hold == mask && where == TicketPlace::kWaiting; }
   // From when on its periods count: held mail has all of them before it.
   int64_t periods_begin_ns() const { return released ? released_ns : accepted_ns; }
+  // Somebody hears what becomes of it: neither the null reverse-path, nor of an archive's copy.
+  bool tells_sender() const { return (message->flags & kFlagNullSender) == 0 && !archive; }
   uint64_t pending_mask() const { return mask & ~settled; }
   int recipients() const { return std::popcount(mask); }
 };

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "core/check.h"
+#include "core/config_archive.h"
 #include "core/hash.h"
 #include "core/limits.h"
 #include "queue/home.h"
@@ -38,6 +39,7 @@ HomeTicket* Home::MakeTicket(Store* store, Message* message, const MetaView& met
   ticket->group = group_index;
   ticket->home = context_.post->self();
   ticket->eight_bit = meta.eight_bit();
+  ticket->archive = group.route() == core::kArchiveRoute;
   ticket->periods = periods_.Intern(group);
   ticket->retry_s = static_cast<uint32_t>(ticket->periods->retry_ns[0] / core::kNsPerSecond);
   // The steady time of acceptance, derived from the wall clock once; a wall clock that has been set
@@ -150,6 +152,7 @@ HomeTicket* Home::Split(HomeTicket* ticket, uint64_t mask) {
   part->accepted_ns = ticket->accepted_ns;
   part->since_ns = ticket->since_ns;
   part->notified = ticket->notified;
+  part->archive = ticket->archive;
   part->rerouting = ticket->rerouting;
   if (part->rerouting) ++rerouting_;
   part->reply = replies_.Acquire(ticket->reply);

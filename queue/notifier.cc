@@ -231,8 +231,19 @@ void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_
   facts.size = notice->body.size();
   const RouteChoice choice = router_->Route(recipient, facts);
   notice->meta.Start(dsn_id, io_->wall_ns(), kFlagGenerated | kFlagNullSender, "", "");
-  notice->meta.AddGroup(choice.destination, choice.route, choice.retry_s, choice.periods);
-  notice->meta.AddRecipient(choice.recipient);
+  const auto add = [notice](const RouteChoice& one) {
+    notice->meta.AddGroup(one.destination, one.route, one.retry_s, one.periods);
+    notice->meta.AddRecipient(one.recipient);
+  };
+  const std::string_view archive = router_->ArchiveOfNotice(choice.index);
+  if (archive.empty()) {
+    add(choice);
+  } else {  // in the order of their keys
+    const RouteChoice copy = router_->RouteArchive(archive);
+    const bool first = copy.destination < choice.destination;
+    add(first ? copy : choice);
+    add(first ? choice : copy);
+  }
   notice->meta.SetPrefix("");
   // Stuffed dots make a message look larger to SIZE= than it is; for a DSN the exact number is not
   // kept.

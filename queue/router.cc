@@ -45,10 +45,18 @@ Router::Router(const core::Config& config)
   const core::DeliveryConfig& delivery = config.delivery;
   entries_.push_back(MakeEntry(std::string(kImplicitRoute), delivery.periods, delivery.port,
                                delivery.max_connections));
+  entries_.back().archive = config.archive.to;
   if (const core::LocalConfig& local = config.local; !local.domains.empty()) {
     local_ = std::make_unique<LocalDomains>(local);
     local_entry_ =
         MakeEntry(std::string(kLocalRoute), local.periods, 0, local.max_connections);
+    core::RetryPeriods periods = local.periods;
+    periods.notify_after_ns = core::kNever;
+    archive_entry_ =
+        MakeEntry(std::string(core::kArchiveRoute), periods, 0, local.max_connections);
+    archives_ = std::any_of(entries_.begin(), entries_.end(),
+                            [](const Entry& entry) { return !entry.archive.empty(); });
+    archives_notices_ = archives_ && config.archive.notices;
   }
   for (uint32_t index = 0; index < entries_.size(); ++index) {
     by_name_[entries_[index].name].push_back(index);
@@ -58,6 +66,7 @@ Router::Router(const core::Config& config)
 void Router::AddRoute(const core::RouteConfig& route, uint32_t index) {
   Entry entry = MakeEntry(route.name, route.periods, route.port, route.max_connections);
   entry.action = route.action;
+  entry.archive = route.archive;
   switch (route.action) {
     case core::RouteAction::kSend:
       entry.bind = BindSuffix(route.bind);
@@ -189,11 +198,34 @@ RouteChoice Router::RouteNoMailbox(std::string_view recipient,
   return choice;
 }
 
+std::string_view Router::ArchiveOf(uint32_t index) const {
+  return archives_ && index < entries_.size() ? std::string_view(entries_[index].archive)
+                                              : std::string_view();
+}
+
+std::string_view Router::ArchiveOfNotice(uint32_t index) const {
+  return archives_notices_ ? ArchiveOf(index) : std::string_view();
+}
+
+RouteChoice Router::RouteArchive(std::string_view mailbox) const {
+  RouteChoice choice;
+  choice.index = static_cast<uint32_t>(entries_.size());
+  choice.destination = local_->key();
+  choice.route = archive_entry_.name;
+  choice.retry_s = archive_entry_.retry_s;
+  choice.periods = archive_entry_.periods;
+  choice.recipient = mailbox;
+  choice.local = true;
+  return choice;
+}
+
 bool Router::LeadsTo(const Entry& entry, const DestinationKey& key) {
   return key.via_mx() && key.port == entry.port && BindSuffix(key.bind) == entry.bind;
 }
 
 bool Router::StillRoutes(std::string_view route, std::string_view key) const {
+  // Without [local] there is no better place for a copy than the one that it had.
+  if (route == core::kArchiveRoute) return local_ == nullptr || key == local_->key();
   if (local_ != nullptr && route == kLocalRoute && local_->LeadsTo(key)) return true;
   const auto named = by_name_.find(route);
   if (named == by_name_.end()) return false;

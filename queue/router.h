@@ -22,6 +22,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "core/config.h"
+#include "core/config_archive.h"
 #include "core/string_map.h"
 #include "queue/condition_index.h"
 #include "queue/destination_key.h"
@@ -82,6 +83,16 @@ class Router {
   // Where mail goes whose recipient is in a local domain and has no mailbox, as it is known by now.
   // REQUIRES: local() owns its domain.
   RouteChoice RouteNoMailbox(std::string_view recipient, const RouteFacts& facts) const;
+  // Some mail is copied to an archive.
+  bool archives() const { return archives_; }
+  // The mailbox that gets a copy of mail with the choice of this `index`, or of a notice of ours
+  // with it; empty: none.
+  std::string_view ArchiveOf(uint32_t index) const;
+  std::string_view ArchiveOfNotice(uint32_t index) const;
+  // The way of a copy, under the name core::kArchiveRoute: to the local mailboxes, whether or not
+  // this is one that strangers may write to. `mailbox` is the answer's `recipient`. REQUIRES:
+  // local() is not null.
+  RouteChoice RouteArchive(std::string_view mailbox) const;
   // Null: no mail is local.
   LocalDomains* local() const { return local_.get(); }
 
@@ -99,6 +110,7 @@ class Router {
     std::string name;
     std::string destination;  // "" when it is via MX
     std::string bind;         // with via MX: what stands behind the key
+    std::string archive;      // the mailbox that gets a copy; empty: none
     core::RouteAction action = core::RouteAction::kSend;
     uint16_t port = 0;  // with via MX
     uint32_t connections = 0;
@@ -138,11 +150,14 @@ class Router {
   std::vector<uint32_t> limited_mx_;  // of them, via MX with connections of their own
   bool needs_content_ = false;
   bool needs_header_ = false;
+  bool archives_ = false;
+  bool archives_notices_ = false;
   core::StringMap<std::vector<uint32_t>> by_name_;  // routes that have this name
   core::StringMap<uint32_t> connections_;           // by destination key, of "via:" ones
   uint32_t default_connections_;
   std::unique_ptr<LocalDomains> local_;
   Entry local_entry_;
+  Entry archive_entry_;
   mutable std::string domain_;       // scratch: lower case
   mutable std::string recipient_;    // likewise
   mutable std::string sender_;       // likewise

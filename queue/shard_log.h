@@ -6,8 +6,11 @@
 #ifndef OUTBOX_QUEUE_SHARD_LOG_H_
 #define OUTBOX_QUEUE_SHARD_LOG_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "core/event_log.h"
 #include "core/metrics.h"
@@ -96,8 +99,14 @@ class ShardLog : public AttemptLog {
  private:
   void Remember(const Ticket& ticket, std::string_view recipient, std::string_view mailhost,
                 Verdict verdict, const RecipientResult& result);
-  // Where the groups of a new message go.
-  void Routed(uint64_t id, const MetaView& meta);
+  void GivenUp(const HomeTicket& ticket, const char* event, const NameSource& names);
+  // Where a group of a new message goes, and its first recipients. Returns how many those are.
+  size_t AddRoute(const MetaView& meta, const GroupView& group, core::EventLog::Event* line);
+  // The same of all groups, in lines of their own; `told`: a group of which a line names so many.
+  void Routed(uint64_t id, const MetaView& meta, const std::optional<GroupView>& told,
+              size_t named);
+  // The recipients of a group become names_.
+  void FindNames(const MetaView& meta, const GroupView& group);
 
   io::Io* const io_;
   core::ShardMetrics* const metrics_;
@@ -105,6 +114,7 @@ class ShardLog : public AttemptLog {
   TalkKeeper* const talks_;
   Storyteller stories_;
   AttemptTrail trail_;
+  std::vector<std::string_view> names_;  // scratch
   bool tells_ends_ = false;
   int64_t shortage_told_ns_ = 0;  // when the log heard of one last; 0: never
 };

@@ -311,6 +311,9 @@ Reply ServerSession::BodyRefusal() const {
   if (!body.line_endings_ok()) {
     return {550, {5, 6, 0}, "The message has a bare CR or LF; lines must end in CR LF"};
   }
+  if (options_->refuse_nul && body.has_nul) {
+    return {550, {5, 6, 0}, "The message has a NUL octet; encode it (RFC 2045)"};
+  }
   // While the end has not come, up to two octets in hand may turn out to be the final dot's.
   const uint64_t in_doubt = body.complete ? 0 : 2;
   if (options_->max_message_bytes > 0 &&

@@ -39,6 +39,7 @@ struct ServerSessionOptions {
   uint64_t max_text_line = core::kSmtpTextLineOctetsMax;  // octets without CRLF; above: 550 5.6.0
   // (not below kLongLine, smtp/body_scanner.h)
   uint32_t max_received_headers = core::kSmtpReceivedHeadersMax;  // above: 554 5.4.6, a mail loop
+  bool refuse_nul = false;  // a message with NUL octets: 550 5.6.0
 };
 
 class ServerSession {

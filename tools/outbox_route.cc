@@ -106,6 +106,9 @@ std::string FormatRoute(const json& answer) {
   }
   if (action == "send") AddRow("destination", TextOf(answer, "destination"), &out);
   AddHostRows(answer, &out);
+  if (const std::string archive = TextOf(answer, "archive"); !archive.empty()) {
+    AddRow("copy to", archive, &out);
+  }
   if (action == "send" || action == "hold") {
     const auto notify = answer.find("notify_after");
     AddRow("retry", Retry(answer.value("retry", json::array())), &out);

@@ -12,17 +12,10 @@ namespace {
 constexpr size_t kRowsForWidths = 500;
 constexpr size_t kWidthMax = 48;  // wider cells push the rest of their row, they are not cut
 
-// Text of peers must not move the cursor of a terminal.
-std::string Printable(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }, ' ');
-  return text;
-}
-
 }  // namespace
 
 void TextTable::Add(Row row) {
-  for (std::string& cell : row) cell = Printable(std::move(cell));
+  for (std::string& cell : row) cell = Harmless(std::move(cell));
   if (streaming_) {
     Print(row, /*titles=*/false);
     return;

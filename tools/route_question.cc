@@ -114,6 +114,7 @@ RouteVerdict RouteAsked::Ask(const queue::Router& router) const {
   const queue::RouteChoice choice = router.Route(question_.recipient, facts_);
   return {std::string(choice.destination),
           std::string(choice.route),
+          std::string(router.ArchiveOf(choice.index)),
           choice.action,
           {choice.retry_s.begin(), choice.retry_s.end()},
           choice.periods,
@@ -140,6 +141,7 @@ json RouteJson(const core::Config& config, const RouteQuestion& question,
   if (verdict.action == core::RouteAction::kReject) {
     out["text"] = queue::RejectText(verdict.destination);
   }
+  out["archive"] = verdict.archive.empty() ? json(nullptr) : json(verdict.archive);
   out["retry"] = verdict.retry_s;
   out["notify_after"] = verdict.periods.notify_after_s == queue::Periods::kNotifyNever
                             ? json(nullptr)

@@ -39,6 +39,7 @@ core::Status CheckRouteQuestion(const RouteQuestion& question);
 struct RouteVerdict {
   std::string destination;
   std::string route;
+  std::string archive;  // the mailbox that gets a copy; empty: none
   core::RouteAction action = core::RouteAction::kSend;
   std::vector<uint32_t> retry_s;
   queue::Periods periods;

@@ -65,6 +65,7 @@ max_size = "10MB"
 max_recipients = 100
 max_connections = 50
 max_connections_per_client = 5
+refuse_nul = true
 command_timeout = "30s"
 data_timeout = "20s"
 
@@ -165,6 +166,7 @@ TEST(Config, EverythingSet) {
   EXPECT_EQ(config.listeners[0].max_recipients, 100u);
   EXPECT_EQ(config.listeners[0].max_connections, 50u);
   EXPECT_EQ(config.listeners[0].max_connections_per_client, 5u);
+  EXPECT_TRUE(config.listeners[0].refuse_nul);
   EXPECT_EQ(config.listeners[0].command_timeout_ns, 30 * kNsPerSecond);
   EXPECT_EQ(config.listeners[0].data_timeout_ns, 20 * kNsPerSecond);
   EXPECT_EQ(config.listeners[1].address.ToString(), "[::1]:2525");

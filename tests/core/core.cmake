@@ -1,6 +1,7 @@
 # The tests of core/. Paths are relative to tests/.
 outbox_test(core_test
   FILES
+    core/config_archive_test.cc
     core/config_errors_test.cc
     core/config_local_test.cc
     core/config_test.cc

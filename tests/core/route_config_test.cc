@@ -224,6 +224,38 @@ TEST(RouteConfigTest, Mistakes) {
   }
 }
 
+TEST(RouteConfigTest, EachHasANameOfItsOwn) {
+  const ConfigResult result = Parse(
+      "[[route]]\nmatch = \"*\"\nsender = \"a@x.example\"\nvia = \"mx\"\n"
+      "[[route]]\nname = \"*#2\"\nmatch = \"y.example\"\nvia = \"mx\"\n"
+      "[[route]]\nmatch = \"*\"\nsender = \"b@x.example\"\nvia = \"mx\"\n"
+      "[[route]]\nmatch = \"*\"\nvia = \"mx\"\n");
+  ASSERT_THAT(result.errors, ElementsAre());
+  std::vector<std::string> names;
+  for (const RouteConfig& route : result.config.routes) names.push_back(route.name);
+  EXPECT_THAT(names, ElementsAre("*", "*#2", "*#3", "*#4"));
+
+  EXPECT_THAT(Parse("[[route]]\nmatch = \"x.example\"\nvia = \"mx\"\n"
+                    "[[route]]\nname = \"x.example\"\nmatch = \"*\"\nvia = \"mx\"\n")
+                  .errors,
+              ElementsAre("f:9:8: \"x.example\" is the name of the route in line 5, too; expected "
+                          "a name of its own"));
+  EXPECT_THAT(Parse("[[route]]\nname = \"archive\"\nmatch = \"*\"\nvia = \"mx\"\n").errors,
+              ElementsAre("f:6:8: \"archive\" is the name of a way that mail takes without a "
+                          "route; expected another name"));
+}
+
+TEST(RouteConfigTest, ANoticeOfADelayComesBeforeTheEnd) {
+  const std::string route = "[[route]]\nmatch = \"*\"\nvia = \"mx\"\n";
+  EXPECT_THAT(Parse(route + "notify_after = \"2d\"\nretry_until = \"1d\"\n").errors,
+              ElementsAre("f:8:16: \"notify_after\" is 2d, when the mail has been given up after "
+                          "1d; expected at most \"retry_until\", or \"never\""));
+  // The default of the other one is no mistake.
+  EXPECT_THAT(Parse(route + "retry_until = \"1h\"\n").errors, ElementsAre());
+  EXPECT_THAT(Parse(route + "notify_after = \"never\"\nretry_until = \"1h\"\n").errors,
+              ElementsAre());
+}
+
 TEST(RouteConfigTest, ASecretInTheWrongPlaceIsNotShown) {
   const std::vector<std::string> errors =
       Parse(

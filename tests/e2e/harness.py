@@ -390,6 +390,7 @@ class Receiver:
             allow_reuse_address = True
             daemon_threads = True
             request_queue_size = 128
+            address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
         self.server = Server((address, port or 0), Handler)
         self.port = self.server.server_address[1]

@@ -1,6 +1,7 @@
 """Mail by MX, with nsd and unbound: every shape of answer, hundreds of domains, answers that
 change, a resolver that dies and returns. The hosts are loopback addresses with the relay's port."""
 
+import socket
 import time
 
 from harness import Scenario, main, wait_until
@@ -152,6 +153,24 @@ class MailByMx(Scenario):
         self.names.start_unbound()
         self.relay.cli("retry", "--domain", "new.test")
         wait_until(lambda: self.taken(SECOND) == ["new.test"], "the mail that waited")
+        self.relay.check_ledger()
+
+    def test_hosts_that_have_ipv6_alone(self):
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError as error:
+            self.skipTest(f"no IPv6 on loopback: {error}")
+        self.names.zone("six.test", "@ MX 10 mx\nmx AAAA ::1")
+        self.names.zone("implicit-six.test", "@ AAAA ::1")
+        # Nobody listens at its better host, which has the other family.
+        self.names.zone("mixed.test", f"@ MX 10 a\n@ MX 20 b\na A {NOBODY}\nb AAAA ::1")
+        self.start()
+        self.receivers["::1"] = self.receiver(port=self.relay.port, address="::1")
+        self.send("six.test", "implicit-six.test", "mixed.test")
+        wait_until(lambda: self.taken("::1") == ["implicit-six.test", "mixed.test", "six.test"],
+                   "the mail at ::1")
+        self.assertEqual({one.client for one in self.receivers["::1"].messages}, {"::1"})
+        self.assertIn(f'"mailhost":"mx.six.test[::1]:{self.relay.port}"', self.relay.log_text())
         self.relay.check_ledger()
 
     def test_names_in_a_route(self):

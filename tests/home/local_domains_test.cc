@@ -186,5 +186,49 @@ TEST(LocalKeysTest, AKeyMeansWhatItSays) {
   }
 }
 
+TEST(RouterTest, AnArchiveIsReachedWhetherOrNotAnybodyMayWriteToIt) {
+  core::Config config;
+  config.hostname = "relay.example";
+  core::RouteConfig own;
+  own.name = "own";
+  own.match = {"own.example"};
+  own.via_mx = true;
+  own.archive = "own@here.example";
+  core::RouteConfig none = own;
+  none.name = "none";
+  none.match = {"none.example"};
+  none.archive = "";
+  config.routes = {own, none};
+  config.archive.to = "all@here.example";
+  config.local.domains = {"here.example"};
+  config.local.maildir = "/mail/{user}";
+  config.local.mailboxes = {"alice"};
+  const Router router(config);
+  ASSERT_TRUE(router.archives());
+  const auto archive = [&router](std::string_view recipient) {
+    return router.ArchiveOf(router.Route(recipient).index);
+  };
+  EXPECT_EQ(archive("u@own.example"), "own@here.example");
+  EXPECT_EQ(archive("u@none.example"), "");
+  EXPECT_EQ(archive("u@elsewhere.example"), "all@here.example");
+  EXPECT_EQ(archive("alice@here.example"), "");
+  EXPECT_EQ(router.ArchiveOfNotice(router.Route("u@own.example").index), "");
+  config.archive.notices = true;
+  EXPECT_EQ(Router(config).ArchiveOfNotice(router.Route("u@own.example").index),
+            "own@here.example");
+
+  const RouteChoice copy = router.RouteArchive("all@here.example");
+  EXPECT_EQ(copy.destination, "maildir:/mail/{user}");
+  EXPECT_EQ(copy.route, core::kArchiveRoute);
+  EXPECT_EQ(copy.recipient, "all@here.example");
+  EXPECT_EQ(copy.periods.notify_after_s, Periods::kNotifyNever);
+  EXPECT_TRUE(router.StillRoutes(copy.route, copy.destination));
+  EXPECT_FALSE(router.StillRoutes(copy.route, "maildir:/elsewhere/{user}"));
+  // With no mailboxes of our own there is no better place.
+  config.local = {};
+  EXPECT_TRUE(Router(config).StillRoutes(copy.route, copy.destination));
+  EXPECT_FALSE(Router(config).archives());
+}
+
 }  // namespace
 }  // namespace outbox::queue

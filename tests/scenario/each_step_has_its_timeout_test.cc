@@ -98,5 +98,54 @@ TEST(AnIdleConnection, HasItsTimeout) {
   story.Finish();
 }
 
+// Its QUIT is not answered, and nobody waits for that longer than it is worth.
+TEST(AnUnansweredQuit, HasItsTimeout) {
+  ShardStory story(1);
+  SetTimeouts(&story.config().delivery);
+  story.AddServer("sender.example");
+  const simulation::ScriptedServer* server =
+      story.AddServer("b.example", {{.at = "QUIT", .reply = "", .then = ScriptRule::Then::kStall}});
+  story.Start();
+  ASSERT_TRUE(story.Send(kSender, {"one@b.example"}).acknowledged);
+  ASSERT_TRUE(story.RunUntilEmpty(kNsPerSecond));
+  const int64_t begin_ns = story.world().now_ns();
+  const auto open = [&] { return story.world().network().open_now(server->address()); };
+  ASSERT_EQ(open(), 1u);
+  ASSERT_TRUE(story.RunUntil([&] { return open() == 0; }, kNsPerHour));
+  const int64_t waited_ns = story.world().now_ns() - begin_ns;
+  EXPECT_GE(waited_ns, (3 + 7) * kNsPerSecond);  // idle, then the QUIT
+  EXPECT_LE(waited_ns, (3 + 7 + 2) * kNsPerSecond);
+  EXPECT_EQ(story.Counters().delivered, 1u);
+  story.Finish();
+}
+
+// Nobody answers at the address: what a firewall does that drops packets.
+TEST(AConnection, HasItsTimeout) {
+  ShardStory story(1);
+  SetTimeouts(&story.config().delivery);
+  story.AddServer("sender.example");
+  story.AddServer("b.example", {{.at = "RCPT", .reply = "451 4.2.0 later", .times = 1}});
+  story.Start();
+  ASSERT_TRUE(story.Send(kSender, {"one@b.example"}).acknowledged);
+  const auto deferred = [&](int64_t times) {
+    return story.RunUntil(
+        [&] { return story.Metric(&core::ShardMetrics::deferred_total) == times; }, kNsPerHour);
+  };
+  ASSERT_TRUE(deferred(1));
+  story.RunFor(5 * kNsPerSecond);  // the idle connection has ended
+  ASSERT_EQ(story.Metric(&core::ShardMetrics::connections_out), 0);
+  story.world().mutable_options().network.connect_lost_ppm = 1'000'000;
+  const int64_t begin_ns = story.world().now_ns();
+  ASSERT_EQ(story.Command(QueueOrder::kRetry, {}).done, 1u);
+  ASSERT_TRUE(deferred(2));
+  const int64_t waited_ns = story.world().now_ns() - begin_ns;
+  EXPECT_GE(waited_ns, 11 * kNsPerSecond);
+  EXPECT_LE(waited_ns, 14 * kNsPerSecond);
+  story.world().mutable_options().network.connect_lost_ppm = 0;
+  EXPECT_THAT(story.List()[0].last_reply, testing::HasSubstr("connect"));
+  ASSERT_TRUE(story.RunUntilEmpty(kNsPerHour));
+  story.Finish();
+}
+
 }  // namespace
 }  // namespace outbox::queue

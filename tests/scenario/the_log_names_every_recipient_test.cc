@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "tests/scenario/scenario_test.h"
 
@@ -51,6 +53,43 @@ TEST_P(ScenarioTest, RecipientsOfColdMailAreNamed) {
       EXPECT_THAT(lines.substr(at, lines.find('\n', at) - at), HasSubstr("\"to\":["));
     }
   }
+  story_.Finish();
+}
+
+// Who is written to must be found by his address from the beginning, however many there are.
+TEST_P(ScenarioTest, RecipientsAreNamedWhenTheMessageIsAccepted) {
+  story_.AddServer("a.example");
+  story_.AddServer("b.example");
+  story_.Start();
+  std::vector<std::string> many = Numbered("a.example", 50);
+  EXPECT_TRUE(story_.Send(kSender, many).acknowledged);
+  ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
+  story_.RunFor(kNsPerSecond);
+  const std::string accepted = LinesOf(story_.events(), "accepted");
+  const std::string routed = LinesOf(story_.events(), "routed");
+  EXPECT_THAT(accepted, HasSubstr("\"recipients\":50"));
+  EXPECT_THAT(routed, HasSubstr("\"route\":\"a.example\",\"destination\":\"via:10.1.0.2:25\",\"recipients\":10,"));
+  for (const std::string& one : many) {
+    const std::string name = "\"" + one + "\"";
+    EXPECT_NE(accepted.find(name) == std::string::npos, routed.find(name) == std::string::npos)
+        << one;  // once
+  }
+  // Long names, and two destinations.
+  const size_t before = story_.events().size();
+  many.clear();
+  for (int i = 0; i < 30; ++i) {
+    many.push_back(std::string(40, 'x') + std::to_string(i) + "@" + std::string(60, 'y') + "." +
+                   std::string(60, 'z') + (i % 2 == 0 ? ".a.example" : ".b.example"));
+  }
+  for (core::RouteConfig& route : story_.config().routes) route.match = {"*." + route.match[0]};
+  story_.Reload();
+  EXPECT_TRUE(story_.Send(kSender, many).acknowledged);
+  ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
+  story_.RunFor(kNsPerSecond);
+  const std::string lines = LinesOf(story_.events().substr(before), "routed");
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 4);
+  EXPECT_EQ(lines.find("\"cut\""), std::string::npos);
+  for (const std::string& one : many) EXPECT_THAT(lines, HasSubstr("\"" + one + "\""));
   story_.Finish();
 }
 

@@ -26,6 +26,18 @@ std::string ValueOf(std::string_view text, std::string_view name) {
   return std::string(text.substr(from, text.find("\r\n", from) - from));
 }
 
+// A text with LF in wire form, without the final dot.
+std::string WireOf(std::string_view text) {
+  std::string wire;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    if (text[0] == '.') wire += '.';
+    wire.append(text.substr(0, end)).append("\r\n");
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return wire;
+}
+
 }  // namespace
 
 std::string Ledger::IdField(uint64_t id) {
@@ -240,6 +252,30 @@ void Ledger::CheckRecipient(const std::string& address, const Recipient& recipie
   }
   for (const auto& [id, copies] : recipient.delays) {
     CheckCopies("the delay notice about " + address, copies, wrong);
+  }
+}
+
+void Ledger::CheckArchive(const std::vector<std::string>& texts) {
+  std::map<uint64_t, int> copies;
+  for (const std::string& kept : texts) {
+    const std::string text = WireOf(kept);
+    const std::string_view header = HeaderOf(text);
+    const std::string id = ValueOf(header, kIdName);
+    if (id.empty()) {
+      if (ValueOf(header, "Auto-Submitted: ").empty()) Wrong("an archive with mail of nobody's");
+      continue;
+    }
+    const auto found = messages_.find(strtoull(id.c_str(), nullptr, 10));
+    if (found == messages_.end() || !text.ends_with(found->second.sent.content)) {
+      Wrong("the archive's copy of message " + id + " is not what was sent");
+    } else if (++copies[found->first] > 1) {
+      Wrong("a second copy of message " + id + " in the archive");
+    }
+  }
+  for (const auto& [id, message] : messages_) {
+    if (message.acknowledged && !copies.contains(id)) {
+      Wrong("message " + std::to_string(id) + " is not in the archive");
+    }
   }
 }
 

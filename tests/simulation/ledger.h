@@ -68,6 +68,9 @@ class Ledger {
   // Recipients that were acknowledged.
   size_t acknowledged() const;
 
+  // What lies in an archive that gets a copy of everything, with LF. At the end, when nothing is
+  // queued.
+  void CheckArchive(const std::vector<std::string>& texts);
   // Everything that is wrong. `queued`: recipients that the relay still has.
   std::vector<std::string> Check(const std::set<std::string>& queued) const;
 

@@ -64,6 +64,8 @@ SimulationOptions OptionsOf(uint64_t seed) {
   if (random.Chance(1, 3)) {
     options.relay.connections_out = static_cast<uint32_t>(random.Between(1, 4));
   }
+  disk.read_error_ppm = Sometimes(&random, 2'000);
+  disk.short_write_ppm = Sometimes(&random, 20'000);
   // Often while mail waits: delays, deaths and restarts meet.
   if (random.Chance(2, 3)) options.relay.notify_ns = random.Between(10, 400) * core::kNsPerSecond;
   return options;
@@ -93,7 +95,8 @@ std::string Describe(const SimulationOptions& o) {
          ppm("lost SYN", network.connect_lost_ppm) + ppm("accept error", network.accept_error_ppm) +
          ppm("reset", network.reset_ppm) + ppm("silent", network.silent_ppm) +
          ppm("stall", network.stall_ppm) + ppm("write error", disk.write_error_ppm) +
-         ppm("sync error", disk.sync_error_ppm) + ppm("aborting clients", o.client_abort_ppm) +
+         ppm("sync error", disk.sync_error_ppm) + ppm("read error", disk.read_error_ppm) +
+         ppm("short write", disk.short_write_ppm) + ppm("aborting clients", o.client_abort_ppm) +
          ppm("bad hosts", o.bad_host_ppm) + (disk.direct_supported ? "" : ", no O_DIRECT");
 }
 

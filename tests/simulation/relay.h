@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -94,13 +95,16 @@ class Relay {
   // before.
   virtual void Remove(const std::string& /*recipient*/, std::function<void(bool removed)>) {}
   // Another configuration: some routes have other names (so the old ones are gone), or their hosts
-  // in another order.
+  // in another order; some are not there any more, or there again.
   virtual void Reload() {}
   // Looks at the queue and asks why, which must change nothing.
   virtual void Look(const std::string& /*domain*/) {}
 
   // What the relay has brought along to be wrong at times (a name server) is well from now on.
   virtual void Heal() {}
+
+  // What lies in its archive, one text a message, with LF; nothing: it keeps none.
+  virtual std::optional<std::vector<std::string>> Archive() const { return std::nullopt; }
 
   // Recipients that are queued, by address. May let the world go on for a while.
   virtual std::set<std::string> Queued() = 0;

@@ -270,6 +270,7 @@ class ScriptedServer::Session {
       if (answer.session == id_) answer.clean = true;
     }
     Answer(line, "221 2.0.0 bye", [](const std::string&) {});
+    if (stalled_) return;
     peer_.Close(false);
     server_->Reap();
   }

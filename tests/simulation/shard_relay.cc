@@ -16,6 +16,7 @@
 namespace outbox::simulation {
 namespace {
 
+constexpr char kArchiveUser[] = "archive";
 constexpr int64_t kListNs = core::kNsPerMinute;
 
 // A listing of all shards.
@@ -99,6 +100,35 @@ ShardRelay::ShardRelay(io::SimWorld* world, const RelayOptions& options)
   }
   MakeConfig(options);
   if (names_ != nullptr) ChangeNames();
+  if (world_->random().Chance(1, 3)) KeepArchive();
+}
+
+void ShardRelay::KeepArchive() {
+  core::LocalConfig& local = config_.local;
+  local.domains = {"archive.example"};
+  local.maildir = "/mail/{user}";
+  local.mailboxes = {"nobody"};
+  local.periods = config_.delivery.periods;
+  config_.archive.to = std::string(kArchiveUser) + "@archive.example";
+  config_.archive.notices = world_->random().Chance(1, 2);
+  for (core::RouteConfig& route : config_.routes) route.archive = config_.archive.to;
+}
+
+std::optional<std::vector<std::string>> ShardRelay::Archive() const {
+  if (config_.archive.to.empty()) return std::nullopt;
+  io::SimDisk& disk = world_->disk(kRelayNode);
+  const std::string place = "/mail/" + std::string(kArchiveUser) + "/new/";
+  std::vector<std::string> texts;
+  for (const std::string& name : disk.List(place)) texts.push_back(disk.ReadAll(place + name));
+  return texts;
+}
+
+std::shared_ptr<const core::Config> ShardRelay::Today() const {
+  auto today = std::make_shared<core::Config>(config_);
+  std::erase_if(today->routes, [this](const core::RouteConfig& route) {
+    return dropped_.contains(route.match[0]);
+  });
+  return today;
 }
 
 ShardRelay::~ShardRelay() {
@@ -154,11 +184,8 @@ void ShardRelay::NameHosts(const RelayRoute& route, core::RouteConfig* made) {
     const std::string name = "h" + std::to_string(host.ip.octets()[15]) + ".hosts.example";
     const uint32_t ttl_s = static_cast<uint32_t>(random.Between(0, 600));
     if (named_.insert(name).second) names_->AddAddress(name, host.ip, ttl_s);
-    if (made->via_mx) {
-      names_->AddMx(route.domain, preference, name, ttl_s);
-    } else {
-      made->via.push_back({name, host.port, false, {}});
-    }
+    names_->AddMx(route.domain, preference, name, ttl_s);  // also for mail without the route
+    if (!made->via_mx) made->via.push_back({name, host.port, false, {}});
     if (random.Chance(1, 2)) ++preference;
   }
 }
@@ -215,6 +242,7 @@ void ShardRelay::Start() {
   const uint32_t shards = static_cast<uint32_t>(random.Between(1, shards_max_));
   io::SimDisk& disk = world_->disk(kRelayNode);
   disk.MakeDirectory(config_.spool);
+  disk.MakeDirectory("/mail");
   life_->exchange = std::make_unique<queue::Exchange>(shards, /*tiny=*/random.Chance(1, 3));
   std::vector<io::Io*> ios;
   for (uint32_t i = 0; i < shards; ++i) {
@@ -225,7 +253,7 @@ void ShardRelay::Start() {
   for (uint32_t i = 0; i < shards; ++i) {
     queue::ShardSetup setup;
     setup.index = i;
-    life_->configs.push_back(queue::ShardConfig::Make(std::make_shared<core::Config>(config_)));
+    life_->configs.push_back(queue::ShardConfig::Make(Today()));
     setup.config = life_->configs[i];
     setup.io = ios[i];
     setup.ios = ios;
@@ -355,10 +383,12 @@ void ShardRelay::Reload() {
       std::rotate(route.via.begin(), route.via.begin() + 1, route.via.end());
     }
     if (random.Chance(1, 3)) route.name += "'";
+    // Without its route its mail goes by MX, which takes a resolver.
+    if (names_ == nullptr || !random.Chance(1, 3)) continue;
+    if (dropped_.erase(route.match[0]) == 0) dropped_.insert(route.match[0]);
   }
   for (size_t i = 0; i < life_->shards.size(); ++i) {
-    const queue::ShardConfig next =
-        queue::ShardConfig::Make(std::make_shared<core::Config>(config_));
+    const queue::ShardConfig next = queue::ShardConfig::Make(Today());
     const queue::RouteChanges changes = next.router->Since(*life_->configs[i].router);
     life_->configs[i] = next;
     life_->shards[i]->Post([next, changes](queue::Shard* shard) {

@@ -38,6 +38,7 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   // Delivered goes with the next batch; a disk that fails is tried again every second or so.
   int64_t commit_ns() const override { return core::kNsPerMinute; }
   std::set<std::string> Queued() override;
+  std::optional<std::vector<std::string>> Archive() const override;
 
   bool has_operator() const override { return true; }
   void Retry(const std::string& domain) override;
@@ -56,6 +57,10 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   void MakeConfig(const RelayOptions& options);
   // The route by names instead of addresses.
   void NameHosts(const RelayRoute& route, core::RouteConfig* made);
+  // All outgoing mail is copied to a Maildir on the relay's disk.
+  void KeepArchive();
+  // The configuration without the routes that are gone for a while.
+  std::shared_ptr<const core::Config> Today() const;
   // Something goes wrong with the name server, or is well again; and so on.
   void ChangeNames();
 
@@ -65,6 +70,7 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   uint32_t connections_out_ = UINT32_MAX;      // of a shard
   std::unique_ptr<dns::SimNameServer> names_;  // null: nobody needs it
   std::set<std::string> named_;                // hosts that it knows
+  std::set<std::string> dropped_;              // domains whose routes are gone
   bool healed_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<Life> life_;

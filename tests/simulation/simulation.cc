@@ -411,6 +411,9 @@ SimulationResult Simulation::Run() {
     for (const std::string& violation : host->violations()) Wrong("protocol: " + violation);
   }
   CheckConnections();
+  if (const auto archive = relay_->Archive(); archive.has_value() && queued.empty()) {
+    ledger_.CheckArchive(*archive);
+  }
   SimulationResult result;
   result.wrong = ledger_.Check(queued);
   result.wrong.insert(result.wrong.begin(), wrong_.begin(), wrong_.end());

@@ -92,6 +92,16 @@ TEST(ServerSessionTest, ABatchOfCommandsGetsItsRepliesInOneSend) {
   EXPECT_EQ(run.sends, before + 2);
 }
 
+TEST(ServerSessionTest, ANulIsPassedOnUnlessSomebodyWantsItRefused) {
+  ServerSessionOptions options = Options();
+  options.refuse_nul = false;
+  ServerRun run(&options);
+  run.Start();
+  const std::string text("a\0b\r\n.\r\n", 8);
+  run.Feed(kEhlo + kEnvelope + text);
+  EXPECT_THAT(run.messages, ElementsAre(text));
+}
+
 TEST(ServerSessionTest, AnEarlyTalkerIsRefused) {
   const ServerSessionOptions options = Options();
   ServerRun run(&options);

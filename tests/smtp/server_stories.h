@@ -20,6 +20,7 @@ inline ServerSessionOptions Options() {
   options.max_errors = 5;
   options.max_text_line = 2000;
   options.max_received_headers = 2;
+  options.refuse_nul = true;
   return options;
 }
 
@@ -216,6 +217,13 @@ inline std::vector<Story> Stories() {
        ""},
       {"a bare LF in the message",
        kEhlo + kEnvelope + "a\nb\r\n.\r\n" + kEnvelope + kText,
+       "220 250x5 250 250 354 550 250 250 354 250",
+       aborted_then_whole,
+       {kText},
+       false,
+       "550 5.6.0 "},
+      {"a NUL in the message",
+       kEhlo + kEnvelope + std::string("a\0b\r\n.\r\n", 8) + kEnvelope + kText,
        "220 250x5 250 250 354 550 250 250 354 250",
        aborted_then_whole,
        {kText},
