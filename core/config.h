@@ -32,8 +32,10 @@ struct RetryPeriods {
 
 // [[listener]]
 struct ListenerConfig {
-  SocketAddress address;
-  std::vector<Network> relay_from;  // who may send mail to anywhere; empty: nobody
+  SocketAddress address;  // port 0: none, it is a unix socket at `path`
+  std::string path;
+  // Who may send mail to anywhere; empty: nobody, and at a unix socket everybody who can open it.
+  std::vector<Network> relay_from;
   uint64_t max_size = kDefaultMessageBytes;
   uint32_t max_recipients = kSmtpRecipientsMax;
   uint32_t max_connections = kDefaultConnectionsIn;
@@ -41,6 +43,13 @@ struct ListenerConfig {
   bool refuse_nul = false;  // messages with NUL octets, which no MIME encoding has (RFC 2045 2.7)
   int64_t command_timeout_ns = 5 * kNsPerMinute;  // RFC 5321 4.5.3.2.7
   int64_t data_timeout_ns = 5 * kNsPerMinute;     // without progress within a message
+
+  bool is_unix() const { return !path.empty(); }
+  // As it is written in a configuration.
+  std::string ToString() const { return is_unix() ? "unix:" + path : address.ToString(); }
+  bool SamePlace(const ListenerConfig& other) const {
+    return address == other.address && path == other.path;
+  }
 };
 
 // [storage]: the spool's own tuning; its place is the top-level key `spool`.
@@ -247,7 +256,8 @@ struct Config {
   std::string spool = "/var/spool/outbox";
   std::string control = "/run/outbox/control.sock";
   std::string stats;    // the read-only socket; default: stats.sock beside the control socket
-  uint32_t shards = 0;  // 0: one per core
+  std::string maildrop;  // where mail waits that came while we were down; empty: nowhere
+  uint32_t shards = 0;   // 0: one per core
   int64_t stop_timeout_ns = 10 * kNsPerSecond;
   StorageConfig storage;
   std::vector<ListenerConfig> listeners;  // at least one

@@ -62,6 +62,7 @@ class Parser {
     ReadPath(&reader, "spool", 4000, &config_.spool, problems_);
     ReadPath(&reader, "control", kControlPathBytes, &config_.control, problems_);
     ReadStats(&reader);
+    ReadPath(&reader, "maildrop", 4000, &config_.maildrop, problems_);
     reader.Integer("shards", 0, kMaxShards, &config_.shards);
     reader.Duration("stop_timeout", 0, kNsPerHour, Never::kRefused, &config_.stop_timeout_ns);
     const std::vector<const TomlValue*> listeners = reader.Tables("listener", kConfigListeners);
@@ -69,6 +70,13 @@ class Parser {
     if (!reader.Has("listener")) {
       problems_->Add(reader.position(),
                      "the configuration has no [[listener]]; expected at least one");
+    }
+    if (!config_.maildrop.empty() &&
+        std::none_of(config_.listeners.begin(), config_.listeners.end(),
+                     [](const ListenerConfig& listener) { return listener.is_unix(); })) {
+      problems_->Add(reader.PositionOf("maildrop"),
+                     "\"maildrop\" needs a way to hand its mail in; expected a [[listener]] with "
+                     "address = \"unix:/...\"");
     }
     if (const TomlValue* table = reader.Table("storage")) ReadStorage(*table);
     if (const TomlValue* table = reader.Table("resolver")) ReadResolver(*table);
@@ -104,7 +112,11 @@ class Parser {
     ConfigReader reader(table, "[[listener]]", problems_);
     ListenerConfig listener;
     ReadListenerAddress(&reader, &listener);
-    ReadRelayFrom(&reader, &listener);
+    if (listener.is_unix()) {
+      RefuseRelayFrom(&reader);
+    } else {
+      ReadRelayFrom(&reader, &listener);
+    }
     reader.Size("max_size", 1024, kMaxMessageBytes, &listener.max_size);
     reader.Integer("max_recipients", 1, kMaxRecipients, &listener.max_recipients);
     reader.Integer("max_connections", 1, kMaxConnectionsIn, &listener.max_connections);
@@ -121,23 +133,47 @@ class Parser {
     reader->Require("address", "for example address = \"127.0.0.1:25\"");
     ConfigText text;
     if (!reader->Text("address", &text)) return;
-    const Result<SocketAddress> address = SocketAddress::Parse(text.text);
-    if (!address.ok()) {
-      problems_->Add(text.position, address.status().message());
-      return;
+    if (text.text.starts_with("unix:")) {
+      listener->path = text.text.substr(5);
+      if (listener->path[0] != '/' || listener->path.size() > kControlPathBytes ||
+          listener->path.find('\0') != std::string::npos) {
+        problems_->Expect(text, "is not the path of a unix socket",
+                          "an absolute path, for example \"unix:/run/outbox/submit.sock\", of at "
+                          "most " + std::to_string(kControlPathBytes) + " bytes");
+        return;
+      }
+    } else {
+      const Result<SocketAddress> address = SocketAddress::Parse(text.text);
+      if (!address.ok()) {
+        problems_->Add(text.position, address.status().message());
+        return;
+      }
+      if (address->port == 0) {
+        problems_->Expect(text, "has port 0", "a port from 1 to 65535");
+        return;
+      }
+      listener->address = *address;
     }
-    if (address->port == 0) {
-      problems_->Expect(text, "has port 0", "a port from 1 to 65535");
-      return;
-    }
-    const auto [first, is_new] = listener_lines_.emplace(*address, text.position.line);
+    const auto [first, is_new] =
+        listener_lines_.emplace(listener->ToString(), text.position.line);
     if (!is_new) {
       problems_->Expect(
           text, "is the address of the listener in line " + std::to_string(first->second) + ", too",
           "a different address for each");
-      return;
+    } else if (text.text == "unix:" + config_.control || text.text == "unix:" + config_.stats) {
+      problems_->Expect(text, "is the socket of \"control\" or \"stats\"",
+                        "a path of its own");
     }
-    listener->address = *address;
+  }
+
+  // Networks say nothing there: the kernel says who it is, and the directory who may come.
+  void RefuseRelayFrom(ConfigReader* reader) {
+    std::vector<ConfigText> texts;
+    if (!reader->Has("relay_from")) return;
+    reader->Texts("relay_from", "an array of networks", kConfigNetworks, &texts);
+    problems_->Add(reader->PositionOf("relay_from"),
+                   "\"relay_from\" means nothing at a unix socket, where who can open it may send; "
+                   "expected no such key");
   }
 
   void ReadRelayFrom(ConfigReader* reader, ListenerConfig* listener) {
@@ -375,7 +411,7 @@ class Parser {
 
   Config& config_;
   ConfigProblems* const problems_;
-  std::map<SocketAddress, uint32_t> listener_lines_;
+  std::map<std::string, uint32_t> listener_lines_;
   std::map<std::string, uint32_t> site_lines_;
 };
 

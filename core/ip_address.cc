@@ -57,6 +57,20 @@ Result<IpAddress> IpAddress::Parse(std::string_view text) {
   return Malformed("an IP address", text, "for example \"192.0.2.1\" or \"2001:db8::1\"");
 }
 
+IpAddress IpAddress::LocalUser(uint32_t uid) {
+  IpAddress address;
+  address.octets_[0] = 0xff;
+  for (size_t i = 0; i < 4; ++i) {
+    address.octets_[12 + i] = static_cast<uint8_t>(uid >> (24 - 8 * i));
+  }
+  return address;
+}
+
+bool IpAddress::is_local_user() const {
+  static constexpr std::array<uint8_t, 12> kLocalUser = {0xff};
+  return std::equal(kLocalUser.begin(), kLocalUser.end(), octets_.begin());
+}
+
 bool IpAddress::is_v4() const {
   static constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   return std::equal(kMapped.begin(), kMapped.end(), octets_.begin());
@@ -80,6 +94,11 @@ std::string IpAddress::ToString() const {
       out = std::to_chars(out, buffer + sizeof(buffer), octets_[i]).ptr;
     }
     return {buffer, static_cast<size_t>(out - buffer)};
+  }
+  if (is_local_user()) {
+    uint32_t uid = 0;
+    for (size_t i = 12; i < 16; ++i) uid = uid << 8 | octets_[i];
+    return "uid:" + std::to_string(uid);
   }
   const char* text = inet_ntop(AF_INET6, octets_.data(), buffer, sizeof(buffer));
   CHECK(text != nullptr);
@@ -152,7 +171,8 @@ Result<Network> Network::Parse(std::string_view text) {
 
 bool Network::Contains(const IpAddress& address) const {
   // "::/0" is every IPv6 address and no IPv4 one, as the person who wrote it meant.
-  if (address.is_v4() != address_.is_v4()) return false;
+  const bool v4 = address.is_v4();
+  if (v4 != address_.is_v4() || (!v4 && address.is_local_user())) return false;
   const size_t whole = static_cast<size_t>(mapped_prefix_length_ / 8);
   const int rest = mapped_prefix_length_ % 8;
   if (std::memcmp(address.octets().data(), address_.octets().data(), whole) != 0) return false;

@@ -26,6 +26,11 @@ class IpAddress {
   // Takes "192.0.2.1", "2001:db8::1". No zone, no brackets, no port.
   static Result<IpAddress> Parse(std::string_view text);
 
+  // Who comes in by a unix socket is no host but a user of this machine; kept as ff00::<uid>, which
+  // no packet can come from (RFC 4291 2.7), and written "uid:1000". No network contains it.
+  static IpAddress LocalUser(uint32_t uid);
+  bool is_local_user() const;
+
   bool is_v4() const;
   bool is_loopback() const;
   bool is_any() const;  // 0.0.0.0 or ::

@@ -129,6 +129,11 @@ class Io {
   // Opens a listening TCP socket at once (start-up only). SO_REUSEPORT is set when `share` is, so
   // that every shard listens for itself. Errors name the address.
   virtual core::Result<Socket> Listen(const core::SocketAddress& address, bool share) = 0;
+  // The same at a unix socket, for whom `mode` lets in; `path` is 1 to kUnixPathBytes long. One Io
+  // alone can listen there. A socket file that nobody listens at is removed first; the listener's
+  // own stays when it is closed. PeerAddress of an accepted socket is the user at the other end,
+  // core::IpAddress::LocalUser, with port 0; LocalAddress means nothing.
+  virtual core::Result<Socket> ListenUnix(const std::string& path, uint32_t mode) = 0;
   // The address that a listener or connection is bound to / connected to. Immediate.
   virtual core::SocketAddress LocalAddress(Socket socket) = 0;
   virtual core::SocketAddress PeerAddress(Socket socket) = 0;

@@ -139,6 +139,11 @@ core::Result<Socket> SimIo::Listen(const core::SocketAddress& address, bool shar
   return world_->network().Listen(this, address, share);
 }
 
+core::Result<Socket> SimIo::ListenUnix(const std::string& path, uint32_t) {
+  CHECK(!path.empty() && path.size() <= kUnixPathBytes);
+  return world_->network().ListenUnix(this, path);
+}
+
 core::SocketAddress SimIo::LocalAddress(Socket socket) {
   return world_->network().LocalAddress(socket);
 }

@@ -50,6 +50,7 @@ class SimIo final : public Io {
 
   uint64_t RandomU64() override;
   core::Result<Socket> Listen(const core::SocketAddress& address, bool share) override;
+  core::Result<Socket> ListenUnix(const std::string& path, uint32_t mode) override;
   core::SocketAddress LocalAddress(Socket socket) override;
   core::SocketAddress PeerAddress(Socket socket) override;
   void Accept(Op* op, Socket listener) override;

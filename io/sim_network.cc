@@ -82,6 +82,20 @@ core::Result<Socket> SimNetwork::Listen(SimIo* io, const core::SocketAddress& ad
   return socket;
 }
 
+core::Result<Socket> SimNetwork::ListenUnix(SimIo* io, const std::string& path) {
+  const auto found = unix_paths_.find(path);
+  if (found != unix_paths_.end() && ChooseListener(found->second) != nullptr) {
+    return core::Status(core::StatusCode::kAlreadyExists,
+                        path + ": another server is listening there");
+  }
+  const core::SocketAddress behind = {core::IpAddress::V4(127, 0, 0, 1), NextPort()};
+  core::Result<Socket> socket = Listen(io, behind, false);
+  if (!socket.ok()) return socket;
+  listeners_.at(*socket).is_unix = true;
+  AddUnixPath(path, behind);
+  return socket;
+}
+
 SimNetwork::Listener* SimNetwork::ChooseListener(const core::SocketAddress& address) {
   Listener* chosen = nullptr;
   for (const core::IpAddress& ip :
@@ -115,7 +129,7 @@ void SimNetwork::TryAccept(Listener* listener) {
     CHECK(connection != nullptr);
     const Socket socket = world_->NextHandle();
     connection->Attach(SimConnection::kServer, listener->io, socket);
-    sockets_[socket] = {connection, SimConnection::kServer};
+    sockets_[socket] = {connection, SimConnection::kServer, listener->is_unix};
     OpResult result;
     result.result = socket;
     result.more = true;
@@ -195,7 +209,7 @@ void SimNetwork::Established(uint64_t op_id) {
   CHECK(connection != nullptr);
   const Socket socket = world_->NextHandle();
   connection->Attach(SimConnection::kClient, attempt.io, socket);
-  sockets_[socket] = {connection, SimConnection::kClient};
+  sockets_[socket] = {connection, SimConnection::kClient, false};
   attempt.io->Complete(op_id, socket);
 }
 
@@ -239,6 +253,7 @@ core::SocketAddress SimNetwork::LocalAddress(Socket socket) {
 core::SocketAddress SimNetwork::PeerAddress(Socket socket) {
   if (datagrams_.Has(socket)) return datagrams_.PeerAddress(socket);
   const EndRef end = End(socket);
+  if (end.is_unix) return {core::IpAddress::LocalUser(kUnixUser), 0};
   return end.connection->address(1 - end.side);
 }
 

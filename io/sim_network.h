@@ -61,6 +61,9 @@ class SimNetwork {
     return found == unix_paths_.end() ? nullptr : &found->second;
   }
 
+  // Who is behind every connection to a unix socket.
+  static constexpr uint32_t kUnixUser = 1000;
+
   // What was set for this address.
   SimReach RuleFor(const core::SocketAddress& address) const;
   SimDatagrams& datagrams() { return datagrams_; }
@@ -74,6 +77,7 @@ class SimNetwork {
   // --- For SimIo and SimConnection ---
 
   core::Result<Socket> Listen(SimIo* io, const core::SocketAddress& address, bool share);
+  core::Result<Socket> ListenUnix(SimIo* io, const std::string& path);
   core::SocketAddress LocalAddress(Socket socket);
   core::SocketAddress PeerAddress(Socket socket);
   void Accept(SimIo* io, uint64_t op_id, Socket listener);
@@ -98,12 +102,14 @@ class SimNetwork {
     SimIo* io = nullptr;
     core::SocketAddress address;
     bool share = false;
+    bool is_unix = false;
     uint64_t accept_op = 0;
     std::deque<uint64_t> backlog;  // connections nobody has accepted yet
   };
   struct EndRef {
     SimConnection* connection = nullptr;
     int side = 0;
+    bool is_unix = false;  // accepted at a unix socket
   };
   struct Opened {
     size_t now = 0;

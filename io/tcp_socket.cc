@@ -11,11 +11,10 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "io/unix_socket.h"
 
 namespace outbox::io {
 namespace {
-
-constexpr int kBacklog = 4096;  // cut by the kernel to net.core.somaxconn
 
 bool SwitchOn(int socket, int level, int option) {
   const int on = 1;
@@ -30,7 +29,7 @@ bool BindAndListen(int socket, const core::SocketAddress& address, bool share) {
   if (share && !SwitchOn(socket, SOL_SOCKET, SO_REUSEPORT)) return false;
   if (!SwitchOn(socket, IPPROTO_TCP, TCP_NODELAY)) return false;
   if (!address.ip.is_v4() && !SwitchOn(socket, IPPROTO_IPV6, IPV6_V6ONLY)) return false;
-  return bind(socket, &system.any, size) == 0 && listen(socket, kBacklog) == 0;
+  return bind(socket, &system.any, size) == 0 && listen(socket, kListenBacklog) == 0;
 }
 
 }  // namespace
@@ -126,6 +125,7 @@ core::SocketAddress PeerAddressOf(Socket socket) {
   memset(&system, 0, sizeof(system));
   socklen_t size = sizeof(system);
   if (getpeername(socket, &system.any, &size) != 0) return {};
+  if (system.any.sa_family == AF_UNIX) return {UserBehind(socket), 0};
   return FromSystemAddress(system);
 }
 

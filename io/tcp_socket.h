@@ -14,6 +14,9 @@
 
 namespace outbox::io {
 
+// Connections that nobody has accepted yet; cut by the kernel to net.core.somaxconn.
+inline constexpr int kListenBacklog = 4096;
+
 // Large enough for the addresses that we speak, and no larger: it lives in an Op.
 union TcpAddress {
   sockaddr any;

@@ -1,6 +1,7 @@
 // The immediate socket calls of UringIo, and its file operations that may block and so go to the
 // helper thread.
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <utility>
@@ -8,6 +9,7 @@
 #include "io/file_calls.h"
 #include "io/tcp_socket.h"
 #include "io/udp_socket.h"
+#include "io/unix_socket.h"
 #include "io/uring_io.h"
 
 namespace outbox::io {
@@ -19,6 +21,13 @@ using Stop = const std::atomic<bool>&;
 
 core::Result<Socket> UringIo::Listen(const core::SocketAddress& address, bool share) {
   return ListenTcp(address, share);
+}
+
+core::Result<Socket> UringIo::ListenUnix(const std::string& path, uint32_t mode) {
+  core::Result<Socket> socket = ListenUnixNow(path, static_cast<mode_t>(mode), kListenBacklog);
+  // The ring does the waiting, which it refuses to do for O_NONBLOCK.
+  if (socket.ok()) CHECK(fcntl(*socket, F_SETFL, 0) == 0);
+  return socket;
 }
 
 int UringIo::OpenUdp(const core::SocketAddress& peer, const core::SocketAddress* local) {

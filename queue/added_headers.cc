@@ -30,7 +30,11 @@ void AppendAddedHeaders(const AddedHeaderFacts& facts, std::string* out) {
   const std::string_view date = core::FormatRfc5322Date(facts.now_wall_ns, buffer);
   out->append("Received: from ");
   AppendHelo(facts.helo, out);
-  out->append(" ([").append(facts.client.ToLiteral()).append("])\r\n\tby ");
+  if (facts.client.is_local_user()) {
+    out->append(" (").append(facts.client.ToString()).append(")\r\n\tby ");
+  } else {
+    out->append(" ([").append(facts.client.ToLiteral()).append("])\r\n\tby ");
+  }
   out->append(facts.hostname);
   out->append(facts.extended ? " (Outbox) with ESMTP id " : " (Outbox) with SMTP id ");
   out->append(facts.id);

@@ -44,6 +44,7 @@ struct ReceptionContext {
   const RoomGauge* room = nullptr;
   MailboxAsker* asker = nullptr;  // for routers whose local mailboxes must be asked for
   std::string hostname;
+  bool at_unix_sockets = true;  // this shard listens there, which one alone can
 };
 
 class ShardReception : public smtp::Reception {

@@ -173,6 +173,7 @@ void Shard::Start() {
   reception.room = this;
   reception.asker = asker_.get();
   reception.hostname = setup_.config.config->hostname;
+  reception.at_unix_sockets = setup_.index == 0;
   clients_ = std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config.config,
                                             reception);
 }

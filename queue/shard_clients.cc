@@ -14,6 +14,8 @@ namespace {
 constexpr int64_t kAcceptPauseNs = 100 * core::kNsPerMs;
 // How often the log is told of that.
 constexpr int64_t kAcceptLineNs = 10 * core::kNsPerSecond;
+// Who may open a unix socket is for its directory to say.
+constexpr uint32_t kUnixSocketMode = 0666;
 
 }  // namespace
 
@@ -37,8 +39,8 @@ struct ShardClients::Client final : smtp::ServerConnection::Owner {
 };
 
 struct ShardClients::Listener {
-  Listener(ShardClients* all, const core::SocketAddress& at, std::shared_ptr<Rules> of_now)
-      : clients(all), address(at), rules(std::move(of_now)) {
+  Listener(ShardClients* all, const core::ListenerConfig& config, std::shared_ptr<Rules> of_now)
+      : clients(all), place(config), rules(std::move(of_now)) {
     accept.Bind<&Listener::OnAccepted>(this);
     pause.Bind<&Listener::OnPauseOver>(this);
   }
@@ -49,7 +51,7 @@ struct ShardClients::Listener {
   bool gone() const { return socket == io::kNoHandle && !accept.in_flight && open.empty(); }
 
   ShardClients* clients;
-  core::SocketAddress address;
+  const core::ListenerConfig place;  // where it is
   std::shared_ptr<Rules> rules;
   io::Socket socket = io::kNoHandle;
   bool retired = false;
@@ -78,7 +80,8 @@ ShardClients::ShardClients(io::Io* io, core::TimerWheel* wheel, smtp::BlockCache
                            const ReceptionContext& reception)
     : io_(io), wheel_(wheel), log_(log), blocks_(blocks), reception_(reception) {
   for (const core::ListenerConfig& one : config.listeners) {
-    listeners_.push_back(std::make_unique<Listener>(this, one.address, MakeRules(one)));
+    if (!Ours(one)) continue;
+    listeners_.push_back(std::make_unique<Listener>(this, one, MakeRules(one)));
   }
 }
 
@@ -101,9 +104,18 @@ std::shared_ptr<ShardClients::Rules> ShardClients::MakeRules(
   return rules;
 }
 
+bool ShardClients::Ours(const core::ListenerConfig& config) const {
+  return !config.is_unix() || reception_.at_unix_sockets;
+}
+
+core::Result<io::Socket> ShardClients::Open(const core::ListenerConfig& config, bool share) {
+  return config.is_unix() ? io_->ListenUnix(config.path, kUnixSocketMode)
+                          : io_->Listen(config.address, share);
+}
+
 core::Status ShardClients::Listen(bool share) {
   for (const auto& listener : listeners_) {
-    core::Result<io::Socket> socket = io_->Listen(listener->address, share);
+    core::Result<io::Socket> socket = Open(listener->place, share);
     if (!socket.ok()) {
       for (const auto& open : listeners_) CloseListener(open.get());
       return socket.status();
@@ -129,7 +141,7 @@ void ShardClients::OnAccepted(Listener* listener, const io::OpResult& result) {
     if (listener->failed_ns == 0 || io_->now_ns() - listener->failed_ns >= kAcceptLineNs) {
       listener->failed_ns = io_->now_ns();
       log_->Notice(core::LogLevel::kWarning, "accept_failed",
-                   listener->address.ToString() + ": " + std::strerror(-result.result));
+                   listener->place.ToString() + ": " + std::strerror(-result.result));
     }
   }
   if (result.more) return;
@@ -165,18 +177,19 @@ core::Status ShardClients::Prepare(const core::Config& config, bool share) {
   CHECK(changes_.empty());
   std::erase_if(retired_, [](const auto& listener) { return listener->gone(); });
   for (const core::ListenerConfig& one : config.listeners) {
+    if (!Ours(one)) continue;
     Change change;
     change.rules = MakeRules(one);
     for (const auto& listener : listeners_) {
-      if (listener->address == one.address) change.existing = listener.get();
+      if (listener->place.SamePlace(one)) change.existing = listener.get();
     }
     if (change.existing == nullptr) {
-      core::Result<io::Socket> socket = io_->Listen(one.address, share);
+      core::Result<io::Socket> socket = Open(one, share);
       if (!socket.ok()) {
         Rollback();
         return socket.status();
       }
-      change.made = std::make_unique<Listener>(this, one.address, change.rules);
+      change.made = std::make_unique<Listener>(this, one, change.rules);
       change.made->socket = *socket;
     }
     changes_.push_back(std::move(change));

@@ -1,6 +1,7 @@
 // ShardClients: a shard's listeners and the clients that came in by them.
 //
-// Every shard listens at every address (SO_REUSEPORT) and keeps what it accepts. A failing accept
+// Every shard listens at every address (SO_REUSEPORT) and keeps what it accepts; at unix sockets
+// the first one does. A failing accept
 // (no descriptors left) pauses the listener for a moment instead of spinning. Shard-local.
 #ifndef OUTBOX_QUEUE_SHARD_CLIENTS_H_
 #define OUTBOX_QUEUE_SHARD_CLIENTS_H_
@@ -57,6 +58,9 @@ class ShardClients {
   struct Rules;
   struct Change;
 
+  // Whether this shard listens there, and how it does.
+  bool Ours(const core::ListenerConfig& config) const;
+  core::Result<io::Socket> Open(const core::ListenerConfig& config, bool share);
   std::shared_ptr<Rules> MakeRules(const core::ListenerConfig& config) const;
   void OnAccepted(Listener* listener, const io::OpResult& result);
   void CloseListener(Listener* listener);

@@ -80,6 +80,7 @@ std::vector<std::string> NeedsRestart(const core::Config& running, const LoadedC
       {running.spool != next.spool, "", "spool"},
       {running.control != next.control, "", "control"},
       {running.stats != next.stats, "", "stats"},
+      {running.maildrop != next.maildrop, "", "maildrop"},
       {running.shards != next.shards, "", "shards"},
       {storage.segment_size != next.storage.segment_size, "storage", "segment_size"},
       {storage.reserve != next.storage.reserve, "storage", "reserve"},

@@ -5,7 +5,7 @@ add_library(outbox_control STATIC
   control_server.cc
 )
 target_link_libraries(outbox_control
-  PUBLIC outbox_core nlohmann_json::nlohmann_json Threads::Threads)
+  PUBLIC outbox_core outbox_io nlohmann_json::nlohmann_json Threads::Threads)
 
 # The event log's lines, for who reads them, and times as operators write them.
 add_library(outbox_log_lines STATIC event_fields.cc log_fact.cc moment.cc)

@@ -5,17 +5,15 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <ctime>
 
 #include "core/check.h"
+#include "io/unix_socket.h"
 #include "tools/control_connection.h"
 
 namespace outbox::tools {
@@ -35,56 +33,6 @@ sigset_t Signals() {
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
   return signals;
-}
-
-core::Result<sockaddr_un> UnixAddress(const std::string& path) {
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    return core::Status(core::StatusCode::kInvalidArgument,
-                        path + ": a socket path has at most " +
-                            std::to_string(sizeof address.sun_path - 1) + " characters");
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return address;
-}
-
-// Removes the socket file of a server that is gone.
-core::Status RemoveStale(const std::string& path, const sockaddr_un& address) {
-  struct stat info = {};
-  if (lstat(path.c_str(), &info) != 0) {
-    return errno == ENOENT ? core::OkStatus() : core::Status::FromErrno(errno, path);
-  }
-  if (!S_ISSOCK(info.st_mode)) {
-    return core::Status(core::StatusCode::kAlreadyExists, path + ": is there and is not a socket");
-  }
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (probe < 0) return core::Status::FromErrno(errno, "socket");
-  const int connected = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  close(probe);
-  if (connected == 0) {
-    return core::Status(core::StatusCode::kAlreadyExists,
-                        path + ": another server is listening there");
-  }
-  if (unlink(path.c_str()) != 0) return core::Status::FromErrno(errno, path);
-  return core::OkStatus();
-}
-
-core::Result<int> ListenAt(const std::string& path, mode_t mode) {
-  const core::Result<sockaddr_un> address = UnixAddress(path);
-  if (!address.ok()) return address.status();
-  const core::Status stale = RemoveStale(path, *address);
-  if (!stale.ok()) return stale;
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return core::Status::FromErrno(errno, "socket");
-  // Nobody can connect before listen(), so the mode is right from the first client on.
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
-      chmod(path.c_str(), mode) != 0 || listen(fd, kControlClientsMax) != 0) {
-    const core::Status status = core::Status::FromErrno(errno, path);
-    close(fd);
-    return status;
-  }
-  return fd;
 }
 
 // A socket that clients come in by.
@@ -279,7 +227,8 @@ core::Result<std::unique_ptr<ControlServer>> ControlServer::Create(const std::st
   };
   for (const Door& wanted : {Door{path, false, -1}, Door{stats_path, true, -1}}) {
     if (wanted.path.empty()) continue;
-    const core::Result<int> listening = ListenAt(wanted.path, wanted.read_only ? 0666 : 0660);
+    const core::Result<int> listening = io::ListenUnixNow(
+        wanted.path, wanted.read_only ? 0666 : 0660, kControlClientsMax);
     if (!listening.ok()) return leave(listening.status());
     doors.push_back({wanted.path, wanted.read_only, *listening});
   }

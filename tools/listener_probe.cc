@@ -11,6 +11,7 @@ namespace outbox::tools {
 
 core::Status ProbeListeners(const core::Config& config, const core::Config* running) {
   for (const core::ListenerConfig& listener : config.listeners) {
+    if (listener.is_unix()) continue;  // nothing is shared there: listening fails by itself
     const bool ours =
         running != nullptr && std::any_of(running->listeners.begin(), running->listeners.end(),
                                           [&](const core::ListenerConfig& other) {

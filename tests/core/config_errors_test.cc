@@ -77,9 +77,9 @@ TEST(ConfigErrors, TopLevel) {
         "f:1:1: unknown key \"hostnmae\"; did you mean \"hostname\"?"}},
       {"unlike anything",
        "colour = \"red\"\n" + kFine,
-       {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, stats, shards, "
-        "stop_timeout, listener, storage, resolver, delivery, archive, route, site, local, log, "
-        "talk, limits, io"}},
+       {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, stats, maildrop, "
+        "shards, stop_timeout, listener, storage, resolver, delivery, archive, route, site, local, "
+        "log, talk, limits, io"}},
       {"short host name",
        "hostname = \"relay\"\n" + kFine.substr(kFine.find("[[")),
        {"f:1:12: \"relay\" is not a full host name; expected for example \"relay.example.com\" or "
@@ -150,6 +150,26 @@ TEST(ConfigErrors, Listeners) {
        kFine + "[[listener]]\naddress = \"127.0.0.1:2525\"\nrelay_from = \"::1\"\n",
        {"f:8:11: \"127.0.0.1:2525\" is the address of the listener in line 4, too; expected a "
         "different address for each"}},
+      {"a unix socket without a path",
+       "hostname = \"a.example\"\n[[listener]]\naddress = \"unix:submit.sock\"\n",
+       {"f:3:11: \"unix:submit.sock\" is not the path of a unix socket; expected an absolute path, "
+        "for example \"unix:/run/outbox/submit.sock\", of at most 107 bytes"}},
+      {"a unix socket for networks",
+       kFine + "[[listener]]\naddress = \"unix:/run/s\"\nrelay_from = \"::1\"\n",
+       {"f:9:14: \"relay_from\" means nothing at a unix socket, where who can open it may send; "
+        "expected no such key"}},
+      {"twice the same unix socket",
+       kFine + "[[listener]]\naddress = \"unix:/s\"\n[[listener]]\naddress = \"unix:/s\"\n",
+       {"f:10:11: \"unix:/s\" is the address of the listener in line 8, too; expected a different "
+        "address for each"}},
+      {"the control socket",
+       kFine + "[[listener]]\naddress = \"unix:/run/outbox/control.sock\"\n",
+       {"f:8:11: \"unix:/run/outbox/control.sock\" is the socket of \"control\" or \"stats\"; "
+        "expected a path of its own"}},
+      {"a maildrop that cannot hand its mail in",
+       "maildrop = \"/var/spool/maildrop\"\n" + kFine,
+       {"f:1:12: \"maildrop\" needs a way to hand its mail in; expected a [[listener]] with address "
+        "= \"unix:/...\""}},
       {"size",
        kFine.substr(0, kFine.size() - 1) + "max_size = \"50 MiB\"\n",
        {"f:6:12: \"max_size\": \"50 MiB\" is not a size; expected for example \"64KiB\", "

@@ -52,6 +52,19 @@ TEST(IpAddress, RefusesWhatIsNone) {
             "\"2001:db8::1\"");
 }
 
+TEST(IpAddress, AUserOfThisMachineIsNoHost) {
+  const IpAddress user = IpAddress::LocalUser(4'000'000'033);
+  EXPECT_TRUE(user.is_local_user());
+  EXPECT_FALSE(user.is_v4() || user.is_loopback() || user.is_any());
+  EXPECT_EQ(user.ToString(), "uid:4000000033");
+  EXPECT_NE(user, IpAddress::LocalUser(33));
+  for (const char* text : {"::/0", "ff00::/8", "127.0.0.0/8"}) {
+    EXPECT_FALSE(Network::Parse(text)->Contains(user)) << text;
+  }
+  EXPECT_FALSE(IpAddress::Parse("ff02::1")->is_local_user());
+  EXPECT_FALSE(IpAddress::Parse("uid:33").ok());
+}
+
 TEST(IpAddress, KnowsLoopbackAndAny) {
   EXPECT_TRUE(IpAddress::Parse("127.8.9.10")->is_loopback());
   EXPECT_TRUE(IpAddress::Parse("::1")->is_loopback());

@@ -67,6 +67,11 @@ TEST_F(AddedHeadersTest, Received) {
             "\tTue, 14 Nov 2023 22:13:20 +0000\r\n");
 }
 
+TEST_F(AddedHeadersTest, ReceivedFromAUserOfThisMachine) {
+  facts_.client = core::IpAddress::LocalUser(33);
+  EXPECT_THAT(Made(), StartsWith("Received: from client.example (uid:33)\r\n\tby relay.example"));
+}
+
 TEST_F(AddedHeadersTest, DateAndMessageIdOnlyWhenWanted) {
   EXPECT_THAT(Made(), Not(HasSubstr("\r\nDate: ")));
   EXPECT_THAT(Made(), Not(HasSubstr("\r\nMessage-ID: ")));

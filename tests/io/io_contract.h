@@ -80,6 +80,51 @@ TEST_P(IoTest, AUnixSocketIsAStreamLikeEveryOther) {
   io_->CloseSocket(socket, false);
 }
 
+TEST_P(IoTest, WhoComesInByAUnixSocketIsAUserOfThisMachine) {
+  const std::string path = environment_->Directory() + "/submit";
+  const core::Result<Socket> listener = io_->ListenUnix(path, 0666);
+  ASSERT_TRUE(listener.ok()) << listener.status().ToString();
+  for (int client = 0; client < 2; ++client) {
+    Waiter accept(io_);
+    Waiter connect(io_);
+    io_->Accept(&accept.op, *listener);
+    io_->ConnectUnix(&connect.op, path);
+    const Socket there = Finish(&connect);
+    ASSERT_GE(there, 0);
+    ASSERT_TRUE(Run([&] { return !accept.results.empty(); }));
+    const Socket here = accept.results[0];
+    ASSERT_GE(here, 0);
+    EXPECT_EQ(io_->PeerAddress(here).ip, core::IpAddress::LocalUser(environment_->UnixUser()));
+    EXPECT_EQ(io_->PeerAddress(here).port, 0);
+    Waiter send(io_);
+    const std::string hello = "220 relay.example\r\n";
+    const iovec part = Part(hello);
+    io_->Send(&send.op, here, {&part, 1});
+    EXPECT_EQ(Finish(&send), static_cast<int32_t>(hello.size()));
+    std::string received;
+    while (received.size() < hello.size()) {
+      char bytes[64];
+      Waiter receive(io_);
+      io_->RecvInto(&receive.op, there, bytes);
+      ASSERT_GT(Finish(&receive), 0);
+      received.append(bytes, static_cast<size_t>(receive.result()));
+    }
+    EXPECT_EQ(received, hello);
+    io_->CloseSocket(there, false);
+    io_->CloseSocket(here, true);
+    if (!accept.over) io_->Cancel(&accept.op);
+    ASSERT_TRUE(Run([&] { return accept.over; }));
+  }
+  const core::Result<Socket> second = io_->ListenUnix(path, 0666);
+  EXPECT_EQ(second.status().code(), core::StatusCode::kAlreadyExists);
+  EXPECT_NE(second.status().message().find(path), std::string::npos);
+  io_->CloseSocket(*listener, false);
+  // The file of a listener that is gone stops nobody.
+  const core::Result<Socket> next = io_->ListenUnix(path, 0666);
+  ASSERT_TRUE(next.ok()) << next.status().ToString();
+  io_->CloseSocket(*next, false);
+}
+
 TEST_P(IoTest, AUnixSocketThatIsNotThere) {
   Waiter connect(io_);
   io_->ConnectUnix(&connect.op, environment_->Directory() + "/nobody");

@@ -26,6 +26,8 @@ class IoEnvironment {
   virtual std::string Directory() = 0;
   // Makes a unix socket that somebody listens at, and lets it accept nobody.
   virtual std::string UnixPath() = 0;
+  // Who connects to a unix socket here.
+  virtual uint32_t UnixUser() = 0;
   // An address of this machine, with port 0.
   virtual core::SocketAddress Address() { return {core::IpAddress::V4(127, 0, 0, 1), 0}; }
 };

@@ -28,6 +28,7 @@ class SimEnvironment final : public IoEnvironment {
 
   Io* io() override { return &io_; }
   std::string Directory() override { return "/test"; }
+  uint32_t UnixUser() override { return SimNetwork::kUnixUser; }
   std::string UnixPath() override {
     const core::SocketAddress behind = {core::IpAddress::V4(127, 0, 0, 1), 2424};
     EXPECT_TRUE(io_.Listen(behind, false).ok());

@@ -56,6 +56,7 @@ class UringEnvironment final : public IoEnvironment {
 
   Io* io() override { return io_.get(); }
   std::string Directory() override { return directory_.path(); }
+  uint32_t UnixUser() override { return getuid(); }
   std::string UnixPath() override {
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;

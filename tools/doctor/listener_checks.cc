@@ -73,10 +73,11 @@ void CheckFree(const SocketAddress& address, Report* report) {
   }
 }
 
-void CheckOurs(const SocketAddress& address, const core::Config& config, BlockingLoop* loop,
-               Report* report) {
-  const std::string what = address.ToString();
-  const core::Result<std::string> greeting = ReadGreeting(loop, ReachableAt(address));
+void CheckOurs(const core::ListenerConfig& listener, const core::Config& config,
+               BlockingLoop* loop, Report* report) {
+  const std::string what = listener.ToString();
+  const core::Result<std::string> greeting =
+      ReadGreeting(loop, ReachableAt(listener.address), listener.path);
   const std::string reload =
       "outbox reload, if the configuration has changed since the daemon was started.";
   if (!greeting.ok() && greeting.status().code() == core::StatusCode::kUnavailable) {
@@ -91,7 +92,8 @@ void CheckOurs(const SocketAddress& address, const core::Config& config, Blockin
   } else {
     report->Fail(
         what, "another program answers there: " + *greeting,
-        "See who it is: ss -ltnp 'sport = :" + std::to_string(address.port) + "'. " + reload);
+        "See who it is: ss -ltnp 'sport = :" + std::to_string(listener.address.port) + "'. " +
+            reload);
   }
 }
 
@@ -101,9 +103,10 @@ void CheckListeners(const core::Config& config, const DaemonView& daemon, Blocki
                     Report* report) {
   for (const core::ListenerConfig& listener : config.listeners) {
     if (!daemon.running) {
-      CheckFree(listener.address, report);
+      // A unix socket that another program has is said when the daemon starts.
+      if (!listener.is_unix()) CheckFree(listener.address, report);
     } else if (loop != nullptr) {
-      CheckOurs(listener.address, config, loop, report);
+      CheckOurs(listener, config, loop, report);
     }
   }
 }

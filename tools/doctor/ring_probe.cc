@@ -77,10 +77,15 @@ int ProbeWrite(BlockingLoop* loop, const std::string& directory, bool direct) {
   return written == static_cast<int32_t>(block.size()) ? removed : -ENOSPC;
 }
 
-core::Result<std::string> ReadGreeting(BlockingLoop* loop, const core::SocketAddress& address) {
+core::Result<std::string> ReadGreeting(BlockingLoop* loop, const core::SocketAddress& address,
+                                       const std::string& path) {
   io::Io* const io = loop->io();
-  const int32_t socket = loop->Run([&](io::Op* op) { io->Connect(op, address, nullptr); }, kStepNs);
-  if (socket == -ECONNREFUSED) {
+  const int32_t socket = loop->Run(
+      [&](io::Op* op) {
+        path.empty() ? io->Connect(op, address, nullptr) : io->ConnectUnix(op, path);
+      },
+      kStepNs);
+  if (socket == -ECONNREFUSED || socket == -ENOENT) {
     return core::Status(core::StatusCode::kUnavailable, "nobody listens");
   }
   if (socket < 0) return core::Status::FromErrno(-socket, "connect");

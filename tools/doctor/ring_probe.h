@@ -17,9 +17,11 @@ core::Status ProbeRing(BlockingLoop* loop);
 // first step that failed. `direct`: past the page cache.
 int ProbeWrite(BlockingLoop* loop, const std::string& directory, bool direct);
 
-// What a server at `address` says first: "220 relay.example.com ESMTP Outbox". kUnavailable:
-// nobody listens there; kIoError: it cannot be reached, or says nothing.
-core::Result<std::string> ReadGreeting(BlockingLoop* loop, const core::SocketAddress& address);
+// What a server at `address`, or at the unix socket `path` unless that is empty, says first: "220
+// relay.example.com ESMTP Outbox". kUnavailable: nobody listens there; kIoError: it cannot be
+// reached, or says nothing.
+core::Result<std::string> ReadGreeting(BlockingLoop* loop, const core::SocketAddress& address,
+                                       const std::string& path);
 
 }  // namespace outbox::tools
 
