@@ -90,7 +90,17 @@ core::Status Daemon::Prepare() {
                         "cannot make the directory of the control socket " + config_->control +
                             ": " + error.message());
   }
+  if (core::Status status = OpenMaildrop(); !status.ok()) return status;
   return PlanOpenFiles();
+}
+
+core::Status Daemon::OpenMaildrop() {
+  if (config_->maildrop.empty()) return core::OkStatus();
+  maildrop_ = std::make_unique<MaildropPickup>(
+      config_->maildrop, config_->hostname,
+      [this](const char* event, const std::string& text) { LogEvent(event, text); });
+  maildrop_->SetListener(*config_);
+  return maildrop_->Open();
 }
 
 core::Status Daemon::PlanOpenFiles() {
@@ -250,6 +260,7 @@ int Daemon::Run() {
   control_->Run();
   for (const auto& seat : seats_) seat->thread.join();
   for (const auto& seat : seats_) seat->shard.reset();
+  if (maildrop_ != nullptr) maildrop_->Join();  // its last connection is closed
   return exit_status_;
 }
 
@@ -262,11 +273,30 @@ void Daemon::OnShardReady(uint32_t shard, const core::Status& status) {
       return;
     }
     if (++ready_ < shards_ || stopping_) return;
-    running_ = true;
-    std::printf("outboxd ready\n");
-    std::fflush(stdout);
+    OnRunning();
     MaybeReloadAgain();
   });
+}
+
+void Daemon::OnRunning() {
+  running_ = true;
+  std::printf("outboxd ready\n");
+  std::fflush(stdout);
+  manager_.Ready("takes mail");
+  if (maildrop_ != nullptr) maildrop_->Start();
+  if (manager_.alive_within_ns() > 0) ShowLife();
+}
+
+void Daemon::ShowLife() {
+  // Shards that stop answer no longer; the stop has a limit of its own.
+  if (silent_ == 0 || stopping_) manager_.Alive();
+  if (silent_ == 0) {
+    silent_ = shards_;
+    for (const auto& seat : seats_) {
+      seat->shard->Post([this](queue::Shard*) { control_->Post([this] { --silent_; }); });
+    }
+  }
+  control_->After(manager_.alive_within_ns() / 4, [this] { ShowLife(); });
 }
 
 // --- Stop
@@ -287,6 +317,8 @@ void Daemon::BeginStop(const char* why) {
   if (stopping_) return;
   stopping_ = true;
   LogEvent("stopping", why);
+  manager_.Stopping();
+  if (maildrop_ != nullptr) maildrop_->RequestStop();
   for (const auto& seat : seats_) {
     seat->shard->Post([](queue::Shard* shard) { shard->BeginStop(); });
   }

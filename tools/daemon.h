@@ -26,6 +26,8 @@
 #include "tools/control_server.h"
 #include "tools/log_file.h"
 #include "tools/log_tail.h"
+#include "tools/maildrop_pickup.h"
+#include "tools/service_manager.h"
 #include "tools/talk_file.h"
 
 namespace outbox::tools {
@@ -50,6 +52,8 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   core::Status PlanOpenFiles();
   // The log ids below the spool, from earlier runs.
   core::Result<std::vector<uint32_t>> FindLogs() const;
+  // Makes the pick-up of the maildrop, if there is one.
+  core::Status OpenMaildrop();
   core::Status MakeShards();
   void StartThreads();
   void RunShard(Seat* seat);
@@ -58,6 +62,9 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   void LogEvent(const char* event, const std::string& text);
   // How the configuration wants the log's lines.
   std::shared_ptr<const ClassicLog> LogForm() const;
+  void OnRunning();
+  // Tells the service manager that all shards turn, again and again.
+  void ShowLife();
   void BeginStop(const char* why);
   void Finish();
 
@@ -99,6 +106,8 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   LogTail log_tail_;
   TalkFile talk_file_;  // of failed attempts
   queue::SpoolLock lock_;
+  ServiceManager manager_;
+  std::unique_ptr<MaildropPickup> maildrop_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<queue::Exchange> exchange_;
   std::unique_ptr<queue::SiteTable> sites_;
@@ -109,6 +118,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   std::atomic<uint64_t> memory_limit_;
   uint32_t ready_ = 0;
   uint32_t joined_ = 0;  // shards whose threads are about to end
+  uint32_t silent_ = 0;  // shards that have not answered ShowLife
   bool running_ = false;
   bool stopping_ = false;
   int exit_status_ = 0;

@@ -36,6 +36,7 @@ void Daemon::Reload(std::shared_ptr<ReplyStream> reply) {
     reply->Fail(why);
     return;
   }
+  manager_.Reloading();
   reloading_ = std::make_unique<Reloading>();
   reloading_->reply = std::move(reply);
   const LoadedConfig loaded = LoadConfig(config_file_);
@@ -93,6 +94,8 @@ void Daemon::CommitReload() {
   log_.SetForm(LogForm());
   shard_configs_ = done->shards;
   memory_limit_.store(config_->limits.memory, std::memory_order_relaxed);
+  if (maildrop_ != nullptr) maildrop_->SetListener(*config_);
+  manager_.Ready("takes mail");
   LogEvent("reloaded", config_file_);
   if (done->reply != nullptr) {
     done->reply->Finish({{"reloaded", true},
@@ -110,6 +113,7 @@ void Daemon::MaybeReloadAgain() {
 
 void Daemon::FailReload(const std::vector<std::string>& errors) {
   const std::unique_ptr<Reloading> failed = std::move(reloading_);
+  manager_.Ready("takes mail; the last reload failed");
   for (const std::string& error : errors) LogEvent("reload_failed", error);
   if (failed->reply != nullptr) {
     failed->reply->Fail(Joined(errors) + "\nnothing has changed: the old configuration goes on");

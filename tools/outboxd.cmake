@@ -4,12 +4,14 @@ add_library(outbox_daemon_parts STATIC
   classic_log.cc
   log_file.cc
   log_tail.cc
+  maildrop_pickup.cc
   queue_answer.cc
   queue_json.cc
+  service_manager.cc
   talk_file.cc
 )
 target_link_libraries(outbox_daemon_parts PUBLIC
-  outbox_control outbox_home outbox_log_lines outbox_start)
+  outbox_control outbox_home outbox_log_lines outbox_sendmail_parts outbox_start)
 
 add_executable(outboxd
   allocator.cc

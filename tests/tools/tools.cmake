@@ -29,3 +29,4 @@ outbox_test(load_tools_test
     tools/load_hash_test.cc
   LINK outbox_load
 )
+outbox_test(sendmail_test FILES tools/sendmail_test.cc LINK outbox_sendmail_parts)
