@@ -1,12 +1,12 @@
 // MaildropPickup: the daemon's thread that empties the maildrop (tools/sendmail/maildrop.h).
 //
-// It hands each message in at the daemon's own unix socket, as sendmail would have done, and removes
-// its file when the 250 has come: a death in between hands it in again, and nothing is lost. What is
-// refused is told to its sender; what is no message, or can be told nobody, is put aside into `bad/`
-// below the maildrop, with the reason beside it.
+// It hands each message in at the daemon's own unix socket, as sendmail would have done, and
+// removes its file when the 250 has come: a death in between hands it in again, and nothing is
+// lost. What is refused is told to its sender; what is no message, or can be told nobody, is put
+// aside into `bad/` below the maildrop, with the reason beside it.
 //
-// Lifecycle: Start, when the daemon takes mail -> RequestStop -> Join. A lock in the directory keeps
-// a second daemon out. The mail path never waits for it.
+// Lifecycle: Start, when the daemon takes mail -> RequestStop -> Join. A lock in the directory
+// keeps a second daemon out. The mail path never waits for it.
 #ifndef OUTBOX_TOOLS_MAILDROP_PICKUP_H_
 #define OUTBOX_TOOLS_MAILDROP_PICKUP_H_
 

@@ -168,8 +168,8 @@ TEST(ConfigErrors, Listeners) {
         "expected a path of its own"}},
       {"a maildrop that cannot hand its mail in",
        "maildrop = \"/var/spool/maildrop\"\n" + kFine,
-       {"f:1:12: \"maildrop\" needs a way to hand its mail in; expected a [[listener]] with address "
-        "= \"unix:/...\""}},
+       {"f:1:12: \"maildrop\" needs a way to hand its mail in; expected a [[listener]] with "
+        "address = \"unix:/...\""}},
       {"size",
        kFine.substr(0, kFine.size() - 1) + "max_size = \"50 MiB\"\n",
        {"f:6:12: \"max_size\": \"50 MiB\" is not a size; expected for example \"64KiB\", "

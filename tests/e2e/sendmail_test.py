@@ -183,7 +183,8 @@ class Sendmail(Scenario):
         self.assertEqual(done.returncode, 0)
         lines = done.stdout.decode().splitlines()
         self.assertTrue(lines[0].startswith("-Queue ID-"))
-        self.assertRegex(lines[1], r"^\w{13}[ *] +\d+ \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d  me@here\.test$")
+        self.assertRegex(lines[1], r"^\w{13}[ *] +\d+ \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d  "
+                         r"me@here\.test$")
         self.assertIn("(450 4.2.1 mailbox busy)", done.stdout.decode())
         self.assertIn(" " * 41 + "a@b.test", lines)
         self.assertIn(" " * 41 + "c@b.test", lines)

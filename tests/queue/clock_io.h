@@ -30,6 +30,9 @@ class ClockIo : public io::Io {
     CHECK(false);
   }
   void ConnectUnix(io::Op*, const std::string&) override { CHECK(false); }
+  core::Result<io::Socket> ListenUnix(const std::string&, uint32_t) override {
+    return core::Status(core::StatusCode::kUnimplemented, "no sockets here");
+  }
   int OpenUdp(const core::SocketAddress&, const core::SocketAddress*) override { return No<int>(); }
   void Recv(io::Op*, io::Socket) override { CHECK(false); }
   void ReturnBuffer(uint32_t) override { CHECK(false); }

@@ -171,7 +171,8 @@ TEST_F(ComposeTest, WhatIsMissingIsAdded) {
 
 TEST_F(ComposeTest, WhatIsThereStays) {
   const std::string header =
-      "From: a@b.example\nDate: today\nMessage-ID: <1@b.example>\nCC: c@d.example\nX-Folded: a\n b\n";
+      "From: a@b.example\nDate: today\nMessage-ID: <1@b.example>\nCC: c@d.example\n"
+      "X-Folded: a\n b\n";
   const core::Result<Mail> mail = Make({"-f", "<>", "e"}, header + "\n.\nlost\n");
   ASSERT_TRUE(mail.ok());
   EXPECT_EQ(mail->sender, "");
@@ -196,7 +197,8 @@ TEST_F(ComposeTest, RecipientsFromTheHeader) {
 
 TEST_F(ComposeTest, WhoSendsOnNamesItsOwnRecipients) {
   const core::Result<Mail> mail = Make(
-      {"-t"}, "Resent-To: new@example.net\nResent-Bcc: hidden@example.net\nTo: old@example.net\n\n");
+      {"-t"},
+      "Resent-To: new@example.net\nResent-Bcc: hidden@example.net\nTo: old@example.net\n\n");
   ASSERT_TRUE(mail.ok());
   EXPECT_THAT(mail->recipients, ElementsAre("new@example.net", "hidden@example.net"));
   EXPECT_THAT(mail->content, Not(HasSubstr("hidden")));
@@ -206,7 +208,8 @@ TEST_F(ComposeTest, TextWithoutAHeaderIsABody) {
   const core::Result<Mail> mail = Make({"bob"}, "Just some words, and one: that looks odd\n");
   ASSERT_TRUE(mail.ok());
   EXPECT_THAT(mail->content, EndsWith("\r\n\r\nJust some words, and one: that looks odd\r\n"));
-  const core::Result<Mail> mbox = Make({"bob"}, "From root Thu Jan 1 00:00:00 1970\nSubject: s\n\n");
+  const core::Result<Mail> mbox =
+      Make({"bob"}, "From root Thu Jan 1 00:00:00 1970\nSubject: s\n\n");
   EXPECT_THAT(mbox->content, Not(HasSubstr("From root")));
   EXPECT_THAT(mbox->content, ::testing::StartsWith("Subject: s\r\n"));
 }

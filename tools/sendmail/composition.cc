@@ -132,7 +132,9 @@ std::string FullNameOf(std::string_view comment, std::string_view user) {
     }
     const size_t at = name.size();
     name.append(user);
-    if (at < name.size() && name[at] >= 'a' && name[at] <= 'z') name[at] &= static_cast<char>(~0x20);
+    if (at < name.size() && name[at] >= 'a' && name[at] <= 'z') {
+      name[at] &= static_cast<char>(~0x20);
+    }
   }
   return name;
 }

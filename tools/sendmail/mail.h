@@ -18,8 +18,8 @@ inline constexpr size_t kHandedInRecipientsMax = core::kSmtpRecipientsMax;
 struct Mail {
   std::string sender;                   // empty: the null return path
   std::vector<std::string> recipients;  // 1 to kHandedInRecipientsMax
-  // RFC 3461, empty where nothing was said: "FAILURE,DELAY", "HDRS", an envelope id in xtext. Passed
-  // on where the other side offers DSN.
+  // RFC 3461, empty where nothing was said: "FAILURE,DELAY", "HDRS", an envelope id in xtext.
+  // Passed on where the other side offers DSN.
   std::string notify;
   std::string ret;
   std::string envelope_id;

@@ -1,5 +1,5 @@
-// Reads what a program writes to /usr/sbin/sendmail, line by line as it comes, and makes it lines of
-// mail: LF, CRLF and a bare CR all end a line.
+// Reads what a program writes to /usr/sbin/sendmail, line by line as it comes, and makes it lines
+// of mail: LF, CRLF and a bare CR all end a line.
 #ifndef OUTBOX_TOOLS_SENDMAIL_MESSAGE_READER_H_
 #define OUTBOX_TOOLS_SENDMAIL_MESSAGE_READER_H_
 

@@ -1,5 +1,5 @@
-// What is typed behind sendmail, mailq and newaliases: the options that programs have been giving to
-// /usr/sbin/sendmail for decades. Those that mean nothing to this mail system are taken and
+// What is typed behind sendmail, mailq and newaliases: the options that programs have been giving
+// to /usr/sbin/sendmail for decades. Those that mean nothing to this mail system are taken and
 // forgotten; one that nobody knows is an error.
 #ifndef OUTBOX_TOOLS_SENDMAIL_OPTIONS_H_
 #define OUTBOX_TOOLS_SENDMAIL_OPTIONS_H_

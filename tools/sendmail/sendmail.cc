@@ -1,5 +1,5 @@
-// sendmail, mailq, newaliases: the way into Outbox for programs of this machine that know nothing of
-// SMTP. Mail goes to outboxd's unix socket; while outboxd is not there it waits in the maildrop.
+// sendmail, mailq, newaliases: the way into Outbox for programs of this machine that know nothing
+// of SMTP. Mail goes to outboxd's unix socket; while outboxd is not there it waits in the maildrop.
 //
 // Exit status as sysexits.h has it, which is what callers look at: 0 the mail is safe; 64 usage; 65
 // the message; 67 a recipient; 69 refused for another reason; 71, 74 the system; 75 not now, try
@@ -47,7 +47,8 @@ int Complain(const std::string& what, int status) {
   return status;
 }
 
-// The domain of addresses without one: /etc/mailname, as on every Debian system, or the host's name.
+// The domain of addresses without one: /etc/mailname, as on every Debian system, or the host's
+// name.
 std::string Origin() {
   std::ifstream file("/etc/mailname");
   std::string name;

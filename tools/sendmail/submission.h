@@ -1,5 +1,5 @@
-// Hands mail to outboxd by SMTP at its unix socket, and waits for the answer. Blocking: for programs
-// and for threads that carry no mail.
+// Hands mail to outboxd by SMTP at its unix socket, and waits for the answer. Blocking: for
+// programs and for threads that carry no mail.
 #ifndef OUTBOX_TOOLS_SENDMAIL_SUBMISSION_H_
 #define OUTBOX_TOOLS_SENDMAIL_SUBMISSION_H_
 
