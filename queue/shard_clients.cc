@@ -46,7 +46,11 @@ struct ShardClients::Listener {
   }
   void OnAccepted(const io::OpResult& result) { clients->OnAccepted(this, result); }
   void OnPauseOver() {
-    if (socket != io::kNoHandle && !accept.in_flight) clients->io_->Accept(&accept, socket);
+    if (!accept.in_flight) Accept();
+  }
+  // Nothing to do for one that another shard has.
+  void Accept() {
+    if (socket != io::kNoHandle) clients->io_->Accept(&accept, socket);
   }
   bool gone() const { return socket == io::kNoHandle && !accept.in_flight && open.empty(); }
 
@@ -80,7 +84,6 @@ ShardClients::ShardClients(io::Io* io, core::TimerWheel* wheel, smtp::BlockCache
                            const ReceptionContext& reception)
     : io_(io), wheel_(wheel), log_(log), blocks_(blocks), reception_(reception) {
   for (const core::ListenerConfig& one : config.listeners) {
-    if (!Ours(one)) continue;
     listeners_.push_back(std::make_unique<Listener>(this, one, MakeRules(one)));
   }
 }
@@ -115,6 +118,7 @@ core::Result<io::Socket> ShardClients::Open(const core::ListenerConfig& config, 
 
 core::Status ShardClients::Listen(bool share) {
   for (const auto& listener : listeners_) {
+    if (!Ours(listener->place)) continue;
     core::Result<io::Socket> socket = Open(listener->place, share);
     if (!socket.ok()) {
       for (const auto& open : listeners_) CloseListener(open.get());
@@ -122,7 +126,7 @@ core::Status ShardClients::Listen(bool share) {
     }
     listener->socket = *socket;
   }
-  for (const auto& listener : listeners_) io_->Accept(&listener->accept, listener->socket);
+  for (const auto& listener : listeners_) listener->Accept();
   return core::OkStatus();
 }
 
@@ -177,20 +181,21 @@ core::Status ShardClients::Prepare(const core::Config& config, bool share) {
   CHECK(changes_.empty());
   std::erase_if(retired_, [](const auto& listener) { return listener->gone(); });
   for (const core::ListenerConfig& one : config.listeners) {
-    if (!Ours(one)) continue;
     Change change;
     change.rules = MakeRules(one);
     for (const auto& listener : listeners_) {
       if (listener->place.SamePlace(one)) change.existing = listener.get();
     }
     if (change.existing == nullptr) {
-      core::Result<io::Socket> socket = Open(one, share);
-      if (!socket.ok()) {
-        Rollback();
-        return socket.status();
-      }
       change.made = std::make_unique<Listener>(this, one, change.rules);
-      change.made->socket = *socket;
+      if (Ours(one)) {
+        core::Result<io::Socket> socket = Open(one, share);
+        if (!socket.ok()) {
+          Rollback();
+          return socket.status();
+        }
+        change.made->socket = *socket;
+      }
     }
     changes_.push_back(std::move(change));
   }
@@ -208,7 +213,7 @@ void ShardClients::Commit() {
   std::vector<std::unique_ptr<Listener>> before = std::exchange(listeners_, {});
   for (Change& change : changes_) {
     if (change.made != nullptr) {
-      io_->Accept(&change.made->accept, change.made->socket);
+      change.made->Accept();
       listeners_.push_back(std::move(change.made));
       continue;
     }

@@ -58,7 +58,7 @@ class ShardClients {
   struct Rules;
   struct Change;
 
-  // Whether this shard listens there, and how it does.
+  // Whether this shard listens there (the others have a listener that is never opened), and how.
   bool Ours(const core::ListenerConfig& config) const;
   core::Result<io::Socket> Open(const core::ListenerConfig& config, bool share);
   std::shared_ptr<Rules> MakeRules(const core::ListenerConfig& config) const;
