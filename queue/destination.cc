@@ -125,6 +125,7 @@ void Destination::TakeOut(Ticket* ticket) {
 }
 
 void Destination::OnAnswer() {
+  if (std::exchange(lift_at_answer_, false)) LiftHosts();
   Settle();
   ArmTimer();
 }

@@ -71,7 +71,7 @@ class Destination : public SiteUser, public ColdMail {
   // The ticket's deadline has passed while it waited.
   void OnDeadline(Ticket* ticket);
   // An operator wants it tried now, whatever its hosts have done to us.
-  void Lift();
+  void Lift(bool ask_again);
   // The configuration may have changed: its site and the limits of that are looked up anew.
   void Reconsider();
   // What an operator sees of it (destination_view.cc).
@@ -152,6 +152,8 @@ class Destination : public SiteUser, public ColdMail {
   size_t connections() const { return connection_count_; }
 
  private:
+  // Whatever its hosts and its site have done to us is forgotten.
+  void LiftHosts();
   // The pace of a slow host.
   static constexpr int64_t kSlowNs = core::kNsPerSecond;
   using Tickets = core::IntrusiveList<Ticket, &Ticket::link>;
@@ -230,6 +232,7 @@ class Destination : public SiteUser, public ColdMail {
   RecipientResult trouble_;    // why the site was left alone last
   core::Timer timer_;
   int64_t timer_at_ns_ = 0;
+  bool lift_at_answer_ = false;  // an operator waits for the DNS
 };
 
 }  // namespace outbox::queue

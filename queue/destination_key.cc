@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/config_rules.h"
+#include "core/limits.h"
 #include "core/mailbox_name.h"
 
 namespace outbox::queue {
@@ -118,6 +119,10 @@ core::RouteAction ActionOf(std::string_view key) {
   if (key == kHoldKey) return core::RouteAction::kHold;
   if (key == kDiscardKey) return core::RouteAction::kDiscard;
   return key.starts_with(kReject) ? core::RouteAction::kReject : core::RouteAction::kSend;
+}
+
+uint32_t TicketRecipientsFor(std::string_view key) {
+  return key.starts_with(kMaildir) ? 1 : core::kTicketRecipients;
 }
 
 std::string_view RejectText(std::string_view key) { return key.substr(kReject.size()); }

@@ -66,6 +66,8 @@ std::string BindSuffix(std::span<const core::IpAddress> bind);
 inline constexpr std::string_view kHoldKey = "hold:";
 inline constexpr std::string_view kDiscardKey = "discard:";
 std::string RejectKey(std::string_view text);
+// So many recipients share a ticket of this destination: a Maildir takes one at a time.
+uint32_t TicketRecipientsFor(std::string_view key);
 // What a key means for its mail, and the text of a "reject:" key.
 core::RouteAction ActionOf(std::string_view key);
 std::string_view RejectText(std::string_view key);

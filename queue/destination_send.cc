@@ -213,20 +213,27 @@ void Destination::Recall(Ticket* ticket) {
          Verdict::kDeferred);
 }
 
-void Destination::Lift() {
-  if (plan() != nullptr) {
-    for (PlannedHost& host : plan()->hosts) host.down_until_ns = 0;
-    shard_->gate->Lift(plan()->site);
-  }
-  // What the DNS has said is not believed any longer, either, unless it can be acted on. A command
-  // for many destinations makes it forget once.
-  if (hosts_.standing() == HostsStanding::kPutOff && shard_->context.finder != nullptr) {
+void Destination::LiftHosts() {
+  if (plan() == nullptr) return;
+  for (PlannedHost& host : plan()->hosts) host.down_until_ns = 0;
+  shard_->gate->Lift(plan()->site);
+}
+
+void Destination::Lift(bool ask_again) {
+  if (!ask_again) LiftHosts();
+  // What the DNS has said is not believed any longer, either, unless it can be acted on, or if it is
+  // to be asked again. A command for many destinations makes it forget once.
+  const bool doubted = ask_again || hosts_.standing() == HostsStanding::kPutOff;
+  if (doubted && shard_->context.finder != nullptr) {
     if (now_ns() - shard_->forgot_ns >= core::kNsPerSecond) {
       shard_->forgot_ns = now_ns();
       shard_->context.finder->Forget();
     }
     hosts_.AskNow();
   }
+  // Not to the hosts of before, if they may be others by now.
+  lift_at_answer_ = ask_again && hosts_.asking();
+  if (ask_again && !lift_at_answer_) LiftHosts();
   ArmTimer();
 }
 

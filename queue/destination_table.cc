@@ -91,7 +91,7 @@ void DestinationTable::OnFetched(Ticket* ticket, uint32_t part, const Window& wi
 
 void DestinationTable::OnLift(const LiftNotice& notice) {
   const auto found = rep_->by_key.find(notice.key);
-  if (found != rep_->by_key.end() && !rep_->shard.closing) (*found)->Lift();
+  if (found != rep_->by_key.end() && !rep_->shard.closing) (*found)->Lift(notice.ask_again);
 }
 
 std::optional<DestinationView> DestinationTable::Describe(std::string_view key) const {

@@ -9,6 +9,12 @@
 #include "queue/retry_policy.h"
 
 namespace outbox::queue {
+namespace {
+
+// Recipients of an original envelope that are named.
+constexpr size_t kOriginalShown = 10;
+
+}  // namespace
 
 MessageExplainer::MessageExplainer(io::Io* io, Home* home, std::vector<Store*> stores,
                                    const AttemptTrail* trail, QueueFilter filter,
@@ -55,6 +61,15 @@ void MessageExplainer::Add(const QueueItem& item) {
   facts.accepted_wall_ns = item.meta->accepted_wall_ns();
   facts.since_wall_ns = wall(ticket.since_ns);
   facts.notified = ticket.notified;
+  if (item.meta->has_original()) {
+    facts.original_id = item.meta->original_id();
+    facts.original_sender = std::string(item.meta->original_reverse_path());
+    facts.original_count = item.meta->original_count();
+    item.meta->ForEachOriginal([&facts](std::string_view address) {
+      if (facts.original_recipients.size() == kOriginalShown) return;
+      facts.original_recipients.emplace_back(address);
+    });
+  }
   if (ticket.held()) {
     facts.held_by_route = ticket.destination->action == core::RouteAction::kHold;
     facts.held_by_operator = !facts.held_by_route;

@@ -33,6 +33,11 @@ struct RecipientFacts {
   int64_t notify_wall_ns = 0;  // when the sender is told of the delay; 0: never, or was told
   int64_t expire_wall_ns = 0;
   bool notified = false;
+  // The envelope before an operator gave it another one; 0: there is none.
+  uint64_t original_id = 0;
+  std::string original_sender;
+  std::vector<std::string> original_recipients;  // the first few
+  uint32_t original_count = 0;
   bool held_by_route = false;     // or
   bool held_by_operator = false;  // neither: it is not held
 };

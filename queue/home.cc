@@ -37,7 +37,8 @@ Home::Home(const HomeContext& context)
       tickets_(core::kMaxTicketsPerShard),
       states_(context.io),
       notifier_(context.io, context.wheel, &states_, this, context.log, context.hostname),
-      rerouter_(this) {
+      rerouter_(this),
+      redirector_(context.io, context.wheel, &states_, this) {
   SetRouter(context.router);
 }
 
@@ -227,6 +228,7 @@ void Home::OnShelfDeadline(Message* message) {
 void Home::HandleReturn(HomeTicket* ticket, TicketResult* result) {
   result->delivered |= ticket->settled;
   if (ticket->ordered && !SettleRemoval(ticket, result)) return;
+  if (ticket->diverted && !redirector_.Settle(ticket, result)) return;
   if (const uint64_t delivered = result->delivered & ticket->mask;
       delivered != 0 && result->reason != ReturnReason::kAttempted) {
     // Cut short, but not before somebody had it.
@@ -397,7 +399,9 @@ void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
   }
   ticket->where = TicketPlace::kWaiting;
   context_.log->Notified(*ticket, names);
-  if (TicketResult nothing; ticket->ordered && !SettleRemoval(ticket, &nothing)) return;
+  TicketResult nothing;
+  if (ticket->ordered && !SettleRemoval(ticket, &nothing)) return;
+  if (ticket->diverted && !redirector_.Settle(ticket, &nothing)) return;
   OfferOrWait(ticket);
 }
 
@@ -465,22 +469,25 @@ void Home::OnRelease(Ticket* ticket, const Window& window) { ticket->store->Retu
 void Home::Tick() {
   notifier_.Tick();
   if (!closing_) rerouter_.Tick();
+  redirector_.Tick();
   states_.Tick(closing_);
 }
 
 int64_t Home::NextDeadline() const {
-  return rerouter_.wants_turn() && !closing_ ? 0 : states_.NextDeadline();
+  const bool now = (rerouter_.wants_turn() || redirector_.wants_turn()) && !closing_;
+  return now ? 0 : states_.NextDeadline();
 }
 
 void Home::Close() {
   closing_ = true;
   states_.Close();
   notifier_.Close();
+  redirector_.Close();
 }
 
 bool Home::idle(bool abandon_states) const {
   return out_ == 0 && fetches_ == 0 && context_.log->idle() && notifier_.idle() &&
-         rerouter_.idle() && (abandon_states || states_.idle());
+         rerouter_.idle() && redirector_.idle() && (abandon_states || states_.idle());
 }
 
 }  // namespace outbox::queue

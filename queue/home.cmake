@@ -15,6 +15,7 @@ outbox_library(outbox_home
     host_lookup.cc
     home_commands.cc
     home_holds.cc
+    home_redirect.cc
     home_routes.cc
     home_tickets.cc
     local_domains.cc
@@ -24,11 +25,16 @@ outbox_library(outbox_home
     notifier.cc
     pattern_index.cc
     period_table.cc
+    redirect_command.cc
+    redirection_record.cc
+    redirector.cc
     reply_table.cc
     rerouter.cc
     route_conditions.cc
     route_explain.cc
+    route_order.cc
     router.cc
+    routing_table.cc
     shard_log.cc
     queue_column.cc
     queue_command.cc

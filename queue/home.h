@@ -29,8 +29,10 @@
 #include "queue/home_ticket.h"
 #include "queue/notifier.h"
 #include "queue/period_table.h"
+#include "queue/redirector.h"
 #include "queue/reply_table.h"
 #include "queue/rerouter.h"
+#include "queue/routing_table.h"
 #include "queue/shard_mail.h"
 #include "queue/shelf.h"
 #include "queue/state_writer.h"
@@ -104,7 +106,8 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   // (its deadline may have passed). False: there was nothing to hurry.
   bool Retry(HomeTicket* ticket);
   // All shards look again at the destination with this key, whatever its site has done to us.
-  void Lift(const std::string& key, uint64_t hash);
+  // `ask_again`: and ask the DNS, whatever it has said.
+  void Lift(const std::string& key, uint64_t hash, bool ask_again);
   // The recipients in `mask` leave the queue without a word to the sender, now or when the ticket
   // is back. REQUIRES: `mask` is not empty and within the ticket's pending_mask().
   RemoveAnswer Remove(HomeTicket* ticket, uint64_t mask, RemovalOwner* owner);
@@ -117,6 +120,34 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   int Release(HomeTicket* ticket, uint64_t mask);
   // The owner goes: what it has ordered is done all the same.
   void ForgetRemovals(RemovalOwner* owner);
+
+  // --- `clear` and `reroute` (home_redirect.cc) ---
+  Redirector* redirector() { return &redirector_; }
+  // Routes the ticket as the order says, and it goes its way; it may end. `body`: the beginning, if
+  // NeedsBody(). `owner` may be null. REQUIRES: it is at home, and in nobody's hands.
+  void RouteAs(HomeTicket* ticket, const MetaView& meta, std::string_view body,
+               const RouteOrder& order, RedirectOwner* owner);
+  // That would change nothing.
+  bool IsRoutedAs(const HomeTicket& ticket, uint64_t mask, const MetaView& meta,
+                  const RouteOrder& order);
+  // OnDestination, if mail goes there.
+  void TellDestination(std::string_view key, RedirectOwner* owner);
+  // Of a ticket at home, with the same history; its timer is off.
+  HomeTicket* TakeApart(HomeTicket* ticket, uint64_t mask);
+  // The Redirector's: recalls what is out. What it had is home's again; false: that was removed. It
+  // goes on as it was. Its recipients are replaced by a message that is committed: `gone`, and with
+  // that the whole old one is. The new one.
+  void CallBack(HomeTicket* ticket);
+  bool TakeBack(HomeTicket* ticket);
+  void GoOn(HomeTicket* ticket) { OfferOrWait(ticket); }
+  void EndReplaced(HomeTicket* ticket, bool gone, const MetaView& meta, uint64_t new_id);
+  void EndedReplaced(uint64_t id);
+  void TakeNew(Store* store, Message* message, const MetaView& meta, std::span<const char> state,
+               uint64_t instead_of);
+  // All that is queued of the message, if it is still there.
+  void HoldAll(Store* store, uint64_t id);
+  void ReportTooLarge(uint64_t id);
+  const Router& router() const;
 
   // --- Messages on shelves (queue/shelf.h), for who goes through the queue ---
   // What the ticket of the message would be, in `ticket`. REQUIRES: message->shelved().
@@ -164,6 +195,8 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
                          uint64_t mask);
   // Splits `mask` off into a ticket of its own, at home, with the same history.
   HomeTicket* Split(HomeTicket* ticket, uint64_t mask);
+  // The tickets of a message that has a state.
+  void TakeUp(Store* store, Message* message, const MetaView& meta, const StateView& state);
   void FreeTicket(HomeTicket* ticket);
   // Unchains and frees; finishes the message when it was the last one.
   void EndTicket(HomeTicket* ticket);
@@ -198,6 +231,13 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   bool StillRoutes(DirectoryEntry* entry, std::string_view route) const;
   bool HasRoute(const HomeTicket& ticket, const MetaView& meta) const;
   void RouteTicket(HomeTicket* ticket, const MetaView& meta, const std::string_view* body);
+  // home_redirect.cc
+  const Routing* RoutingOf(const HomeTicket& ticket, const MetaView& meta,
+                           const RouteChoice& choice, bool pinned);
+  void SetRouting(HomeTicket* ticket, std::string_view key, const Routing* routing,
+                  const PeriodSet* periods);
+  void RoutePart(HomeTicket* part, const MetaView& meta, const RouteChoice& choice, bool was_held,
+                 const RouteOrder& order, RedirectOwner* owner);
   // home_holds.cc: the tickets of a new message that go nowhere.
   void SetApart(Message* message);
   // False: the ticket is held, or has come to its end.
@@ -226,12 +266,14 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   HomeContext context_;
   Directory directory_;
   PeriodTable periods_;
+  RoutingTable routings_{&periods_};
   ReplyTable replies_;
   Shelves shelves_;
   core::Slab<HomeTicket> tickets_;
   StateWriter states_;
   Notifier notifier_;
   Rerouter rerouter_;
+  Redirector redirector_;
   HeaderFields header_;  // scratch: of a message that is routed again
   uint32_t rerouting_ = 0;                              // tickets
   std::vector<HomeTicket*> recovered_;                  // scratch: of one message

@@ -30,8 +30,8 @@ uint32_t Home::TicketsFor(std::string_view key) {
   return entry == nullptr ? 0 : entry->tickets;
 }
 
-void Home::Lift(const std::string& key, uint64_t hash) {
-  if (!closing_) context_.post->Lift(key, hash);
+void Home::Lift(const std::string& key, uint64_t hash, bool ask_again) {
+  if (!closing_) context_.post->Lift(key, hash, ask_again);
 }
 
 RemoveAnswer Home::Remove(HomeTicket* ticket, uint64_t mask, RemovalOwner* owner) {

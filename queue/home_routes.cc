@@ -1,10 +1,10 @@
 // Home's side of a reload: tickets whose route is gone get another destination (queue/rerouter.h).
-#include <algorithm>
 #include <bit>
 
 #include "core/check.h"
 #include "core/hash.h"
 #include "queue/home.h"
+#include "queue/route_order.h"
 #include "queue/router.h"
 #include "queue/shard_log.h"
 
@@ -32,6 +32,9 @@ bool Home::HasRoute(const HomeTicket& ticket, const MetaView& meta) const {
   // What a route holds stays held, also when the route is gone.
   if (action == core::RouteAction::kHold) return !ticket.released;
   if (action != core::RouteAction::kSend) return true;
+  if (ticket.routing != nullptr) {
+    return ticket.routing->pinned || StillRoutes(ticket.destination, ticket.routing->route);
+  }
   return ticket.group >= meta.group_count() ||
          StillRoutes(ticket.destination, meta.Group(ticket.group).route());
 }
@@ -72,14 +75,9 @@ void Home::RouteTicket(HomeTicket* ticket, const MetaView& meta, const std::stri
     rerouter_.Add(ticket->store, ticket->message_id);
     return;
   }
-  const core::Result<core::IpAddress> client = core::IpAddress::Parse(meta.client());
-  RouteFacts facts;
-  facts.sender = meta.reverse_path();
-  if (client.ok()) facts.client = &*client;
-  facts.size = std::max<uint64_t>(1, meta.smtp_size() - meta.prefix().size());
-  header_.Read(body == nullptr ? std::string_view() : *body);
-  facts.header = &header_;
-  facts.released = ticket->released;
+  const StoredFacts stored(meta, body == nullptr ? std::string_view() : *body, &header_,
+                           ticket->released);
+  const RouteFacts& facts = *stored;
   const auto route = [&](uint32_t index) {
     const std::string_view recipient = meta.Recipient(index);
     return ticket->archive ? context_.router->RouteArchive(recipient)

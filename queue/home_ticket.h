@@ -12,6 +12,7 @@
 #include "core/intrusive_list.h"
 #include "queue/period_table.h"
 #include "queue/reply_table.h"
+#include "queue/routing_table.h"
 #include "queue/store.h"
 #include "queue/ticket.h"
 
@@ -21,15 +22,19 @@ namespace outbox::queue {
 enum class TicketPlace : uint8_t {
   kWaiting,  // at home, for its timer
   kOut,      // offered, not yet returned
-  kNotice,   // at home, its recipients are in a Notice that is not committed yet
+  // At home, its recipients are in a Notice that is not committed yet, or on their way to another
+  // envelope (queue/redirector.h).
+  kNotice,
 };
 
 struct HomeTicket : Ticket {
   HomeTicket* sibling = nullptr;  // the message's next ticket; Message::home is the first
   const PeriodSet* periods = nullptr;
+  // By an operator's command: counts instead of the message's group. Null: that one counts.
+  const Routing* routing = nullptr;
   LastReply* reply = nullptr;  // of the last failed attempt; null: none
   int64_t since_ns = 0;        // steady time at which it began to be where it is
-  core::ListLink notice_link;  // Notice::tickets
+  core::ListLink notice_link;  // of what it is in with kNotice
   TicketPlace where = TicketPlace::kWaiting;
   bool notified = false;  // its sender has had the delay notice
   bool expired = false;   // in a Notice because retry-until passed
@@ -38,6 +43,7 @@ struct HomeTicket : Ticket {
   bool released = false;   // an operator has released it: no route holds it again
   bool archive = false;   // a copy for an archive
   bool ordered = false;   // an operator wants some of its recipients removed (queue/home.h)
+  bool diverted = false;  // or routed again (queue/home_redirect.cc), when it is at home
 
   // Of `mask`, delivered in an attempt that still goes on for others. Final, and on their way to
   // the disk; the mask itself is constant while the ticket is out.

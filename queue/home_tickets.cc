@@ -6,17 +6,13 @@
 #include "core/config_archive.h"
 #include "core/hash.h"
 #include "core/limits.h"
+#include "queue/destination_key.h"
 #include "queue/home.h"
 #include "queue/retry_policy.h"
 #include "queue/shard_log.h"
 
 namespace outbox::queue {
 namespace {
-
-// A Maildir takes one recipient at a time.
-uint32_t TicketRecipientsFor(std::string_view destination) {
-  return destination.starts_with("maildir:") ? 1 : core::kTicketRecipients;
-}
 
 uint64_t MaskOf(uint32_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
 
@@ -90,6 +86,10 @@ void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
     OnAccepted(store, message, meta, nullptr);
     return;
   }
+  TakeUp(store, message, meta, state);
+}
+
+void Home::TakeUp(Store* store, Message* message, const MetaView& meta, const StateView& state) {
   message->home = nullptr;
   message->policy = 0;
   StatePart part;
@@ -97,6 +97,11 @@ void Home::OnRecovered(Store* store, Message* message, const MetaView& meta,
     if (part.mask == 0 || part.group >= meta.group_count()) continue;  // checked by the store
     HomeTicket* ticket =
         MakeTicket(store, message, meta, meta.Group(part.group), part.group, part.first, part.mask);
+    if ((part.flags & kPartRouted) != 0) {
+      const bool pinned = (part.flags & kPartPinned) != 0;
+      const Routing* routing = routings_.Intern(part.routing, pinned);
+      SetRouting(ticket, part.routing.destination, routing, routing->set);
+    }
     ticket->attempts = part.attempts;
     ticket->notified = (part.flags & kPartNotified) != 0;
     if ((part.flags & kPartHeld) != 0) ticket->hold = part.mask;
@@ -149,6 +154,7 @@ HomeTicket* Home::Split(HomeTicket* ticket, uint64_t mask) {
   part->eight_bit = ticket->eight_bit;
   part->retry_s = ticket->retry_s;
   part->periods = ticket->periods;
+  part->routing = ticket->routing;
   part->accepted_ns = ticket->accepted_ns;
   part->since_ns = ticket->since_ns;
   part->notified = ticket->notified;
@@ -170,6 +176,7 @@ void Home::FreeTicket(HomeTicket* ticket) {
   CHECK(ticket->where != TicketPlace::kOut);
   CHECK(ticket->timer == core::TimerWheel::kNone);
   if (ticket->rerouting) --rerouting_;
+  if (ticket->diverted) redirector_.Leave(ticket);
   if (ticket->ordered) {  // its recipients have become final in another way
     const auto removal = removals_.find(ticket);
     if (removal->second.owner != nullptr) {

@@ -10,6 +10,9 @@ namespace {
 
 constexpr uint16_t kMetaVersion = 1;
 constexpr uint32_t kFixedBytes = 64;
+// With an original envelope: its bytes (4), 0 (4), the id of the message that had it (8).
+constexpr uint16_t kOriginalMetaVersion = 2;
+constexpr uint32_t kOriginalFixedBytes = 80;
 constexpr uint32_t kExtentBytes = 24;
 constexpr uint32_t kGroupHeadBytes = 24;
 
@@ -55,13 +58,20 @@ std::optional<MetaView> MetaView::Parse(std::span<const char> bytes) {
   const uint64_t client = Get<uint16_t>(p + 58);
   const uint64_t groups = Get<uint32_t>(p + 60);
   const uint64_t extents = uint64_t{view.extent_count_} * kExtentBytes;
-  if (fixed + extents + path + client + groups + prefix != total) return std::nullopt;
+  const bool rerouted = Get<uint16_t>(p + 4) >= kOriginalMetaVersion && fixed >= kOriginalFixedBytes;
+  const uint64_t original = rerouted ? Get<uint32_t>(p + 64) : 0;
+  if (fixed + extents + path + client + groups + prefix + original != total) return std::nullopt;
   view.extents_at_ = fixed;
   uint64_t at = fixed + extents;
   view.reverse_path_ = {p + at, path};
   view.client_ = {p + at + path, client};
   view.groups_at_ = static_cast<uint32_t>(at + path + client);
   view.prefix_ = {p + view.groups_at_ + groups, prefix};
+  if (original > 0) {
+    view.original_ = {p + total - original, original};
+    view.original_id_ = Get<uint64_t>(p + 72);
+    if (!IsOriginal(view.original_)) return std::nullopt;
+  }
   if (view.recipient_count_ == 0 || view.recipient_count_ > UINT16_MAX + 1u) return std::nullopt;
 
   uint64_t recipients = 0;
@@ -126,6 +136,35 @@ std::string_view MetaView::RecipientAt(uint32_t* offset) const {
   return {p + 2, length};
 }
 
+// Count of recipients (4), bytes of reverse-path (2), the path, and the recipients as in a group.
+bool MetaView::IsOriginal(std::string_view bytes) {
+  constexpr size_t kHead = 6;
+  if (bytes.size() < kHead) return false;
+  const uint32_t count = Get<uint32_t>(bytes.data());
+  uint64_t at = kHead + Get<uint16_t>(bytes.data() + 4);
+  if (count == 0) return false;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (at + 2 > bytes.size()) return false;
+    at += 2u + Get<uint16_t>(bytes.data() + at);
+  }
+  return at == bytes.size();
+}
+
+uint32_t MetaView::original_count() const {
+  return original_.empty() ? 0 : Get<uint32_t>(original_.data());
+}
+
+std::string_view MetaView::original_reverse_path() const {
+  return original_.empty() ? std::string_view()
+                           : original_.substr(6, Get<uint16_t>(original_.data() + 4));
+}
+
+uint32_t MetaView::OriginalRecipientsAt() const {
+  if (original_.empty()) return 0;
+  return static_cast<uint32_t>(original_.data() - bytes_.data()) + 6 +
+         Get<uint16_t>(original_.data() + 4);
+}
+
 uint64_t MetaView::smtp_size() const {
   constexpr uint64_t kFinalDot = 3;  // ".CRLF"
   const uint64_t added = uint64_t{stuffed_dots_} + kFinalDot;
@@ -182,6 +221,8 @@ void MetaBuilder::Start(uint64_t id, int64_t accepted_wall_ns, uint8_t flags,
   prefix_.clear();
   extents_.clear();
   last_key_.clear();
+  original_.clear();
+  original_id_ = 0;
   reverse_path_.assign(reverse_path);
   client_.assign(client);
   id_ = id;
@@ -239,13 +280,14 @@ void MetaBuilder::SetExtents(uint64_t wire_bytes, uint32_t stuffed_dots,
 
 std::span<const char> MetaBuilder::Finish() {
   CHECK(recipient_count_ > 0);
-  const size_t total = kFixedBytes + extents_.size() * kExtentBytes + reverse_path_.size() +
-                       client_.size() + groups_.size() + prefix_.size();
+  const uint32_t fixed = original_.empty() ? kFixedBytes : kOriginalFixedBytes;
+  const size_t total = fixed + extents_.size() * kExtentBytes + reverse_path_.size() +
+                       client_.size() + groups_.size() + prefix_.size() + original_.size();
   CHECK(total <= std::numeric_limits<int32_t>::max());
   out_.clear();
   Add<uint32_t>(&out_, static_cast<uint32_t>(total));
-  Add<uint16_t>(&out_, kMetaVersion);
-  Add<uint16_t>(&out_, kFixedBytes);
+  Add<uint16_t>(&out_, original_.empty() ? kMetaVersion : kOriginalMetaVersion);
+  Add<uint16_t>(&out_, static_cast<uint16_t>(fixed));
   Add<uint64_t>(&out_, id_);
   Add<int64_t>(&out_, accepted_wall_ns_);
   Add<uint32_t>(&out_, flags_);
@@ -258,10 +300,29 @@ std::span<const char> MetaBuilder::Finish() {
   Add<uint16_t>(&out_, static_cast<uint16_t>(reverse_path_.size()));
   Add<uint16_t>(&out_, static_cast<uint16_t>(client_.size()));
   Add<uint32_t>(&out_, static_cast<uint32_t>(groups_.size()));
+  if (!original_.empty()) {
+    Add<uint64_t>(&out_, original_.size());
+    Add<uint64_t>(&out_, original_id_);
+  }
   out_.resize(out_.size() + extents_.size() * kExtentBytes);
-  PutExtents(out_.data() + kFixedBytes, extents_);
-  out_.append(reverse_path_).append(client_).append(groups_).append(prefix_);
+  PutExtents(out_.data() + fixed, extents_);
+  out_.append(reverse_path_).append(client_).append(groups_).append(prefix_).append(original_);
   return out_;
+}
+
+std::string EncodeOriginal(std::string_view reverse_path,
+                           std::span<const std::string_view> recipients) {
+  CHECK(reverse_path.size() <= UINT16_MAX && !recipients.empty());
+  std::string out;
+  Add<uint32_t>(&out, static_cast<uint32_t>(recipients.size()));
+  Add<uint16_t>(&out, static_cast<uint16_t>(reverse_path.size()));
+  out.append(reverse_path);
+  for (const std::string_view recipient : recipients) {
+    CHECK(recipient.size() <= UINT16_MAX);
+    Add<uint16_t>(&out, static_cast<uint16_t>(recipient.size()));
+    out.append(recipient);
+  }
+  return out;
 }
 
 void ReplaceExtents(std::span<char> meta, std::span<const Extent> extents) {

@@ -10,6 +10,9 @@
 // checks every bound and then the accessors cannot leave the bytes. docs/spool-format.md has the
 // layout. Readers skip what a later version appends to the fixed part and to the head of a group
 // (each carries its own length), so a newer meta stays readable.
+//
+// A message that took the place of another one, with a new envelope (queue/redirector.h), keeps the
+// original one for who wants to go back to it.
 #ifndef OUTBOX_QUEUE_MESSAGE_META_H_
 #define OUTBOX_QUEUE_MESSAGE_META_H_
 
@@ -111,6 +114,20 @@ class MetaView {
   uint32_t extent_count() const { return extent_count_; }
   Extent extent(uint32_t i) const;  // REQUIRES: i < extent_count()
 
+  // The envelope that it had before an operator gave it another one; else all of this is empty.
+  bool has_original() const { return !original_.empty(); }
+  uint64_t original_id() const { return original_id_; }  // of the message that it was
+  std::string_view original_reverse_path() const;
+  uint32_t original_count() const;
+  // Calls `f(address)` for each of its recipients.
+  template <typename F>
+  void ForEachOriginal(F&& f) const {
+    uint32_t at = OriginalRecipientsAt();
+    for (uint32_t i = 0; i < original_count(); ++i) f(RecipientAt(&at));
+  }
+  // As MetaBuilder::SetOriginal takes it.
+  std::string_view original() const { return original_; }
+
   uint32_t recipient_count() const { return recipient_count_; }
   uint32_t group_count() const { return group_count_; }
   // Iteration without allocation, in ascending order of destination key:
@@ -136,6 +153,8 @@ class MetaView {
  private:
   bool ReadGroup(uint32_t offset, uint32_t first, GroupView* group) const;
   std::string_view RecipientAt(uint32_t* offset) const;
+  uint32_t OriginalRecipientsAt() const;
+  static bool IsOriginal(std::string_view bytes);
 
   std::span<const char> bytes_;  // the meta alone
   std::span<const char> body_;
@@ -144,6 +163,8 @@ class MetaView {
   std::string_view reverse_path_;
   std::string_view client_;
   std::string_view prefix_;
+  std::string_view original_;
+  uint64_t original_id_ = 0;
   uint64_t body_bytes_ = 0;
   uint32_t stuffed_dots_ = 0;
   uint32_t recipient_count_ = 0;
@@ -164,6 +185,10 @@ class MetaView {
 // extents as it has.
 void ReplaceExtents(std::span<char> meta, std::span<const Extent> extents);
 
+// An envelope as SetOriginal takes it. REQUIRES: each text below 64 KiB; at least one recipient.
+std::string EncodeOriginal(std::string_view reverse_path,
+                           std::span<const std::string_view> recipients);
+
 class MetaBuilder {
  public:
   void Start(uint64_t id, int64_t accepted_wall_ns, uint8_t flags, std::string_view reverse_path,
@@ -179,6 +204,11 @@ class MetaBuilder {
   void SetBody(uint64_t wire_bytes, uint32_t stuffed_dots);
   // The body lies in a finished BodyStream's extents.
   void SetExtents(uint64_t wire_bytes, uint32_t stuffed_dots, std::span<const Extent> extents);
+  // The envelope before this one (EncodeOriginal), of the message that had it.
+  void SetOriginal(uint64_t id, std::string_view original) {
+    original_id_ = id;
+    original_.assign(original);
+  }
   // Bytes so far of what AddGroup and AddRecipient wrote: for a bound on the envelope.
   size_t envelope_bytes() const { return groups_.size(); }
   // REQUIRES: at least one recipient.
@@ -189,10 +219,12 @@ class MetaBuilder {
   std::string prefix_;
   std::string reverse_path_;
   std::string client_;
+  std::string original_;
   std::string out_;
   std::string last_key_;
   std::vector<Extent> extents_;
   uint64_t id_ = 0;
+  uint64_t original_id_ = 0;
   int64_t accepted_wall_ns_ = 0;
   uint64_t body_bytes_ = 0;
   uint32_t stuffed_dots_ = 0;

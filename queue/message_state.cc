@@ -14,9 +14,36 @@ constexpr uint32_t kPartHeadBytes = 40;
 // With the time of a release behind it.
 constexpr uint32_t kReleasedHeadBytes = 48;
 
+// Before the texts of a routing.
+constexpr uint32_t kRoutingHeadBytes = 16;
+
+// The bytes of a part from its routing on; nothing if they are not one.
+std::optional<PartRouting> ParseRouting(std::string_view bytes) {
+  if (bytes.size() < kRoutingHeadBytes) return std::nullopt;
+  const char* p = bytes.data();
+  const size_t destination = Get<uint16_t>(p + 8);
+  const size_t route = Get<uint16_t>(p + 10);
+  const size_t retry = size_t{4} * Get<uint16_t>(p + 12);
+  if (retry == 0 || kRoutingHeadBytes + retry + destination + route > bytes.size()) {
+    return std::nullopt;
+  }
+  PartRouting routing;
+  routing.periods.notify_after_s = Get<uint32_t>(p);
+  routing.periods.retry_until_s = Get<uint32_t>(p + 4);
+  routing.retry = bytes.substr(kRoutingHeadBytes, retry);
+  routing.destination = bytes.substr(kRoutingHeadBytes + retry, destination);
+  routing.route = bytes.substr(kRoutingHeadBytes + retry + destination, route);
+  return routing;
+}
+
 std::string_view Cut(std::string_view text) { return text.substr(0, UINT16_MAX); }
 
 }  // namespace
+
+uint32_t PartRouting::retry_s(uint32_t i) const {
+  CHECK(i < retry_count());
+  return Get<uint32_t>(retry.data() + size_t{4} * i);
+}
 
 std::optional<StateView> StateView::Parse(std::span<const char> bytes) {
   if (bytes.size() < kStateFixedBytes || Get<uint16_t>(bytes.data()) == 0) return std::nullopt;
@@ -34,6 +61,10 @@ std::optional<StateView> StateView::Parse(std::span<const char> bytes) {
     const bool released = (Get<uint8_t>(p + 6) & kPartReleased) != 0;
     if (Get<uint16_t>(p + 4) < (released ? kReleasedHeadBytes : kPartHeadBytes) || size < strings ||
         size > bytes.size() - at) {
+      return std::nullopt;
+    }
+    if ((Get<uint8_t>(p + 6) & kPartRouted) != 0 &&
+        !ParseRouting({p + strings, size - strings}).has_value()) {
       return std::nullopt;
     }
     at += size;
@@ -60,6 +91,14 @@ bool StateView::Next(uint32_t* at, StatePart* part) const {
   part->enhanced = {text, Get<uint16_t>(p + 32)};
   part->text = {text + part->enhanced.size(), Get<uint16_t>(p + 34)};
   part->mailhost = {text + part->enhanced.size() + part->text.size(), Get<uint16_t>(p + 36)};
+  part->routing = PartRouting();
+  if ((part->flags & kPartRouted) != 0) {
+    const char* routing = part->mailhost.data() + part->mailhost.size();
+    const std::optional<PartRouting> parsed =
+        ParseRouting({routing, static_cast<size_t>(p + Get<uint32_t>(p) - routing)});
+    CHECK(parsed.has_value());  // Parse has seen to it
+    part->routing = *parsed;
+  }
   *at += Get<uint32_t>(p);
   return true;
 }
@@ -78,7 +117,14 @@ void StateBuilder::Add(const StatePart& part) {
   const std::string_view mailhost = Cut(part.mailhost);
   const bool released = (part.flags & kPartReleased) != 0;
   const uint32_t head = released ? kReleasedHeadBytes : kPartHeadBytes;
-  const size_t size = head + enhanced.size() + text.size() + mailhost.size();
+  const bool routed = (part.flags & kPartRouted) != 0;
+  const PartRouting& routing = part.routing;
+  CHECK(!routed || (routing.retry_count() > 0 && routing.retry_count() <= UINT16_MAX &&
+                    routing.destination.size() <= UINT16_MAX && routing.route.size() <= UINT16_MAX));
+  const size_t size = head + enhanced.size() + text.size() + mailhost.size() +
+                      (routed ? kRoutingHeadBytes + routing.retry.size() +
+                                    routing.destination.size() + routing.route.size()
+                              : 0);
   queue::Add<uint32_t>(&out_, static_cast<uint32_t>(size));
   queue::Add<uint16_t>(&out_, static_cast<uint16_t>(head));
   queue::Add<uint16_t>(&out_, part.flags);
@@ -94,6 +140,15 @@ void StateBuilder::Add(const StatePart& part) {
   queue::Add<uint16_t>(&out_, 0);
   if (released) queue::Add<int64_t>(&out_, part.released_wall_ns);
   out_.append(enhanced).append(text).append(mailhost);
+  if (routed) {
+    queue::Add<uint32_t>(&out_, routing.periods.notify_after_s);
+    queue::Add<uint32_t>(&out_, routing.periods.retry_until_s);
+    queue::Add<uint16_t>(&out_, static_cast<uint16_t>(routing.destination.size()));
+    queue::Add<uint16_t>(&out_, static_cast<uint16_t>(routing.route.size()));
+    queue::Add<uint16_t>(&out_, static_cast<uint16_t>(routing.retry_count()));
+    queue::Add<uint16_t>(&out_, 0);
+    out_.append(routing.retry).append(routing.destination).append(routing.route);
+  }
   ++part_count_;
 }
 

@@ -17,11 +17,26 @@
 #include <string>
 #include <string_view>
 
+#include "queue/message_meta.h"
+
 namespace outbox::queue {
 
 inline constexpr uint8_t kPartNotified = 1;  // the sender has had the delay notice
 inline constexpr uint8_t kPartHeld = 2;      // held by an operator
 inline constexpr uint8_t kPartReleased = 4;  // by an operator, at released_wall_ns
+inline constexpr uint8_t kPartRouted = 8;  // by an operator: StatePart::routing counts, not the meta
+inline constexpr uint8_t kPartPinned = 16;  // to hosts of the operator's, whatever the routes say
+
+// What stands in a group of the meta, for recipients that were routed again.
+struct PartRouting {
+  std::string_view destination;  // key
+  std::string_view route;        // name
+  Periods periods;
+  std::string_view retry;  // the schedule: seconds, 4 bytes each, at least one
+
+  uint32_t retry_count() const { return static_cast<uint32_t>(retry.size() / 4); }
+  uint32_t retry_s(uint32_t i) const;  // REQUIRES: i < retry_count()
+};
 
 struct StatePart {
   uint64_t mask = 0;  // bit i: recipient first + i is pending in this part
@@ -35,6 +50,7 @@ struct StatePart {
   std::string_view enhanced;  // last reply, RFC 3463
   std::string_view text;      // last reply as the peer gave it, or our sentence
   std::string_view mailhost;  // who said so
+  PartRouting routing;        // with kPartRouted
 };
 
 class StateView {

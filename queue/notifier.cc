@@ -145,6 +145,8 @@ void Notifier::OnFetched(Notice* notice, const core::Status& status, Window wind
 }
 
 void Notifier::ComposeAndCommit(Notice* notice) {
+  // It is on its way to another envelope, in part: after that.
+  if (StateWriter::IsLocked(*notice->message)) return Retry(notice);
   notice->step = Notice::Step::kCommitting;
   std::optional<MetaView> meta;
   if (notice->window) meta = MetaView::Parse(notice->window.bytes());

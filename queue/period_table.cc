@@ -5,32 +5,22 @@
 #include "core/time.h"
 
 namespace outbox::queue {
-namespace {
 
-void AppendWord(uint32_t word, std::string* out) {
-  char bytes[sizeof(word)];
-  std::memcpy(bytes, &word, sizeof(word));
-  out->append(bytes, sizeof(word));
-}
-
-}  // namespace
-
-const PeriodSet* PeriodTable::Intern(const GroupView& group) {
-  key_.clear();
-  AppendWord(group.periods().notify_after_s, &key_);
-  AppendWord(group.periods().retry_until_s, &key_);
-  for (uint32_t i = 0; i < group.retry_count(); ++i) AppendWord(group.retry_s(i), &key_);
-  if (last_ != nullptr && key_ == last_key_) return last_;
+const PeriodSet* PeriodTable::Find() {
   std::unique_ptr<PeriodSet>& set = sets_[key_];
   if (set == nullptr) {
     set = std::make_unique<PeriodSet>();
-    for (uint32_t i = 0; i < group.retry_count(); ++i) {
-      set->retry_ns.push_back(int64_t{group.retry_s(i)} * core::kNsPerSecond);
+    const auto word = [this](size_t i) {
+      uint32_t seconds = 0;
+      std::memcpy(&seconds, key_.data() + i * sizeof(seconds), sizeof(seconds));
+      return seconds;
+    };
+    for (size_t i = 2; i < key_.size() / sizeof(uint32_t); ++i) {
+      set->retry_ns.push_back(int64_t{word(i)} * core::kNsPerSecond);
     }
-    set->notify_after_ns = group.periods().notify_after_s == Periods::kNotifyNever
-                               ? core::kNever
-                               : int64_t{group.periods().notify_after_s} * core::kNsPerSecond;
-    set->retry_until_ns = int64_t{group.periods().retry_until_s} * core::kNsPerSecond;
+    set->notify_after_ns = word(0) == Periods::kNotifyNever ? core::kNever
+                                                            : int64_t{word(0)} * core::kNsPerSecond;
+    set->retry_until_ns = int64_t{word(1)} * core::kNsPerSecond;
   }
   last_key_ = key_;
   last_ = set.get();

@@ -8,9 +8,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/string_map.h"
@@ -27,10 +25,28 @@ struct PeriodSet {
 class PeriodTable {
  public:
   // The set of a group. Stays in place for the life of the table.
-  const PeriodSet* Intern(const GroupView& group);
+  const PeriodSet* Intern(const GroupView& group) {
+    return Intern(group.periods(), group.retry_count(),
+                  [&group](uint32_t i) { return group.retry_s(i); });
+  }
+  // `retry_s(i)`: the steps of the schedule, `count` of them, in seconds.
+  template <typename RetryS>
+  const PeriodSet* Intern(const Periods& periods, uint32_t count, RetryS&& retry_s) {
+    key_.clear();
+    AppendWord(periods.notify_after_s);
+    AppendWord(periods.retry_until_s);
+    for (uint32_t i = 0; i < count; ++i) AppendWord(retry_s(i));
+    return last_ != nullptr && key_ == last_key_ ? last_ : Find();
+  }
   size_t size() const { return sets_.size(); }
 
  private:
+  void AppendWord(uint32_t word) {
+    key_.append(reinterpret_cast<const char*>(&word), sizeof(word));
+  }
+  // The set with key_.
+  const PeriodSet* Find();
+
   core::StringMap<std::unique_ptr<PeriodSet>> sets_;  // by encoded periods
   std::string key_;                                   // scratch
   std::string last_key_;

@@ -46,27 +46,12 @@ QueueWalker::Interest QueueCommand::Look(const Message& message) {
   return LookFor(message, filter_, /*columns=*/0, io_->now_ns());
 }
 
-uint64_t QueueCommand::Meant(const HomeTicket& ticket, const MetaView* meta,
-                             const WalkPart& part) const {
-  if (!part.Has(ticket) || !filter_.MayMatch(ticket, io_->now_ns())) return 0;
-  uint64_t meant = ticket.pending_mask();
-  if (meta == nullptr) return meant;
-  for (uint64_t left = meant; left != 0; left &= left - 1) {
-    const uint32_t index = ticket.first + static_cast<uint32_t>(std::countr_zero(left));
-    const WalkPart::Recipient* recipient = part.Find(index);
-    if (recipient == nullptr || !filter_.MatchesRecipient(recipient->address, recipient->route)) {
-      meant &= ~(left & (~left + 1));
-    }
-  }
-  return meant;
-}
-
 void QueueCommand::Visit(Message* message, const MetaView* meta, const WalkPart& part) {
   if (meta != nullptr && !filter_.MatchesSender(meta->reverse_path())) return;
   HomeTicket* next = nullptr;
   for (HomeTicket* ticket = FirstTicket(message); ticket != nullptr; ticket = next) {
     next = ticket->sibling;  // the ticket may end, and the message with it
-    const uint64_t mask = Meant(*ticket, meta, part);
+    const uint64_t mask = MeantOf(filter_, *ticket, meta, part, io_->now_ns());
     if (mask == 0) continue;
     const uint64_t held = order_ == QueueOrder::kRelease ? ticket->hold : UINT64_MAX;
     counts_.found += static_cast<uint64_t>(std::popcount(mask & held));
@@ -105,7 +90,7 @@ void QueueCommand::Retry(HomeTicket* ticket) {
   const uint64_t hash = destination->hash;
   const auto recipients = static_cast<uint64_t>(std::popcount(ticket->pending_mask()));
   if (home_->Retry(ticket)) counts_.done += recipients;
-  if (lift) home_->Lift(key, hash);
+  if (lift) home_->Lift(key, hash, /*ask_again=*/false);
 }
 
 void QueueCommand::Remove(HomeTicket* ticket, uint64_t mask) {

@@ -37,6 +37,8 @@ struct CommandCounts {
   uint64_t kept = 0;     // were delivered or returned to their sender meanwhile
   uint64_t held = 0;     // not retried, since they are held
   uint64_t unreadable = 0;  // may be meant, but their message cannot be read from the spool
+  uint64_t failed = 0;      // not routed again (queue/redirector.h)
+  uint64_t made = 0;        // recipients of the messages that took the place of others
 
   CommandCounts& operator+=(const CommandCounts& other) {
     found += other.found;
@@ -45,6 +47,8 @@ struct CommandCounts {
     kept += other.kept;
     held += other.held;
     unreadable += other.unreadable;
+    failed += other.failed;
+    made += other.made;
     return *this;
   }
 };
@@ -81,8 +85,6 @@ class QueueCommand : public OperatorWork, private QueueWalker, private RemovalOw
   // RemovalOwner
   void OnRemoval(int removed, int kept) override;
 
-  // The recipients of the ticket that are meant.
-  uint64_t Meant(const HomeTicket& ticket, const MetaView* meta, const WalkPart& part) const;
   void Retry(HomeTicket* ticket);
   void Remove(HomeTicket* ticket, uint64_t mask);
   void Hold(HomeTicket* ticket, uint64_t mask);

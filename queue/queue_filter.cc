@@ -87,6 +87,22 @@ bool QueueFilter::MatchesRecipient(std::string_view address, std::string_view ro
          (recipient.empty() || MatchesPattern(recipient, address));
 }
 
+uint64_t MeantOf(const QueueFilter& filter, const HomeTicket& ticket, const MetaView* meta,
+                 const WalkPart& part, int64_t now_ns) {
+  if (!part.Has(ticket) || !filter.MayMatch(ticket, now_ns)) return 0;
+  uint64_t meant = ticket.pending_mask();
+  if (meta == nullptr) return meant;
+  for (uint64_t left = meant; left != 0; left &= left - 1) {
+    const uint32_t index = ticket.first + static_cast<uint32_t>(std::countr_zero(left));
+    const WalkPart::Recipient* recipient = part.Find(index);
+    if (recipient == nullptr ||
+        !filter.MatchesRecipient(recipient->address, RouteName(ticket, *recipient))) {
+      meant &= ~(left & (~left + 1));
+    }
+  }
+  return meant;
+}
+
 QueueWalker::Interest LookFor(const Message& message, const QueueFilter& filter,
                               QueueColumns columns, int64_t now_ns) {
   auto interest = QueueWalker::Interest::kNone;

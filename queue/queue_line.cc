@@ -62,7 +62,7 @@ QueueLine MakeQueueLine(const QueueItem& item, const io::Io& io, const LiveHosts
   if (has(QueueColumn::kDomain)) line.domain = std::string(DomainOfItem(item));
   if (item.recipient != nullptr) {
     if (has(QueueColumn::kRecipient)) line.recipient = std::string(item.recipient->address);
-    if (has(QueueColumn::kRoute)) line.route = std::string(item.recipient->route);
+    if (has(QueueColumn::kRoute)) line.route = std::string(RouteName(ticket, *item.recipient));
   }
   if (item.meta != nullptr && has(QueueColumn::kSender)) {
     line.sender = std::string(item.meta->reverse_path());
@@ -104,7 +104,8 @@ void MakeSortKey(const QueueItem& item, QueueColumn column, const io::Io& io, co
                &key->text);
       break;
     case QueueColumn::kRoute:
-      SetLower(item.recipient == nullptr ? std::string_view() : item.recipient->route, &key->text);
+      SetLower(item.recipient == nullptr ? std::string_view() : RouteName(ticket, *item.recipient),
+               &key->text);
       break;
     case QueueColumn::kDomain:
       SetLower(DomainOfItem(item), &key->text);

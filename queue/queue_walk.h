@@ -58,6 +58,11 @@ struct WalkPart {
   std::span<const Recipient> recipients;  // from `from` on, for all tickets of the part
 };
 
+// The name of the route that a recipient of the ticket takes, as far as it is stored.
+inline std::string_view RouteName(const HomeTicket& ticket, const WalkPart::Recipient& recipient) {
+  return ticket.routing != nullptr ? std::string_view(ticket.routing->route) : recipient.route;
+}
+
 class QueueWalker {
  public:
   enum class Interest : uint8_t { kNone, kTickets, kMeta };

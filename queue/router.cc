@@ -141,12 +141,26 @@ RouteChoice Router::Route(std::string_view recipient, const RouteFacts& facts) c
 
 // `domain_` is the recipient's.
 RouteChoice Router::RouteOut(std::string_view recipient, const RouteFacts& facts) const {
+  uint32_t index = Match(domain_);
+  bool decided = true;
+  if (!conditions_.empty()) index = MatchConditions(recipient, facts, index, &decided);
+  RouteChoice choice = ChoiceOf(index, recipient);
+  choice.decided = decided;
+  return choice;
+}
+
+std::optional<RouteChoice> Router::RouteThrough(std::string_view name,
+                                                std::string_view recipient) const {
+  const auto named = by_name_.find(name);
+  if (named == by_name_.end()) return std::nullopt;
+  SetDomain(recipient);
+  return ChoiceOf(named->second.front(), recipient);
+}
+
+RouteChoice Router::ChoiceOf(uint32_t index, std::string_view recipient) const {
   RouteChoice choice;
-  choice.index = Match(domain_);
-  if (!conditions_.empty()) {
-    choice.index = MatchConditions(recipient, facts, choice.index, &choice.decided);
-  }
-  const Entry& entry = entries_[choice.index];
+  choice.index = index;
+  const Entry& entry = entries_[index];
   if (entry.destination.empty()) {
     WriteMxKey(domain_, entry.port, &destination_);
     destination_.append(entry.bind);

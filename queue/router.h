@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -75,6 +76,10 @@ class Router {
   // Of a message of our own: from nobody, and without a client.
   RouteChoice Route(std::string_view recipient) const { return Route(recipient, RouteFacts()); }
 
+  // By the route with this name, whatever it matches; the first one if several have it. Nothing:
+  // there is none.
+  std::optional<RouteChoice> RouteThrough(std::string_view name, std::string_view recipient) const;
+
   // Some route asks for more than the recipient's domain.
   bool has_conditions() const { return !conditions_.empty(); }
   // Some route asks for header fields or the size.
@@ -131,6 +136,8 @@ class Router {
 
   void AddRoute(const core::RouteConfig& route, uint32_t index);
   RouteChoice RouteOut(std::string_view recipient, const RouteFacts& facts) const;
+  // What the route with this number says; `domain_` is the recipient's.
+  RouteChoice ChoiceOf(uint32_t index, std::string_view recipient) const;
   RouteChoice RouteLocal(std::string_view recipient, const RouteFacts& facts) const;
   void SetDomain(std::string_view recipient) const;
   // The number of the first route by domain alone that matches; entries_.size() - 1 (the implicit

@@ -145,6 +145,27 @@ void ShardLog::Generated(uint64_t id, const MetaView& meta, uint64_t about) {
   Routed(id, meta, only, 1);
 }
 
+void ShardLog::Resubmitted(uint64_t id, const MetaView& meta, uint64_t instead_of) {
+  const int64_t recipients = meta.recipient_count();
+  metrics_->generated_total.Add(recipients);
+  metrics_->queued.Add(recipients);
+  metrics_->messages_queued.Add();
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  const std::optional<GroupView> only = OnlyGroup(meta);
+  size_t named = 0;
+  {
+    char text[kMessageIdChars];
+    core::EventLog::Event line =
+        events_->Write(LogLevel::kInfo, io_->wall_ns(), "resubmitted", FormatMessageId(id, text));
+    line.Field("about", FormatMessageId(instead_of))
+        .Field("sender", meta.reverse_path())
+        .Field("recipients", recipients)
+        .Field("size", meta.smtp_size());
+    if (only.has_value()) named = AddRoute(meta, *only, &line);
+  }
+  Routed(id, meta, only, named);
+}
+
 void ShardLog::FindNames(const MetaView& meta, const GroupView& group) {
   names_.clear();
   meta.ForEachRecipient(group, [this](uint32_t, std::string_view to) { names_.push_back(to); });
@@ -242,6 +263,21 @@ void ShardLog::Rerouted(const HomeTicket& ticket, const RouteChoice& route, std:
                         const MetaView& meta) {
   stories_.Tell(ticket, {.event = "rerouted", .from = from, .route = route.route},
                 {.meta = &meta});
+}
+
+void ShardLog::Redirected(const HomeTicket& ticket, std::string_view route, std::string_view from,
+                          const char* by, const MetaView& meta) {
+  const bool cleared = std::string_view(by) == "clear";
+  stories_.Tell(
+      ticket,
+      {.event = cleared ? "cleared" : "rerouted", .from = from, .route = route, .by = by},
+      {.meta = &meta});
+}
+
+void ShardLog::Replaced(const HomeTicket& ticket, uint64_t into, const MetaView& meta) {
+  metrics_->removed_total.Add(ticket.recipients());
+  metrics_->queued.Subtract(ticket.recipients());
+  stories_.Tell(ticket, {.event = "rerouted", .by = "reroute", .into = into}, {.meta = &meta});
 }
 
 // All of a large queue may be meant: nothing is read for that.

@@ -58,6 +58,12 @@ class ShardLog : public AttemptLog {
   // It was for the destination `from` before.
   void Rerouted(const HomeTicket& ticket, const RouteChoice& route, std::string_view from,
                 const MetaView& meta);
+  // By the command `by`: routed again, perhaps not elsewhere (`from` is empty then).
+  void Redirected(const HomeTicket& ticket, std::string_view route, std::string_view from,
+                  const char* by, const MetaView& meta);
+  // By another message; the ledger as well. And that one.
+  void Replaced(const HomeTicket& ticket, uint64_t into, const MetaView& meta);
+  void Resubmitted(uint64_t id, const MetaView& meta, uint64_t instead_of);
   void Retried(const HomeTicket& ticket);  // by an operator
   // By an operator, too: the ledger and the story.
   void Removed(const HomeTicket& ticket);

@@ -147,9 +147,9 @@ void PostOffice::Lane(const std::string& key, uint64_t hash, bool open) {
   }
 }
 
-void PostOffice::Lift(const std::string& key, uint64_t hash) {
+void PostOffice::Lift(const std::string& key, uint64_t hash, bool ask_again) {
   for (uint32_t to = 0; to < shards(); ++to) {
-    LiftNotice* notice = new LiftNotice{key, hash};  // the reader deletes it
+    LiftNotice* notice = new LiftNotice{key, hash, ask_again};  // the reader deletes it
     Post(static_cast<uint8_t>(to), MailKind::kLift, notice);
   }
 }

@@ -84,6 +84,7 @@ struct LaneNotice {
 struct LiftNotice {
   std::string key;
   uint64_t hash = 0;
+  bool ask_again = false;  // the DNS, however good its last answer is
 };
 
 // What home hears (queue/home.h).
@@ -181,7 +182,7 @@ class PostOffice {
   void Recall(Ticket* ticket);
   void Fetched(Ticket* ticket, uint32_t part, const Window& window);
   // To every shard, behind the offers that were posted before.
-  void Lift(const std::string& key, uint64_t hash);
+  void Lift(const std::string& key, uint64_t hash, bool ask_again);
   // The owner's.
   // REQUIRES: no fetch outstanding, no window lent.
   void Return(Ticket* ticket);

@@ -34,6 +34,12 @@ bool ShardOperator::Command(QueueOrder order, const QueueFilter& filter, Command
          Add(std::make_unique<QueueCommand>(io_, home_, stores_, order, WithLive(filter), sink));
 }
 
+bool ShardOperator::Redirect(std::shared_ptr<const RouteOrder> order, const QueueFilter& filter,
+                             CommandSink* sink) {
+  return !Full() && Add(std::make_unique<RedirectCommand>(io_, home_, stores_, std::move(order),
+                                                          WithLive(filter), sink));
+}
+
 bool ShardOperator::Explain(const QueueFilter& filter, MessageFactsSink* sink) {
   return !Full() && Add(std::make_unique<MessageExplainer>(io_, home_, stores_, &log_->trail(),
                                                            WithLive(filter), sink));

@@ -22,6 +22,7 @@
 #include "queue/queue_counter.h"
 #include "queue/queue_filter.h"
 #include "queue/queue_lister.h"
+#include "queue/redirect_command.h"
 #include "queue/rerouter.h"
 #include "queue/shard_log.h"
 
@@ -48,6 +49,8 @@ class ShardOperator {
   bool List(QueueQuery query, QueueListSink* sink);
   bool Count(const QueueFilter& filter, std::optional<QueueColumn> by, QueueCensusSink* sink);
   bool Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink);
+  bool Redirect(std::shared_ptr<const RouteOrder> order, const QueueFilter& filter,
+                CommandSink* sink);
   bool Explain(const QueueFilter& filter, MessageFactsSink* sink);
   // Where mail for the destination with this key would go now.
   bool FindHosts(std::string_view key, HostLookupSink* sink);

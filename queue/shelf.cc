@@ -63,8 +63,8 @@ bool Shelves::Fits(const HomeTicket& ticket) {
   const Message& message = *ticket.message;
   return message.pending == 1 && message.policy == 0 && ticket.mask == 1 && ticket.first == 0 &&
          ticket.group == 0 && ticket.settled == 0 && ticket.priority == 0 && !ticket.ordered &&
-         !ticket.rerouting && !ticket.released && ticket.hold == 0 && !ticket.expired &&
-         !ticket.ending && !ticket.archive && FirstTicket(&message) == &ticket;
+         !ticket.rerouting && !ticket.diverted && !ticket.released && ticket.hold == 0 &&
+         !ticket.expired && !ticket.ending && !ticket.archive && FirstTicket(&message) == &ticket;
 }
 
 Shelf* Shelves::Of(const Message& message) const {
@@ -77,7 +77,7 @@ Shelf* Shelves::Find(const HomeTicket& ticket) {
   DirectoryEntry* entry = ticket.destination;
   for (Shelf* shelf = entry->shelves; shelf != nullptr; shelf = shelf->next) {
     if (shelf->store == ticket.store && shelf->periods == ticket.periods &&
-        shelf->notified == ticket.notified) {
+        shelf->routing == ticket.routing && shelf->notified == ticket.notified) {
       return shelf;
     }
   }
@@ -87,6 +87,7 @@ Shelf* Shelves::Find(const HomeTicket& ticket) {
   shelf->entry = entry;
   shelf->store = ticket.store;
   shelf->periods = ticket.periods;
+  shelf->routing = ticket.routing;
   shelf->notified = ticket.notified;
   shelf->timer.Bind<&Shelf::OnTimer>(shelf);
   shelf->next = entry->shelves;
@@ -192,6 +193,7 @@ void Shelves::Fill(Message* message, HomeTicket* ticket) const {
   ticket->attempts = note.attempts;
   ticket->eight_bit = (message->flags & kFlagEightBit) != 0;
   ticket->periods = shelf.periods;
+  ticket->routing = shelf.routing;
   ticket->retry_s = static_cast<uint32_t>(shelf.periods->retry_ns[0] / core::kNsPerSecond);
   // What was rounded up is not in the future.
   ticket->accepted_ns = std::min(AcceptedNs(*message), io_->now_ns());

@@ -7,8 +7,8 @@
 // back, the one that was accepted first first; senders take turns by lanes, so that a newsletter
 // does not keep everybody else's mail on the shelf. Only tickets of one recipient are shelved.
 //
-// The mail of one shelf shares destination, store, periods and whether its sender has had the delay
-// notice. So the order of acceptance is the order of deadlines as well, and one timer for the first
+// The mail of one shelf shares destination, store, periods, routing and whether its sender has had the
+// delay notice. So the order of acceptance is the order of deadlines as well, and one timer for the first
 // of them is enough.
 //
 // Home's, shard-local. A shelf lives from its first message to its last.
@@ -44,6 +44,7 @@ struct Shelf {
   DirectoryEntry* entry = nullptr;
   Store* store = nullptr;
   const PeriodSet* periods = nullptr;
+  const Routing* routing = nullptr;
   Shelf* next = nullptr;  // of the same destination
   bool notified = false;
   uint8_t turn = 0;  // the lane that is next

@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/limits.h"
+#include "queue/directory.h"
 
 namespace outbox::queue {
 namespace {
@@ -38,6 +39,11 @@ uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns, b
     if (ticket.released) {
       part.flags |= kPartReleased;
       part.released_wall_ns = wall_ns - (now_ns - ticket.released_ns);
+    }
+    if (const Routing* routing = ticket.routing) {
+      part.flags |= kPartRouted;
+      if (routing->pinned) part.flags |= kPartPinned;
+      part.routing = {ticket.destination->key, routing->route, routing->periods, routing->retry};
     }
     if (ticket.reply != nullptr) {
       part.code = ticket.reply->code();

@@ -41,6 +41,8 @@ class StateWriter {
   // While locked, marks are kept and written after Unlock.
   void Lock(Message* message);
   void Unlock(Store* store, Message* message);
+  // Somebody is committing its state.
+  static bool IsLocked(const Message& message) { return (message.policy & kLocked) != 0; }
 
   // From now on what the disk does not take is not written again.
   void Close() { closing_ = true; }

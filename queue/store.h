@@ -154,10 +154,14 @@ struct CommitOp {
     Message* message = nullptr;
     std::span<const char> state;  // StateBuilder::Finish
   };
-  struct NewMessage {  // a DSN
+  struct NewMessage {  // a DSN, or what takes the place of a message
     std::span<const char> meta;
     std::span<const iovec> body;
-    Message* message = nullptr;  // set before the callback, on success
+    Message* message = nullptr;   // set before the callback, on success
+    std::span<const char> state = {};  // its first one; empty: untouched
+    // Its body lies in the extents of this live message, which must be among `states` or `done`.
+    // Each of the two keeps them for as long as it lives. Those in `meta` are of any time.
+    const Message* body_of = nullptr;
   };
   using Callback = void (*)(CommitOp* op, const core::Status& status);
   template <auto Method, typename Owner>

@@ -46,6 +46,8 @@ void Storyteller::Tell(const HomeTicket& ticket, const Story& story, const NameS
   facts.destination = ticket.destination->key;
   facts.from = story.from;
   facts.route = story.route;
+  facts.by = story.by;
+  facts.into = story.into;
   if (ticket.reply != nullptr) {
     facts.replied = true;
     facts.code = ticket.reply->code();
@@ -173,6 +175,8 @@ void Storyteller::Write(const Facts& facts, ForEach&& for_each_name) {
   if (!facts.route.empty()) line.Field("route", facts.route);
   line.Field("destination", facts.destination);
   if (!facts.from.empty()) line.Field("from", facts.from);
+  if (facts.by != nullptr) line.Field("by", facts.by);
+  if (facts.into != 0) line.Field("into", FormatMessageId(facts.into));
   line.Field("recipients", std::popcount(facts.mask)).Field("attempts", facts.attempts);
   if (facts.replied) {
     line.Field("mailhost", facts.mailhost);

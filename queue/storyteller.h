@@ -39,6 +39,8 @@ struct Story {
   int64_t next_attempt_wall_ns = 0;  // 0: none
   std::string_view from{};           // the destination before
   std::string_view route{};          // the name of the route that it has now
+  const char* by = nullptr;          // the command that it was
+  uint64_t into = 0;                 // the message that took the place of these recipients
 };
 
 class Storyteller {
@@ -75,6 +77,8 @@ class Storyteller {
     std::string_view reply;
     std::string_view from;
     std::string_view route;
+    const char* by = nullptr;
+    uint64_t into = 0;
   };
   struct Reading;
 

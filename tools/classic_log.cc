@@ -108,8 +108,12 @@ void ClassicLog::TranslateOne(const EventFields& event, std::string* out) const 
   const std::string name = event.Text("event");
   if (name == "accepted" || name == "generated") {
     Accepted(event, name == "generated", out);
-  } else if (name == "routed" || name == "rerouted") {
+  } else if (name == "rerouted" && event.Has("into")) {
+    Status(event, out);
+  } else if (name == "routed" || name == "rerouted" || name == "cleared") {
     Route(event, out);
+  } else if (name == "resubmitted") {
+    Resubmitted(event, out);
   } else if (name == "delivered" || name == "deferred" || name == "bounced" ||
              name == "expired" || name == "removed" || name == "discarded") {
     Status(event, out);
@@ -136,8 +140,18 @@ void ClassicLog::Accepted(const EventFields& event, bool generated, std::string*
     Begin(event, "smtpd", out);
     out->append("client=unknown[").append(event.Text("client")).append("]\n");
   }
+  Envelope(event, generated ? 1 : event.Number("recipients"), out);
+}
+
+// It has taken the place of another message.
+void ClassicLog::Resubmitted(const EventFields& event, std::string* out) const {
   Begin(event, "qmgr", out);
-  const int64_t recipients = generated ? 1 : event.Number("recipients");
+  out->append("instead of ").append(event.Text("about")).append("\n");
+  Envelope(event, event.Number("recipients"), out);
+}
+
+void ClassicLog::Envelope(const EventFields& event, int64_t recipients, std::string* out) const {
+  Begin(event, "qmgr", out);
   out->append("from=<").append(Address(event.Text("sender"))).append(">, size=");
   out->append(std::to_string(event.Number("size"))).append(", nrcpt=");
   out->append(std::to_string(recipients)).append(" (queue active)\n");
@@ -170,6 +184,8 @@ void ClassicLog::Status(const EventFields& event, std::string* out) const {
     status = "5.4.7, status=expired (returned to sender; " + Said(event) + ")";
   } else if (name == "discarded") {
     status = "2.0.0, status=discarded (by our own rules)";
+  } else if (name == "rerouted") {
+    status = "2.0.0, status=rerouted (by an operator, now " + event.Text("into") + ")";
   } else {
     status = "5.0.0, status=removed (by an operator)";
   }

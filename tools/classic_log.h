@@ -30,6 +30,8 @@ class ClassicLog {
   void TranslateOne(const EventFields& event, std::string* out) const;
   void Begin(const EventFields& event, const char* program, std::string* out) const;
   void Accepted(const EventFields& event, bool generated, std::string* out) const;
+  void Resubmitted(const EventFields& event, std::string* out) const;
+  void Envelope(const EventFields& event, int64_t recipients, std::string* out) const;
   void Route(const EventFields& event, std::string* out) const;
   void Status(const EventFields& event, std::string* out) const;
   void Recipient(const EventFields& event, const std::string& to, const std::string& status,

@@ -12,14 +12,31 @@ void CommandAnswer::Part::OnCommandDone(const queue::CommandCounts& now) {
 
 void CommandAnswer::Start(const std::vector<queue::Shard*>& shards, queue::QueueOrder order,
                           const queue::QueueFilter& filter) {
+  Post(shards, [order, filter](queue::Shard* shard, queue::CommandSink* sink) {
+    return shard->operations().Command(order, filter, sink);
+  });
+}
+
+void CommandAnswer::StartRedirect(const std::vector<queue::Shard*>& shards,
+                                  const std::shared_ptr<const queue::RouteOrder>& order,
+                                  const queue::QueueFilter& filter) {
+  redirect_ = true;
+  Post(shards, [order, filter](queue::Shard* shard, queue::CommandSink* sink) {
+    return shard->operations().Redirect(order, filter, sink);
+  });
+}
+
+void CommandAnswer::Post(
+    const std::vector<queue::Shard*>& shards,
+    const std::function<bool(queue::Shard*, queue::CommandSink*)>& give) {
   self_ = shared_from_this();
   for (size_t i = 0; i < shards.size(); ++i) {
     parts_.push_back(std::make_unique<Part>());
     parts_.back()->answer = this;
   }
   for (size_t i = 0; i < shards.size(); ++i) {
-    shards[i]->Post([this, order, filter, part = parts_[i].get()](queue::Shard* shard) {
-      if (shard->operations().Command(order, filter, part)) return;
+    shards[i]->Post([this, give, part = parts_[i].get()](queue::Shard* shard) {
+      if (give(shard, part)) return;
       server_->Post([this, part] { Refuse(part); });
     });
   }
@@ -49,6 +66,11 @@ void CommandAnswer::Update() {
   if (!walked) return;
   nlohmann::json line = {{"found", sum.found}, {"done", sum.done}, {"waiting", sum.waiting},
                          {"kept", sum.kept},   {"held", sum.held}, {"unreadable", sum.unreadable}};
+  if (redirect_) {
+    line.erase("held");
+    line["failed"] = sum.failed;
+    line["made"] = sum.made;
+  }
   if (done) {
     if (refused_) {
       reply_->Fail("too many commands at once; what was found until now is done");

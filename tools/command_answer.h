@@ -1,4 +1,4 @@
-// CommandAnswer: one retry or removal, from all shards to one client of the control socket.
+// CommandAnswer: one retry, removal or the like, from all shards to one client of the control socket.
 //
 // Each shard counts on its own thread; the counts are posted to the main thread and added up there.
 // When everything was looked at and some recipients wait for the end of their attempt, the client
@@ -8,6 +8,7 @@
 #define OUTBOX_TOOLS_COMMAND_ANSWER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,10 @@ class CommandAnswer : public std::enable_shared_from_this<CommandAnswer> {
   // Posts the command to all shards. To be called once.
   void Start(const std::vector<queue::Shard*>& shards, queue::QueueOrder order,
              const queue::QueueFilter& filter);
+  // The same for `clear` and `reroute`, which count more.
+  void StartRedirect(const std::vector<queue::Shard*>& shards,
+                     const std::shared_ptr<const queue::RouteOrder>& order,
+                     const queue::QueueFilter& filter);
 
  private:
   struct Part : queue::CommandSink {
@@ -38,6 +43,9 @@ class CommandAnswer : public std::enable_shared_from_this<CommandAnswer> {
     bool done = false;
   };
 
+  // Posts `give` to all shards; it is false where too much is going on.
+  void Post(const std::vector<queue::Shard*>& shards,
+            const std::function<bool(queue::Shard*, queue::CommandSink*)>& give);
   void Report(Part* part, const queue::CommandCounts& counts, bool done);
   void Refuse(Part* part);
   void Update();
@@ -48,6 +56,7 @@ class CommandAnswer : public std::enable_shared_from_this<CommandAnswer> {
   std::shared_ptr<CommandAnswer> self_;
   bool told_ = false;
   bool refused_ = false;
+  bool redirect_ = false;
 };
 
 }  // namespace outbox::tools

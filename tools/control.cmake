@@ -12,7 +12,8 @@ add_library(outbox_log_lines STATIC event_fields.cc log_fact.cc moment.cc)
 target_link_libraries(outbox_log_lines PUBLIC outbox_core)
 
 # What requests mean: apart, since the client's side knows nothing of queues.
-add_library(outbox_request STATIC control_request.cc route_question.cc talk_record.cc)
+add_library(outbox_request STATIC
+  control_request.cc route_order_request.cc route_question.cc talk_record.cc)
 target_link_libraries(outbox_request PUBLIC outbox_control outbox_home outbox_log_lines)
 
 add_library(outbox_commands STATIC
@@ -22,6 +23,7 @@ add_library(outbox_commands STATIC
   outbox_report.cc
   outbox_stats.cc
   outbox_act.cc
+  outbox_reroute.cc
   outbox_route.cc
   outbox_log.cc
   outbox_stop.cc
@@ -36,6 +38,6 @@ target_link_libraries(outbox_commands PUBLIC
 
 
 add_executable(outbox
-  outbox.cc outbox_completion.cc outbox_options.cc outbox_requests.cc)
+  outbox.cc outbox_completion.cc outbox_options.cc outbox_requests.cc outbox_reroute_options.cc)
 target_link_libraries(outbox PRIVATE outbox_commands outbox_doctor CLI11::CLI11)
 outbox_tool_options(outbox outbox_control outbox_log_lines outbox_request outbox_commands)

@@ -9,6 +9,7 @@
 #include "core/limits.h"
 #include "core/time.h"
 #include "queue/message_id.h"
+#include "tools/route_order_request.h"
 
 namespace outbox::tools {
 namespace {
@@ -26,6 +27,8 @@ enum Members : uint32_t {
   kRecipient = 32,
   kTalk = 64,    // host, reply, since, until, failed, limit
   kRoute = 128,  // sender, recipient, source, header, size; or destination
+  kOrder = 256,     // dry_run
+  kEnvelope = 512,  // to, from, via, via_route
 };
 
 struct CommandInfo {
@@ -42,6 +45,8 @@ constexpr CommandInfo kCommands[] = {
     {"remove", ControlCommand::kRemove, kId | kFilter | kAll},
     {"hold", ControlCommand::kHold, kId | kFilter | kAll},
     {"release", ControlCommand::kRelease, kId | kFilter | kAll},
+    {"clear", ControlCommand::kClear, kId | kFilter | kAll | kOrder},
+    {"reroute", ControlCommand::kReroute, kId | kFilter | kAll | kOrder | kEnvelope},
     {"route", ControlCommand::kRoute, kRoute},
     {"reload", ControlCommand::kReload, kNothing},
     {"log", ControlCommand::kLog, kId | kDomain},
@@ -85,6 +90,10 @@ class Parser {
       const core::Status status = ReadMember(member, value, out);
       if (!status.ok()) return status;
     }
+    if (Takes(kOrder)) {
+      const core::Status status = FinishRouteOrder(!Takes(kEnvelope), &out->order);
+      if (!status.ok()) return status;
+    }
     return Check(*out);
   }
 
@@ -101,6 +110,9 @@ class Parser {
     std::optional<core::Status> read;
     if (Takes(kFilter)) read = ReadFilter(member, value, &out->filter);
     if (!read.has_value() && Takes(kView)) read = ReadView(member, value, out);
+    if (!read.has_value() && Takes(kOrder)) {
+      read = ReadRouteOrder(member, value, Takes(kEnvelope), &out->order);
+    }
     if (!read.has_value() && Takes(kTalk)) read = ReadTalk(member, value, &out->talk);
     return read.has_value() ? *read : Bad("unknown member \"" + member.substr(0, 64) + "\"");
   }
@@ -282,6 +294,8 @@ class Parser {
       case ControlCommand::kRemove:
       case ControlCommand::kHold:
       case ControlCommand::kRelease:
+      case ControlCommand::kClear:
+      case ControlCommand::kReroute:
         if (something == all_) return Bad("expected either a filter or \"all\": true");
         return core::OkStatus();
       case ControlCommand::kRoute:

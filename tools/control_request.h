@@ -13,6 +13,7 @@
 #include "core/status.h"
 #include "queue/queue_column.h"
 #include "queue/queue_filter.h"
+#include "queue/route_order.h"
 #include "tools/talk_record.h"
 #include "tools/route_question.h"
 
@@ -26,6 +27,8 @@ enum class ControlCommand : uint8_t {
   kRemove,
   kHold,
   kRelease,
+  kClear,
+  kReroute,
   kRoute,
   kReload,
   kLog,
@@ -36,10 +39,11 @@ enum class ControlCommand : uint8_t {
 
 struct ControlRequest {
   ControlCommand command = ControlCommand::kStats;
-  queue::QueueFilter filter;  // queue, retry, remove, hold, release; why: its id, or a recipient
+  queue::QueueFilter filter;  // of mail, for a listing or an act; why: its id, or a recipient
   std::string domain;         // why, log; lower case
   TalkFilter talk;            // talk
   RouteQuestion route;        // route
+  queue::RouteOrder order;    // clear, reroute
   // queue alone. What is shown of each recipient, in which order, and how much:
   queue::QueueColumns columns = queue::kAllQueueColumns;
   std::optional<queue::QueueColumn> sort;

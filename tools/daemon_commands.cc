@@ -10,6 +10,7 @@
 #include "tools/daemon.h"
 #include "tools/daemon_seat.h"
 #include "tools/queue_answer.h"
+#include "tools/route_order_request.h"
 #include "tools/talk_answer.h"
 #include "tools/route_answer.h"
 #include "tools/why_answer.h"
@@ -99,6 +100,15 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       std::make_shared<CommandAnswer>(control_.get(), reply)
           ->Start(Shards(), OrderOf(request.command), request.filter);
       return;
+    case ControlCommand::kClear:
+    case ControlCommand::kReroute: {
+      const core::Status status = CheckRouteOrder(request.order, *config_);
+      if (!status.ok()) return reply->Fail(status.message());
+      std::make_shared<CommandAnswer>(control_.get(), reply)
+          ->StartRedirect(Shards(), std::make_shared<queue::RouteOrder>(request.order),
+                          request.filter);
+      return;
+    }
     case ControlCommand::kRoute:
       std::make_shared<RouteAnswer>(control_.get(), reply, config_, request.route)
           ->Ask(Shards()[0]);

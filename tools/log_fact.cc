@@ -21,6 +21,7 @@ bool ParseJson(std::string_view line, LogFact* fact) {
   fact->id = event.Text("id");
   if (fact->time_ns == 0 || fact->id.empty()) return false;
   fact->about = event.Text("about");
+  fact->into = event.Text("into");
   fact->client = event.Text("client");
   fact->has_sender = event.Has("sender");
   fact->sender = event.Text("sender");
@@ -90,6 +91,10 @@ bool ParseStatus(std::string_view rest, LogFact* fact) {
   fact->event = status == "sent" ? "delivered" : std::string(status);
   std::string_view words = Between(rest, " (", "\n");
   if (words.ends_with(')')) words.remove_suffix(1);
+  if (fact->event == "rerouted") {
+    fact->into = Between(words, "now ", "\n");
+    return true;
+  }
   constexpr std::string_view kReturned = "returned to sender; ";
   if (words.starts_with(kReturned)) words.remove_prefix(kReturned.size());
   if (words.starts_with("host ")) {
@@ -110,6 +115,11 @@ bool ParseQmgr(std::string_view rest, LogFact* fact) {
     fact->sender = Between(rest, "from=<", ">");
     fact->size = NumberOf(Between(rest, ", size=", ","));
     fact->recipients = NumberOf(Between(rest, ", nrcpt=", " "));
+    return true;
+  }
+  if (constexpr std::string_view kInstead = "instead of "; rest.starts_with(kInstead)) {
+    fact->event = "resubmitted";
+    fact->about = rest.substr(kInstead.size());
     return true;
   }
   if (!rest.starts_with("route=")) return false;

@@ -13,7 +13,9 @@ struct LogFact {
   int64_t time_ns = 0;  // wall time
   std::string event;    // its name in JSON; of a classic line the one that it was made of
   std::string id;
-  std::string about;  // of a notice: the message that it is about
+  // Of a notice: the message that it is about; of one that took the place of another: that one.
+  std::string about;
+  std::string into;  // of recipients that were re-routed: the message that took their place
   std::string client;
   std::string sender;
   bool has_sender = false;

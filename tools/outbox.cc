@@ -66,6 +66,10 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   for (const char* const command : {"retry", "remove", "hold", "release"}) {
     if (app.got_subcommand(command)) return ExitOf(ActCommand(&client, command, filter, json));
   }
+  for (const char* const command : {"clear", "reroute"}) {
+    if (!app.got_subcommand(command)) continue;
+    return ExitOf(ActCommand(&client, command, RouteOrderOf(arguments), json));
+  }
   if (app.got_subcommand("route")) {
     return ExitOf(RouteTestCommand(&client, RouteQuestionOf(arguments), "", json));
   }
@@ -80,7 +84,7 @@ int Run(const CLI::App& app, const Arguments& arguments) {
 
 // What the parser cannot know is wrong.
 void Check(const CLI::App& app, const Arguments& arguments) {
-  for (const char* const command : {"retry", "hold", "release"}) {
+  for (const char* const command : {"retry", "hold", "release", "clear", "reroute"}) {
     if (app.got_subcommand(command) && FilterOf(arguments).empty()) {
       throw CLI::RequiredError(std::string(command) +
                                ": an ID, a filter such as --domain, or --all");

@@ -1,4 +1,4 @@
-// `outbox retry`, `remove`, `hold` and `release`.
+// `outbox retry`, `remove`, `hold`, `release`, `clear` and `reroute`.
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -60,10 +60,20 @@ std::string RemoveText(const nlohmann::json& line) {
   return text + "\n";
 }
 
-std::string ActText(const std::string& command, const nlohmann::json& line) {
+std::string ActText(const std::string& command, const nlohmann::json& request,
+                    const nlohmann::json& line) {
+  if (command == "clear" || command == "reroute") {
+    return RedirectText(command, request.value("dry_run", false), line);
+  }
   if (command == "retry") return RetryText(line);
   if (command == "hold") return HoldText(line);
   return command == "release" ? ReleaseText(line) : RemoveText(line);
+}
+
+// What becomes of those that are waited for.
+const char* DoneWord(const std::string& command) {
+  if (command == "remove") return "removed";
+  return command == "hold" ? "held" : "routed again";
 }
 
 }  // namespace
@@ -80,13 +90,13 @@ core::Status ActCommand(ControlClient* client, const char* command, const nlohma
     if (json) {
       std::printf("%s\n", line->dump().c_str());
     } else if (line->contains("end")) {
-      const std::string text = ActText(command, *line);
+      const std::string text = ActText(command, request, *line);
       std::fputs(text.c_str(), stdout);
     } else {
       std::fprintf(stderr,
-                   "%s being sent at this moment; waiting for the outcome (interrupt to leave: "
-                   "what is not delivered is removed all the same)\n",
-                   Recipients(NumberOf(*line, "waiting")).c_str());
+                   "%s not done yet; waiting for the end of their attempt (interrupt to leave: what "
+                   "is not delivered is %s all the same)\n",
+                   Recipients(NumberOf(*line, "waiting")).c_str(), DoneWord(command));
     }
     if (line->contains("end")) {
       return NumberOf(*line, "found") > 0

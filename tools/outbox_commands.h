@@ -38,8 +38,8 @@ core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter,
                           const QueueView& view, bool json);
 // Prints why mail is where it is. `what`: {"id": ...} or {"domain": ...}.
 core::Status WhyCommand(ControlClient* client, const nlohmann::json& what, bool json);
-// Gives `command`, "retry", "remove", "hold" or "release", and waits for the outcome. kNotFound:
-// nothing matched; an empty message then means that this was said.
+// Gives `command`, "retry", "remove", "hold", "release", "clear" or "reroute", and waits for the
+// outcome. kNotFound: nothing matched; an empty message then means that this was said.
 core::Status ActCommand(ControlClient* client, const char* command, const nlohmann::json& filter,
                         bool json);
 // Prints where a message would go. `question`: members of the protocol's request. By the running
@@ -76,6 +76,8 @@ core::Status StopCommand(ControlClient* client, int wait_seconds, bool json);
 // What the commands print, apart from any socket. `now`: Unix time.
 std::string FormatStats(const nlohmann::json& stats);
 std::string FormatEvent(const nlohmann::json& event);
+// Of `clear` and `reroute`: the last line of the answer.
+std::string RedirectText(const std::string& command, bool dry_run, const nlohmann::json& line);
 std::string FormatTalk(const nlohmann::json& talk);
 std::string FormatWhy(const nlohmann::json& why, int64_t now);
 // `lines`: groups as the daemon sends them; `end`: its last line.

@@ -31,36 +31,6 @@ std::string CheckId(const std::string& text) {
   return IsId(text) ? std::string() : "expected a message id of 13 characters";
 }
 
-CLI::App* AddCommand(CLI::App* app, Arguments* arguments, const char* name, const char* help,
-                     const char* examples) {
-  CLI::App* const command = app->add_subcommand(name, help);
-  command->add_flag("--json", arguments->json, "as JSON, one object a line");
-  command->footer(std::string("Examples:\n") + examples);
-  return command;
-}
-
-void AddFilter(CLI::App* command, Arguments* arguments) {
-  command
-      ->add_option("--state", arguments->states,
-                   "unrouted, resolving, ready, sending, deferred, delayed, held; several allowed")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  command->add_option("--domain", arguments->domain, "recipient domain; * stands for anything");
-  command->add_option("--sender", arguments->sender, "envelope sender, \"<>\" for none; or with *");
-  command->add_option("--recipient", arguments->recipient, "envelope recipient; or with *");
-  command->add_option("--mailhost", arguments->mailhost, "host that it is at, or was; or with *");
-  command->add_option("--route", arguments->route, "route when it was accepted; or with *");
-  command->add_option("--reply", arguments->reply, "a text in what was said last; or with *");
-  command->add_option("--older-than", arguments->older_than, "queued for longer: 30m, 2h, 1d")
-      ->check(CheckDuration);
-  command->add_option("--younger-than", arguments->younger_than, "queued for less than that")
-      ->check(CheckDuration);
-  command->add_option("--size-over", arguments->size_over, "of so many bytes or more: 500KiB, 1MiB")
-      ->check(CheckByteSize);
-  command->add_option("--size-under", arguments->size_under, "of so many bytes or fewer")
-      ->check(CheckByteSize);
-}
-
 std::string Joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -224,6 +194,36 @@ void AddCompletion(CLI::App* app, Arguments* arguments) {
 
 }  // namespace
 
+CLI::App* AddCommand(CLI::App* app, Arguments* arguments, const char* name, const char* help,
+                     const char* examples) {
+  CLI::App* const command = app->add_subcommand(name, help);
+  command->add_flag("--json", arguments->json, "as JSON, one object a line");
+  command->footer(std::string("Examples:\n") + examples);
+  return command;
+}
+
+void AddFilter(CLI::App* command, Arguments* arguments) {
+  command
+      ->add_option("--state", arguments->states,
+                   "unrouted, resolving, ready, sending, deferred, delayed, held; several allowed")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_option("--domain", arguments->domain, "recipient domain; * stands for anything");
+  command->add_option("--sender", arguments->sender, "envelope sender, \"<>\" for none; or with *");
+  command->add_option("--recipient", arguments->recipient, "envelope recipient; or with *");
+  command->add_option("--mailhost", arguments->mailhost, "host that it is at, or was; or with *");
+  command->add_option("--route", arguments->route, "route when it was accepted; or with *");
+  command->add_option("--reply", arguments->reply, "a text in what was said last; or with *");
+  command->add_option("--older-than", arguments->older_than, "queued for longer: 30m, 2h, 1d")
+      ->check(CheckDuration);
+  command->add_option("--younger-than", arguments->younger_than, "queued for less than that")
+      ->check(CheckDuration);
+  command->add_option("--size-over", arguments->size_over, "of so many bytes or more: 500KiB, 1MiB")
+      ->check(CheckByteSize);
+  command->add_option("--size-under", arguments->size_under, "of so many bytes or fewer")
+      ->check(CheckByteSize);
+}
+
 void AddCommands(CLI::App* app, Arguments* arguments) {
   app->footer(
       "outbox COMMAND --help shows the options of a command, with examples.\n"
@@ -236,6 +236,7 @@ void AddCommands(CLI::App* app, Arguments* arguments) {
   AddQueue(app, arguments);
   AddWhy(app, arguments);
   AddActions(app, arguments);
+  AddRedirects(app, arguments);
   AddRoute(app, arguments);
   AddCommand(app, arguments, "reload", "read the configuration file again: all of it or nothing",
              "  outboxd --check --config /etc/outbox/outbox.toml && outbox reload");

@@ -13,6 +13,15 @@
 
 namespace outbox::tools {
 
+// How mail is to be routed again.
+struct RerouteArguments {
+  bool dry_run = false;
+  std::vector<std::string> to;
+  std::string from;
+  std::vector<std::string> via;
+  std::string via_route;
+};
+
 struct Arguments {
   std::string control = "/run/outbox/control.sock";
   bool json = false;
@@ -46,9 +55,18 @@ struct Arguments {
   std::vector<std::string> headers;
   std::string size;
   std::string config_file;
+  RerouteArguments reroute;  // clear, reroute
   DoctorArguments doctor;
   std::string shell;  // completion
 };
+
+// A command of `app` with --json and its examples; the options that say which mail is meant.
+CLI::App* AddCommand(CLI::App* app, Arguments* arguments, const char* name, const char* help,
+                     const char* examples);
+void AddFilter(CLI::App* command, Arguments* arguments);
+// `clear` and `reroute` (outbox_reroute_options.cc).
+void AddRedirects(CLI::App* app, Arguments* arguments);
+nlohmann::json RouteOrderOf(const Arguments& arguments);
 
 // A message's id.
 bool IsId(const std::string& text);

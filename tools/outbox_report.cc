@@ -39,6 +39,7 @@ std::string Rule(const RecipientReport& recipient) {
 }
 
 std::string Words(const RecipientReport& recipient) {
+  if (!recipient.into.empty()) return "went on as " + Harmless(recipient.into);
   std::string words = OrDash(recipient.reply);
   if (recipient.told && !recipient.final()) words += " (the sender was told of the delay)";
   return words;
@@ -72,6 +73,7 @@ ordered_json RecipientJson(const MessageReport& message, const RecipientReport& 
   out["route"] = text(recipient.route);
   out["destination"] = text(recipient.destination);
   out["was"] = text(recipient.was);
+  out["into"] = text(recipient.into);
   out["mailhost"] = text(recipient.mailhost);
   out["reply"] = text(recipient.reply);
   out["next_attempt"] = text(recipient.next_attempt);
@@ -165,6 +167,8 @@ void PrintStory(const MailReport& report) {
   Print("\n");
   for (const LogFact& fact : report.lines()) {
     std::string line = "  " + FormatMoment(fact.time_ns, /*ms=*/true) + "  " + fact.event;
+    if (fact.event == "resubmitted") line += " " + fact.id + " in place of " + fact.about;
+    if (!fact.into.empty()) line += " as " + fact.into;
     if (fact.event == "generated") line += " " + fact.id + ", which tells the sender";
     for (const std::string& to : fact.to) line += " " + to;
     if (!fact.was.empty()) line += " was " + fact.was;

@@ -55,6 +55,19 @@ std::string LastWords(const json& recipient) {
   return said ? TextOf(recipient, "mailhost") + " said: " + last : last;
 }
 
+// The envelope before `outbox reroute`.
+void AddOriginal(const json& recipient, std::string* out) {
+  const json original = recipient.value("original", json::object());
+  if (original.empty()) return;
+  const std::string sender = TextOf(original, "sender");
+  std::string text = TextOf(original, "id") + ", " + (sender.empty() ? "<>" : sender) + " ->";
+  const json names = original.value("recipients", json::array());
+  for (const json& name : names) text += " " + name.get<std::string>();
+  const int64_t more = NumberOf(original, "count") - static_cast<int64_t>(names.size());
+  if (more > 0) text += " and " + std::to_string(more) + " more";
+  AddLine("re-routed from", text, out);
+}
+
 void AddRecipient(const json& recipient, int64_t now, std::string* out) {
   out->append(TextOf(recipient, "recipient") + "\n");
   AddLine("state",
@@ -67,6 +80,7 @@ void AddRecipient(const json& recipient, int64_t now, std::string* out) {
   const int64_t attempts = NumberOf(recipient, "attempts");
   AddLine("attempts", attempts == 0 ? "none yet" : std::to_string(attempts), out);
   AddLine("last", LastWords(recipient), out);
+  AddOriginal(recipient, out);
   AddLine("route", TextOf(recipient, "route") + " (" + TextOf(recipient, "destination") + ")", out);
   if (TextOf(recipient, "waits_for") == "release") {
     AddLine("given up", "not while it is held: its periods begin when it is released", out);

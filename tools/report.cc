@@ -15,7 +15,13 @@ std::string DomainOf(const std::string& address) {
   return at == std::string::npos ? "(no domain)" : core::ToLower(address.substr(at + 1));
 }
 
-bool IsOutcome(const std::string& event) {
+bool IsArrival(const std::string& event) {
+  return event == "accepted" || event == "generated" || event == "resubmitted";
+}
+
+bool IsOutcome(const LogFact& fact) {
+  const std::string& event = fact.event;
+  if (event == "rerouted") return !fact.into.empty();  // else it is on its way still
   return event == "delivered" || event == "deferred" || event == "bounced" || event == "expired" ||
          event == "removed" || event == "discarded";
 }
@@ -63,7 +69,7 @@ void MailReport::Add(const LogFact& fact) {
     message->sender_known = true;  // the null reverse-path
   }
   if (fact.size > 0) message->size = fact.size;
-  if (fact.event == "accepted" || fact.event == "generated") {
+  if (IsArrival(fact.event)) {
     if (message->accepted_ns == 0) message->accepted_ns = fact.time_ns;
     message->announced = std::max(message->announced, fact.recipients);
   }
@@ -76,7 +82,7 @@ void MailReport::Add(const LogFact& fact) {
 }
 
 void MailReport::AddRoute(const LogFact& fact, MessageReport* message) {
-  if (fact.event == "accepted" || fact.event == "generated") {
+  if (IsArrival(fact.event)) {
     message->route = fact.route;
     message->destination = fact.destination;
   }
@@ -96,9 +102,10 @@ void MailReport::AddOutcome(const LogFact& fact, RecipientReport* recipient) {
     recipient->reply = fact.reply;
     return;
   }
-  if (!IsOutcome(fact.event)) return;
+  if (!IsOutcome(fact)) return;
   if (recipient->final() && fact.event == "deferred") return;
   recipient->state = fact.event;
+  recipient->into = fact.into;
   if (!fact.mailhost.empty()) recipient->mailhost = fact.mailhost;
   if (!fact.reply.empty()) recipient->reply = fact.reply;
   if (recipient->destination.empty()) recipient->destination = fact.destination;
@@ -130,7 +137,7 @@ void MailReport::Count(const MessageReport& message,
       ++domain.bounced;
     } else if (recipient.state == "expired") {
       ++domain.expired;
-    } else if (recipient.state == "removed") {
+    } else if (recipient.state == "removed" || recipient.state == "rerouted") {
       ++domain.removed;
     } else if (recipient.state == "discarded") {
       ++domain.discarded;

@@ -37,11 +37,13 @@ struct ReportFilter {
 // What became of one recipient until now.
 struct RecipientReport {
   std::string address;
-  std::string state = "waiting";  // delivered, deferred, bounced, expired, removed, discarded
+  // delivered, deferred, bounced, expired, removed, discarded, rerouted
+  std::string state = "waiting";
   int64_t time_ns = 0;            // of its newest line
   std::string route;              // the rule that decides where it goes
   std::string destination;
   std::string was;  // the destination before it was routed again
+  std::string into;  // the message that took its place
   std::string mailhost;
   std::string reply;  // the last one
   std::string next_attempt;
@@ -61,7 +63,7 @@ struct MessageReport {
   std::string sender;
   bool sender_known = false;
   std::string client;
-  std::string about;  // it is a notice about this message
+  std::string about;  // it is a notice about this message, or took its place
   std::string route;  // of all its recipients, if they have one in common
   std::string destination;
   int64_t size = 0;

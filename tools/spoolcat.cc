@@ -98,7 +98,7 @@ void ListOne(const OfflineMessage& message, bool json) {
   nlohmann::json recipients = nlohmann::json::array();
   for (uint32_t i = 0; i < meta->recipient_count(); ++i)
     recipients.push_back(Text(meta->Recipient(i)));
-  const nlohmann::json line = {{"id", FormatMessageId(message.id)},
+  nlohmann::json line = {{"id", FormatMessageId(message.id)},
                                {"sender", Text(meta->reverse_path())},
                                {"client", Text(meta->client())},
                                {"recipients", recipients},
@@ -108,6 +108,13 @@ void ListOne(const OfflineMessage& message, bool json) {
                                {"size", meta->smtp_size()},
                                {"accepted_ns", meta->accepted_wall_ns()},
                                {"generated", meta->generated()}};
+  if (meta->has_original()) {
+    nlohmann::json original = nlohmann::json::array();
+    meta->ForEachOriginal([&](std::string_view address) { original.push_back(Text(address)); });
+    line["original"] = {{"id", FormatMessageId(meta->original_id())},
+                        {"sender", Text(meta->original_reverse_path())},
+                        {"recipients", original}};
+  }
   std::puts(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 

@@ -97,6 +97,12 @@ json ToJson(const queue::RecipientFacts& facts) {
   out["notify"] = Seconds(facts.notify_wall_ns);
   out["expire"] = Seconds(facts.expire_wall_ns);
   out["notified"] = facts.notified;
+  if (facts.original_id != 0) {
+    out["original"] = {{"id", queue::FormatMessageId(facts.original_id)},
+                       {"sender", facts.original_sender},
+                       {"recipients", facts.original_recipients},
+                       {"count", facts.original_count}};
+  }
   if (facts.held_by_route) out["held_by"] = "route";
   if (facts.held_by_operator) out["held_by"] = "operator";
   return out;

@@ -59,6 +59,21 @@ void Log::AddExtents(const MetaView& meta) {
   for (uint32_t i = 0; i < meta.extent_count(); ++i) list.push_back(meta.extent(i));
 }
 
+const std::vector<Extent>& Log::ShareExtents(uint64_t id, uint64_t of) {
+  std::vector<Extent> shared = extents[of];
+  std::vector<Extent>& list = extents[id];
+  // Of a write that failed: its record may be whole.
+  if (!list.empty()) KeepExtents(id, &list);
+  for (const Extent& extent : shared) {
+    if (extent.length == 0) continue;
+    const Segment* segment = segments.ByGeneration(extent.generation);
+    CHECK(segment != nullptr);
+    segments.AddExtent(segment->number, Align(extent.length, kBlock));
+  }
+  list = std::move(shared);
+  return list;
+}
+
 void Log::Drop(Message* message) {
   segments.DropMessage(*message);
   if (message->state.set()) segments.DropState(*message);

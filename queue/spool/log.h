@@ -41,6 +41,8 @@ class Log {
   // A message is over: out of the table, its bytes dead.
   void Drop(Message* message);
   void AddExtents(const MetaView& meta);
+  // The message `id`, of a record that is being staged, has the body of `of` as it lies now.
+  const std::vector<Extent>& ShareExtents(uint64_t id, uint64_t of);
   void DropExtents(uint64_t id);
   void DropExtent(const Extent& extent);
   // The message's body lies in `fresh` now; takes them, and drops those of before.

@@ -118,6 +118,7 @@ class Writer {
   bool StageMoves();
   Room StageAppend(AppendOp* op);
   Room StageCommit(CommitOp* op);
+  void StageNew(RecordWriter* record, const CommitOp::NewMessage& fresh);
   // Makes room for a record whose entries take `entry_bytes`, with `index_bytes` in the index.
   Room MakeRoom(uint32_t entry_bytes, uint32_t index_bytes, bool for_mail);
   bool Fits(const Segment& segment, uint32_t offset, uint32_t bytes, uint32_t index_bytes) const;
@@ -137,7 +138,7 @@ class Writer {
   void OnWritten(const io::OpResult& result);
   void Apply();
   void ApplyCommit(CommitOp* op, uint32_t segment);
-  Message* ApplyNew(std::span<const char> meta, const RecordPlace& place);
+  Message* ApplyNew(std::span<const char> meta, const RecordPlace& place, bool shares_body);
   void ApplyState(Message* message, const RecordPlace& place);
   void ApplyMove(const Move& move);
   void Fail(int32_t result);

@@ -116,7 +116,8 @@ void Writer::Apply() {
   while (CommitOp* op = batch.commits.PopFront()) ApplyCommit(op, segment);
   while (AppendOp* op = batch.appends.PopFront()) {
     Message* message = ApplyNew(op->meta, {segment, static_cast<uint32_t>(op->scratch[0]),
-                                           static_cast<uint32_t>(op->scratch[2])});
+                                           static_cast<uint32_t>(op->scratch[2])},
+                                /*shares_body=*/false);
     if (op->stream != nullptr) log_->streams.Claimed(op->stream);
     op->in_flight = false;
     op->done(op, core::Status(), message);
@@ -134,7 +135,10 @@ void Writer::ApplyCommit(CommitOp* op, uint32_t segment) {
   for (CommitOp::NewMessage& fresh : op->messages) {
     size_t data = fresh.meta.size();
     for (const iovec& part : fresh.body) data += part.iov_len;
-    fresh.message = ApplyNew(fresh.meta, next(data));
+    fresh.message = ApplyNew(fresh.meta, next(data), fresh.body_of != nullptr);
+  }
+  for (CommitOp::NewMessage& fresh : op->messages) {
+    if (!fresh.state.empty()) ApplyState(fresh.message, next(fresh.state.size()));
   }
   for (const CommitOp::State& state : op->states) {
     --state.message->staged;
@@ -149,7 +153,8 @@ void Writer::ApplyCommit(CommitOp* op, uint32_t segment) {
   op->callback(op, core::Status());
 }
 
-Message* Writer::ApplyNew(std::span<const char> meta, const RecordPlace& place) {
+Message* Writer::ApplyNew(std::span<const char> meta, const RecordPlace& place,
+                          bool shares_body) {
   const auto view = MetaView::Parse(meta);
   CHECK(view.has_value());
   Message* message = log_->messages.Add(view->id());
@@ -159,8 +164,9 @@ Message* Writer::ApplyNew(std::span<const char> meta, const RecordPlace& place) 
   message->place = place;
   message->meta_units = MetaUnits(*view);
   log_->segments.AddMessage(*message);
-  // Extents are counted in their segments already, by the stream that wrote them.
-  if (view->extent_count() > 0) log_->AddExtents(*view);
+  // Extents are counted in their segments already, by the stream that wrote them; those that it
+  // shares are noted as well.
+  if (view->extent_count() > 0 && !shares_body) log_->AddExtents(*view);
   return message;
 }
 

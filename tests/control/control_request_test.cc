@@ -88,7 +88,7 @@ TEST(ControlRequest, HowTheQueueIsShown) {
 }
 
 TEST(ControlRequest, WhatChangesMailSaysWhichMail) {
-  for (const char* const command : {"retry", "remove", "hold", "release"}) {
+  for (const char* const command : {"retry", "remove", "hold", "release", "clear", "reroute"}) {
     EXPECT_EQ(Bad({{"command", command}}), "expected either a filter or \"all\": true");
     EXPECT_EQ(Bad({{"command", command}, {"all", true}, {"domain", "x"}}),
               "expected either a filter or \"all\": true");
@@ -97,6 +97,38 @@ TEST(ControlRequest, WhatChangesMailSaysWhichMail) {
     EXPECT_TRUE(Good({{"command", command}, {"all", true}}).filter.empty());
     EXPECT_EQ(Good({{"command", command}, {"domain", "x"}}).filter.domain, "x");
   }
+}
+
+TEST(ControlRequest, HowMailIsRoutedAgain) {
+  const auto reroute = [](json members) {
+    members["command"] = "reroute";
+    members["all"] = true;
+    return members;
+  };
+  const queue::RouteOrder clear =
+      Good({{"command", "clear"}, {"route", "bulk"}, {"dry_run", true}}).order;
+  EXPECT_TRUE(clear.clear);
+  EXPECT_TRUE(clear.dry_run);
+  EXPECT_FALSE(clear.original);
+  EXPECT_EQ(Bad({{"command", "clear"}, {"all", true}, {"to", "a@b.c"}}), "unknown member \"to\"");
+  EXPECT_TRUE(Good(reroute({})).order.original);
+  const queue::RouteOrder order =
+      Good(reroute({{"to", {"a@b.example", "c@d.example", "a@b.example"}}, {"from", "<>"}})).order;
+  EXPECT_EQ(order.to, (std::vector<std::string>{"a@b.example", "c@d.example"}));
+  EXPECT_EQ(order.from, "");
+  EXPECT_FALSE(order.original);
+  EXPECT_EQ(Good(reroute({{"via", "10.0.0.1,mx.example.net:2525"}})).order.hosts,
+            "via:10.0.0.1:25,mx.example.net:2525");
+  EXPECT_EQ(Good(reroute({{"via", {"[::1]:26"}}})).order.hosts, "via:[::1]:26");
+  EXPECT_EQ(Good(reroute({{"via_route", "bulk"}})).order.route, "bulk");
+  EXPECT_NE(Bad(reroute({{"to", "nobody"}})).find("\"nobody\" is no address: column"),
+            std::string::npos);
+  EXPECT_EQ(Bad(reroute({{"to", json::array()}})), "\"to\": expected 1 to 100 addresses");
+  EXPECT_NE(Bad(reroute({{"from", ""}})).find("the null return path is \"<>\""), std::string::npos);
+  EXPECT_NE(Bad(reroute({{"via", "a b"}})).find("is no host"), std::string::npos);
+  EXPECT_EQ(Bad(reroute({{"via_route", ""}})), "\"via_route\": expected the name of a route");
+  EXPECT_EQ(Bad(reroute({{"via", "a.example"}, {"via_route", "bulk"}})),
+            "expected either \"via\" or \"via_route\"");
 }
 
 TEST(ControlRequest, WhyIsAboutOneThing) {

@@ -79,6 +79,25 @@ TEST(Report, WhoWasRoutedOtherwiseIsSeen) {
   EXPECT_EQ(bob.was, "mx:a.test");
 }
 
+TEST(Report, WhoGotAnotherEnvelopeIsFollowed) {
+  MailReport report({.id = "ONE"});
+  report.Add(Accepted("ONE", {"bob@a.test"}));
+  LogFact rerouted = Fact("rerouted", "ONE", {"bob@a.test"});
+  rerouted.into = "TWO";
+  report.Add(rerouted);
+  LogFact resubmitted = Fact("resubmitted", "TWO", {"carol@b.test"});
+  resubmitted.about = "ONE";
+  report.Add(resubmitted);
+  report.Add(Fact("delivered", "TWO", {"carol@b.test"}));
+  ASSERT_EQ(report.messages().size(), 2u);
+  const RecipientReport& bob = report.messages()[0].recipients[0];
+  EXPECT_EQ(bob.state, "rerouted");
+  EXPECT_EQ(bob.into, "TWO");
+  EXPECT_TRUE(bob.final());
+  EXPECT_EQ(report.messages()[1].recipients[0].state, "delivered");
+  EXPECT_TRUE(report.Wants(report.messages()[1], report.messages()[1].recipients[0]));
+}
+
 TEST(Report, Filters) {
   ReportFilter failed;
   failed.failed = true;

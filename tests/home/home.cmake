@@ -13,6 +13,7 @@ outbox_test(home_tables_test
     home/attempt_trail_test.cc
     home/talk_ring_test.cc
     home/message_id_test.cc
+    home/message_meta_test.cc
     home/message_state_test.cc
     home/queue_filter_test.cc
     home/recipient_state_test.cc

@@ -64,5 +64,43 @@ TEST(MessageStateTest, HeldAndReleasedPartsComeBack) {
   EXPECT_FALSE(StateView::Parse(damaged).has_value());
 }
 
+TEST(MessageStateTest, WhoWasRoutedAgainSaysHow) {
+  const uint32_t steps[] = {60, 3600};
+  StatePart routed = Part(kPartRouted | kPartPinned | kPartReleased, 77);
+  routed.routing = {"via:10.0.0.1:25", "(reroute)", {.notify_after_s = 5, .retry_until_s = 9},
+                    {reinterpret_cast<const char*>(steps), sizeof(steps)}};
+  StateBuilder builder;
+  builder.Start();
+  builder.Add(routed);
+  builder.Add(Part(0, 0));
+  const std::span<const char> bytes = builder.Finish();
+  const std::optional<StateView> view = StateView::Parse(bytes);
+  ASSERT_TRUE(view.has_value());
+  StatePart part;
+  uint32_t at = 0;
+  ASSERT_TRUE(view->Next(&at, &part));
+  EXPECT_EQ(part.flags, kPartRouted | kPartPinned | kPartReleased);
+  EXPECT_EQ(part.mailhost, "192.0.2.1:25");
+  EXPECT_EQ(part.released_wall_ns, 77);
+  EXPECT_EQ(part.routing.destination, "via:10.0.0.1:25");
+  EXPECT_EQ(part.routing.route, "(reroute)");
+  EXPECT_EQ(part.routing.periods.notify_after_s, 5u);
+  EXPECT_EQ(part.routing.periods.retry_until_s, 9u);
+  ASSERT_EQ(part.routing.retry_count(), 2u);
+  EXPECT_EQ(part.routing.retry_s(1), 3600u);
+  ASSERT_TRUE(view->Next(&at, &part));
+  EXPECT_EQ(part.routing.retry_count(), 0u);
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(StateView::Parse(bytes.first(size)).has_value()) << size;
+  }
+  // A part that says so and has no routing is damaged.
+  builder.Start();
+  builder.Add(Part(0, 0));
+  const std::span<const char> plain = builder.Finish();
+  std::string damaged(plain.data(), plain.size());
+  damaged[8 + 6] = kPartRouted;
+  EXPECT_FALSE(StateView::Parse(damaged).has_value());
+}
+
 }  // namespace
 }  // namespace outbox::queue

@@ -92,6 +92,20 @@ TEST(RouterTest, AStarBeforeOthersHidesThem) {
   EXPECT_EQ(router.Route("u@c.example").route, "all");
 }
 
+TEST(RouterTest, ARouteByItsNameTakesWhatItDoesNotMatch) {
+  const Router router(ConfigOf({
+      Via("first", {"a.example"}, {Host("10.0.0.1:25")}),
+      AtPort(2526, Via("port", {"b.example"}, {})),
+  }));
+  EXPECT_EQ(router.RouteThrough("first", "u@x.example")->destination, "via:10.0.0.1:25");
+  const std::optional<RouteChoice> port = router.RouteThrough("port", "u@X.example");
+  ASSERT_TRUE(port.has_value());
+  EXPECT_EQ(port->destination, "mx:x.example:2526");
+  EXPECT_EQ(port->route, "port");
+  EXPECT_EQ(router.RouteThrough(kImplicitRoute, "u@a.example")->destination, "mx:a.example");
+  EXPECT_FALSE(router.RouteThrough("none", "u@a.example").has_value());
+}
+
 TEST(RouterTest, KeysNameTheHostsInOrderOrTheDomain) {
   const Router router(ConfigOf({
       Via("two", {"two.example"}, {Host("10.1.2.3:2525"), Host("[::1]:25")}),

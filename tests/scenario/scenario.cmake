@@ -42,7 +42,9 @@ outbox_test(scenario_test
     scenario/refused_and_its_sender_is_told_test.cc
     scenario/refused_at_data_test.cc
     scenario/restart_between_notification_and_expiry_test.cc
+    scenario/routed_again_by_an_operator_test.cc
     scenario/scenario_test.cc
+    scenario/with_another_envelope_test.cc
     scenario/slow_hosts_hold_up_nobody_test.cc
     scenario/stopped_before_the_refusal_test.cc
     scenario/stopped_in_the_middle_test.cc

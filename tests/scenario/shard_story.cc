@@ -252,6 +252,33 @@ void ShardStory::Reload() {
 }
 
 CommandCounts ShardStory::Command(QueueOrder order, const QueueFilter& filter) {
+  return Give([order, filter](Shard* shard, CommandSink* sink) {
+    return shard->operations().Command(order, filter, sink);
+  });
+}
+
+CommandCounts ShardStory::Redirect(const RouteOrder& order, const QueueFilter& filter) {
+  const auto shared = std::make_shared<const RouteOrder>(order);
+  return Give([shared, filter](Shard* shard, CommandSink* sink) {
+    return shard->operations().Redirect(shared, filter, sink);
+  });
+}
+
+void ShardStory::StartRedirect(const RouteOrder& order, const QueueFilter& filter) {
+  struct Deaf : CommandSink {
+    void OnCommandWaits(const CommandCounts&) override {}
+    void OnCommandDone(const CommandCounts&) override {}
+  };
+  static Deaf deaf;
+  const auto shared = std::make_shared<const RouteOrder>(order);
+  for (const auto& shard : life_->shards) {
+    shard->Post([shared, filter](Shard* one) {
+      EXPECT_TRUE(one->operations().Redirect(shared, filter, &deaf));
+    });
+  }
+}
+
+CommandCounts ShardStory::Give(const std::function<bool(Shard*, CommandSink*)>& give) {
   struct Sink : CommandSink {
     void OnCommandWaits(const CommandCounts&) override {}
     void OnCommandDone(const CommandCounts& counts) override {
@@ -263,9 +290,7 @@ CommandCounts ShardStory::Command(QueueOrder order, const QueueFilter& filter) {
   };
   Sink sink;
   for (const auto& shard : life_->shards) {
-    shard->Post([order, filter, &sink](Shard* one) {
-      EXPECT_TRUE(one->operations().Command(order, filter, &sink));
-    });
+    shard->Post([&give, &sink](Shard* one) { EXPECT_TRUE(give(one, &sink)); });
   }
   EXPECT_TRUE(RunUntil([&] { return sink.done == shards_; }, core::kNsPerHour));
   return sink.sum;

@@ -8,6 +8,7 @@
 #ifndef OUTBOX_TESTS_SCENARIO_SHARD_STORY_H_
 #define OUTBOX_TESTS_SCENARIO_SHARD_STORY_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -74,6 +75,9 @@ class ShardStory : public ShardObserver {
   void Reload();
   // Gives a command to all shards and waits for its end.
   CommandCounts Command(QueueOrder order, const QueueFilter& filter);
+  CommandCounts Redirect(const RouteOrder& order, const QueueFilter& filter);
+  // The same without waiting; nobody hears the end.
+  void StartRedirect(const RouteOrder& order, const QueueFilter& filter);
   bool running() const { return life_ != nullptr; }
 
   // Submits and waits for the answer.
@@ -131,6 +135,7 @@ class ShardStory : public ShardObserver {
   void OnShardReady(uint32_t shard, const core::Status& status) override;
 
  private:
+  CommandCounts Give(const std::function<bool(Shard*, CommandSink*)>& give);
   struct Counting;
   struct Listing;
   struct Life;

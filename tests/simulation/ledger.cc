@@ -67,8 +67,8 @@ void Ledger::Answered(uint64_t id, const ClientResult& result) {
 
 void Ledger::RecipientAnswered(const std::string& host, const RecipientAnswer& answer) {
   const std::string& reply = answer.reply;
-  if (reply.starts_with("5") && !reply.starts_with("552")) refused_.insert(answer.recipient);
-  if (!recipients_.contains(answer.recipient)) return;  // of a DSN
+  if (reply.starts_with("5") && !reply.starts_with("552")) refused_.insert(Root(answer.recipient));
+  if (!recipients_.contains(Root(answer.recipient))) return;  // of a DSN
   const auto key = std::make_pair(host, answer.recipient);
   if (const auto last = deferred_.find(key); last != deferred_.end()) {
     if (answer.said_ns - last->second < options_.retry_min_ns &&
@@ -110,7 +110,8 @@ void Ledger::TakenMail(uint64_t id, const TakenMessage& message) {
     }
   }
   for (const std::string& address : message.recipients) {
-    const auto recipient = recipients_.find(address);
+    const auto recipient = recipients_.find(Root(address));
+    if (rerouted_.contains(address)) came_to_[address].push_back({message.taken_ns, message.clean});
     if (recipient == recipients_.end() || recipient->second.message != id) {
       Wrong(name + " arrived for " + address + ", for whom it was not meant");
     } else {
@@ -139,7 +140,7 @@ void Ledger::TakenDsn(const TakenMessage& message) {
     std::string address = ValueOf(block, kFinal);
     address.erase(0, address.find_first_not_of(' '));
     const std::string action = ValueOf(block, "Action: ");
-    const auto found = recipients_.find(address);
+    const auto found = recipients_.find(Root(address));
     if (found == recipients_.end()) {
       Wrong("a DSN about " + address + ", which nobody submitted");
       continue;
@@ -159,6 +160,23 @@ void Ledger::TakenDsn(const TakenMessage& message) {
     }
   }
   if (!any) Wrong("a DSN about nobody");
+}
+
+bool Ledger::RerouteOrdered(const std::string& recipient, const std::string& to) {
+  const std::string root = Root(recipient);
+  if (!recipients_.contains(root)) return false;
+  CHECK(!recipients_.contains(to) && roots_.emplace(to, root).second);
+  names_of_[root].push_back(to);
+  return true;
+}
+
+bool Ledger::MayFail(const std::string& address) const {
+  const auto fails = [this](const std::string& one) {
+    return failing_domains_.contains(one.substr(one.find('@') + 1));
+  };
+  const auto names = names_of_.find(address);
+  return fails(address) || (names != names_of_.end() && std::any_of(names->second.begin(),
+                                                                    names->second.end(), fails));
 }
 
 bool Ledger::RetriedBetween(int64_t from_ns, int64_t to_ns) const {
@@ -181,7 +199,7 @@ bool Ledger::Excused(const Copy& copy) const {
 bool Ledger::VanishedLawfully(const std::string& address, const Message& message) const {
   const std::string& sender = message.sent.reverse_path;
   const std::string& last = sender.empty() ? address : sender;  // whom the last word was for
-  return refused_.contains(last) || failing_domains_.contains(last.substr(last.find('@') + 1));
+  return refused_.contains(last) || MayFail(last);
 }
 
 size_t Ledger::acknowledged() const {
@@ -192,7 +210,7 @@ size_t Ledger::acknowledged() const {
 
 bool Ledger::HasCause(const std::string& address, const Recipient& recipient) const {
   if (refused_.contains(address)) return true;
-  if (failing_domains_.contains(address.substr(address.find('@') + 1))) return true;
+  if (MayFail(address)) return true;
   const int64_t expired_ns = messages_.at(recipient.message).submitted_ns + options_.expire_ns;
   return std::any_of(
       recipient.failures.begin(), recipient.failures.end(), [&](const auto& failure) {
@@ -245,6 +263,14 @@ void Ledger::CheckRecipient(const std::string& address, const Recipient& recipie
     if (queued && !forgotten) say("removed and still queued");
     if (bounced && !forgotten) say("removed, and its sender was told that it failed");
   }
+  if (const auto rerouted = rerouted_.find(address); rerouted != rerouted_.end()) {
+    const auto came = came_to_.find(address);
+    if (came != came_to_.end() &&
+        std::any_of(came->second.begin(), came->second.end(),
+                    [&](const Copy& copy) { return copy.taken_ns > rerouted->second; })) {
+      say("delivered after it had been re-routed");
+    }
+  }
   CheckCopies("message " + std::to_string(recipient.message) + " to " + address, recipient.copies,
               wrong);
   for (const auto& [id, copies] : recipient.failures) {
@@ -282,7 +308,12 @@ void Ledger::CheckArchive(const std::vector<std::string>& texts) {
 std::vector<std::string> Ledger::Check(const std::set<std::string>& queued) const {
   std::vector<std::string> wrong = wrong_;
   for (const auto& [address, recipient] : recipients_) {
-    CheckRecipient(address, recipient, queued.contains(address), &wrong);
+    size_t is_queued = queued.count(address);
+    if (const auto names = names_of_.find(address); names != names_of_.end()) {
+      for (const std::string& name : names->second) is_queued += queued.count(name);
+    }
+    if (is_queued > 1) wrong.push_back(address + " is queued as it was, and re-routed");
+    CheckRecipient(address, recipient, is_queued > 0, &wrong);
   }
   return wrong;
 }

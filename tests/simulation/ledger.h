@@ -49,7 +49,7 @@ class Ledger {
   void RecipientAnswered(const std::string& host, const RecipientAnswer& answer);
   // A peer has refused mail for these with 5xx after their RCPT.
   void Refused(const std::vector<std::string>& recipients) {
-    refused_.insert(recipients.begin(), recipients.end());
+    for (const std::string& recipient : recipients) refused_.insert(Root(recipient));
   }
   // Mail for this domain can fail without a word about its recipients: nobody listens there, or a
   // host refuses whole sessions for good.
@@ -60,6 +60,13 @@ class Ledger {
   void RemovalOrdered(const std::string& recipient) { removing_.insert(recipient); }
   // The relay says that it is. Nothing goes to it any more, but what it forgets by dying soon.
   void Removed(const std::string& recipient, int64_t now_ns) { removed_[recipient] = now_ns; }
+  // An operator wants `to`, which is new, in the place of this recipient: from now on the two are
+  // one, of whom one copy or one bounce is right. False: nobody submitted it.
+  bool RerouteOrdered(const std::string& recipient, const std::string& to);
+  // The relay says that it is: nothing goes to the old address any more.
+  void Rerouted(const std::string& recipient, int64_t now_ns) { rerouted_[recipient] = now_ns; }
+  // Until an operator wants it back, or all that were ever in the place of the one.
+  void BackOrdered(const std::string& recipient) { rerouted_.erase(Root(recipient)); }
   // The relay's process or machine died.
   void RelayDied(int64_t now_ns) { deaths_.push_back(now_ns); }
   // A message that a peer has taken. At the end, when it is known how its session ended.
@@ -98,6 +105,13 @@ class Ledger {
   void TakenMail(uint64_t id, const TakenMessage& message);
   void TakenDsn(const TakenMessage& message);
   void Wrong(std::string what) { wrong_.push_back(std::move(what)); }
+  // Whom it was submitted to, of one that an operator has put in the place of another.
+  const std::string& Root(const std::string& address) const {
+    const auto found = roots_.find(address);
+    return found == roots_.end() ? address : found->second;
+  }
+  // Some address of the recipient is in `domains`, by its domain.
+  bool MayFail(const std::string& address) const;
   bool RetriedBetween(int64_t from_ns, int64_t to_ns) const;
   bool DiedBetween(int64_t from_ns, int64_t to_ns) const;
   bool Excused(const Copy& copy) const;
@@ -119,6 +133,10 @@ class Ledger {
   std::vector<int64_t> retries_;
   std::set<std::string> removing_;
   std::map<std::string, int64_t> removed_;
+  std::map<std::string, std::string> roots_;                  // by new address
+  std::map<std::string, std::vector<std::string>> names_of_;  // the new addresses, by root
+  std::map<std::string, int64_t> rerouted_;
+  std::map<std::string, std::vector<Copy>> came_to_;  // of them, by the address itself
   std::vector<std::string> wrong_;  // found on the way
 };
 

@@ -94,6 +94,12 @@ class Relay {
   // `removed`: whether the recipient left the queue by this; else it was not there, or had its end
   // before.
   virtual void Remove(const std::string& /*recipient*/, std::function<void(bool removed)>) {}
+  // Mail for the domain, or all for "", is routed by the routes of today and goes now.
+  virtual void Clear(const std::string& /*domain*/) {}
+  // `to` takes the place of the recipient, or with "" the original envelope that of its message.
+  // `done`: whether that happened.
+  virtual void Reroute(const std::string& /*recipient*/, const std::string& /*to*/,
+                       std::function<void(bool done)>) {}
   // Another configuration: some routes have other names (so the old ones are gone), or their hosts
   // in another order; some are not there any more, or there again.
   virtual void Reload() {}

@@ -78,13 +78,26 @@ struct ShardRelay::Life {
 
   void Give(queue::QueueOrder order, const queue::QueueFilter& filter,
             std::function<void(const queue::CommandCounts&)> report) {
+    Give([order, filter](queue::Shard* shard, queue::CommandSink* sink) {
+      return shard->operations().Command(order, filter, sink);
+    }, std::move(report));
+  }
+  void Give(const queue::RouteOrder& order, const queue::QueueFilter& filter,
+            std::function<void(const queue::CommandCounts&)> report) {
+    const auto shared = std::make_shared<const queue::RouteOrder>(order);
+    Give([shared, filter](queue::Shard* shard, queue::CommandSink* sink) {
+      return shard->operations().Redirect(shared, filter, sink);
+    }, std::move(report));
+  }
+  void Give(const std::function<bool(queue::Shard*, queue::CommandSink*)>& give,
+            std::function<void(const queue::CommandCounts&)> report) {
     orders.push_back(std::make_unique<Order>());
     Order* made = orders.back().get();
     made->left = shards.size();
     made->report = std::move(report);
     for (const auto& shard : shards) {
-      shard->Post([order, filter, made](queue::Shard* one) {
-        if (!one->operations().Command(order, filter, made)) made->OnCommandDone({});
+      shard->Post([give, made](queue::Shard* one) {
+        if (!give(one, made)) made->OnCommandDone({});
       });
     }
   }
@@ -374,6 +387,25 @@ void ShardRelay::Remove(const std::string& recipient, std::function<void(bool re
   filter.recipient = recipient;
   life_->Give(queue::QueueOrder::kRemove, filter,
               [done = std::move(done)](const queue::CommandCounts& sum) { done(sum.done > 0); });
+}
+
+void ShardRelay::Clear(const std::string& domain) {
+  queue::QueueFilter filter;
+  filter.domain = domain;
+  queue::RouteOrder order;
+  order.clear = true;
+  life_->Give(order, filter, nullptr);
+}
+
+void ShardRelay::Reroute(const std::string& recipient, const std::string& to,
+                         std::function<void(bool done)> done) {
+  queue::QueueFilter filter;
+  filter.recipient = recipient;
+  queue::RouteOrder order;
+  if (!to.empty()) order.to = {to};
+  order.original = to.empty();
+  life_->Give(order, filter,
+              [done = std::move(done)](const queue::CommandCounts& sum) { done(sum.made > 0); });
 }
 
 void ShardRelay::Reload() {

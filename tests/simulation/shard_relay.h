@@ -45,6 +45,9 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   void Hold(const std::string& domain) override;
   void Release() override;
   void Remove(const std::string& recipient, std::function<void(bool removed)> done) override;
+  void Clear(const std::string& domain) override;
+  void Reroute(const std::string& recipient, const std::string& to,
+               std::function<void(bool done)> done) override;
   void Reload() override;
   void Look(const std::string& domain) override;
   void Heal() override;

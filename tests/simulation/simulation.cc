@@ -64,6 +64,7 @@ class Simulation {
   void PlanTrouble();
   void PlanDeath();
   void GiveOrder();
+  void GiveNewRecipient(const std::string& domain);
   bool RunUntil(const std::function<bool()>& condition, int64_t limit_ns);
   void CheckCounters();
   void Die();
@@ -89,6 +90,9 @@ class Simulation {
   int submissions_due_ = 0;
   int deaths_ = 0;
   uint64_t last_message_ = 0;
+  std::vector<std::string> recipients_;  // of all that was submitted
+  uint64_t new_recipients_ = 0;
+  std::vector<std::string> rerouted_;  // addresses that an operator has put in the place of others
   std::vector<std::string> wrong_;
 };
 
@@ -207,6 +211,7 @@ void Simulation::Submit(int tries_left) {
     script.abort = static_cast<Abort>(world_.random().Between(1, 4));
   }
   ledger_.Submitted(id, message, world_.now_ns());
+  recipients_.insert(recipients_.end(), message.recipients.begin(), message.recipients.end());
   client_.Send(
       options_.relay.listen, message, script, [this, id, tries_left](const ClientResult& r) {
         ledger_.Answered(id, r);
@@ -241,7 +246,7 @@ void Simulation::GiveOrder() {
   core::Random& random = world_.random();
   const uint64_t domain_number = random.Below(static_cast<uint64_t>(options_.domains));
   const std::string domain = "d" + std::to_string(domain_number) + ".example";
-  switch (random.Below(8)) {
+  switch (random.Below(11)) {
     case 0:
       ledger_.RetryOrdered(world_.now_ns());
       relay_->Retry(random.Chance(1, 3) ? "" : domain);
@@ -259,6 +264,13 @@ void Simulation::GiveOrder() {
       ledger_.RetryOrdered(world_.now_ns());
       relay_->Release();
       return;
+    case 5:
+      ledger_.RetryOrdered(world_.now_ns());
+      relay_->Clear(random.Chance(1, 3) ? "" : domain);
+      return;
+    case 6:
+    case 7:
+      return GiveNewRecipient(domain);
     default:
       break;
   }
@@ -269,6 +281,34 @@ void Simulation::GiveOrder() {
   ledger_.RemovalOrdered(recipient);
   relay_->Remove(recipient, [this, recipient](bool removed) {
     if (removed) ledger_.Removed(recipient, world_.now_ns());
+  });
+}
+
+// Or goes back to the one that a message had at first.
+void Simulation::GiveNewRecipient(const std::string& domain) {
+  core::Random& random = world_.random();
+  ledger_.RetryOrdered(world_.now_ns());
+  if (!rerouted_.empty() && random.Chance(1, 3)) {
+    const std::string recipient = rerouted_[random.Below(rerouted_.size())];
+    ledger_.BackOrdered(recipient);
+    relay_->Reroute(recipient, "", [](bool) {});
+    return;
+  }
+  // One of the last few, that it may still be there; better one that cannot be delivered.
+  const size_t few = std::min<size_t>(recipients_.size(), 12);
+  std::string recipient = recipients_[recipients_.size() - 1 - random.Below(few)];
+  const auto dead = std::find_if(recipients_.rbegin(), recipients_.rend(), [](const auto& one) {
+    return one.ends_with(kDeadDomain);
+  });
+  if (dead != recipients_.rend() && random.Chance(1, 2)) recipient = *dead;
+  const size_t point = recipient.find('.');
+  const std::string to = "n" + std::to_string(++new_recipients_) +
+                         recipient.substr(point, recipient.find('@') - point) + "@" +
+                         (options_.dead_domain && random.Chance(1, 2) ? kDeadDomain : domain);
+  if (!ledger_.RerouteOrdered(recipient, to)) return;
+  rerouted_.push_back(to);
+  relay_->Reroute(recipient, to, [this, recipient](bool done) {
+    if (done) ledger_.Rerouted(recipient, world_.now_ns());
   });
 }
 

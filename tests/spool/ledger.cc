@@ -81,6 +81,9 @@ void Ledger::Found(Message* message, const MetaView& meta, const StateView& stat
     Problem(entry->id, "envelope differs");
   }
   if (meta.extent_count() > 0) entry->first_extent = meta.extent(0);
+  entry->extents.clear();
+  for (uint32_t i = 0; i < meta.extent_count(); ++i) entry->extents.push_back(meta.extent(i));
+  if (meta.original_id() != entry->replaces) Problem(entry->id, "original envelope differs");
   uint32_t version = 0;
   uint32_t pending = meta.recipient_count();
   StatePart part;
@@ -107,6 +110,11 @@ void Ledger::Judge() {
           entry.seen != (cause->state_found >= entry.cause_version)) {
         Problem(id, "DSN and its cause are torn apart");
       }
+    }
+    if (!entry.ends_replaced || entry.fate != LedgerEntry::Fate::kSent || losses_allowed_) continue;
+    if (entry.seen == Find(entry.replaces)->seen) {
+      Problem(id, entry.seen ? "is there, and what it replaces as well"
+                             : "is not there, nor what it replaces");
     }
   }
   for (auto& [id, entry] : entries_) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "queue/message_meta.h"
 #include "queue/message_state.h"
@@ -30,6 +31,11 @@ struct LedgerEntry {
   // A DSN: committed in one record with this state version of another message.
   uint64_t cause = 0;
   uint32_t cause_version = 0;
+  // Of another message, whose body it has: committed in one record with that one's end, or state.
+  uint64_t replaces = 0;
+  bool ends_replaced = false;
+  uint64_t body_id = 0;         // whose body it has had from the beginning; 0: its own
+  std::vector<Extent> extents;  // of a big body; as first_extent
   // Since the last boot.
   Message* message = nullptr;
   uint32_t state_found = 0;
@@ -41,6 +47,9 @@ class Ledger {
  public:
   // The body of a message, a function of its id and size.
   static std::string Body(uint64_t id, uint32_t bytes);
+  static std::string BodyOf(const LedgerEntry& entry) {
+    return Body(entry.body_id != 0 ? entry.body_id : entry.id, entry.body_bytes);
+  }
   static void FillMeta(MetaBuilder* builder, const LedgerEntry& entry);
   static std::string Sender(uint64_t id) { return "s" + std::to_string(id) + "@example.com"; }
   static uint32_t Recipients(uint64_t id) { return 1 + static_cast<uint32_t>(id / 1024 % 3); }

@@ -21,6 +21,7 @@ struct SpoolClient::AppendSlot {
     if (big) {
       meta.SetExtents(body.size(), 0, stream.extents());
       entry->first_extent = stream.extents()[0];
+      entry->extents.assign(stream.extents().begin(), stream.extents().end());
     }
     op.meta = meta.Finish();
     part = {body.data(), body.size()};
@@ -78,6 +79,7 @@ struct SpoolClient::CommitSlot {
   uint64_t id = 0;
   uint32_t version = 0;
   uint64_t dsn_id = 0;
+  StateBuilder new_state;
 
   void OnCommitted(const core::Status& status) {
     LedgerEntry* entry = client->ledger->Find(id);
@@ -92,10 +94,12 @@ struct SpoolClient::CommitSlot {
         LedgerEntry* fresh = client->ledger->Find(dsn_id);
         fresh->fate = LedgerEntry::Fate::kLive;
         fresh->message = dsn[0].message;
+        if (!dsn[0].state.empty()) fresh->state_acked = std::max(fresh->state_acked, 1u);
       }
     } else {
       ++client->failed;
-      if (!op.done.empty()) entry->done_sent = false;
+      // What takes its place may be on the disk as a whole, all the same.
+      if (!op.done.empty() && dsn_id == 0) entry->done_sent = false;
     }
     in_use = false;
     --client->in_flight;
@@ -134,7 +138,7 @@ struct SpoolClient::CheckSlot {
     }
     client->store.Return(window);
     if (op.part < extents.size()) return Fetch(op.part + 1);
-    if (!extents.empty() && body != Ledger::Body(id, client->ledger->Find(id)->body_bytes)) {
+    if (!extents.empty() && body != Ledger::BodyOf(*client->ledger->Find(id))) {
       client->ledger->Problem(id, "big body differs");
     }
     Done();
@@ -181,7 +185,7 @@ struct SpoolClient::RaceSlot {
     }
   }
   void CheckPiece(const Window& window) {
-    const std::string body = Ledger::Body(id, client->ledger->Find(id)->body_bytes);
+    const std::string body = Ledger::BodyOf(*client->ledger->Find(id));
     if (!body.starts_with(std::string_view(window.data, window.size))) {
       client->ledger->Problem(id, "fetched piece differs");
     }
@@ -258,7 +262,7 @@ void SpoolClient::CheckWindow(uint64_t id, std::span<const char> bytes, bool who
   const LedgerEntry* entry = ledger->Find(id);
   if (!meta || meta->id() != id) return ledger->Problem(id, "window is not the message");
   if (meta->extent_count() > 0) return;
-  const std::string body = Ledger::Body(id, entry->body_bytes);
+  const std::string body = Ledger::BodyOf(*entry);
   if (std::string_view(meta->body().data(), meta->body().size()) != body) {
     ledger->Problem(id, whole ? "leased body differs" : "fetched body differs");
   }
@@ -286,7 +290,7 @@ void SpoolClient::Step() {
 void SpoolClient::Act() {
   --actions_left;
   const Workload& w = workload;
-  uint32_t weights[] = {w.append, w.big, w.state, w.done, w.commit_done, w.dsn, w.fetch, w.rest};
+  uint32_t weights[] = {w.append, w.big, w.state, w.done, w.commit_done, w.dsn, w.replace, w.fetch, w.rest};
   if (ledger->live() > w.live_max) weights[0] = weights[1] = 0;
   uint32_t sum = 0;
   for (const uint32_t weight : weights) sum += weight;
@@ -306,7 +310,12 @@ void SpoolClient::Act() {
       return Commit(false, true, false);
     case 5:
       return Commit(true, false, true);
-    case 6:
+    case 6: {
+      replacing = true;
+      const bool ends = random.Chance(1, 2);
+      return Commit(!ends, ends, true);
+    }
+    case 7:
       return FetchOne();
     default:
       return;
@@ -388,6 +397,12 @@ void SpoolClient::Commit(bool with_state, bool with_done, bool with_dsn) {
     }
     if (with_dsn) {
       slot->dsn_id = store.NewId();
+      slot->dsn[0] = {};
+      slot->op.messages = slot->dsn;
+    }
+    if (with_dsn && replacing) {
+      Replace(slot.get(), entry, with_done);
+    } else if (with_dsn) {
       LedgerEntry& fresh = ledger->Add(slot->dsn_id, 0);
       slot->body = Ledger::Body(slot->dsn_id, static_cast<uint32_t>(random.Below(2000)));
       fresh.body_bytes = static_cast<uint32_t>(slot->body.size());
@@ -395,13 +410,46 @@ void SpoolClient::Commit(bool with_state, bool with_done, bool with_dsn) {
       fresh.cause_version = slot->version;
       Ledger::FillMeta(&slot->meta, fresh);
       slot->part = {slot->body.data(), slot->body.size()};
-      slot->dsn[0] = {slot->meta.Finish(), {&slot->part, 1}, nullptr};
-      slot->op.messages = slot->dsn;
+      slot->dsn[0].meta = slot->meta.Finish();
+      slot->dsn[0].body = {&slot->part, 1};
     }
+    replacing = false;
     slot->op.Bind<&CommitSlot::OnCommitted>(slot.get());
     store.Commit(&slot->op);
     return;
   }
+}
+
+// With a state of its own at times; a big body is shared.
+void SpoolClient::Replace(CommitSlot* slot, LedgerEntry* entry, bool ends) {
+  LedgerEntry& fresh = ledger->Add(slot->dsn_id, entry->body_bytes);
+  fresh.body_id = entry->body_id != 0 ? entry->body_id : entry->id;
+  fresh.stuffed_dots = entry->stuffed_dots;
+  fresh.extents = entry->extents;
+  fresh.first_extent = entry->first_extent;
+  fresh.replaces = entry->id;
+  fresh.ends_replaced = ends;
+  if (!ends) {
+    fresh.cause = entry->id;
+    fresh.cause_version = slot->version;
+  }
+  Ledger::FillMeta(&slot->meta, fresh);
+  const std::string_view before[] = {"first@a.example", "r@b.example"};
+  slot->meta.SetOriginal(entry->id, EncodeOriginal(Ledger::Sender(entry->id), before));
+  CommitOp::NewMessage& made = slot->dsn[0];
+  if (fresh.extents.empty()) {
+    slot->body = Ledger::BodyOf(fresh);
+    slot->part = {slot->body.data(), slot->body.size()};
+    made.body = {&slot->part, 1};
+  } else {
+    slot->meta.SetExtents(fresh.body_bytes, fresh.stuffed_dots, fresh.extents);
+    made.body_of = entry->message;
+  }
+  made.meta = slot->meta.Finish();
+  if (random.Chance(1, 2)) return;
+  fresh.state_sent = 1;
+  Ledger::FillState(&slot->new_state, 1);
+  made.state = slot->new_state.Finish();
 }
 
 void SpoolClient::FinishOne() {

@@ -27,6 +27,7 @@ struct Workload {
   uint32_t done = 30;  // Store::Done
   uint32_t commit_done = 5;
   uint32_t dsn = 5;     // a state and a DSN in one record
+  uint32_t replace = 5;  // a message that has the body of another, and that one's end or state
   uint32_t fetch = 10;  // of the record or the state, and the message may be finished meanwhile
   uint32_t rest = 20;   // nothing: lets time pass
   uint32_t body_max = 6000;
@@ -83,6 +84,7 @@ class SpoolClient final : public RecoverySink {
   void Append(bool big);
   void FeedStream(AppendSlot* slot);
   void Commit(bool with_state, bool with_done, bool with_dsn);
+  void Replace(CommitSlot* slot, LedgerEntry* entry, bool ends);
   void FinishOne();
   void FetchOne();
   LedgerEntry* Pick();
@@ -93,6 +95,7 @@ class SpoolClient final : public RecoverySink {
   std::vector<std::unique_ptr<CommitSlot>> commits;
   std::vector<std::unique_ptr<CheckSlot>> checks;
   std::vector<std::unique_ptr<RaceSlot>> races;
+  bool replacing = false;  // the next Commit with a message
   std::deque<uint64_t> to_check;
   uint32_t checks_in_flight = 0;
   std::deque<std::pair<Window, uint64_t>> leases;
