@@ -22,7 +22,6 @@ outbox_library(outbox_home
     mailbox_file.cc
     mailbox_list.cc
     notifier.cc
-    pattern_index.cc
     period_table.cc
     reply_table.cc
     rerouter.cc
@@ -41,6 +40,7 @@ outbox_library(outbox_home
     reception.cc
     shard.cc
     shard_clients.cc
+    site_lister.cc
     site_rules.cc
     shard_operator.cc
     shard_reload.cc
