@@ -26,6 +26,8 @@ enum Members : uint32_t {
   kRecipient = 32,
   kTalk = 64,    // host, reply, since, until, failed, limit
   kRoute = 128,  // sender, recipient, source, header, size; or destination
+  kSuspend = 256,  // domain or site, all, for, reason
+  kLimit = 512,
 };
 
 struct CommandInfo {
@@ -47,6 +49,10 @@ constexpr CommandInfo kCommands[] = {
     {"log", ControlCommand::kLog, kId | kDomain},
     {"talk", ControlCommand::kTalk, kId | kDomain | kTalk},
     {"report", ControlCommand::kReport, kNothing},
+    {"suspend", ControlCommand::kSuspend, kSuspend},
+    {"resume", ControlCommand::kResume, kSuspend},
+    {"suspended", ControlCommand::kSuspended, kNothing},
+    {"sites", ControlCommand::kSites, kLimit},
     {"stop", ControlCommand::kStop, kNothing},
 };
 
@@ -95,12 +101,14 @@ class Parser {
       all_ = value == true;
       return all_ ? core::OkStatus() : Expected(member, "true");
     }
+    if (Takes(kSuspend)) return ReadSuspendMember(member, value, &out->suspend);
     if (Takes(kRoute)) return ReadRouteMember(member, value, &out->route);
     if (member == "domain" && Takes(kDomain)) return ReadDomain(value, &out->domain);
     if (member == "recipient" && Takes(kRecipient)) return ReadAddress(value, &out->filter);
     std::optional<core::Status> read;
     if (Takes(kFilter)) read = ReadFilter(member, value, &out->filter);
     if (!read.has_value() && Takes(kView)) read = ReadView(member, value, out);
+    if (member == "limit" && Takes(kLimit)) read = ReadView(member, value, out);
     if (!read.has_value() && Takes(kTalk)) read = ReadTalk(member, value, &out->talk);
     return read.has_value() ? *read : Bad("unknown member \"" + member.substr(0, 64) + "\"");
   }
@@ -286,6 +294,9 @@ class Parser {
         return core::OkStatus();
       case ControlCommand::kRoute:
         return CheckRouteQuestion(request.route);
+      case ControlCommand::kSuspend:
+      case ControlCommand::kResume:
+        return CheckSuspendRequest(request.suspend, request.command == ControlCommand::kResume);
       case ControlCommand::kWhy:
         if ((request.filter.id != 0) + !request.filter.recipient.empty() +
                 !request.domain.empty() != 1) {

@@ -4,6 +4,7 @@ outbox_test(daemon_parts_test
     tools/classic_log_test.cc
     tools/descriptor_plan_test.cc
     tools/queue_answer_test.cc
+    tools/suspension_book_test.cc
   LINK outbox_daemon_parts outbox_commands
 )
 
