@@ -290,7 +290,7 @@ void Destination::MaybeCloseLane() {
 void Destination::ArmTimer() {
   int64_t at_ns = core::kNever;
   const int64_t now = now_ns();
-  const bool paused = Paused();
+  const bool paused = !ready_.empty() && Paused(now);
   if (!ready_.empty() && (fresh_count_ > 0 || !(asking_ || cold_link.linked() || paused))) {
     at_ns = now + kPatienceNs;
   } else if (lane_open_) {

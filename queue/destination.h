@@ -189,10 +189,13 @@ class Destination : public SiteUser, public ColdMail {
 
   // --- Pauses: by an operator, by a reply (destination_pauses.cc) ---
   // Nothing goes for now, and no timer of its own tells when it does.
-  bool Paused() const { return suspended_ || rate_until_ns_ > now_ns() + kPauseNs; }
+  bool Paused(int64_t now) const { return suspended_ || rate_until_ns_ > now + kPauseNs; }
   const Suspension* FindSuspension() const;
   // Becomes suspended if it is among what is. It is not asked here whether it still is.
-  void MaybeSuspend();
+  void MaybeSuspend() {
+    if (suspensions_seen_ != shard_->suspensions_number) LookForSuspension();
+  }
+  void LookForSuspension();
   void Suspend();
   void Resume();
   const RecipientResult* PauseWords() const;

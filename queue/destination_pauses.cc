@@ -19,8 +19,8 @@ const Suspension* Destination::FindSuspension() const {
       key.domain, plan() == nullptr ? std::string_view() : plan()->policy.name);
 }
 
-void Destination::MaybeSuspend() {
-  if (suspensions_seen_ == shard_->suspensions_number || suspended_) return;
+void Destination::LookForSuspension() {
+  if (suspended_) return;
   suspensions_seen_ = shard_->suspensions_number;
   if (FindSuspension() != nullptr) Suspend();
 }

@@ -361,6 +361,7 @@ void Destination::PokeIdle() {
 void Destination::OnPlan(HostPlan* old) {
   if (old->site != plan()->site) StopAsking();
   rate_until_ns_ = 0;
+  suspensions_seen_ = 0;  // it may be another site
   core::IntrusiveList<Attempt, &Attempt::link> homeless;
   while (Attempt* attempt = homeless_.PopFront()) homeless.PushBack(attempt);
   while (Attempt* attempt = homeless.PopFront()) Rehome(attempt);

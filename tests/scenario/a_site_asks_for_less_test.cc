@@ -152,6 +152,27 @@ TEST_P(LessTest, WhatAReplyHasSuspendedAnOperatorResumes) {
   story_.Finish();
 }
 
+TEST_P(LessTest, AReloadBringsANewRule) {
+  core::ReplyRuleConfig rule;
+  rule.patterns = {"never said"};
+  rule.rate = {60, kNsPerMinute};
+  rule.for_ns = kNsPerMinute;
+  Large(rule, {{.at = "RCPT", .reply = "450 4.3.2 busy now", .times = 2}});
+  story_.Start();
+  story_.Send(kSender, {"first@large.example"});
+  story_.RunFor(10 * kNsPerSecond);
+  EXPECT_FALSE(State().slowed);
+  story_.config().sites[0].on_reply[0].patterns = {"busy now"};
+  story_.Reload();
+  EXPECT_TRUE(story_.RunUntil([this] { return State().slowed; }, 2 * kNsPerMinute));
+  // What is lowered stays so when the rule is gone.
+  story_.config().sites[0].on_reply.clear();
+  story_.Reload();
+  EXPECT_TRUE(State().slowed);
+  EXPECT_TRUE(story_.RunUntilEmpty(5 * kNsPerMinute));
+  story_.Finish();
+}
+
 TEST_P(LessTest, FewerConnectionsOverAllShards) {
   core::ReplyRuleConfig rule;
   rule.patterns = {"too many connections"};
