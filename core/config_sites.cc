@@ -147,6 +147,11 @@ void SiteReader::ReadReplyRule(const TomlValue& table, SiteConfig* site) {
                    "\"for\" is about \"rate\" and \"connections\", and neither is there; expected "
                    "one of them, or \"suspend\" alone");
   }
+  if (lowers && rule.suspend_ns > 0 && rule.for_ns > 0 && rule.for_ns <= rule.suspend_ns) {
+    problems_->Add(reader.PositionOf("for"),
+                   "\"for\" is over before \"suspend\" is; expected a longer time, since both "
+                   "begin with the reply");
+  }
   ReadReplyExamples(&reader, rule);
   reader.Finish();
   site->on_reply.push_back(std::move(rule));

@@ -73,6 +73,9 @@ TEST(SiteConfig, ARuleThatIsWrong) {
       {"{ pattern = \"421\", suspend = \"1h\", for = \"1h\" }",
        "f:10:54: \"for\" is about \"rate\" and \"connections\", and neither is there; expected one "
        "of them, or \"suspend\" alone"},
+      {"{ pattern = \"421\", suspend = \"1h\", rate = \"1/2\", for = \"1h\" }",
+       "f:10:68: \"for\" is over before \"suspend\" is; expected a longer time, since both begin "
+       "with the reply"},
       {"{ pattern = \"421\", rate = \"half\", for = \"1h\" }",
        "f:10:39: \"rate\": \"half\" is not a rate; expected 1 to 1000000 in a time, for example "
        "\"5/s\", \"100/min\", \"2000/h\" or \"50000/d\"; or a part of the present one, \"1/2\" to "
