@@ -71,7 +71,7 @@ struct DeliveryConfig {
   RetryPeriods periods;
   uint16_t port = kSmtpPort;                              // of hosts that MX records name
   uint32_t max_connections = kDefaultConnectionsPerSite;  // per site, over all shards
-  uint32_t max_messages_per_connection = 1000;            // then QUIT; 0: no limit
+  uint32_t messages_per_connection = 1000;                // then QUIT; 0: no limit
   int64_t idle_timeout_ns = 5 * kNsPerSecond;             // an open connection without mail
   int64_t connect_timeout_ns = 30 * kNsPerSecond;
   // RFC 5321 4.5.3.2.1 to 4.5.3.2.6.
@@ -208,6 +208,32 @@ struct ArchiveConfig {
   bool notices = false;  // of our own notices as well
 };
 
+// When a reply comes, as bits of a set.
+enum class ReplyPhase : uint8_t {
+  kGreeting = 1,
+  kEhlo = 2,
+  kMail = 4,
+  kRcpt = 8,
+  kData = 16,
+  kDot = 32,
+};
+inline constexpr uint8_t kAllReplyPhases = 63;
+
+// An entry of a site's `on_reply`: what a refusal in these words leads to.
+struct ReplyRuleConfig {
+  // Texts that are anywhere in "code status text", in lower case; "*" stands for any run of
+  // characters (core/reply_pattern.h). One is enough.
+  std::vector<std::string> patterns;
+  uint8_t phases = kAllReplyPhases;
+  Rate rate;                 // no more than that while it lasts, or
+  uint32_t part = 0;         // one so-manieth of what is allowed now, each time anew; 0: neither
+  uint32_t connections = 0;  // no more than that while it lasts; 0: as before
+  int64_t for_ns = 0;        // how long these two last
+  int64_t suspend_ns = 0;    // nothing is sent for so long; 0: no
+
+  bool operator==(const ReplyRuleConfig&) const = default;
+};
+
 // [[site]]: hosts that share limits, whatever domains they serve. In order, the first match wins.
 struct SiteConfig {
   std::string name;  // for listings; default: the first pattern
@@ -216,8 +242,16 @@ struct SiteConfig {
   std::vector<std::string> hosts;
   std::vector<std::string> domains;
   uint32_t max_connections = kDefaultConnectionsPerSite;  // over all shards
-  uint32_t max_messages_per_connection = 1000;            // then QUIT; 0: no limit
-  Rate rate;                                              // messages, over all shards
+  uint32_t messages_per_connection = 1000;                // then QUIT; 0: no limit
+  Rate max_rate;                                          // messages, over all shards
+  std::vector<ReplyRuleConfig> on_reply;                  // the first that matches counts
+};
+
+// A file with more of them: `sites`.
+struct SiteFileConfig {
+  std::string path;
+  uint32_t line = 0;  // where it is named
+  uint32_t column = 0;
 };
 
 // [log]
@@ -265,7 +299,8 @@ struct Config {
   DeliveryConfig delivery;
   // In order, the first match wins. A recipient that none matches is sent to by MX.
   std::vector<RouteConfig> routes;
-  std::vector<SiteConfig> sites;
+  std::vector<SiteConfig> sites;           // those of site_files behind the others
+  std::vector<SiteFileConfig> site_files;  // to be read by ParseSites, in order
   LocalConfig local;
   ArchiveConfig archive;
   LogConfig log;
@@ -287,6 +322,11 @@ struct ConfigResult {
 // Reads `text` (TOML 1.0). `file` is its name, for the errors. Pure: reads no file and no
 // environment.
 ConfigResult ParseConfig(std::string_view text, std::string_view file);
+
+// Reads a file of [[site]] tables, and nothing else, behind the sites that `config` has. One with
+// the name of a site of the configuration itself is left out: that one takes its place. Returns the
+// errors, as above; `config` is good only without.
+std::vector<std::string> ParseSites(std::string_view text, std::string_view file, Config* config);
 
 }  // namespace outbox::core
 

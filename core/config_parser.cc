@@ -12,6 +12,7 @@
 #include "core/config_reader.h"
 #include "core/config_routes.h"
 #include "core/config_rules.h"
+#include "core/config_sites.h"
 #include "core/domain_name.h"
 #include "core/duration.h"
 #include "core/toml.h"
@@ -85,7 +86,9 @@ class Parser {
     if (const TomlValue* table = reader.Table("archive")) archive.Read(*table);
     RouteReader routes(&config_, &archive, problems_);
     for (const TomlValue* table : reader.Tables("route", kConfigRoutes)) routes.Read(*table);
-    for (const TomlValue* table : reader.Tables("site", kConfigSites)) ReadSite(*table);
+    SiteReader sites(&config_, problems_);
+    for (const TomlValue* table : reader.Tables("site", kConfigSites)) sites.Read(*table);
+    ReadSiteFiles(&reader, &config_.site_files, problems_);
     if (const TomlValue* table = reader.Table("local")) ReadLocal(*table);
     archive.Check();
     if (const TomlValue* table = reader.Table("log")) ReadLog(*table);
@@ -248,8 +251,7 @@ class Parser {
     ReadConfigPeriods(&reader, &delivery.periods, problems_);
     ReadConfigPort(&reader, &delivery.port);
     reader.Integer("max_connections", 1, kMaxConnectionsPerSite, &delivery.max_connections);
-    reader.Integer("max_messages_per_connection", 0, 1'000'000,
-                   &delivery.max_messages_per_connection);
+    reader.Integer("messages_per_connection", 0, 1'000'000, &delivery.messages_per_connection);
     ReadTimeout(&reader, "idle_timeout", &delivery.idle_timeout_ns);
     ReadTimeout(&reader, "connect_timeout", &delivery.connect_timeout_ns);
     ReadTimeout(&reader, "greeting_timeout", &delivery.greeting_timeout_ns);
@@ -277,66 +279,6 @@ class Parser {
     reader.Integer("max_connections", 1, kMaxConnectionsPerSite, &config_.local.max_connections);
     ReadLocalKeys(&reader, &config_, problems_);
     reader.Finish();
-  }
-
-  void ReadSite(const TomlValue& table) {
-    ConfigReader reader(table, "[[site]]", problems_);
-    SiteConfig site;
-    site.max_connections = config_.delivery.max_connections;
-    site.max_messages_per_connection = config_.delivery.max_messages_per_connection;
-    if (!reader.Has("hosts") && !reader.Has("domains")) {
-      reader.Require("hosts",
-                     "names of mail hosts, for example \"*.mail.example.net\"; or "
-                     "\"domains\", the recipients'");
-    }
-    ReadPatterns(&reader, "hosts", "mail hosts", &site.hosts);
-    ReadPatterns(&reader, "domains", "recipient domains", &site.domains);
-    ConfigText name;
-    if (!site.hosts.empty() || !site.domains.empty()) {
-      site.name = site.hosts.empty() ? site.domains[0] : site.hosts[0];
-    }
-    const bool has_name = reader.Text("name", &name);
-    if (has_name && (name.text.empty() || name.text.size() > kConfigRouteNameBytes)) {
-      problems_->Expect(name, "is no name for a site",
-                        "1 to " + std::to_string(kConfigRouteNameBytes) + " bytes");
-    } else if (has_name) {
-      site.name = name.text;
-    }
-    const uint32_t line = (has_name ? name.position : reader.position()).line;
-    if (const auto [first, is_new] = site_lines_.emplace(site.name, line);
-        !is_new && !site.name.empty()) {
-      problems_->Add(has_name ? name.position : reader.position(),
-                     "\"" + site.name + "\" is the name of the site in line " +
-                         std::to_string(first->second) + ", too; expected a name of its own");
-    }
-    reader.Integer("max_connections", 1, kMaxConnectionsPerSite, &site.max_connections);
-    reader.Integer("max_messages_per_connection", 0, 1'000'000, &site.max_messages_per_connection);
-    ConfigText rate;
-    if (reader.Text("rate", &rate)) {
-      const Result<Rate> parsed = ParseRate(rate.text);
-      if (parsed.ok()) {
-        site.rate = *parsed;
-      } else {
-        problems_->Add(rate.position, "\"rate\": " + parsed.status().message());
-      }
-    }
-    reader.Finish();
-    config_.sites.push_back(std::move(site));
-  }
-
-  void ReadPatterns(ConfigReader* reader, std::string_view key, std::string_view of,
-                    std::vector<std::string>* patterns) {
-    std::vector<ConfigText> texts;
-    if (!reader->Texts(key, "a pattern or an array of patterns", kConfigPatterns, &texts)) return;
-    for (const ConfigText& text : texts) {
-      const std::string pattern = ToLower(text.text);
-      if (IsRoutePattern(pattern)) {
-        patterns->push_back(pattern);
-      } else {
-        problems_->Expect(text, "is not a pattern of " + std::string(of),
-                          "\"example.net\", \"*.example.net\" or \"*\"");
-      }
-    }
   }
 
   void ReadLog(const TomlValue& table) {
@@ -412,7 +354,6 @@ class Parser {
   Config& config_;
   ConfigProblems* const problems_;
   std::map<std::string, uint32_t> listener_lines_;
-  std::map<std::string, uint32_t> site_lines_;
 };
 
 }  // namespace

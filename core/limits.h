@@ -348,7 +348,18 @@ inline constexpr size_t kConfigSecretBytes = 4096;
 inline constexpr size_t kConfigRouteNameBytes = 64;
 inline constexpr size_t kConfigRetrySteps = 64;  // of one retry schedule
 inline constexpr size_t kConfigResolvers = 8;
-inline constexpr size_t kConfigSites = 10'000;
+inline constexpr size_t kConfigSites = 10'000;      // those of `sites` as well
+inline constexpr size_t kConfigSiteFiles = 8;
+// Rules of one site's on_reply, patterns of one of them, and the text of one: a refusal is compared
+// with all of them.
+inline constexpr size_t kConfigReplyRules = 64;
+inline constexpr size_t kConfigReplyPatterns = 32;
+inline constexpr size_t kConfigReplyPatternBytes = 200;
+// What an operator has suspended, at a time; one more is refused. And the reason that is given.
+inline constexpr size_t kSuspensions = 1000;
+inline constexpr size_t kSuspensionReasonBytes = 200;
+// Sites whose last reply that lowered their limits is remembered in its words; the oldest goes.
+inline constexpr size_t kSiteNotes = 1024;
 inline constexpr size_t kConfigLocalDomains = 10'000;  // of [local], aliases as well
 inline constexpr size_t kConfigMailboxes = 100'000;    // in the configuration itself
 

@@ -62,6 +62,8 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, lost_connections_total, "transactions that the end of their session cut short")      \
   X(kCounter, timeouts_out_total, "outbound sessions ended by a timeout")                          \
   X(kCounter, bytes_out_total, "bytes of messages given to outbound sessions")                     \
+  X(kCounter, site_slowdowns_total, "times that a reply has lowered the limits of a site")         \
+  X(kCounter, site_suspensions_total, "times that a reply has suspended a site")                   \
   X(kCounter, hot_windows_total, "messages sent straight from the hot tail of the log")            \
   X(kCounter, hot_extents_total, "pieces of big messages sent from the memory they came into")     \
   X(kCounter, fetches_total, "reads of message bodies from the spool")                             \

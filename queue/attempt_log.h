@@ -16,6 +16,17 @@ namespace outbox::queue {
 
 class DeliveryLink;
 
+// What a reply of its hosts has come to for a site: `on_reply`. Zeros: not that.
+struct SiteLowered {
+  std::string_view site;  // its name
+  std::string_view mailhost;
+  const smtp::Reply& reply;
+  int64_t interval_ns = 0;    // between two messages from now on
+  uint32_t connections = 0;   // at a time
+  int64_t lower_for_ns = 0;   // how long these two last
+  int64_t suspended_for_ns = 0;
+};
+
 class AttemptLog {
  public:
   virtual ~AttemptLog() = default;
@@ -46,6 +57,10 @@ class AttemptLog {
                             const RecipientResult& result) = 0;
   // A connection was not made because this machine is short of something; the host was not asked.
   virtual void OnShortage(std::string_view /*text*/) {}
+  // A reply has lowered what a site gets.
+  virtual void OnSiteLowered(const SiteLowered& /*fact*/) {}
+  // That has ended by itself.
+  virtual void OnSiteRecovered(std::string_view /*site*/) {}
   // The DNS does not know the hosts of its destination for now; it is asked again at
   // until_ns (steady).
   virtual void OnUnresolved(const Ticket& ticket, std::string_view destination,

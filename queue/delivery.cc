@@ -228,8 +228,14 @@ void Delivery::BecomeBusy() {
   destination_->shard()->gate->SetBusy(plan_->site, this);
 }
 
+bool Delivery::TooMany() const {
+  return plan_->policy.on_reply != nullptr &&
+         destination_->shard()->gate->TooMany(plan_->site);
+}
+
 bool Delivery::ShouldYield() const {
-  const uint32_t most = plan_->policy.max_messages_per_connection;
+  if (TooMany()) return true;
+  const uint32_t most = plan_->policy.messages_per_connection;
   if (most != 0 && served_ + in_hand_ >= most) return true;
   if (served_ < kTurnTransactions && now_ns() - connected_ns_ < kTurnNs) return false;
   return destination_->shard()->gate->ShouldYield(plan_->site);
@@ -320,7 +326,17 @@ void Delivery::ReleaseWindow(uint64_t cookie, uint64_t token) {
 
 void Delivery::OnResult(uint64_t cookie, uint16_t recipient, const smtp::RecipientResult& result) {
   if (result.kind == smtp::ResultKind::kLost) lost_ = true;
+  if (result.reply.code >= 400 && plan_->policy.on_reply != nullptr &&
+      result.kind != smtp::ResultKind::kTryNext) {
+    Heed(result.stage, result.reply, AttemptOf(cookie)->started_ns);
+  }
   AttemptOf(cookie)->OnResult(recipient, result, plan_->hosts[host_].name);
+}
+
+void Delivery::Heed(smtp::Stage stage, const smtp::Reply& reply, int64_t began_ns) {
+  const ReplyRule* const rule = plan_->policy.on_reply->Find(stage, reply);
+  if (rule == nullptr) return;
+  destination_->shard()->gate->Obey(plan_->site, *rule, {host_name(), reply, began_ns});
 }
 
 void Delivery::OnTransactionDone(uint64_t cookie) {
@@ -359,6 +375,7 @@ void Delivery::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp:
   BecomeBusy();
   if (end == smtp::SessionEnd::kRefused) ++destination_->shard()->counters.sessions_refused;
   if (end == smtp::SessionEnd::kTimeout) ++destination_->shard()->counters.sessions_timed_out;
+  if (reply.code >= 400 && plan_->policy.on_reply != nullptr) Heed(stage, reply, connected_ns_);
   const HostJudgement judgement = JudgeSession(end, stage, reply.code);
   PlannedHost& host = plan_->hosts[host_];
   --host.connections;
@@ -417,9 +434,11 @@ void Delivery::GoOn() {
   } else if (next_ != nullptr && !destination_->Rehost(next_)) {
     next_ = nullptr;
   }
-  const bool may_take = !dismissed_ && !short_ && (destination_->HasHomeless() ||
-                                        (gate->BlockedUntil(plan_->site) == 0 &&
-                                         !gate->ShouldYield(plan_->site) && !told_to_close_));
+  const bool may_take =
+      !dismissed_ && !short_ &&
+      (destination_->HasHomeless() ||
+       (gate->BlockedUntil(plan_->site) == 0 && !gate->ShouldYield(plan_->site) && !TooMany() &&
+        !told_to_close_));
   if (next_ == nullptr && may_take && !destination_->shard()->closing) {
     next_ = destination_->TakeWork(this);
   }

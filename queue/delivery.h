@@ -88,9 +88,13 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   void BecomeIdle();
   void BecomeBusy();
   bool ShouldYield() const;
+  // Its site has more connections than a reply has left it.
+  bool TooMany() const;
   // Nothing of it has been sent: what becomes of the attempt that was to go over the ended session.
   void OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply);
   void GoOn();
+  // The host has refused something that began then: there may be a rule for that.
+  void Heed(smtp::Stage stage, const smtp::Reply& reply, int64_t began_ns);
   void OnTimer();
   void WatchWindows();
   void WatchClosely();

@@ -67,7 +67,10 @@ void Destination::Add(Ticket* ticket) {
   ready_.Push(ticket);
   fresh_.PushBack(ticket);
   ++fresh_count_;
-  if (!idle_.empty()) {
+  MaybeSuspend();
+  if (suspended_) {
+    Park(ticket);
+  } else if (!idle_.empty()) {
     idle_.front()->Poke();
   } else {
     MaybeGrow();
@@ -125,6 +128,7 @@ void Destination::TakeOut(Ticket* ticket) {
 }
 
 void Destination::OnAnswer() {
+  if (!shard_->suspensions->empty()) OnSuspensions();  // it may be another site
   if (std::exchange(lift_at_answer_, false)) LiftHosts();
   Settle();
   ArmTimer();
@@ -226,6 +230,7 @@ const RecipientResult* Destination::Trouble() const {
     return &kInLine;
   }
   if (hosts_.standing() == HostsStanding::kPutOff) return &hosts_.words();
+  if (const RecipientResult* words = PauseWords()) return words;
   if (plan() == nullptr || trouble_.text.empty()) return nullptr;
   return shard_->gate->BlockedUntil(plan()->site) == 0 ? nullptr : &trouble_;
 }
@@ -286,7 +291,8 @@ void Destination::MaybeCloseLane() {
 void Destination::ArmTimer() {
   int64_t at_ns = core::kNever;
   const int64_t now = now_ns();
-  if (!ready_.empty() && (fresh_count_ > 0 || !(asking_ || cold_link.linked()))) {
+  const bool paused = !ready_.empty() && Paused(now);
+  if (!ready_.empty() && (fresh_count_ > 0 || !(asking_ || cold_link.linked() || paused))) {
     at_ns = now + kPatienceNs;
   } else if (lane_open_) {
     at_ns = now + core::kNsPerSecond;
@@ -304,7 +310,7 @@ void Destination::ArmTimer() {
   }
   if (!ready_.empty()) {
     if (rate_until_ns_ != 0) at_ns = std::min(at_ns, rate_until_ns_);
-    if (!hosts_.asking()) at_ns = std::min(at_ns, hosts_.refresh_ns());
+    if (!hosts_.asking() && !paused) at_ns = std::min(at_ns, hosts_.refresh_ns());
     if (hosts_.standing() == HostsStanding::kUndeliverable) at_ns = now;
   }
   if (at_ns == core::kNever || (timer_.set() && timer_at_ns_ <= at_ns)) return;
@@ -344,7 +350,7 @@ void Destination::LookAfterReady() {
       static_cast<int64_t>(ready_.size()) * pace_ns_ / std::max(open_count_, 1u);
   if (stuck || wait_ns > kParkNs) ParkAll();
   // The open connections take nothing, whatever their pace was: another one.
-  if (stuck && !ready_.empty() && rate_until_ns_ == 0) AskForOneMore();
+  if (stuck && !ready_.empty() && rate_until_ns_ == 0 && !suspended_) AskForOneMore();
   if (ready_.size() >= kLaneShort) crowded_ns_ = now_ns();
 }
 

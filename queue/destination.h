@@ -19,7 +19,8 @@
 // a millisecond. One that turns out to wait is *parked*: its lease goes back, its deadline gets a
 // timer.
 //
-// destination.cc has the tickets that wait, destination_send.cc those that are sent.
+// destination.cc has the tickets that wait, destination_send.cc those that are sent,
+// destination_pauses.cc why they wait though they could be.
 #ifndef OUTBOX_QUEUE_DESTINATION_H_
 #define OUTBOX_QUEUE_DESTINATION_H_
 
@@ -39,6 +40,7 @@
 #include "queue/destination_table.h"
 #include "queue/ready_list.h"
 #include "queue/site_gate.h"
+#include "queue/suspension_list.h"
 #include "queue/ticket.h"
 
 namespace outbox::queue {
@@ -53,6 +55,8 @@ struct OwnerShard {
   bool closing = false;
   int64_t forgot_ns = 0;  // when a command made the finder forget last
   uint64_t policies = 0;  // counts the changes of context.policy_for's answers
+  std::shared_ptr<const SuspensionList> suspensions = std::make_shared<SuspensionList>();
+  uint64_t suspensions_number = 1;  // counts these
   DestinationTable* table = nullptr;
   std::unique_ptr<ColdLine> cold;
 };
@@ -74,6 +78,8 @@ class Destination : public SiteUser, public ColdMail {
   void Lift(bool ask_again);
   // The configuration may have changed: its site and the limits of that are looked up anew.
   void Reconsider();
+  // What an operator has suspended may have changed, or may have been lifted.
+  void OnSuspensions();
   // What an operator sees of it (destination_view.cc).
   void Describe(DestinationView* view) const;
   // All waiting tickets return with kShutdown; idle connections close.
@@ -142,6 +148,7 @@ class Destination : public SiteUser, public ColdMail {
 
   OwnerShard* shard() const { return shard_; }
   const DestinationHosts& hosts() const { return hosts_; }
+  bool suspended() const { return suspended_; }
   const std::string& key() const { return key_; }
   // Nothing is left of it but what it remembers.
   bool forgettable() const;
@@ -150,12 +157,15 @@ class Destination : public SiteUser, public ColdMail {
   size_t ready() const { return ready_.size(); }
   size_t waiting() const { return waiting_; }  // for the DNS
   size_t connections() const { return connection_count_; }
+  size_t sending() const { return attempts_; }
 
  private:
   // Whatever its hosts and its site have done to us is forgotten.
   void LiftHosts();
   // The pace of a slow host.
   static constexpr int64_t kSlowNs = core::kNsPerSecond;
+  // A rate that says "not yet" for longer is a pause.
+  static constexpr int64_t kPauseNs = core::kNsPerSecond;
   using Tickets = core::IntrusiveList<Ticket, &Ticket::link>;
 
   // --- Tickets that wait (destination.cc) ---
@@ -178,6 +188,19 @@ class Destination : public SiteUser, public ColdMail {
   void OnTimer();
   void LookAfterReady();
   int64_t now_ns() const;
+
+  // --- Pauses: by an operator, by a reply (destination_pauses.cc) ---
+  // Nothing goes for now, and no timer of its own tells when it does.
+  bool Paused(int64_t now) const { return suspended_ || rate_until_ns_ > now + kPauseNs; }
+  const Suspension* FindSuspension() const;
+  // Becomes suspended if it is among what is. It is not asked here whether it still is.
+  void MaybeSuspend() {
+    if (suspensions_seen_ != shard_->suspensions_number) LookForSuspension();
+  }
+  void LookForSuspension();
+  void Suspend();
+  void Resume();
+  const RecipientResult* PauseWords() const;
 
   // --- Tickets that are sent (destination_send.cc) ---
   Attempt* Start(Ticket* ticket, Delivery* delivery);
@@ -219,6 +242,8 @@ class Destination : public SiteUser, public ColdMail {
   bool asking_ = false;            // waiting for a slot
   bool admitted_ = false;          // it has been in the cold line, and need not again
   bool lane_open_ = false;
+  bool suspended_ = false;  // by an operator
+  uint64_t suspensions_seen_ = 0;  // OwnerShard::suspensions_number when it looked last
   int64_t retry_period_ns_ = core::kNsPerMinute;  // of the ticket that came last
   uint64_t taken_ = 0;                            // tickets taken out of the ready list, ever
   uint64_t taken_at_timer_ = 0;                   // the same when the timer fired last

@@ -28,7 +28,8 @@ Attempt* Destination::TakeWork(Delivery* delivery) {
   if (attempt != nullptr) {
     ++placed_;
   } else {
-    if (ready_.empty() || rate_until_ns_ > now_ns()) return nullptr;
+    MaybeSuspend();
+    if (ready_.empty() || suspended_ || rate_until_ns_ > now_ns()) return nullptr;
     rate_until_ns_ = shard_->gate->TakeRate(plan()->site);
     if (rate_until_ns_ != 0) {
       ArmTimer();
@@ -297,7 +298,7 @@ bool Destination::WantsMore() const {
   if (plan() == nullptr || !idle_.empty()) return false;
   // With connections that can take them, attempts between two hosts are taken up at once.
   if (!homeless_.empty() && connection_count_ == 0) return true;
-  if (ready_.empty() || rate_until_ns_ > now_ns()) return false;
+  if (ready_.empty() || suspended_ || rate_until_ns_ > now_ns()) return false;
   if (connection_count_ == 0) return true;
   if (connection_count_ - open_count_ >= std::max(open_count_, 1u)) return false;
   if (open_count_ == 0) return false;
@@ -360,7 +361,8 @@ void Destination::OnSlot() {
 }
 
 void Destination::PokeIdle() {
-  while (!idle_.empty() && (!homeless_.empty() || (!ready_.empty() && rate_until_ns_ == 0))) {
+  while (!idle_.empty() &&
+         (!homeless_.empty() || (!ready_.empty() && rate_until_ns_ == 0 && !suspended_))) {
     idle_.front()->Poke();
   }
 }
@@ -368,6 +370,7 @@ void Destination::PokeIdle() {
 void Destination::OnPlan(HostPlan* old) {
   if (old->site != plan()->site) StopAsking();
   rate_until_ns_ = 0;
+  suspensions_seen_ = 0;  // it may be another site
   core::IntrusiveList<Attempt, &Attempt::link> homeless;
   while (Attempt* attempt = homeless_.PopFront()) homeless.PushBack(attempt);
   while (Attempt* attempt = homeless.PopFront()) Rehome(attempt);

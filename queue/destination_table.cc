@@ -1,6 +1,7 @@
 #include "queue/destination_table.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
@@ -27,7 +28,7 @@ constexpr int64_t kReconsiderNs = 100 * core::kNsPerMs;
 struct DestinationTable::Rep {
   explicit Rep(const OwnerContext& context)
       : gate(context.io, context.wheel, context.random, context.post, context.sites,
-             context.max_connections) {}
+             context.log, context.max_connections) {}
 
   SiteGate gate;
   OwnerShard shard;
@@ -36,6 +37,7 @@ struct DestinationTable::Rep {
   absl::flat_hash_set<std::unique_ptr<Destination>, core::KeyHash, core::KeyEqual> by_key;
   Destination* reconsidered_next = nullptr;  // in `all`; null: all have been
   core::Timer reconsider;
+  core::IntrusiveList<DestinationCursor, &DestinationCursor::link> cursors;
 
   void OnReconsider();
 };
@@ -154,18 +156,50 @@ void DestinationTable::Rep::OnReconsider() {
     Destination* const destination = reconsidered_next;
     reconsidered_next = all.Next(destination);
     destination->Reconsider();
+    destination->OnSuspensions();
   }
   if (reconsidered_next == nullptr) return;
   reconsider.Set(shard.context.wheel, shard.context.io->now_ns() + kReconsiderNs);
 }
 
-const OwnerCounters& DestinationTable::counters() const { return rep_->shard.counters; }
+void DestinationTable::SetSuspensions(std::shared_ptr<const SuspensionList> list) {
+  rep_->shard.suspensions = std::move(list);
+  ++rep_->shard.suspensions_number;
+  rep_->reconsidered_next = rep_->all.front();
+  rep_->reconsider.Set(rep_->shard.context.wheel, rep_->shard.context.io->now_ns());
+}
+
+const OwnerCounters& DestinationTable::counters() const {
+  rep_->shard.counters.site_slowdowns = rep_->gate.slowdowns();
+  rep_->shard.counters.site_suspensions = rep_->gate.suspensions();
+  return rep_->shard.counters;
+}
+
+bool DestinationTable::Walk(DestinationCursor* cursor, int most,
+                            const std::function<void(const Destination&)>& visit) const {
+  if (!cursor->link.linked()) {
+    rep_->cursors.PushBack(cursor);
+    cursor->next = rep_->all.front();
+  }
+  for (; most > 0 && cursor->next != nullptr; --most) {
+    const Destination* const destination = cursor->next;
+    cursor->next = rep_->all.Next(cursor->next);
+    visit(*destination);
+  }
+  if (cursor->next != nullptr) return true;
+  cursor->link.Unlink();
+  return false;
+}
 
 size_t DestinationTable::size() const { return rep_->by_key.size(); }
 
 void DestinationTable::Forget(Destination* destination) {
   if (rep_->reconsidered_next == destination) {
     rep_->reconsidered_next = rep_->all.Next(destination);
+  }
+  for (DestinationCursor* each = rep_->cursors.front(); each != nullptr;
+       each = rep_->cursors.Next(each)) {
+    if (each->next == destination) each->next = rep_->all.Next(destination);
   }
   rep_->all.Remove(destination);
   rep_->by_key.erase(rep_->by_key.find(destination->key()));

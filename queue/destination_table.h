@@ -14,6 +14,7 @@
 #include <optional>
 #include <string_view>
 
+#include "core/intrusive_list.h"
 #include "core/limits.h"
 #include "core/time.h"
 #include "queue/delivery_link.h"
@@ -37,6 +38,7 @@ class AttemptLog;
 struct DestinationView;  // queue/destination_view.h
 class Destination;
 class HostFinder;
+class SuspensionList;
 
 // What a destination works with. Everything outlives the table.
 struct OwnerContext {
@@ -71,6 +73,14 @@ struct OwnerCounters {
   uint64_t transactions_lost = 0;  // their session ended under them
   uint64_t bytes_lent = 0;         // of messages, to sessions
   uint64_t shortages = 0;  // connections that were not made for want of something of our own
+  uint64_t site_slowdowns = 0;    // limits that a reply has lowered (on_reply)
+  uint64_t site_suspensions = 0;  // sites that a reply has suspended
+};
+
+// Where somebody is who looks at all destinations, a few a turn. Gone before the table.
+struct DestinationCursor {
+  Destination* next = nullptr;
+  core::ListLink link;  // the table's
 };
 
 class DestinationTable : public OwnerMail {
@@ -102,6 +112,10 @@ class DestinationTable : public OwnerMail {
   // when its turn in a walk through all of them does, a bounded number a tick.
   void OnPoliciesChanged();
 
+  // What an operator has suspended, from now on. Every destination hears of it, as above; none
+  // begins an attempt that it should not meanwhile.
+  void SetSuspensions(std::shared_ptr<const SuspensionList> list);
+
   const OwnerCounters& counters() const;
 
   // A timer of kind kTicketAtOwner has fired: the deadline of a ticket that waits here.
@@ -110,6 +124,10 @@ class DestinationTable : public OwnerMail {
   size_t size() const;  // destinations
   // What an operator sees of the destination with this key; nothing if this shard has none.
   std::optional<DestinationView> Describe(std::string_view key) const;
+  // Looks at `most` destinations from the cursor on, which begins with the first. False: these were
+  // the last ones.
+  bool Walk(DestinationCursor* cursor, int most,
+            const std::function<void(const Destination&)>& visit) const;
 
   // For Destination: it has been idle for long. Deletes it.
   void Forget(Destination* destination);

@@ -6,19 +6,25 @@
 #include "queue/destination.h"
 #include "queue/shard_mail.h"
 #include "queue/site.h"
+#include "queue/site_state.h"
 
 namespace outbox::queue {
 namespace {
 
 // Of a destination whose hosts are known.
 DestinationLimit LimitOf(const DestinationView& view) {
+  if (view.suspension.has_value()) return DestinationLimit::kSuspended;
+  if (view.paused_until_wall_ns > 0) return DestinationLimit::kPaused;
   if (view.blocked_until_wall_ns > 0) return DestinationLimit::kBackoff;
   if (view.ready == 0) return DestinationLimit::kNone;
-  if (view.rate_until_wall_ns > 0) return DestinationLimit::kRate;
+  if (view.rate_until_wall_ns > 0) {
+    return view.site_rate_now.empty() ? DestinationLimit::kRate : DestinationLimit::kSlowed;
+  }
   if (view.machine_short) return DestinationLimit::kShortage;
   if (view.in_line) return DestinationLimit::kOutbound;
   const bool window_full = view.site_window > 0 && view.site_connections >= view.site_window;
   if (window_full && view.site_failures > 0) return DestinationLimit::kCanary;
+  if (window_full && view.lowered_until_wall_ns > 0) return DestinationLimit::kSlowed;
   if (window_full) return DestinationLimit::kSlowStart;
   if (view.has_site && view.site_connections >= view.site_limit) {
     return DestinationLimit::kConnections;
@@ -55,14 +61,26 @@ void Destination::Describe(DestinationView* view) const {
   }
   const Site* site = hosts == nullptr ? nullptr : shard_->gate->Look(hosts->site);
   if (site != nullptr) {
-    const SiteHealth health = site->slots.health();
+    const SiteState state = StateOf(*site, io.now_ns(), io.wall_ns());
     view->has_site = true;
-    view->site_connections = site->slots.in_use();
-    view->site_limit = site->slots.limit();
-    view->site_window = health.window;
-    view->site_failures = health.failures;
-    view->blocked_until_wall_ns = wall(site->slots.BlockedUntil(io.now_ns()));
+    view->site_connections = state.connections;
+    view->site_limit = state.limit;
+    view->site_window = state.window;
+    view->site_failures = state.failures;
+    view->blocked_until_wall_ns = state.blocked_until_wall_ns;
+    view->paused_until_wall_ns = state.suspended_until_wall_ns;
+    view->lowered_until_wall_ns = std::max(state.narrow_until_wall_ns, state.slow_until_wall_ns);
+    if (state.slowed) view->site_rate_now = FormatInterval(state.interval_ns);
+    const bool by_reply = state.slowed || view->paused_until_wall_ns > 0 ||
+                          view->lowered_until_wall_ns > 0;
+    const auto note = by_reply ? shard_->context.sites->notes().Get(hosts->policy.hash)
+                               : std::optional<SiteNote>();
+    if (note.has_value()) {
+      view->site_reply = note->reply;
+      view->site_reply_host = note->mailhost;
+    }
   }
+  if (const Suspension* suspension = FindSuspension()) view->suspension = *suspension;
   switch (hosts_.standing()) {
     case HostsStanding::kUnrouted:
       view->limit = DestinationLimit::kUnrouted;
@@ -74,7 +92,8 @@ void Destination::Describe(DestinationView* view) const {
       view->trouble = hosts_.words().text;
       break;
     case HostsStanding::kUnknown:
-      view->limit = DestinationLimit::kResolving;
+      view->limit =
+          view->suspension ? DestinationLimit::kSuspended : DestinationLimit::kResolving;
       break;
     case HostsStanding::kKnown:
       view->limit = LimitOf(*view);

@@ -6,9 +6,11 @@
 #define OUTBOX_QUEUE_DESTINATION_VIEW_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "queue/suspension_list.h"
 #include "queue/wait_reason.h"
 
 namespace outbox::queue {
@@ -43,6 +45,13 @@ struct DestinationView {
   uint32_t site_window = 0;    // connections that the slow start allows; 0: the limit
   uint32_t site_failures = 0;  // in a row
   int64_t blocked_until_wall_ns = 0;
+  // Why it gets less, or nothing.
+  int64_t paused_until_wall_ns = 0;  // kPaused
+  int64_t lowered_until_wall_ns = 0;  // kSlowed; it recovers then
+  std::string site_rate_now;          // "10/min", while it is not what is configured
+  std::string site_reply;             // that has lowered it, and of whom
+  std::string site_reply_host;
+  std::optional<Suspension> suspension;  // kSuspended
   uint32_t shard_connections_max = 0;  // what kOutbound is about
   bool in_line = false;                // for one of them
   bool machine_short = false;

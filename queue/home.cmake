@@ -23,7 +23,6 @@ outbox_library(outbox_home
     mailbox_file.cc
     mailbox_list.cc
     notifier.cc
-    pattern_index.cc
     period_table.cc
     redirect_command.cc
     redirection_record.cc
@@ -47,6 +46,7 @@ outbox_library(outbox_home
     reception.cc
     shard.cc
     shard_clients.cc
+    site_lister.cc
     site_rules.cc
     shard_operator.cc
     shard_reload.cc

@@ -103,6 +103,7 @@ Shard::Shard(const ShardSetup& setup)
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
   owner.convert_eight_bit = config.delivery.convert_eight_bit;
   destinations_ = std::make_unique<DestinationTable>(owner);
+  if (setup_.suspensions != nullptr) destinations_->SetSuspensions(setup_.suspensions);
   asker_ = std::make_unique<MailboxAsker>(&lmtp_context_);
   operations_ = std::make_unique<ShardOperator>(io_, home_.get(), destinations_.get(), &log_,
                                                 post_.live_hosts(), &finder_);
@@ -305,6 +306,8 @@ void Shard::Measure() {
   metrics.bytes_out_total.Set(static_cast<int64_t>(owner.bytes_lent));
   metrics.shortages_total.Set(static_cast<int64_t>(owner.shortages));
   metrics.attempts_total.Set(static_cast<int64_t>(owner.attempts));
+  metrics.site_slowdowns_total.Set(static_cast<int64_t>(owner.site_slowdowns));
+  metrics.site_suspensions_total.Set(static_cast<int64_t>(owner.site_suspensions));
   metrics.lanes_opened_total.Set(static_cast<int64_t>(owner.lanes_opened));
   metrics.tickets.Set(home_->tickets());
   metrics.shelved.Set(home_->shelved());

@@ -19,6 +19,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/config.h"
@@ -45,6 +46,7 @@
 #include "queue/site_rules.h"
 #include "queue/smtp_link.h"
 #include "queue/store.h"
+#include "queue/suspension_list.h"
 #include "smtp/block_cache.h"
 
 namespace outbox::queue {
@@ -69,6 +71,7 @@ struct ShardSetup {
   ShardObserver* observer = nullptr;
   core::ShardMetrics* metrics = nullptr;
   std::vector<core::IpAddress> own_addresses;  // of this machine, for ResolverOptionsOf
+  std::shared_ptr<const SuspensionList> suspensions;  // by an operator; null: nothing
   std::vector<uint32_t> adopted_logs;          // left over by an earlier number of shards
   uint32_t max_connections_out = UINT32_MAX;   // of this shard
   uint64_t max_log_bytes = UINT64_MAX;         // this shard's part of [storage] max_size
@@ -113,6 +116,10 @@ class Shard : public DraftSink, public RoomGauge {
   void CommitReload();
   void RollbackReload();
 
+  // What an operator has suspended, from now on.
+  void SetSuspensions(std::shared_ptr<const SuspensionList> list) {
+    destinations_->SetSuspensions(std::move(list));
+  }
   // What an operator asks of the shard. After Start.
   ShardOperator& operations() { return *operations_; }
 

@@ -12,6 +12,7 @@
 #include "queue/delivery_link.h"
 #include "queue/directory.h"
 #include "queue/outcome.h"
+#include "queue/site_state.h"
 
 namespace outbox::queue {
 namespace {
@@ -436,6 +437,24 @@ void ShardLog::OnShortage(std::string_view text) {
          std::string(text) +
              ". This machine, not the host, is to blame: mail waits until there are "
              "connections again");
+}
+
+void ShardLog::OnSiteLowered(const SiteLowered& fact) {
+  if (!events_->Wants(LogLevel::kWarning)) return;
+  const bool suspended = fact.suspended_for_ns > 0;
+  core::EventLog::Event line = events_->Write(LogLevel::kWarning, io_->wall_ns(),
+                                              suspended ? "site_suspended" : "site_slowed");
+  line.Field("site", fact.site).Field("mailhost", fact.mailhost);
+  Words(fact.reply.code, EnhancedText(fact.reply.enhanced), fact.reply.text, &line);
+  if (fact.interval_ns > 0) line.Field("rate", FormatInterval(fact.interval_ns));
+  if (fact.connections > 0) line.Field("connections", static_cast<int64_t>(fact.connections));
+  if (fact.lower_for_ns > 0) line.Field("lower_for_s", fact.lower_for_ns / core::kNsPerSecond);
+  if (suspended) line.Field("suspended_for_s", fact.suspended_for_ns / core::kNsPerSecond);
+}
+
+void ShardLog::OnSiteRecovered(std::string_view site) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "site_recovered").Field("site", site);
 }
 
 void ShardLog::OnUnresolved(const Ticket& ticket, std::string_view destination,

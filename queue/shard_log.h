@@ -95,6 +95,8 @@ class ShardLog : public AttemptLog {
   void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                     const RecipientResult& result) override;
   void OnShortage(std::string_view text) override;
+  void OnSiteLowered(const SiteLowered& fact) override;
+  void OnSiteRecovered(std::string_view site) override;
   void OnUnresolved(const Ticket& ticket, std::string_view destination,
                     const RecipientResult& result, int64_t until_ns) override;
 

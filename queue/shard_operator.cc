@@ -49,6 +49,10 @@ bool ShardOperator::FindHosts(std::string_view key, HostLookupSink* sink) {
   return !Full() && Add(std::make_unique<HostLookup>(finder_, key, sink));
 }
 
+bool ShardOperator::ListSites(SiteListSink* sink) {
+  return !Full() && Add(std::make_unique<SiteLister>(destinations_, sink));
+}
+
 void ShardOperator::Reroute(RouteChanges changes) {
   Add(std::make_unique<RerouteWalk>(home_, stores_, std::move(changes)));
 }

@@ -25,6 +25,7 @@
 #include "queue/redirect_command.h"
 #include "queue/rerouter.h"
 #include "queue/shard_log.h"
+#include "queue/site_lister.h"
 
 namespace outbox::queue {
 
@@ -54,6 +55,8 @@ class ShardOperator {
   bool Explain(const QueueFilter& filter, MessageFactsSink* sink);
   // Where mail for the destination with this key would go now.
   bool FindHosts(std::string_view key, HostLookupSink* sink);
+  // The sites that mail of this shard goes to.
+  bool ListSites(SiteListSink* sink);
   // Mail of routes that have changed is routed again.
   void Reroute(RouteChanges changes);
   // At once. `domain`: whose failed attempts are meant besides the destination's; "" for none.

@@ -20,38 +20,6 @@ constexpr int kMakingSpins = 1000;
 
 }  // namespace
 
-void RateCell::SetRate(const core::Rate& rate, int64_t now_ns) {
-  const int64_t interval_ns = rate.limited() ? std::max<int64_t>(1, rate.per_ns / rate.events) : 0;
-  if (interval_.exchange(interval_ns) == interval_ns) return;
-  // The events of a second fit into it when the last one is this early.
-  const int64_t tolerance_ns = std::max<int64_t>(0, core::kNsPerSecond - interval_ns);
-  tolerance_.store(tolerance_ns);
-  // However much was taken at the old pace: now the burst is used up, and the next event is due
-  // after one interval.
-  const int64_t latest_ns = now_ns + tolerance_ns + interval_ns;
-  int64_t arrival_ns = arrival_.load();
-  while (arrival_ns > latest_ns && !TryChange(&arrival_, &arrival_ns, latest_ns)) {
-  }
-}
-
-int64_t RateCell::Look(int64_t now_ns) const {
-  if (interval_.load() == 0) return 0;
-  const int64_t at_ns = arrival_.load() - tolerance_.load();
-  return at_ns > now_ns ? at_ns : 0;
-}
-
-int64_t RateCell::Take(int64_t now_ns) {
-  const int64_t interval_ns = interval_.load();
-  if (interval_ns == 0) return 0;
-  const int64_t tolerance_ns = tolerance_.load();
-  int64_t arrival_ns = arrival_.load();
-  for (;;) {
-    if (arrival_ns - tolerance_ns > now_ns) return arrival_ns - tolerance_ns;
-    const int64_t next_ns = std::max(arrival_ns, now_ns) + interval_ns;
-    if (TryChange(&arrival_, &arrival_ns, next_ns)) return 0;
-  }
-}
-
 SiteTable::SiteTable(size_t capacity)
     : mask_(capacity - 1), sites_(std::make_unique<Site[]>(capacity)) {
   CHECK(std::has_single_bit(capacity) && capacity >= kProbes);
@@ -93,8 +61,9 @@ uint32_t SiteTable::Make(uint64_t hash, uint32_t limit, int64_t now_ns, uint32_t
     const uint32_t index = static_cast<uint32_t>((hash + i) & mask_);
     Site& site = sites_[index];
     if (site.references.load() != 0) continue;
-    const bool remembers = site.key.load() != 0 && site.Remembers(now_ns) &&
-                           now_ns - site.left_ns.load() < kSiteAgeNs;
+    const bool young = now_ns - site.left_ns.load() < kSiteAgeNs;
+    const bool remembers = site.key.load() != 0 &&
+                           (site.Lowered(now_ns) || (young && site.Remembers(now_ns)));
     if (!remembers) {
       if (Claim(index, hash, limit, generation)) return index;
     } else if (oldest == kNoSite || site.left_ns.load() < sites_[oldest].left_ns.load()) {
@@ -117,6 +86,26 @@ bool SiteTable::Claim(uint32_t index, uint64_t hash, uint32_t limit, uint32_t ge
   site.references.fetch_add(1);  // not a store: a late Find may be counted for a moment
   site.key.store(hash);
   return true;
+}
+
+const Site* SiteTable::Peek(uint64_t hash) const {
+  for (size_t i = 0; i < kProbes; ++i) {
+    const Site& site = sites_[(hash + i) & mask_];
+    if (site.key.load() == hash) return &site;
+  }
+  return nullptr;
+}
+
+bool SiteTable::Lift(uint64_t hash, int64_t now_ns) {
+  const uint32_t index = Find(hash);
+  if (index == kNoSite) return false;
+  Site& site = sites_[index];
+  const bool lowered = site.Lowered(now_ns) || site.rate.slowed();
+  site.slots.Unsuspend();
+  site.slots.Lift();
+  site.rate.Lift();
+  site.references.fetch_sub(1);
+  return lowered;
 }
 
 void SiteTable::Release(uint32_t index, int64_t now_ns) {

@@ -15,7 +15,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "core/rate.h"
+#include "queue/site_notes.h"
+#include "queue/site_rate.h"
 #include "queue/site_slots.h"
 
 namespace outbox::queue {
@@ -23,34 +24,21 @@ namespace outbox::queue {
 template <typename T>
 using StdAtomic = std::atomic<T>;
 
-// A rate limit: GCRA (the virtual scheduling form of the leaky bucket). One word, one CAS.
-class RateCell {
- public:
-  // Evenly spread, but for one second's worth that may come at once. Another rate than before
-  // counts from now on.
-  void SetRate(const core::Rate& rate, int64_t now_ns);
-  // Takes one event if it conforms; returns 0, or the steady time when it would.
-  int64_t Take(int64_t now_ns);
-  // What Take would return, taking nothing.
-  int64_t Look(int64_t now_ns) const;
-  void Reset() { arrival_.store(0); }
-
- private:
-  std::atomic<int64_t> arrival_{0};    // theoretical arrival time of the next event
-  std::atomic<int64_t> interval_{0};   // ns between events; 0: no limit
-  std::atomic<int64_t> tolerance_{0};  // how early an event may be
-};
-
 struct alignas(128) Site {
   SiteSlots<StdAtomic> slots;
-  RateCell rate;
+  SiteRate<StdAtomic> rate;
   std::atomic<uint64_t> key{0};  // 0: never used
   std::atomic<uint32_t> references{0};
   std::atomic<int64_t> left_ns{0};  // when the last reference went
 
   // Something would be lost with it: a backoff, failures in a row, a rate that is used up.
   bool Remembers(int64_t now_ns) const {
-    return slots.Remembers(now_ns) || rate.Look(now_ns) != 0;
+    return slots.Remembers(now_ns) || rate.slowed() || rate.Look(now_ns) != 0;
+  }
+  // Its hosts have asked for a pause or for less, and that time is not over.
+  bool Lowered(int64_t now_ns) const {
+    return slots.SuspendedUntil(now_ns) != 0 || slots.NarrowUntil(now_ns) != 0 ||
+           rate.SlowUntil(now_ns) != 0;
   }
 };
 
@@ -74,6 +62,11 @@ class SiteTable {
   Site& operator[](uint32_t index) { return sites_[index]; }
   const Site& operator[](uint32_t index) const { return sites_[index]; }
   size_t capacity() const { return mask_ + 1; }
+  // The site with this hash, if the table has it, for who only looks: nothing keeps it there.
+  const Site* Peek(uint64_t hash) const;
+  // What its hosts have asked for ends now. It stays with a slow start. False: it was nothing.
+  bool Lift(uint64_t hash, int64_t now_ns);
+  SiteNotes& notes() { return notes_; }
 
  private:
   uint32_t Find(uint64_t hash);
@@ -83,6 +76,7 @@ class SiteTable {
 
   const size_t mask_;
   std::unique_ptr<Site[]> sites_;
+  SiteNotes notes_;
   std::atomic<bool> making_{false};  // a shard claims an entry; others come again later
 };
 

@@ -20,12 +20,13 @@ constexpr int64_t kShortageRestNs = core::kNsPerSecond;
 }  // namespace
 
 SiteGate::SiteGate(io::Io* io, core::TimerWheel* wheel, core::Random* random, PostOffice* post,
-                   SiteTable* table, uint32_t max_connections)
+                   SiteTable* table, AttemptLog* log, uint32_t max_connections)
     : io_(io),
       wheel_(wheel),
       random_(random),
       post_(post),
       table_(table),
+      log_(log),
       budget_(max_connections) {
   rest_.Bind<&SiteGate::OnRested>(this);
 }
@@ -46,6 +47,7 @@ LocalSite* SiteGate::Join(const SitePolicy& policy) {
   std::unique_ptr<LocalSite>& entry = by_hash_[policy.hash];
   if (entry == nullptr) {
     entry = std::make_unique<LocalSite>();
+    entry->name = policy.name;
     entry->hash = policy.hash;
     entry->limit = policy.max_connections;
     entry->generation = generation_;
@@ -291,28 +293,40 @@ void SiteGate::SetBusy(LocalSite* site, IdleConnection* connection) {
 bool SiteGate::Fail(LocalSite* site, int64_t started_ns, int64_t retry_period_ns) {
   bool counted = false;
   if (site->index == SiteTable::kNoSite) return counted;  // has just changed; nothing to set back
-  uint64_t mask = shared(site).slots.Fail(started_ns, io_->now_ns(), [&](uint32_t failures) {
+  const uint64_t mask = shared(site).slots.Fail(started_ns, io_->now_ns(), [&](uint32_t failures) {
     counted = true;
     return BackoffDelay(failures, retry_period_ns, random_);
   });
-  for (uint8_t shard = 0; mask != 0; ++shard, mask >>= 1) {
-    if ((mask & 1) != 0) post_->SlotGrant(shard, site->index, false);
-  }
+  TellNews(site, mask);
   return counted;
 }
 
+void SiteGate::TellNews(const LocalSite* site, uint64_t mask) {
+  for (uint8_t shard = 0; mask != 0; ++shard, mask >>= 1) {
+    if ((mask & 1) != 0) post_->SlotGrant(shard, site->index, false);
+  }
+}
+
 int64_t SiteGate::TakeRate(LocalSite* site) {
-  return site->index == SiteTable::kNoSite ? 0 : shared(site).rate.Take(io_->now_ns());
+  if (site->index == SiteTable::kNoSite) return 0;
+  Site& at = shared(site);
+  const int64_t now_ns = io_->now_ns();
+  if (const int64_t until_ns = at.slots.SuspendedUntil(now_ns); until_ns != 0) return until_ns;
+  if (at.rate.slowed()) EndSlow(site);
+  return at.rate.Take(now_ns);
 }
 
 int64_t SiteGate::LookRate(const LocalSite* site) const {
-  return site->index == SiteTable::kNoSite ? 0 : shared(site).rate.Look(io_->now_ns());
+  if (site->index == SiteTable::kNoSite) return 0;
+  const int64_t now_ns = io_->now_ns();
+  const int64_t until_ns = shared(site).slots.SuspendedUntil(now_ns);
+  return until_ns != 0 ? until_ns : shared(site).rate.Look(now_ns);
 }
 
 void SiteGate::Succeed(LocalSite* site) {
   if (site->index == SiteTable::kNoSite) return;
   auto& slots = shared(site).slots;
-  if (!slots.Succeed()) return;
+  if (!slots.Succeed(io_->now_ns())) return;
   for (;;) {
     const int shard = slots.GrantFree();
     if (shard < 0) break;

@@ -13,12 +13,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "absl/container/flat_hash_map.h"
 #include "core/intrusive_list.h"
 #include "core/timer.h"
 #include "core/timer_wheel.h"
+#include "io/io.h"
 #include "queue/connection_budget.h"
+#include "queue/reply_rules.h"
 #include "queue/site.h"
 #include "queue/site_policy.h"
 
@@ -26,12 +30,9 @@ namespace outbox::core {
 class Random;
 }
 
-namespace outbox::io {
-class Io;
-}
-
 namespace outbox::queue {
 
+class AttemptLog;
 class PostOffice;
 
 // Who wants slots: a destination. Waits for one at a time.
@@ -61,6 +62,7 @@ class SiteGate;
 
 // A site as this shard sees it.
 struct LocalSite : BudgetPlace {
+  std::string name;  // for people
   uint64_t hash = 0;
   uint32_t index = SiteTable::kNoSite;  // in the table; kNoSite: no room there yet, tried again
   uint32_t limit = 0;       // the smallest that destinations of this shard have said
@@ -78,10 +80,18 @@ struct LocalSite : BudgetPlace {
   core::IntrusiveList<IdleConnection, &IdleConnection::idle_link> idle;
 };
 
+// What a site's host has said, and to what.
+struct SiteReply {
+  std::string_view mailhost;
+  const smtp::Reply& reply;
+  int64_t began_ns = 0;  // of what it answers, steady
+};
+
 class SiteGate {
  public:
+  // `log` may be null.
   SiteGate(io::Io* io, core::TimerWheel* wheel, core::Random* random, PostOffice* post,
-           SiteTable* table, uint32_t max_connections);
+           SiteTable* table, AttemptLog* log, uint32_t max_connections);
   ~SiteGate();
   SiteGate(const SiteGate&) = delete;
   SiteGate& operator=(const SiteGate&) = delete;
@@ -114,6 +124,18 @@ class SiteGate {
   // An operator wants the site tried now. Those of this shard who wait for the end of its backoff
   // ask again.
   void Lift(LocalSite* site);
+  // A reply was one that the rule is for: the site gets less, or nothing, for a time. Events and
+  // notes are written when something has changed by it.
+  void Obey(LocalSite* site, const ReplyRule& rule, const SiteReply& reply);
+  // Nothing was sent to it for a while by an operator's wish: one message goes first.
+  void StartSlowly(LocalSite* site);
+  // It may be left alone no longer: those of this shard who wait ask again.
+  void AskAgain(LocalSite* site) {
+    if (!site->waiting.empty()) Pump(site);
+  }
+  // Times that a rule has lowered a limit, or suspended a site.
+  uint64_t slowdowns() const { return slowdowns_; }
+  uint64_t suspensions() const { return suspensions_; }
   // Until when the site is left alone, steady; 0: it is not.
   int64_t BlockedUntil(const LocalSite* site) const;
   // What the table says of the site; null: it has no room there yet.
@@ -126,10 +148,14 @@ class SiteGate {
     return (InLine(site) && budget_.resting()) || Held(site);
   }
   uint32_t max_connections() const { return budget_.max(); }
-  // One message more within the site's rate: 0, or when it may be sent, steady. LookRate takes
-  // nothing.
+  // One message more within the site's rate: 0, or when it may be sent, steady; later than that if
+  // the site is suspended by a reply. LookRate takes nothing.
   int64_t TakeRate(LocalSite* site);
   int64_t LookRate(const LocalSite* site) const;
+  // A reply has left the site fewer connections than it has: a busy one should end.
+  bool TooMany(const LocalSite* site) const {
+    return site->index != SiteTable::kNoSite && shared(site).slots.TooMany(io_->now_ns());
+  }
   // Somebody without any slot waits: a busy connection should end when it has had its share.
   bool ShouldYield(LocalSite* site) const;
 
@@ -160,12 +186,18 @@ class SiteGate {
   // A slot that is not to be used.
   void PassOn(LocalSite* site);
   void MaybeForget(LocalSite* site);
+  void TellNews(const LocalSite* site, uint64_t mask);
+  // What has become slower by a reply is over, and nobody has seen it yet.
+  void EndSlow(LocalSite* site);
 
   io::Io* const io_;
   core::TimerWheel* const wheel_;
   core::Random* const random_;
   PostOffice* const post_;
   SiteTable* const table_;
+  AttemptLog* const log_;
+  uint64_t slowdowns_ = 0;
+  uint64_t suspensions_ = 0;
   uint32_t generation_ = 0;  // counts the configurations, on every shard alike
   ConnectionBudget budget_;
   core::Timer rest_;  // while the budget rests or grows

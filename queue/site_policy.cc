@@ -12,6 +12,19 @@ constexpr size_t kSiteNameBytes = 200;
 
 }  // namespace
 
+bool SitePolicy::operator==(const SitePolicy& other) const {
+  const bool same_rules = on_reply == other.on_reply ||
+                          (on_reply && other.on_reply && *on_reply == *other.on_reply);
+  return name == other.name && hash == other.hash && max_connections == other.max_connections &&
+         messages_per_connection == other.messages_per_connection && rate == other.rate &&
+         same_rules;
+}
+
+uint64_t HashOfSite(std::string_view name) {
+  const uint64_t hash = core::Hash64(name, core::Hash64("[[site]]"));
+  return hash == 0 ? 1 : hash;
+}
+
 SitePolicy SiteOfHosts(const SiteHosts& hosts) {
   std::vector<std::string> places = hosts.places;
   std::sort(places.begin(), places.end());

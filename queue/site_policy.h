@@ -6,11 +6,14 @@
 #define OUTBOX_QUEUE_SITE_POLICY_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/limits.h"
 #include "core/rate.h"
+#include "queue/reply_rules.h"
 
 namespace outbox::queue {
 
@@ -18,11 +21,15 @@ struct SitePolicy {
   std::string name;   // for people: a [[site]]'s, else "mx1.example.net,mx2.example.net"
   uint64_t hash = 0;  // the same site has the same one on every shard; never 0
   uint32_t max_connections = core::kDefaultConnectionsPerSite;
-  uint32_t max_messages_per_connection = 0;  // 0: no limit
+  uint32_t messages_per_connection = 0;  // 0: no limit
   core::Rate rate;
+  std::shared_ptr<const ReplyRules> on_reply;  // null: none
 
-  bool operator==(const SitePolicy&) const = default;
+  bool operator==(const SitePolicy& other) const;
 };
+
+// The site's hash, by the name of its [[site]].
+uint64_t HashOfSite(std::string_view name);
 
 // What decides about a site: where mail goes, as the destination knows it.
 struct SiteHosts {

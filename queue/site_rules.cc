@@ -2,20 +2,22 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
-#include "core/hash.h"
 #include "queue/router.h"
 
 namespace outbox::queue {
 
 SiteRules::SiteRules(const core::Config& config, const Router* router)
-    : router_(router), max_messages_(config.delivery.max_messages_per_connection) {
+    : router_(router), max_messages_(config.delivery.messages_per_connection) {
   for (uint32_t i = 0; i < config.sites.size(); ++i) {
     sites_.push_back(config.sites[i]);
     for (const std::string& pattern : sites_[i].hosts) hosts_.Add(pattern, i);
     for (const std::string& pattern : sites_[i].domains) domains_.Add(pattern, i);
     sites_[i].hosts.clear();
     sites_[i].domains.clear();
+    replies_.push_back(ReplyRules::Make(std::move(sites_[i].on_reply)));
+    sites_[i].on_reply.clear();
   }
 }
 
@@ -36,16 +38,16 @@ SitePolicy SiteRules::For(std::string_view key, const SiteHosts& hosts) const {
   if (index == PatternIndex::kNone) {
     policy = SiteOfHosts(hosts);
     policy.max_connections = router_->ConnectionsFor(key);
-    policy.max_messages_per_connection = max_messages_;
+    policy.messages_per_connection = max_messages_;
     return policy;
   }
   const core::SiteConfig& site = sites_[index];
   policy.name = site.name;
-  const uint64_t hash = core::Hash64(site.name, core::Hash64("[[site]]"));
-  policy.hash = hash == 0 ? 1 : hash;
+  policy.hash = HashOfSite(site.name);
   policy.max_connections = site.max_connections;
-  policy.max_messages_per_connection = site.max_messages_per_connection;
-  policy.rate = site.rate;
+  policy.messages_per_connection = site.messages_per_connection;
+  policy.rate = site.max_rate;
+  policy.on_reply = replies_[index];
   return policy;
 }
 

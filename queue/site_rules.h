@@ -5,6 +5,7 @@
 #define OUTBOX_QUEUE_SITE_RULES_H_
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -28,7 +29,8 @@ class SiteRules {
   uint32_t Match(const SiteHosts& hosts) const;
 
   const Router* const router_;
-  std::vector<core::SiteConfig> sites_;  // without their patterns
+  std::vector<core::SiteConfig> sites_;  // without their patterns and rules
+  std::vector<std::shared_ptr<const ReplyRules>> replies_;  // theirs; null: none
   uint32_t max_messages_;                // of [delivery]
   PatternIndex hosts_;
   PatternIndex domains_;

@@ -16,6 +16,10 @@
 // canary. Each success widens the window by one (so it doubles in every round of attempts) until
 // the limit is reached.
 //
+// What a site's hosts have asked for (`on_reply`) is two times that only move forward: until
+// `suspended` there are no slots, and until `narrow` successes do not widen the window. Either sets
+// the window, so that what comes behind it is a slow start.
+//
 // Atomic is std::atomic, or the model in tests/queue/site_interleaving_test.cc that runs through
 // every order of these steps. All operations are sequentially consistent: the waiter's "set bit,
 // try" and the releaser's "free, look at bits" need it.
@@ -185,15 +189,18 @@ class SiteSlots {
   }
 
   // The site took part in a transaction. True when there may be more slots now: call GrantFree.
-  bool Succeed() {
+  bool Succeed(int64_t now_ns) {
     uint64_t word = health_.load();
     for (;;) {
       if (word == 0) return false;  // the usual case: nothing to recover from
       SiteHealth health = SiteHealth::Unpack(word);
       health.failures = 0;
       health.not_before_ms = 0;
-      health.window = std::max(health.window, 1u) + 1;
-      if (health.window >= limit()) health.window = 0;
+      if (std::max(narrow_.load(), suspended_.load()) <= now_ns) {
+        health.window = std::max(health.window, 1u) + 1;
+        if (health.window >= limit()) health.window = 0;
+      }
+      if (health.Pack() == word) return false;
       if (TryChange(&health_, &word, health.Pack())) return true;
     }
   }
@@ -210,13 +217,36 @@ class SiteSlots {
     }
   }
 
-  // No slots before `until_ns` whatever happens; 0 lifts it. Returns the mask of the shards that
-  // must get the news.
-  uint64_t Suspend(int64_t until_ns) {
-    suspended_.store(until_ns);
+  // No slots before `until_ns`, and then one at first. Returns the mask of the shards that must get
+  // the news. *longer: it was not so long before; otherwise nothing happens.
+  uint64_t Suspend(int64_t until_ns, bool* longer) {
+    *longer = MoveForward(&suspended_, until_ns);
+    if (!*longer) return 0;
+    NarrowWindow(1);
     starving_.store(0);
     return waiters_.exchange(0);
   }
+  // No more than `slots` before `until_ns`, and then more with each success. What is in use stays
+  // so. True: that is fewer than before.
+  bool Narrow(uint32_t slots, int64_t until_ns) {
+    MoveForward(&narrow_, until_ns);
+    return NarrowWindow(std::max(slots, 1u));
+  }
+  // An operator lifts both; the window stays, so that it begins slowly.
+  void Unsuspend() {
+    suspended_.store(0);
+    narrow_.store(0);
+  }
+  // It was left alone for a time, though it was well: one slot goes first. No effect while some are
+  // in use, for others see then how it is.
+  void StartSlowly() {
+    if (in_use_.load() == 0) NarrowWindow(1);
+  }
+  // Until when there are none because it is suspended, or no more than the window; 0: not so.
+  int64_t SuspendedUntil(int64_t now_ns) const { return IfLater(suspended_.load(), now_ns); }
+  int64_t NarrowUntil(int64_t now_ns) const { return IfLater(narrow_.load(), now_ns); }
+  // More are in use than Narrow has left: who has one should release it.
+  bool TooMany(int64_t now_ns) const { return NarrowUntil(now_ns) != 0 && in_use_.load() > Cap(); }
 
   // A shard other than `shard` has no slot at all and waits: a busy connection should make room
   // soon.
@@ -241,7 +271,9 @@ class SiteSlots {
   }
 
   // Something would be lost by Reset: what failed, until when it is left alone.
-  bool Remembers(int64_t now_ns) const { return health_.load() != 0 || suspended_.load() > now_ns; }
+  bool Remembers(int64_t now_ns) const {
+    return health_.load() != 0 || SuspendedUntil(now_ns) != 0 || NarrowUntil(now_ns) != 0;
+  }
 
   // Back to new. REQUIRES: nobody uses it.
   void Reset(uint32_t limit, uint32_t generation) {
@@ -252,9 +284,31 @@ class SiteSlots {
     idle_.store(0);
     health_.store(0);
     suspended_.store(0);
+    narrow_.store(0);
   }
 
  private:
+  static int64_t IfLater(int64_t until_ns, int64_t now_ns) {
+    return until_ns > now_ns ? until_ns : 0;
+  }
+  static bool MoveForward(Atomic<int64_t>* time, int64_t to_ns) {
+    int64_t present_ns = time->load();
+    while (present_ns < to_ns) {
+      if (TryChange(time, &present_ns, to_ns)) return true;
+    }
+    return false;
+  }
+  // False: it is not wider than that.
+  bool NarrowWindow(uint32_t slots) {
+    uint64_t word = health_.load();
+    for (;;) {
+      SiteHealth health = SiteHealth::Unpack(word);
+      const uint32_t present = health.window == 0 ? limit() : std::min(health.window, limit());
+      if (present <= slots) return false;
+      health.window = slots;
+      if (TryChange(&health_, &word, health.Pack())) return true;
+    }
+  }
   static uint64_t LimitWord(uint32_t limit, uint32_t generation) {
     return uint64_t{generation} << 32 | limit;
   }
@@ -292,6 +346,7 @@ class SiteSlots {
   Atomic<uint64_t> idle_{0};      // shards with idle connections; a hint
   Atomic<uint64_t> health_{0};    // SiteHealth
   Atomic<int64_t> suspended_{0};  // until, steady ns
+  Atomic<int64_t> narrow_{0};     // likewise
   Atomic<uint32_t> turn_{0};      // the shard that got the last grant
 };
 

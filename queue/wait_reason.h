@@ -25,6 +25,9 @@ enum class WaitReason : uint8_t {
   kResolving,    // its hosts are being looked up
   kUnresolved,   // they cannot be found out for now
   kUnrouted,     // its key names no place to go to
+  kSuspended,    // an operator has suspended it
+  kPaused,       // a reply of its site's hosts has
+  kSlowed,       // such a reply has lowered the rate, or the connections, of its site
   // Of one recipient.
   kRetry,   // the last attempt failed: it waits for the next one
   kReply,   // it is being sent
@@ -32,7 +35,7 @@ enum class WaitReason : uint8_t {
   kHeldByRoute,     // its route holds it until it is released
   kHeldByOperator,  // `outbox hold`
 };
-inline constexpr int kWaitReasons = 17;
+inline constexpr int kWaitReasons = 20;
 
 struct WaitReasonInfo {
   WaitReason reason;

@@ -235,11 +235,12 @@ void ClassicLog::HostSaid(const EventFields& event, std::string* out) const {
 void ClassicLog::Other(const EventFields& event, std::string* out) const {
   Begin(event, "outboxd", out);
   out->append(event.Text("event"));
-  for (const char* const key : {"mailhost", "how"}) {
+  for (const char* const key : {"site", "mailhost", "how", "rate", "reply"}) {
     if (event.Has(key)) out->append(" ").append(key).append("=").append(Harmless(event.Text(key)));
   }
   for (const char* const key :
-       {"events", "recipients", "attempts", "attempt", "transactions", "took_ms"}) {
+       {"events", "recipients", "attempts", "attempt", "transactions", "took_ms", "connections",
+        "lower_for_s", "suspended_for_s"}) {
     if (!event.Has(key)) continue;
     out->append(" ").append(key).append("=").append(std::to_string(event.Number(key)));
   }

@@ -40,6 +40,24 @@ core::TomlPosition Place(const core::TomlValue& root, std::string_view table,
   return in->position;
 }
 
+// Relative paths are relative to the configuration.
+void LoadSites(const std::string& path, core::Config* config, std::vector<std::string>* errors) {
+  for (const core::SiteFileConfig& named : config->site_files) {
+    const std::string file =
+        named.path[0] == '/' ? named.path : path.substr(0, path.rfind('/') + 1) + named.path;
+    std::string text;
+    if (const std::string why = ReadFile(file, &text); !why.empty()) {
+      errors->push_back(path + ":" + std::to_string(named.line) + ":" +
+                        std::to_string(named.column) + ": \"" + named.path +
+                        "\" cannot be read: " + why + "; expected a file of [[site]] tables");
+      continue;
+    }
+    for (std::string& error : core::ParseSites(text, file, config)) {
+      errors->push_back(std::move(error));
+    }
+  }
+}
+
 LoadedConfig Load(const std::string& path, bool with_secrets) {
   LoadedConfig loaded;
   if (const std::string why = ReadFile(path, &loaded.text); !why.empty()) {
@@ -49,11 +67,12 @@ LoadedConfig Load(const std::string& path, bool with_secrets) {
   }
   core::ConfigResult parsed = core::ParseConfig(loaded.text, path);
   loaded.errors = std::move(parsed.errors);
+  if (loaded.errors.empty()) LoadSites(path, &parsed.config, &loaded.errors);
   if (loaded.errors.empty() && with_secrets) {
     LoadRouteSecrets(path, &parsed.config, &loaded.errors);
     RefuseUnprotected(path, parsed.config, &loaded.errors);
-    if (loaded.errors.size() > core::kConfigErrors) loaded.errors.resize(core::kConfigErrors);
   }
+  if (loaded.errors.size() > core::kConfigErrors) loaded.errors.resize(core::kConfigErrors);
   if (loaded.errors.empty()) {
     AddMachineDefaults(&parsed.config);
     loaded.config = std::make_shared<const core::Config>(std::move(parsed.config));

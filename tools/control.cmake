@@ -12,8 +12,8 @@ add_library(outbox_log_lines STATIC event_fields.cc log_fact.cc moment.cc)
 target_link_libraries(outbox_log_lines PUBLIC outbox_core)
 
 # What requests mean: apart, since the client's side knows nothing of queues.
-add_library(outbox_request STATIC
-  control_request.cc route_order_request.cc route_question.cc talk_record.cc)
+add_library(outbox_request STATIC control_request.cc route_order_request.cc route_question.cc
+  suspend_request.cc talk_record.cc)
 target_link_libraries(outbox_request PUBLIC outbox_control outbox_home outbox_log_lines)
 
 add_library(outbox_commands STATIC
@@ -26,7 +26,9 @@ add_library(outbox_commands STATIC
   outbox_reroute.cc
   outbox_route.cc
   outbox_log.cc
+  outbox_sites.cc
   outbox_stop.cc
+  outbox_suspend.cc
   outbox_table.cc
   outbox_talk.cc
   outbox_text.cc

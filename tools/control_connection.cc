@@ -1,9 +1,11 @@
 #include "tools/control_connection.h"
 
 #include <poll.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -28,6 +30,21 @@ void ControlConnection::OnEvents(short events) {
   if ((events & POLLHUP) != 0 && (events & POLLIN) == 0) dead_ = true;
   if (!dead_ && (events & POLLIN) != 0) Read();
   if (!dead_ && (events & POLLOUT) != 0) Write();
+}
+
+std::string ControlConnection::user() const {
+  ucred peer = {};
+  socklen_t size = sizeof peer;
+  if (dead_ || getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+    return ReplyStream::user();
+  }
+  passwd entry = {};
+  passwd* found = nullptr;
+  std::array<char, 4096> buffer;
+  if (getpwuid_r(peer.uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
+    return found->pw_name;
+  }
+  return "uid " + std::to_string(peer.uid);
 }
 
 void ControlConnection::WhenReady(std::function<void()> resume) {

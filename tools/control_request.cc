@@ -29,6 +29,8 @@ enum Members : uint32_t {
   kRoute = 128,  // sender, recipient, source, header, size; or destination
   kOrder = 256,     // dry_run
   kEnvelope = 512,  // to, from, via, via_route
+  kSuspend = 1024,  // domain or site, all, for, reason
+  kLimit = 2048,
 };
 
 struct CommandInfo {
@@ -52,6 +54,10 @@ constexpr CommandInfo kCommands[] = {
     {"log", ControlCommand::kLog, kId | kDomain},
     {"talk", ControlCommand::kTalk, kId | kDomain | kTalk},
     {"report", ControlCommand::kReport, kNothing},
+    {"suspend", ControlCommand::kSuspend, kSuspend},
+    {"resume", ControlCommand::kResume, kSuspend},
+    {"suspended", ControlCommand::kSuspended, kNothing},
+    {"sites", ControlCommand::kSites, kLimit},
     {"stop", ControlCommand::kStop, kNothing},
 };
 
@@ -104,6 +110,7 @@ class Parser {
       all_ = value == true;
       return all_ ? core::OkStatus() : Expected(member, "true");
     }
+    if (Takes(kSuspend)) return ReadSuspendMember(member, value, &out->suspend);
     if (Takes(kRoute)) return ReadRouteMember(member, value, &out->route);
     if (member == "domain" && Takes(kDomain)) return ReadDomain(value, &out->domain);
     if (member == "recipient" && Takes(kRecipient)) return ReadAddress(value, &out->filter);
@@ -113,6 +120,7 @@ class Parser {
     if (!read.has_value() && Takes(kOrder)) {
       read = ReadRouteOrder(member, value, Takes(kEnvelope), &out->order);
     }
+    if (member == "limit" && Takes(kLimit)) read = ReadView(member, value, out);
     if (!read.has_value() && Takes(kTalk)) read = ReadTalk(member, value, &out->talk);
     return read.has_value() ? *read : Bad("unknown member \"" + member.substr(0, 64) + "\"");
   }
@@ -300,6 +308,9 @@ class Parser {
         return core::OkStatus();
       case ControlCommand::kRoute:
         return CheckRouteQuestion(request.route);
+      case ControlCommand::kSuspend:
+      case ControlCommand::kResume:
+        return CheckSuspendRequest(request.suspend, request.command == ControlCommand::kResume);
       case ControlCommand::kWhy:
         if ((request.filter.id != 0) + !request.filter.recipient.empty() +
                 !request.domain.empty() != 1) {

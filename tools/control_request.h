@@ -14,6 +14,7 @@
 #include "queue/queue_column.h"
 #include "queue/queue_filter.h"
 #include "queue/route_order.h"
+#include "tools/suspend_request.h"
 #include "tools/talk_record.h"
 #include "tools/route_question.h"
 
@@ -34,6 +35,10 @@ enum class ControlCommand : uint8_t {
   kLog,
   kTalk,
   kReport,
+  kSuspend,
+  kResume,
+  kSuspended,
+  kSites,
   kStop,
 };
 
@@ -44,11 +49,12 @@ struct ControlRequest {
   TalkFilter talk;            // talk
   RouteQuestion route;        // route
   queue::RouteOrder order;    // clear, reroute
+  SuspendRequest suspend;     // suspend, resume
   // queue alone. What is shown of each recipient, in which order, and how much:
   queue::QueueColumns columns = queue::kAllQueueColumns;
   std::optional<queue::QueueColumn> sort;
   bool descending = false;
-  uint32_t limit = 0;  // 0: all
+  uint32_t limit = 0;  // 0: all; sites: as many as usual
   // Or how many there are, in all or by a column.
   bool count = false;
   std::optional<queue::QueueColumn> by;

@@ -52,6 +52,8 @@ class ReplyStream {
   virtual bool gone() const { return false; }
   // The client came in by the read-only socket.
   virtual bool read_only() const { return false; }
+  // Who the client is on this machine: "alice", "uid 1234"; "somebody" if that cannot be told.
+  virtual std::string user() const { return "somebody"; }
   // Calls `resume` once when the stream is not full (any more): from the loop; or the client has
   // gone: from the loop, or from here when that is known already. Not after Finish. Several may
   // wait.

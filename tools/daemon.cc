@@ -62,6 +62,7 @@ Daemon::Daemon(std::string config_file, std::shared_ptr<const core::Config> conf
       shards_(config_->shards == 0 ? UsableCores() : config_->shards),
       log_(config_->log.file),
       talk_file_(config_->talk.directory, config_->talk.disk),
+      book_(config_->spool),
       memory_limit_(config_->limits.memory) {}
 
 // --- Start
@@ -82,6 +83,7 @@ core::Status Daemon::Prepare() {
                         "cannot make the spool " + config_->spool + ": " + error.message());
   }
   if (core::Status status = lock_.Take(config_->spool); !status.ok()) return status;
+  if (core::Status status = LoadSuspensions(); !status.ok()) return status;
   if (core::Status status = AwaitListeners(*config_); !status.ok()) return status;
   const std::string control = std::filesystem::path(config_->control).parent_path();
   if (!control.empty()) std::filesystem::create_directories(control, error);
@@ -174,6 +176,7 @@ core::Status Daemon::MakeShards() {
     setup.ios = ios;
     setup.exchange = exchange_.get();
     setup.sites = sites_.get();
+    setup.suspensions = book_.list();
     setup.clients = &clients_;
     setup.observer = this;
     setup.metrics = &seats_[i]->metrics;
@@ -274,6 +277,7 @@ void Daemon::OnShardReady(uint32_t shard, const core::Status& status) {
     }
     if (++ready_ < shards_ || stopping_) return;
     OnRunning();
+    WatchSuspensions();
     MaybeReloadAgain();
   });
 }

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,6 +29,7 @@
 #include "tools/log_tail.h"
 #include "tools/maildrop_pickup.h"
 #include "tools/service_manager.h"
+#include "tools/suspension_book.h"
 #include "tools/talk_file.h"
 
 namespace outbox::tools {
@@ -83,6 +85,16 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
 
   void Answer(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   void AnswerStats(const std::shared_ptr<ReplyStream>& reply);
+  // Sites, and what is suspended (daemon_suspensions.cc).
+  core::Status LoadSuspensions();
+  void SpreadSuspensions(std::function<void()> then);
+  void WatchSuspensions();
+  void AnswerAboutSites(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
+  void AnswerSuspend(const SuspendRequest& request, const std::shared_ptr<ReplyStream>& reply);
+  void Suspend(const SuspendRequest& request, const std::shared_ptr<ReplyStream>& reply);
+  void AnswerResume(const SuspendRequest& request, const std::shared_ptr<ReplyStream>& reply);
+  void AnswerSuspended(const std::shared_ptr<ReplyStream>& reply);
+  void AnswerSites(uint32_t limit, const std::shared_ptr<ReplyStream>& reply);
   void AnswerQueue(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   std::vector<queue::Shard*> Shards() const;
 
@@ -111,6 +123,8 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<queue::Exchange> exchange_;
   std::unique_ptr<queue::SiteTable> sites_;
+  SuspensionBook book_;
+  bool watching_suspensions_ = false;  // a timer is set for the first that ends
   queue::ClientLimits clients_;
   std::vector<std::unique_ptr<Seat>> seats_;
   std::atomic<uint32_t> stopped_ = 0;

@@ -83,7 +83,8 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       AnswerQueue(request, reply);
       return;
     case ControlCommand::kWhy: {
-      const auto answer = std::make_shared<WhyAnswer>(control_.get(), reply, Shards());
+      const auto answer =
+          std::make_shared<WhyAnswer>(control_.get(), reply, Shards(), book_.list());
       if (request.filter.id != 0) {
         answer->AskMessage(request.filter.id);
       } else if (!request.filter.recipient.empty()) {
@@ -137,6 +138,12 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       std::make_shared<TalkAnswer>(control_.get(), reply, request.talk)
           ->Start(Shards(), talk_file_.paths());
       return;
+    case ControlCommand::kSuspend:
+    case ControlCommand::kResume:
+    case ControlCommand::kSuspended:
+    case ControlCommand::kSites:
+      AnswerAboutSites(request, reply);
+      return;
     case ControlCommand::kStop:
       reply->Finish({{"stopping", true}});
       BeginStop("outbox stop");
@@ -155,6 +162,7 @@ void Daemon::AnswerStats(const std::shared_ptr<ReplyStream>& reply) {
   answer["command_us"] = Durations(shards, &core::ShardMetrics::command_time);
   answer["command_turn_us"] = Durations(shards, &core::ShardMetrics::command_turn_time);
   answer["memory_bytes"] = ResidentBytes();
+  answer["suspensions"] = book_.list()->all().size();
   answer["shards"] = shards_;
   answer["version"] = OUTBOX_VERSION;
   reply->Finish(answer);

@@ -78,6 +78,14 @@ int Run(const CLI::App& app, const Arguments& arguments) {
     return ExitOf(TalkCommand(&client, TalkTarget(arguments), json));
   }
   if (app.got_subcommand("report")) return ExitOf(ReportOfDaemon(&client, arguments));
+  if (app.got_subcommand("suspend")) {
+    return ExitOf(SuspendCommand(&client, SuspendTarget(arguments), json));
+  }
+  if (app.got_subcommand("resume")) {
+    return ExitOf(ResumeCommand(&client, SuspendTarget(arguments), json));
+  }
+  if (app.got_subcommand("suspended")) return ExitOf(SuspendedCommand(&client, json));
+  if (app.got_subcommand("sites")) return ExitOf(SitesCommand(&client, arguments.limit, json));
   if (app.got_subcommand("reload")) return ExitOf(ReloadCommand(&client, json));
   return ExitOf(StopCommand(&client, arguments.wait_seconds, json));
 }
@@ -88,6 +96,14 @@ void Check(const CLI::App& app, const Arguments& arguments) {
     if (app.got_subcommand(command) && FilterOf(arguments).empty()) {
       throw CLI::RequiredError(std::string(command) +
                                ": an ID, a filter such as --domain, or --all");
+    }
+  }
+  for (const char* const command : {"suspend", "resume"}) {
+    const bool all = arguments.all && *command == 'r';
+    if (app.got_subcommand(command) &&
+        arguments.domain.empty() + arguments.site.empty() + !all != 2) {
+      throw CLI::RequiredError(std::string(command) + ": a DOMAIN, or --site NAME" +
+                               (*command == 'r' ? ", or --all" : ""));
     }
   }
   core::Status status;

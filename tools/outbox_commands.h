@@ -68,6 +68,13 @@ struct ReportRequest {
 core::Status ReportCommand(const ReportRequest& request);
 // The files of the daemon's event log, with those of before its rotations, as far as they matter.
 core::Result<std::vector<std::string>> LogFiles(ControlClient* client, int64_t since_ns);
+// What is to be suspended or resumed: members of the protocol's request. kNotFound with an empty
+// message: nothing of that name was suspended, which was said.
+core::Status SuspendCommand(ControlClient* client, const nlohmann::json& what, bool json);
+core::Status ResumeCommand(ControlClient* client, const nlohmann::json& what, bool json);
+core::Status SuspendedCommand(ControlClient* client, bool json);
+// Prints the sites that mail goes to. `limit` 0: as many as the daemon thinks right.
+core::Status SitesCommand(ControlClient* client, uint32_t limit, bool json);
 // Asks the daemon to read its configuration again. kIoError: what is wrong with it.
 core::Status ReloadCommand(ControlClient* client, bool json);
 // Asks the daemon to stop and, with `wait_seconds` > 0, waits until it has.
@@ -85,6 +92,10 @@ std::string FormatGroups(const std::vector<nlohmann::json>& lines, const nlohman
                          const std::string& by);
 std::string FormatShape(const std::vector<nlohmann::json>& lines, const nlohmann::json& end);
 std::string FormatRoute(const nlohmann::json& answer);
+std::string FormatSuspensions(const nlohmann::json& answer);
+std::string FormatResumed(const nlohmann::json& answer);
+std::string FormatSites(const std::vector<nlohmann::json>& sites, const nlohmann::json& end,
+                        int64_t now);
 
 }  // namespace outbox::tools
 

@@ -106,6 +106,37 @@ void AddActions(CLI::App* app, Arguments* arguments) {
   }
 }
 
+void AddSites(CLI::App* app, Arguments* arguments) {
+  CLI::App* const sites = AddCommand(
+      app, arguments, "sites", "the sites that mail goes to, and their limits at this moment",
+      "  outbox sites\n"
+      "  outbox sites --json --limit 1000");
+  sites->add_option("--limit", arguments->limit, "so many, those in trouble first (100)")
+      ->check(CLI::Range(1u, 65'536u));
+  CLI::App* const suspend = AddCommand(
+      app, arguments, "suspend", "send nothing to a domain or a site for a time; its mail waits",
+      "  outbox suspend example.net --for 2h --reason 'their maintenance'\n"
+      "  outbox suspend '*.example.net'\n"
+      "  outbox suspend --site google --for 30m");
+  suspend->add_option("DOMAIN", arguments->domain,
+                      "recipient domain; or \"*.example.net\", or \"*\" for all");
+  suspend->add_option("--site", arguments->site, "a site instead, by its name (outbox sites)");
+  suspend->add_option("--for", arguments->duration, "30m, 2h, 1d; else until it is resumed")
+      ->check(CheckDuration);
+  suspend->add_option("--reason", arguments->reason, "for who asks why");
+  CLI::App* const resume =
+      AddCommand(app, arguments, "resume", "send again what was suspended; one message goes first",
+                 "  outbox resume example.net\n"
+                 "  outbox resume --site google\n"
+                 "  outbox resume --all");
+  resume->add_option("DOMAIN", arguments->domain, "as it was suspended");
+  resume->add_option("--site", arguments->site,
+                     "a site; what its replies have lowered (on_reply) ends as well");
+  resume->add_flag("--all", arguments->all, "everything");
+  AddCommand(app, arguments, "suspended", "what is suspended, by whom, why and until when",
+             "  outbox suspended");
+}
+
 void AddRoute(CLI::App* app, Arguments* arguments) {
   CLI::App* const route = app->add_subcommand("route", "the routing table");
   route->require_subcommand(1);
@@ -237,6 +268,7 @@ void AddCommands(CLI::App* app, Arguments* arguments) {
   AddWhy(app, arguments);
   AddActions(app, arguments);
   AddRedirects(app, arguments);
+  AddSites(app, arguments);
   AddRoute(app, arguments);
   AddCommand(app, arguments, "reload", "read the configuration file again: all of it or nothing",
              "  outboxd --check --config /etc/outbox/outbox.toml && outbox reload");

@@ -49,6 +49,10 @@ struct Arguments {
   bool failed = false;
   uint32_t limit = 0;  // 0: the command's own
   bool domains = false;
+  // suspend, resume; `domain` as well
+  std::string site;
+  std::string duration;
+  std::string reason;
   std::vector<std::string> logs;
   // Of a message that is not sent (route test); `sender` and `recipient` as well.
   std::string source;
@@ -82,6 +86,8 @@ nlohmann::json FilterOf(const Arguments& arguments);
 core::Result<nlohmann::json> WhyTarget(const std::string& target);
 // The members of a request that say which dialogues are meant.
 nlohmann::json TalkTarget(const Arguments& arguments);
+// The members of a request to suspend or resume.
+nlohmann::json SuspendTarget(const Arguments& arguments);
 nlohmann::json RouteQuestionOf(const Arguments& arguments);
 ReportRequest ReportTarget(const Arguments& arguments);
 

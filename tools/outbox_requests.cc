@@ -91,6 +91,18 @@ nlohmann::json TalkTarget(const Arguments& arguments) {
   return filter;
 }
 
+nlohmann::json SuspendTarget(const Arguments& arguments) {
+  nlohmann::json what = nlohmann::json::object();
+  if (!arguments.domain.empty()) what["domain"] = arguments.domain;
+  if (!arguments.site.empty()) what["site"] = arguments.site;
+  if (arguments.all) what["all"] = true;
+  if (!arguments.reason.empty()) what["reason"] = arguments.reason;
+  if (const core::Result<int64_t> ns = core::ParseDuration(arguments.duration); ns.ok()) {
+    what["for"] = static_cast<double>(*ns) / 1e9;
+  }
+  return what;
+}
+
 nlohmann::json RouteQuestionOf(const Arguments& arguments) {
   nlohmann::json question = {{"sender", arguments.sender.empty() ? "<>" : arguments.sender},
                              {"recipient", arguments.recipient}};

@@ -51,7 +51,7 @@ void AddHostRows(const json& answer, std::string* out) {
   const json site = answer.value("site", json::object());
   if (site.empty()) return;
   std::string limits = Counted(NumberOf(site, "max_connections"), "connection", "connections");
-  if (const std::string rate = TextOf(site, "rate"); !rate.empty()) limits += ", " + rate;
+  if (const std::string rate = TextOf(site, "max_rate"); !rate.empty()) limits += ", " + rate;
   AddRow("limits", limits + ", of the site " + TextOf(site, "name"), out);
 }
 

@@ -104,7 +104,15 @@ std::string Detail(const json& destination) {
            std::to_string(NumberOf(site, "limit"));
   }
   if (cause == "connections") return ": " + std::to_string(NumberOf(site, "limit"));
-  if (cause == "rate") return ": " + TextOf(site, "rate");
+  if (cause == "rate") return ": " + TextOf(site, "max_rate");
+  if (cause == "slowed" && site.contains("rate_now")) {
+    const std::string configured = TextOf(site, "max_rate");
+    return ": " + TextOf(site, "rate_now") + (configured.empty() ? "" : " of " + configured);
+  }
+  if (cause == "slowed") {
+    return ": " + Counted(NumberOf(site, "window"), "connection", "connections") + " of " +
+           std::to_string(NumberOf(site, "limit"));
+  }
   return "";
 }
 
@@ -132,6 +140,17 @@ void AddDestination(const json& destination, int64_t now, std::string* out) {
     AddLine("held up by", "nothing", out);
   } else {
     AddCause(destination, Detail(destination), now, out);
+  }
+  if (const auto suspended = destination.find("suspension"); suspended != destination.end()) {
+    const std::string reason = TextOf(*suspended, "reason");
+    AddLine("suspended", "by " + TextOf(*suspended, "by") + " at " +
+                             Clock(NumberOf(*suspended, "since")) +
+                             (reason.empty() ? "" : ": " + reason), out);
+  }
+  const json of_site = destination.value("site", json::object());
+  if (of_site.contains("reply")) {
+    AddLine("site's reply", TextOf(of_site, "mailhost") + " said: " + TextOf(of_site, "reply"),
+            out);
   }
   AddLine("because", TextOf(destination, "trouble"), out);
   for (const json& host : destination.value("hosts", json::array())) {

@@ -8,6 +8,7 @@ add_library(outbox_daemon_parts STATIC
   queue_answer.cc
   queue_json.cc
   service_manager.cc
+  suspension_book.cc
   talk_file.cc
 )
 target_link_libraries(outbox_daemon_parts PUBLIC
@@ -20,8 +21,10 @@ add_executable(outboxd
   daemon.cc
   daemon_commands.cc
   daemon_reload.cc
+  daemon_suspensions.cc
   outboxd.cc
   route_answer.cc
+  sites_answer.cc
   talk_answer.cc
   why_answer.cc
 )

@@ -170,8 +170,8 @@ void AddHosts(const queue::FoundHosts& found, const queue::SitePolicy& policy, j
   if (found.hosts.empty()) return;
   (*out)["site"] = {{"name", policy.name},
                     {"max_connections", policy.max_connections},
-                    {"max_messages_per_connection", policy.max_messages_per_connection}};
-  if (policy.rate.limited()) (*out)["site"]["rate"] = core::FormatRate(policy.rate);
+                    {"messages_per_connection", policy.messages_per_connection}};
+  if (policy.rate.limited()) (*out)["site"]["max_rate"] = core::FormatRate(policy.rate);
 }
 
 }  // namespace outbox::tools

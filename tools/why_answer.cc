@@ -12,6 +12,7 @@
 #include "queue/message_id.h"
 #include "queue/router.h"
 #include "tools/queue_json.h"
+#include "tools/suspend_request.h"
 
 namespace outbox::tools {
 namespace {
@@ -51,9 +52,18 @@ void AddReason(queue::WaitReason reason, int64_t until_wall_ns, json* out) {
 
 // When what holds up the destination is over; 0: that is not known.
 int64_t BlockedUntil(const queue::DestinationView& view) {
-  return view.limit == queue::WaitReason::kRate
-             ? view.rate_until_wall_ns
-             : std::max(view.blocked_until_wall_ns, view.asked_again_wall_ns);
+  switch (view.limit) {
+    case queue::WaitReason::kRate:
+      return view.rate_until_wall_ns;
+    case queue::WaitReason::kSlowed:
+      return view.rate_until_wall_ns > 0 ? view.rate_until_wall_ns : view.lowered_until_wall_ns;
+    case queue::WaitReason::kPaused:
+      return view.paused_until_wall_ns;
+    case queue::WaitReason::kSuspended:
+      return view.suspension.has_value() ? view.suspension->until_wall_ns : 0;
+    default:
+      return std::max(view.blocked_until_wall_ns, view.asked_again_wall_ns);
+  }
 }
 
 // Of a destination over all shards: where the mail is that is held up.
@@ -80,7 +90,8 @@ void AddCause(const queue::RecipientFacts& facts, const queue::DestinationView* 
   const int64_t until = destination == nullptr ? 0 : BlockedUntil(*destination);
   if (step == "retry") {
     const int64_t next = facts.line.next_attempt_wall_ns;
-    const bool later = limit == WaitReason::kUnrouted || until > next;
+    const bool endless = until == 0 && limit == WaitReason::kSuspended;
+    const bool later = limit == WaitReason::kUnrouted || endless || until > next;
     return AddReason(later ? limit : WaitReason::kRetry, later ? until : next, out);
   }
   if (step == "dns" && limit == WaitReason::kNone) return AddReason(WaitReason::kResolving, 0, out);
@@ -170,8 +181,17 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
                    {"limit", main->site_limit},
                    {"window", main->site_window},
                    {"failures", main->site_failures}};
-    if (!main->site_rate.empty()) out["site"]["rate"] = main->site_rate;
+    if (!main->site_rate.empty()) out["site"]["max_rate"] = main->site_rate;
+    if (!main->site_rate_now.empty()) out["site"]["rate_now"] = main->site_rate_now;
+    if (main->lowered_until_wall_ns > 0) {
+      out["site"]["lowered_until"] = Seconds(main->lowered_until_wall_ns);
+    }
+    if (!main->site_reply.empty()) {
+      out["site"]["reply"] = main->site_reply;
+      out["site"]["mailhost"] = main->site_reply_host;
+    }
   }
+  if (main->suspension.has_value()) out["suspension"] = SuspensionJson(*main->suspension);
   return out;
 }
 
@@ -282,12 +302,26 @@ void WhyAnswer::TakeDestinations(std::vector<queue::DestinationFacts> facts) {
   if (--left_ == 0) AskDestinations();
 }
 
+const queue::Suspension* WhyAnswer::SuspensionOf(const std::string& key) const {
+  const queue::DestinationKey parsed = queue::ParseDestinationKey(key);
+  if (!parsed.valid() || parsed.link != queue::LinkKind::kSmtp) return nullptr;
+  return suspensions_->Find(parsed.domain, "");
+}
+
 json WhyAnswer::Recipients() const {
   json out = json::array();
   for (const queue::RecipientFacts& one : message_.recipients) {
     json facts = ToJson(one);
     const auto found = destinations_.find(one.destination);
-    AddCause(one, found == destinations_.end() ? nullptr : MainView(found->second), &facts);
+    const queue::DestinationView* view =
+        found == destinations_.end() ? nullptr : MainView(found->second);
+    queue::DestinationView suspended;  // of one that nothing is ready at
+    if (const queue::Suspension* by = SuspensionOf(one.destination); by && view == nullptr) {
+      suspended.limit = queue::WaitReason::kSuspended;
+      suspended.suspension = *by;
+      view = &suspended;
+    }
+    AddCause(one, view, &facts);
     out.push_back(std::move(facts));
   }
   return out;
@@ -316,7 +350,12 @@ void WhyAnswer::Finish() {
   std::set<std::pair<int64_t, std::string>> seen;  // two destinations may share a fact
   for (const auto& [key, parts] : destinations_) {
     if (queue::ActionOf(key) != core::RouteAction::kSend) continue;  // nothing is sent there
-    const json one = ToJson(key, parts);
+    json one = ToJson(key, parts);
+    if (const queue::Suspension* by = SuspensionOf(key); by && !one.contains("suspension")) {
+      AddReason(queue::WaitReason::kSuspended, by->until_wall_ns, &one);
+      one["limit"] = one["cause"];
+      one["suspension"] = SuspensionJson(*by);
+    }
     // The other place where mail of the domain could be is shown only if there is some.
     if (id_ == 0 && destinations_.size() > 1 && key == "mx:" + domain_ && one["queued"] == 0) {
       continue;

@@ -23,8 +23,12 @@ namespace outbox::tools {
 class WhyAnswer : public std::enable_shared_from_this<WhyAnswer> {
  public:
   WhyAnswer(ControlServer* server, std::shared_ptr<ReplyStream> reply,
-            std::vector<queue::Shard*> shards)
-      : server_(server), reply_(std::move(reply)), shards_(std::move(shards)) {}
+            std::vector<queue::Shard*> shards,
+            std::shared_ptr<const queue::SuspensionList> suspensions)
+      : server_(server),
+        reply_(std::move(reply)),
+        shards_(std::move(shards)),
+        suspensions_(std::move(suspensions)) {}
 
   // One of them, once.
   void AskMessage(uint64_t id);
@@ -44,6 +48,8 @@ class WhyAnswer : public std::enable_shared_from_this<WhyAnswer> {
   // Asks all shards for the next few destinations; when all are known, the end.
   void AskDestinations();
   void TakeDestinations(std::vector<queue::DestinationFacts> facts);
+  // What an operator has suspended of it, whether or not a shard has mail ready there; else null.
+  const queue::Suspension* SuspensionOf(const std::string& key) const;
   nlohmann::json Recipients() const;
   bool About(const queue::AttemptFact& fact) const;
   void Finish();
@@ -51,6 +57,7 @@ class WhyAnswer : public std::enable_shared_from_this<WhyAnswer> {
   ControlServer* const server_;
   const std::shared_ptr<ReplyStream> reply_;
   const std::vector<queue::Shard*> shards_;
+  const std::shared_ptr<const queue::SuspensionList> suspensions_;
   std::shared_ptr<WhyAnswer> self_;
   std::vector<std::unique_ptr<Part>> parts_;
   uint64_t id_ = 0;

@@ -182,7 +182,7 @@ TEST(ControlRequest, ARouteIsAskedForAMessageOrADestination) {
 TEST(ControlRequest, Mistakes) {
   EXPECT_EQ(Bad({{"command", "purge"}}),
             "unknown command \"purge\"; known are stats queue why retry remove hold release route "
-            "reload log talk report stop");
+            "reload log talk report suspend resume suspended sites stop");
   EXPECT_EQ(Bad({{"command", "stats"}, {"id", "1K0WCJNDQSZ00"}}), "unknown member \"id\"");
   EXPECT_EQ(Bad({{"command", "queue"}, {"state", "lost"}}),
             "\"state\": expected one of unrouted resolving ready sending deferred delayed held");
@@ -199,6 +199,40 @@ TEST(ControlRequest, TheStatsSocketAnswersStatsAlone) {
     EXPECT_FALSE(IsForStatsSocket(Good({{"command", command}}).command)) << command;
   }
   EXPECT_TRUE(IsForStatsSocket(Good({{"command", "stats"}}).command));
+}
+
+TEST(ControlRequest, WhatIsSuspendedAndResumed) {
+  const SuspendRequest domain = Good({{"command", "suspend"},
+                                      {"domain", "*.Example.net"},
+                                      {"for", 7200},
+                                      {"reason", "their maintenance"}})
+                                    .suspend;
+  EXPECT_EQ(domain.name, "*.example.net");
+  EXPECT_FALSE(domain.site);
+  EXPECT_EQ(domain.for_ns, 2 * core::kNsPerHour);
+  EXPECT_EQ(domain.reason, "their maintenance");
+  const SuspendRequest site = Good({{"command", "resume"}, {"site", "Large"}}).suspend;
+  EXPECT_EQ(site.name, "Large");
+  EXPECT_TRUE(site.site);
+  EXPECT_TRUE(Good({{"command", "resume"}, {"all", true}}).suspend.all);
+  EXPECT_EQ(Good({{"command", "sites"}, {"limit", 5}}).limit, 5u);
+  EXPECT_EQ(Good({{"command", "suspended"}}).command, ControlCommand::kSuspended);
+  EXPECT_EQ(Bad({{"command", "suspend"}}), "expected one of \"domain\" and \"site\"");
+  EXPECT_EQ(Bad({{"command", "suspend"}, {"domain", "a.example"}, {"site", "b"}}),
+            "expected one of \"domain\" and \"site\"");
+  EXPECT_EQ(Bad({{"command", "suspend"}, {"domain", "mx*.example.net"}}),
+            "\"domain\": expected \"example.net\", \"*.example.net\" or \"*\"");
+  EXPECT_EQ(Bad({{"command", "suspend"}, {"all", true}}),
+            "\"all\": not with \"suspend\"; \"domain\": \"*\" is all");
+  EXPECT_EQ(Bad({{"command", "suspend"}, {"domain", "a.example"}, {"for", 0}}),
+            "\"for\": expected seconds, a number from 1 on");
+  EXPECT_EQ(Bad({{"command", "suspend"}, {"site", "a"}, {"reason", "two\nlines"}}),
+            "\"reason\": expected a line of at most 200 bytes");
+  EXPECT_EQ(Bad({{"command", "resume"}}),
+            "expected one of \"domain\", \"site\" and \"all\": true");
+  EXPECT_EQ(Bad({{"command", "resume"}, {"site", "a"}, {"reason", "b"}}),
+            "\"for\", \"reason\": not with \"resume\"");
+  EXPECT_EQ(Bad({{"command", "sites"}, {"domain", "a.example"}}), "unknown member \"domain\"");
 }
 
 }  // namespace

@@ -196,5 +196,44 @@ TEST(FormatWhy, WhatHoldsItAndWhatLiftsThat) {
   EXPECT_EQ(text.find("of at most 0"), std::string::npos);
 }
 
+TEST(FormatSites, ThoseInTroubleWithWhoIsToBlame) {
+  const std::vector<nlohmann::json> sites = {
+      {{"site", "yahoo"}, {"state", "suspended"}, {"until", nullptr}, {"destinations", 3},
+       {"ready", 1200}, {"max_connections", 10},
+       {"suspension", {{"by", "alice"}, {"reason", "r"}}}},
+      {{"site", "large"}, {"state", "slowed"}, {"until", 1100}, {"destinations", 2}, {"ready", 7},
+       {"sending", 2}, {"connections", 2}, {"max_connections", 5}, {"window", 2},
+       {"max_rate", "100/min"}, {"rate_now", "50/min"}, {"reply", "421 4.7.0 slow\x1b[1m"},
+       {"mailhost", "mx.example.net:25"}}};
+  EXPECT_EQ(FormatSites(sites, {{"more", 1}}, 1000),
+            "SITE   DESTINATIONS  READY  SENDING  CONNECTIONS  RATE               STATE          "
+            "     WHY\n"
+            "yahoo             3  1,200        0  0/10         -                  suspended      "
+            "     by alice: r\n"
+            "large             2      7        2  2/5 (2)      50/min of 100/min  slowed, 1m40s "
+            "more  mx.example.net:25 said: 421 4.7.0 slow [1m\n"
+            "1 more site: --limit\n");
+  EXPECT_EQ(FormatSites({}, {{"more", 0}}, 1000), "no mail goes anywhere at this moment\n");
+}
+
+TEST(FormatSuspensions, WhatWasSuspendedAndResumed) {
+  EXPECT_EQ(FormatSuspensions({{"suspensions", nlohmann::json::array()}}),
+            "nothing is suspended\n");
+  const std::string table = FormatSuspensions(
+      {{"suspensions",
+        {{{"domain", "*.example.net"}, {"since", 1000}, {"until", nullptr}, {"by", "alice"},
+          {"reason", "their maintenance"}},
+         {{"site", "google"}, {"since", 1000}, {"until", 2000}, {"by", "bob"}, {"reason", ""}}}}});
+  EXPECT_NE(table.find("*.example.net  "), std::string::npos) << table;
+  EXPECT_NE(table.find("  resumed              alice  their maintenance\n"), std::string::npos)
+      << table;
+  EXPECT_NE(table.find("site google    "), std::string::npos) << table;
+  EXPECT_EQ(FormatResumed({{"resumed", {{{"domain", "a.example"}}}}, {"lifted", {"google"}}}),
+            "a.example resumed; one message goes first\n"
+            "site google: what its replies had lowered ends\n");
+  EXPECT_EQ(FormatResumed({{"resumed", nlohmann::json::array()}}),
+            "nothing of that name is suspended\n");
+}
+
 }  // namespace
 }  // namespace outbox::tools

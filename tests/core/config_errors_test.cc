@@ -78,8 +78,8 @@ TEST(ConfigErrors, TopLevel) {
       {"unlike anything",
        "colour = \"red\"\n" + kFine,
        {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, stats, maildrop, "
-        "shards, stop_timeout, listener, storage, resolver, delivery, archive, route, site, local, "
-        "log, talk, limits, io"}},
+        "shards, stop_timeout, listener, storage, resolver, delivery, archive, route, site, sites, "
+        "local, log, talk, limits, io"}},
       {"short host name",
        "hostname = \"relay\"\n" + kFine.substr(kFine.find("[[")),
        {"f:1:12: \"relay\" is not a full host name; expected for example \"relay.example.com\" or "
@@ -320,16 +320,16 @@ TEST(ConfigErrors, Sites) {
         "f:9:11: \"joe@example.net\" is not a pattern of recipient domains; expected "
         "\"example.net\", \"*.example.net\" or \"*\""}},
       {"rate",
-       site + "domains = \"*\"\nrate = \"100/fortnight\"\n",
-       {"f:9:8: \"rate\": \"100/fortnight\" is not a rate; expected 1 to 1000000 in a time, for "
-        "example \"5/s\", \"100/min\", \"2000/h\" or \"50000/d\""}},
+       site + "domains = \"*\"\nmax_rate = \"100/fortnight\"\n",
+       {"f:9:12: \"max_rate\": \"100/fortnight\" is not a rate; expected 1 to 1000000 in a time, "
+        "for example \"5/s\", \"100/min\", \"2000/h\" or \"50000/d\""}},
       {"rate of nothing",
-       site + "domains = \"*\"\nrate = \"0/s\"\n",
-       {"f:9:8: \"rate\": \"0/s\" is not a rate; expected 1 to 1000000 in a time, for example "
+       site + "domains = \"*\"\nmax_rate = \"0/s\"\n",
+       {"f:9:12: \"max_rate\": \"0/s\" is not a rate; expected 1 to 1000000 in a time, for example "
         "\"5/s\", \"100/min\", \"2000/h\" or \"50000/d\""}},
       {"rate as a number",
-       site + "domains = \"*\"\nrate = 100\n",
-       {"f:9:8: \"rate\" is an integer; expected a string"}},
+       site + "domains = \"*\"\nmax_rate = 100\n",
+       {"f:9:12: \"max_rate\" is an integer; expected a string"}},
       {"connections",
        site + "domains = \"*\"\nmax_connections = 0\n",
        {"f:9:19: \"max_connections\" is 0; expected an integer from 1 to 10000"}},

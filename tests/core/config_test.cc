@@ -82,7 +82,7 @@ notify_after = "never"
 retry_until = "2d"
 port = 2526
 max_connections = 7
-max_messages_per_connection = 100
+messages_per_connection = 100
 idle_timeout = "1s"
 connect_timeout = "2s"
 greeting_timeout = "3s"
@@ -117,8 +117,8 @@ name = "large"
 hosts = ["*.MX.example.com", "mx.example.com"]
 domains = "example.com"
 max_connections = 4
-max_messages_per_connection = 50
-rate = "100/min"
+messages_per_connection = 50
+max_rate = "100/min"
 
 [[site]]
 domains = ["example.edu"]
@@ -184,7 +184,7 @@ TEST(Config, EverythingSetForDelivery) {
   EXPECT_EQ(delivery.periods.retry_until_ns, 2 * kNsPerDay);
   EXPECT_EQ(delivery.max_connections, 7u);
   EXPECT_EQ(delivery.port, 2526);
-  EXPECT_EQ(delivery.max_messages_per_connection, 100u);
+  EXPECT_EQ(delivery.messages_per_connection, 100u);
   const int64_t timeouts[] = {
       delivery.idle_timeout_ns, delivery.connect_timeout_ns, delivery.greeting_timeout_ns,
       delivery.helo_timeout_ns, delivery.mail_timeout_ns,    delivery.rcpt_timeout_ns,
@@ -242,14 +242,14 @@ TEST(Config, Sites) {
   EXPECT_THAT(large.hosts, ElementsAre("*.mx.example.com", "mx.example.com"));
   EXPECT_THAT(large.domains, ElementsAre("example.com"));
   EXPECT_EQ(large.max_connections, 4u);
-  EXPECT_EQ(large.max_messages_per_connection, 50u);
-  EXPECT_EQ(large.rate, (Rate{100, kNsPerMinute}));
+  EXPECT_EQ(large.messages_per_connection, 50u);
+  EXPECT_EQ(large.max_rate, (Rate{100, kNsPerMinute}));
   // What the second one does not say is [delivery]'s, and it is called after its first pattern.
   const SiteConfig& small = config.sites[1];
   EXPECT_EQ(small.name, "example.edu");
   EXPECT_EQ(small.max_connections, 7u);
-  EXPECT_EQ(small.max_messages_per_connection, 100u);
-  EXPECT_FALSE(small.rate.limited());
+  EXPECT_EQ(small.messages_per_connection, 100u);
+  EXPECT_FALSE(small.max_rate.limited());
 }
 
 TEST(Config, TheOrderOfTablesDoesNotMatter) {

@@ -16,6 +16,7 @@ outbox_test(core_test
     core/metrics_test.cc
     core/rate_test.cc
     core/route_config_test.cc
+    core/site_config_test.cc
     core/slab_test.cc
     core/time_format_test.cc
     core/timer_wheel_test.cc

@@ -12,7 +12,8 @@ import unittest
 from harness import BIN, main
 
 COMMANDS = ["stats", "queue", "why", "retry", "remove", "hold", "release", "route", "reload", "log",
-            "talk", "report", "stop", "doctor", "completion"]
+            "talk", "report", "stop", "doctor", "completion", "sites", "suspend", "resume",
+            "suspended"]
 WAIT_SECONDS = 20 * int(os.environ.get("OUTBOX_SLOWNESS", "1"))
 
 
@@ -48,6 +49,8 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.complete("completion", "z"), ["zsh"])
         self.assertEqual(self.complete("hold", "--al"), ["--all"])
         self.assertEqual(self.complete("release", "--older"), ["--older-than"])
+        self.assertEqual(self.complete("suspend", "--rea"), ["--reason"])
+        self.assertEqual(self.complete("resume", "--si"), ["--site"])
         self.assertEqual(self.complete("route", "t"), ["test"])
         self.assertEqual(self.complete("route", "test", "--hea"), ["--header"])
         self.assertEqual(self.complete("--control", "/tmp/x", "route", "test", "--si"), ["--size"])

@@ -43,8 +43,8 @@ class Configuration(Scenario):
                 ('[[route]]\nmatch = "*"\nvia = ["127.0.0.1:99999"]\n', ["99999"]),
                 ('[[route]]\nmatch = "*"\n', ["via"]),
                 ('[[route]]\nmatch = "*"\nvia = ["mx", "127.0.0.1"]\n', ["mx", "alone"]),
-                ('[[site]]\nhosts = "*"\nrate = "many"\n', ["rate", "many"]),
-                ('[[site]]\nrate = "5/s"\n', ["hosts", "domains"]),
+                ('[[site]]\nhosts = "*"\nmax_rate = "many"\n', ["rate", "many"]),
+                ('[[site]]\nmax_rate = "5/s"\n', ["hosts", "domains"]),
                 ('[delivery\n', []),
                 ('[storage]\nreserve = "lots"\n', ["reserve"])):
             with self.subTest(text):

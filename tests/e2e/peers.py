@@ -110,9 +110,9 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    """A Postfix that takes mail for known@postfix.test into a Maildir."""
+    """A Postfix that takes mail for known@postfix.test into a Maildir. `more`: lines of main.cf."""
 
-    def __init__(self, scenario):
+    def __init__(self, scenario, more=""):
         need_root()
         need(POSTFIX)
         self.port = free_port()
@@ -135,7 +135,7 @@ class Postfix:
         shutil.chown(mail, "postfix")
         values = dict(root=POSTFIX, dir=self.dir, queue=queue, data=data, mail=mail, log=self.log,
                       port=self.port, uid=owner.pw_uid, gid=owner.pw_gid)
-        (etc / "main.cf").write_text(MAIN_CF.format(**values))
+        (etc / "main.cf").write_text(MAIN_CF.format(**values) + more)
         (etc / "master.cf").write_text(MASTER_CF.format(**values))
         environment = {**POSTFIX_ENVIRONMENT, "MAIL_CONFIG": str(etc)}
         self.process = scenario.spawn(

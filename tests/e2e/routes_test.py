@@ -140,7 +140,7 @@ class Routes(Scenario):
         names.zone("mx.test", "@ MX 20 b\n@ MX 10 a\na A 127.0.0.2\nb A 127.0.0.3\nb A 127.0.0.4")
         config = (f'\n[resolver]\nservers = ["{names.address}"]\n'
                   '\n[[site]]\nname = "small"\nhosts = "*.mx.test"\nmax_connections = 2\n'
-                  'rate = "5/s"\n' +
+                  'max_rate = "5/s"\n' +
                   table(name="quarantine", sender="*@bad.test", via="hold") +
                   table(name="bulk", header="X-Class: bulk", via="127.0.0.9:2525") +
                   table(name="large", match="mx.test", size="> 10MiB", via="reject Too large") +

@@ -1,4 +1,4 @@
-// SiteSlots in every order of its atomic steps.
+// SiteSlots and SiteRate in every order of their atomic steps.
 //
 // Each shard runs a small program (wait for a slot, use it, release it, pass grants on) over a
 // model of the atomics. The explorer takes every choice of who makes the next step. There are no
@@ -8,7 +8,8 @@
 //
 // In every order: the slots in use never pass the limit; and when nobody can make a step any more,
 // everybody has had his slot and released it, and no slot is left in use. A lost slot or a lost
-// wake-up would leave somebody waiting for ever.
+// wake-up would leave somebody waiting for ever. Of a rate: no more is taken than it allows, and
+// what many replies ask for at once happens once.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -19,12 +20,13 @@
 #include <vector>
 
 #include "core/check.h"
+#include "queue/site_rate.h"
 #include "queue/site_slots.h"
 
 namespace outbox::queue {
 namespace {
 
-constexpr int kWords = 8;  // the atomics of one SiteSlots
+constexpr int kWords = 9;  // the atomics of one SiteSlots
 constexpr int kShardsMax = 3;
 
 // Everything that the orders can differ in.
@@ -117,6 +119,10 @@ struct Plan {
   int rounds = 1;          // slots that each shard takes, one after the other
   bool fail = false;       // shard 0 reports a failure with its first slot
   bool succeed = false;    // everybody reports a success
+  bool suspend = false;    // shard 0 suspends the site with its first slot, for a second
+  bool narrow = false;     // or leaves it one slot for that time
+  bool anew = false;       // or has it begin slowly, behind its last slot
+  bool rate = false;       // instead: takes of a rate, and replies that slow it down
   int preemptions = 1000;  // orders with more switches away from a running shard are left out
 };
 
@@ -133,7 +139,15 @@ class Program {
         for (size_t to = 0; mask != 0; ++to, mask >>= 1) {
           if ((mask & 1) != 0) Tell(&state->news, to);
         }
-      } else if (plan_.succeed && slots_.Succeed()) {
+      } else if (plan_.suspend && shard_ == 0 && round == 0) {
+        bool longer = false;
+        uint64_t mask = slots_.Suspend(now_ns_ + core::kNsPerSecond, &longer);
+        for (size_t to = 0; mask != 0; ++to, mask >>= 1) {
+          if ((mask & 1) != 0) Tell(&state->news, to);
+        }
+      } else if (plan_.narrow && shard_ == 0 && round == 0) {
+        slots_.Narrow(1, now_ns_ + core::kNsPerSecond);
+      } else if (plan_.succeed && slots_.Succeed(now_ns_)) {
         for (;;) {
           const int to = slots_.GrantFree();
           if (to < 0) break;
@@ -143,6 +157,7 @@ class Program {
       OneStep([this] { return ++state->served[shard_]; });
       GiveBack();
     }
+    if (plan_.anew && shard_ == 0) slots_.StartSlowly();
     // A grant may still come for a bit that we had set; it is passed on.
     while (expecting_) {
       if (TakeMail()) GiveBack();
@@ -197,9 +212,41 @@ class Program {
   int64_t now_ns_ = core::kNsPerSecond;
 };
 
+// Two events are allowed at once, then one each half a second; with twice the interval, one.
+constexpr int64_t kRateIntervalNs = core::kNsPerSecond / 2;
+
+// Takes what there is, gets a reply that asks for half of it, and takes again.
+class RateProgram {
+ public:
+  explicit RateProgram(uint32_t shard) : shard_(shard) {}
+
+  void Run() {
+    TakeOne();
+    const SlowDown half = {.interval_ns = 0, .times = 2, .for_ns = core::kNsPerMinute};
+    if (rate_.Slow(half, kBeganNs, kNowNs)) {
+      OneStep([] { return static_cast<uint64_t>(++state->news[0]); });
+    }
+    TakeOne();
+  }
+
+ private:
+  static constexpr int64_t kBeganNs = 1;  // both replies are to what began then
+  static constexpr int64_t kNowNs = core::kNsPerSecond;
+
+  void TakeOne() {
+    if (rate_.Take(kNowNs) == 0) OneStep([this] { return ++state->served[shard_]; });
+  }
+
+  const uint32_t shard_;
+  SiteRate<ModelAtomic> rate_;
+};
+
 // The words of the first two members.
 constexpr size_t kInUseWord = 0;
 constexpr size_t kLimitWord = 1;
+// Of a SiteRate.
+constexpr size_t kIntervalWord = 1;
+constexpr size_t kSlowWord = 2;
 
 // Lets `shard` make one step in *s. False: it waits for a mail that is not there.
 bool MakeStep(const Plan& plan, int shard, State* s) {
@@ -208,9 +255,12 @@ bool MakeStep(const Plan& plan, int shard, State* s) {
   shard_running = shard;
   replayed = 0;
   next_word = 0;
-  Program program(plan, static_cast<uint32_t>(shard));
   try {
-    program.Run();
+    if (plan.rate) {
+      RateProgram(static_cast<uint32_t>(shard)).Run();
+    } else {
+      Program(plan, static_cast<uint32_t>(shard)).Run();
+    }
   } catch (const Paused&) {
     return true;
   } catch (const Blocked&) {
@@ -228,7 +278,11 @@ struct Explorer {
   void Explore() {
     // What the constructors of the atomics say, made once.
     State from;
-    from.words[kLimitWord] = plan.limit;
+    if (plan.rate) {
+      from.words[kIntervalWord] = static_cast<uint64_t>(kRateIntervalNs);
+    } else {
+      from.words[kLimitWord] = plan.limit;
+    }
     std::vector<State> todo = {from};
     while (!todo.empty()) {
       const State current = std::move(todo.back());
@@ -243,11 +297,29 @@ struct Explorer {
         if (i == 0) last_could = true;
         next.last = shard;
         if (i > 0 && last_could && ++next.preemptions > plan.preemptions) continue;
-        ASSERT_LE(next.words[kInUseWord], plan.limit);
+        if (!plan.rate) {
+          ASSERT_LE(next.words[kInUseWord], plan.limit);
+        }
         if (seen.insert(next).second) todo.push_back(std::move(next));
       }
-      if (!moved) CheckEnd(current);
+      if (!moved && plan.rate) CheckRate(current);
+      if (!moved && !plan.rate) CheckEnd(current);
     }
+  }
+
+  void CheckRate(const State& end) {
+    ++ends;
+    int taken = 0;
+    for (int shard = 0; shard < plan.shards; ++shard) {
+      EXPECT_TRUE(end.done[static_cast<size_t>(shard)]);
+      taken += end.served[static_cast<size_t>(shard)];
+    }
+    EXPECT_GE(taken, 1);
+    EXPECT_LE(taken, 2);
+    // One reply has halved it, however many there were.
+    EXPECT_EQ(end.news[0], 1);
+    const int64_t slow_ns = SlowPace::Unpack(end.words[kSlowWord]).interval_ns;
+    EXPECT_NEAR(static_cast<double>(slow_ns), 2.0 * kRateIntervalNs, kRateIntervalNs / 1000.0);
   }
 
   void CheckEnd(const State& end) {
@@ -297,6 +369,37 @@ TEST(SiteInterleavingTest, AFailureAndSuccesses) {
   ExploreAll(
       {.shards = 2, .limit = 2, .rounds = 2, .fail = true, .succeed = true, .preemptions = 3},
       1000);
+}
+
+TEST(SiteInterleavingTest, ASuspensionMeetsAWaiter) {
+  ExploreAll({.shards = 2, .limit = 1, .rounds = 2, .suspend = true, .preemptions = 3}, 1000);
+}
+
+TEST(SiteInterleavingTest, ASuspensionAndSuccesses) {
+  ExploreAll(
+      {.shards = 2, .limit = 2, .rounds = 2, .succeed = true, .suspend = true, .preemptions = 3},
+      1000);
+}
+
+TEST(SiteInterleavingTest, ThreeShardsAreLeftOneSlot) {
+  ExploreAll({.shards = 3, .limit = 3, .succeed = true, .narrow = true, .preemptions = 2}, 1000);
+}
+
+TEST(SiteInterleavingTest, TwoShardsAreLeftOneSlot) {
+  ExploreAll(
+      {.shards = 2, .limit = 2, .rounds = 2, .succeed = true, .narrow = true, .preemptions = 3},
+      1000);
+}
+
+TEST(SiteInterleavingTest, ItBeginsSlowly) {
+  ExploreAll(
+      {.shards = 2, .limit = 2, .rounds = 2, .succeed = true, .anew = true, .preemptions = 3},
+      1000);
+}
+
+// Every order there is.
+TEST(SiteInterleavingTest, TwoRepliesHalveARateOnce) {
+  ExploreAll({.shards = 2, .rate = true}, 1000);
 }
 
 }  // namespace

@@ -160,7 +160,7 @@ TEST(SiteTableTest, AfterAWhileABackoffIsForgotten) {
 }
 
 TEST(RateCellTest, EventsConformToTheRate) {
-  RateCell cell;
+  SiteRate<StdAtomic> cell;
   EXPECT_EQ(cell.Take(1), 0);  // no limit
   EXPECT_EQ(cell.Look(1), 0);
   // Evenly: one second's worth at once, then one each half a second.
@@ -185,7 +185,7 @@ TEST(RateCellTest, EventsConformToTheRate) {
 
 // What was taken at a slow pace is not held against a quicker one.
 TEST(RateCellTest, ANewRateCountsAtOnce) {
-  RateCell cell;
+  SiteRate<StdAtomic> cell;
   cell.SetRate({1, core::kNsPerHour}, 0);
   EXPECT_EQ(cell.Take(0), 0);
   EXPECT_EQ(cell.Look(0), core::kNsPerHour);
@@ -197,6 +197,146 @@ TEST(RateCellTest, ANewRateCountsAtOnce) {
   EXPECT_EQ(cell.Take(core::kNsPerSecond / 2), 0);
   cell.SetRate({}, core::kNsPerSecond);
   EXPECT_EQ(cell.Look(core::kNsPerSecond), 0);
+}
+
+// --- What replies do to a rate -------------------------------------------------------------------
+
+using Rate = SiteRate<StdAtomic>;
+constexpr int64_t kMinute = core::kNsPerMinute;
+
+double PerMinute(const Rate& rate, int64_t now_ns) {
+  const int64_t interval_ns = rate.Interval(now_ns);
+  return interval_ns == 0 ? 0 : static_cast<double>(kMinute) / static_cast<double>(interval_ns);
+}
+
+TEST(SiteRateTest, APartIsTakenOnceForAllThatWasUnderWay) {
+  Rate rate;
+  rate.SetRate({100, kMinute}, 0);
+  const SlowDown half = {.interval_ns = 0, .times = 2, .for_ns = 10 * kMinute};
+  EXPECT_TRUE(rate.Slow(half, 1, kMinute));
+  EXPECT_NEAR(PerMinute(rate, kMinute), 50, 0.1);
+  // The others began before that, and do not know of it.
+  EXPECT_FALSE(rate.Slow(half, kMinute - 1, kMinute + 1));
+  EXPECT_NEAR(PerMinute(rate, kMinute + 1), 50, 0.1);
+  // What began later does.
+  EXPECT_TRUE(rate.Slow(half, kMinute + 1, kMinute + 2));
+  EXPECT_NEAR(PerMinute(rate, kMinute + 2), 25, 0.1);
+  // There is an end to it.
+  for (int64_t i = 3; i < 20; ++i) rate.Slow(half, kMinute + i - 1, kMinute + i);
+  EXPECT_NEAR(PerMinute(rate, kMinute + 20), 100.0 / 64, 0.01);
+}
+
+TEST(SiteRateTest, ItRecoversByDoublingEveryMinute) {
+  Rate rate;
+  rate.SetRate({100, kMinute}, 0);
+  EXPECT_TRUE(rate.Slow({.interval_ns = kMinute / 10, .times = 0, .for_ns = 5 * kMinute}, 1, 2));
+  EXPECT_NEAR(PerMinute(rate, 4 * kMinute), 10, 0.1);
+  EXPECT_EQ(rate.SlowUntil(4 * kMinute), 5 * kMinute);
+  EXPECT_FALSE(rate.EndSlow(4 * kMinute));
+  const int64_t over_ns = 5 * kMinute + core::kNsPerSecond;
+  EXPECT_NEAR(PerMinute(rate, over_ns), 20, 0.1);
+  EXPECT_NEAR(PerMinute(rate, over_ns + kMinute), 40, 0.1);
+  EXPECT_NEAR(PerMinute(rate, over_ns + 2 * kMinute), 80, 0.1);
+  EXPECT_FALSE(rate.EndSlow(over_ns + 2 * kMinute));
+  EXPECT_NEAR(PerMinute(rate, over_ns + 3 * kMinute), 100, 0.1);
+  EXPECT_TRUE(rate.EndSlow(over_ns + 3 * kMinute));
+  EXPECT_FALSE(rate.EndSlow(over_ns + 3 * kMinute));  // once
+}
+
+TEST(SiteRateTest, WithoutARateOfItsOwnItIsFreeAgainAfterSixSteps) {
+  Rate rate;
+  EXPECT_TRUE(rate.Slow({.interval_ns = kMinute, .times = 0, .for_ns = kMinute}, 1, 2));
+  EXPECT_EQ(rate.Take(core::kNsPerSecond), 0);
+  EXPECT_NE(rate.Take(core::kNsPerSecond), 0);
+  EXPECT_NEAR(PerMinute(rate, 6 * kMinute + core::kNsPerSecond), 64, 0.1);
+  EXPECT_EQ(rate.Interval(7 * kMinute + core::kNsPerSecond), 0);
+  EXPECT_EQ(rate.Take(7 * kMinute + core::kNsPerSecond), 0);
+}
+
+TEST(SiteRateTest, TheSlowerOfTwoWishesCounts) {
+  Rate rate;
+  rate.SetRate({100, kMinute}, 0);
+  const SlowDown ten = {.interval_ns = kMinute / 10, .times = 0, .for_ns = kMinute};
+  const SlowDown five = {.interval_ns = kMinute / 5, .times = 0, .for_ns = kMinute};
+  EXPECT_TRUE(rate.Slow(five, 1, 10));
+  // A milder one changes nothing but how long; a harder one counts, whenever it was begun.
+  EXPECT_FALSE(rate.Slow(ten, 20, kMinute / 2));
+  EXPECT_NEAR(PerMinute(rate, kMinute / 2), 5, 0.1);
+  EXPECT_EQ(rate.SlowUntil(kMinute), kMinute + kMinute / 2);
+  const SlowDown one = {.interval_ns = kMinute, .times = 0, .for_ns = kMinute};
+  EXPECT_TRUE(rate.Slow(one, 1, kMinute));
+  EXPECT_NEAR(PerMinute(rate, kMinute), 1, 0.1);
+  // A rule that is milder than what is configured asks for nothing.
+  Rate slow;
+  slow.SetRate({1, kMinute}, 0);
+  EXPECT_FALSE(slow.Slow(ten, 1, 2));
+  EXPECT_NEAR(PerMinute(slow, 2), 1, 0.1);
+}
+
+TEST(SiteRateTest, EveryPaceFitsIntoItsWord) {
+  for (int64_t ns = 1; ns < SlowPace::kIntervalMaxNs / 3; ns = ns * 3 + 1) {
+    const SlowPace pace = {123'456'789, ns};
+    const SlowPace read = SlowPace::Unpack(pace.Pack());
+    EXPECT_EQ(read.until_ms, pace.until_ms);
+    EXPECT_GE(read.interval_ns, ns);
+    EXPECT_LE(read.interval_ns - ns, ns / 100'000);
+  }
+}
+
+// --- What replies do to the slots ----------------------------------------------------------------
+
+TEST(SiteSlotsTest, ASuspensionEndsWithASlowStart) {
+  SiteSlots<StdAtomic> slots;
+  slots.OfferLimit(10, 1);
+  bool longer = false;
+  EXPECT_EQ(slots.Suspend(kMinute, &longer), 0u);
+  EXPECT_TRUE(longer);
+  EXPECT_FALSE(slots.TryTake(1));
+  EXPECT_EQ(slots.BlockedUntil(1), kMinute);
+  EXPECT_EQ(slots.Suspend(kMinute / 2, &longer), 0u);
+  EXPECT_FALSE(longer);
+  // What was under way ends well, and opens nothing.
+  EXPECT_FALSE(slots.Succeed(2));
+  EXPECT_TRUE(slots.TryTake(kMinute));
+  EXPECT_FALSE(slots.TryTake(kMinute));
+  EXPECT_TRUE(slots.Succeed(kMinute));
+  EXPECT_TRUE(slots.TryTake(kMinute));
+  EXPECT_FALSE(slots.TryTake(kMinute));
+}
+
+TEST(SiteSlotsTest, ANarrowSiteStaysSoForItsTime) {
+  SiteSlots<StdAtomic> slots;
+  slots.OfferLimit(10, 1);
+  EXPECT_TRUE(slots.Narrow(2, kMinute));
+  EXPECT_FALSE(slots.Narrow(5, kMinute));  // it has less already
+  EXPECT_TRUE(slots.TryTake(1));
+  EXPECT_TRUE(slots.TryTake(1));
+  EXPECT_FALSE(slots.TryTake(1));
+  EXPECT_FALSE(slots.Succeed(1));
+  EXPECT_FALSE(slots.TryTake(1));
+  EXPECT_TRUE(slots.Succeed(kMinute));
+  EXPECT_TRUE(slots.TryTake(kMinute));
+  // An operator lifts it; the window stays.
+  EXPECT_TRUE(slots.Narrow(1, 9 * kMinute));
+  slots.Unsuspend();
+  EXPECT_EQ(slots.health().window, 1u);
+  EXPECT_TRUE(slots.Succeed(2 * kMinute));
+}
+
+TEST(SiteTableTest, WhatAReplyHasLoweredIsKeptUntilItIsOver) {
+  SiteTable table(16);
+  const uint32_t index = table.Acquire(3, 10, 1);
+  bool longer = false;
+  table[index].slots.Suspend(2 * core::kNsPerHour, &longer);
+  table.Release(index, 1);
+  // All other places are taken, an hour later, and one more is wanted.
+  for (uint64_t hash = 100; hash < 115; ++hash) table.Acquire(hash, 1, core::kNsPerHour);
+  ASSERT_NE(table.Peek(3), nullptr);
+  EXPECT_TRUE(table.Peek(3)->Lowered(core::kNsPerHour));
+  EXPECT_TRUE(table.Lift(3, core::kNsPerHour));
+  EXPECT_FALSE(table.Lift(3, core::kNsPerHour));
+  EXPECT_FALSE(table.Lift(4, core::kNsPerHour));
+  EXPECT_EQ(table.Peek(3)->slots.BlockedUntil(core::kNsPerHour), 0);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@ outbox_test(scenario_test
     scenario/a_reload_removes_the_route_test.cc
     scenario/an_archive_gets_a_copy_test.cc
     scenario/an_operator_removes_mail_test.cc
+    scenario/an_operator_suspends_a_domain_test.cc
     scenario/expired_while_the_relay_was_down_test.cc
     scenario/shard_story.cc
     scenario/a_421_in_every_position_test.cc
@@ -15,6 +16,7 @@ outbox_test(scenario_test
     scenario/a_listing_of_a_thousand_recipients_test.cc
     scenario/a_listing_that_nobody_reads_test.cc
     scenario/a_notice_that_is_not_stored_test.cc
+    scenario/a_site_asks_for_less_test.cc
     scenario/a_slow_host_gets_more_connections_test.cc
     scenario/accepted_and_delivered_test.cc
     scenario/all_recipients_refused_test.cc

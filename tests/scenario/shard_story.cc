@@ -208,6 +208,7 @@ void ShardStory::Start() {
     setup.ios = ios;
     setup.exchange = life_->exchange.get();
     setup.sites = &life_->sites;
+    setup.suspensions = suspensions_;
     setup.clients = &life_->clients;
     setup.observer = this;
     setup.metrics = life_->metrics[i].get();
@@ -250,6 +251,47 @@ void ShardStory::Reload() {
   }
   EXPECT_TRUE(RunUntil([&] { return done == shards_; }, core::kNsPerMinute));
 }
+
+void ShardStory::SetSuspensions(std::vector<Suspension> all) {
+  suspensions_ = std::make_shared<const SuspensionList>(std::move(all));
+  if (life_ == nullptr) return;
+  size_t heard = 0;
+  for (const auto& shard : life_->shards) {
+    shard->Post([list = suspensions_, &heard](Shard* one) {
+      one->SetSuspensions(list);
+      ++heard;
+    });
+  }
+  EXPECT_TRUE(RunUntil([&] { return heard == shards_; }, core::kNsPerMinute));
+}
+
+std::map<std::string, SitePart> ShardStory::SiteParts() {
+  struct Sink : SiteListSink {
+    void OnSites(std::vector<SitePart> sites) override {
+      ++done;
+      for (const SitePart& one : sites) {
+        SitePart& sum = parts[one.name];
+        sum.name = one.name;
+        sum.hash = one.hash;
+        sum.rate = one.rate;
+        sum.destinations += one.destinations;
+        sum.suspended += one.suspended;
+        sum.ready += one.ready;
+        sum.sending += one.sending;
+      }
+    }
+    std::map<std::string, SitePart> parts;
+    size_t done = 0;
+  };
+  Sink sink;
+  for (const auto& shard : life_->shards) {
+    shard->Post([&sink](Shard* one) { EXPECT_TRUE(one->operations().ListSites(&sink)); });
+  }
+  EXPECT_TRUE(RunUntil([&] { return sink.done == shards_; }, core::kNsPerMinute));
+  return sink.parts;
+}
+
+SiteTable& ShardStory::site_table() { return life_->sites; }
 
 CommandCounts ShardStory::Command(QueueOrder order, const QueueFilter& filter) {
   return Give([order, filter](Shard* shard, CommandSink* sink) {

@@ -23,6 +23,8 @@
 #include "queue/queue_lister.h"
 #include "queue/shard.h"
 #include "queue/site.h"
+#include "queue/site_lister.h"
+#include "queue/suspension_list.h"
 #include "tests/dns/sim_name_server.h"
 #include "tests/simulation/relay.h"
 #include "tests/simulation/scripted_client.h"
@@ -73,6 +75,12 @@ class ShardStory : public ShardObserver {
   void Kill();
   // What config() says now takes the place of what runs, as a reload of the daemon does it.
   void Reload();
+  // What an operator has suspended, from now on and in later lives.
+  void SetSuspensions(std::vector<Suspension> all);
+  // The sites that mail goes to, of all shards, by name.
+  std::map<std::string, SitePart> SiteParts();
+  // The table that the shards of this life share.
+  SiteTable& site_table();
   // Gives a command to all shards and waits for its end.
   CommandCounts Command(QueueOrder order, const QueueFilter& filter);
   CommandCounts Redirect(const RouteOrder& order, const QueueFilter& filter);
@@ -152,6 +160,7 @@ class ShardStory : public ShardObserver {
   std::vector<std::unique_ptr<simulation::ScriptedServer>> servers_;
   simulation::ScriptedClient client_{&client_io_};
   core::Config config_;
+  std::shared_ptr<const SuspensionList> suspensions_;  // null: nothing
   const uint32_t shards_;
   uint8_t hosts_ = 0;
   size_t ready_ = 0;

@@ -5,6 +5,7 @@ outbox_test(daemon_parts_test
     tools/descriptor_plan_test.cc
     tools/log_file_test.cc
     tools/queue_answer_test.cc
+    tools/suspension_book_test.cc
   LINK outbox_daemon_parts outbox_commands
 )
 
