@@ -88,11 +88,17 @@ void ListOne(const OfflineMessage& message, bool json) {
   std::string last_reply;
   const uint32_t pending = Pending(*meta, state, &attempts, &last_reply);
   if (!json) {
-    std::printf("%s  %llu bytes  from <%s>  %u of %u recipients pending  first <%s>  %s\n",
+    std::string original;
+    if (meta->has_original()) {
+      original = "  re-routed from " + FormatMessageId(meta->original_id()) + " <" +
+                 Text(meta->original_reverse_path()) + "> ->";
+      meta->ForEachOriginal([&](std::string_view to) { original += " <" + Text(to) + ">"; });
+    }
+    std::printf("%s  %llu bytes  from <%s>  %u of %u recipients pending  first <%s>  %s%s\n",
                 FormatMessageId(message.id).c_str(),
                 static_cast<unsigned long long>(meta->smtp_size()),
                 Text(meta->reverse_path()).c_str(), pending, meta->recipient_count(),
-                Text(meta->Recipient(0)).c_str(), last_reply.c_str());
+                Text(meta->Recipient(0)).c_str(), last_reply.c_str(), original.c_str());
     return;
   }
   nlohmann::json recipients = nlohmann::json::array();

@@ -80,7 +80,9 @@ TEST(Report, WhoWasRoutedOtherwiseIsSeen) {
 }
 
 TEST(Report, WhoGotAnotherEnvelopeIsFollowed) {
-  MailReport report({.id = "ONE"});
+  ReportFilter one;
+  one.id = "ONE";
+  MailReport report(one);
   report.Add(Accepted("ONE", {"bob@a.test"}));
   LogFact rerouted = Fact("rerouted", "ONE", {"bob@a.test"});
   rerouted.into = "TWO";

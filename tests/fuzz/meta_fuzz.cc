@@ -37,6 +37,15 @@ void CheckMeta(const MetaView& meta, std::span<const char> bytes) {
   }
   CHECK(groups == meta.group_count() && recipients == meta.recipient_count());
   CheckInside(meta.Recipient(meta.recipient_count() - 1), bytes);
+  if (!meta.has_original()) return;
+  CheckInside(meta.original(), bytes);
+  CheckInside(meta.original_reverse_path(), bytes);
+  uint32_t originals = 0;
+  meta.ForEachOriginal([&](std::string_view address) {
+    ++originals;
+    CheckInside(address, bytes);
+  });
+  CHECK(originals == meta.original_count() && originals > 0);
 }
 
 }  // namespace
@@ -51,6 +60,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       CheckInside(part.enhanced, bytes);
       CheckInside(part.text, bytes);
       CheckInside(part.mailhost, bytes);
+      if ((part.flags & kPartRouted) == 0) continue;
+      CheckInside(part.routing.destination, bytes);
+      CheckInside(part.routing.route, bytes);
+      CHECK(part.routing.retry_count() > 0);
+      for (uint32_t i = 0; i < part.routing.retry_count(); ++i) part.routing.retry_s(i);
     }
     CHECK(parts == state->part_count());
   }
