@@ -17,8 +17,8 @@ install(FILES ${links}/mailq ${links}/newaliases DESTINATION bin)
 install(FILES ${links}/sendmail DESTINATION lib)
 
 foreach(section 1 5 8)
-  file(GLOB pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/*.${section})
-  install(FILES ${pages} DESTINATION share/man/man${section})
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/man/ DESTINATION share/man/man${section}
+    FILES_MATCHING PATTERN "*.${section}")
 endforeach()
 
 # The command knows its own options; the scripts are made of them.
@@ -33,6 +33,8 @@ install(FILES ${CMAKE_BINARY_DIR}/completion.bash
 install(FILES ${CMAKE_BINARY_DIR}/completion.zsh
   DESTINATION share/zsh/vendor-completions RENAME _outbox)
 
-file(GLOB documents CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/*.md)
-install(FILES ${CMAKE_SOURCE_DIR}/README.md ${documents} DESTINATION share/doc/outbox)
+install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION share/doc/outbox)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION share/doc/outbox
+  FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN "man" EXCLUDE
+  PATTERN "README.md" EXCLUDE)
 install(FILES ${CMAKE_SOURCE_DIR}/packaging/outbox.toml DESTINATION share/outbox)

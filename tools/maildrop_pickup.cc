@@ -57,6 +57,15 @@ bool ReadFile(int fd, uint64_t size, std::string* bytes) {
   return true;
 }
 
+size_t FilesIn(const std::string& directory) {
+  DIR* const opened = ::opendir(directory.c_str());
+  if (opened == nullptr) return 0;
+  size_t count = 0;
+  while (const dirent* entry = ::readdir(opened)) count += IsMessageName(entry->d_name) ? 1 : 0;
+  ::closedir(opened);
+  return count;
+}
+
 std::string Now() {
   timespec now = {};
   ::clock_gettime(CLOCK_REALTIME, &now);
@@ -110,7 +119,8 @@ void MaildropPickup::Start() {
 void MaildropPickup::RequestStop() {
   stopping_ = true;
   const uint64_t one = 1;
-  if (stop_ >= 0) [[maybe_unused]] const ssize_t written = ::write(stop_, &one, sizeof one);
+  if (stop_ < 0) return;
+  [[maybe_unused]] const ssize_t written = ::write(stop_, &one, sizeof one);
 }
 
 void MaildropPickup::Join() {
@@ -275,14 +285,10 @@ bool MaildropPickup::TellSender(const Mail& mail, const std::string& reasons, bo
 
 void MaildropPickup::PutAside(const std::string& name, const std::string& reason) {
   const std::string bad = directory_ + "/bad";
-  std::error_code error;
   ::mkdir(bad.c_str(), 0700);
-  size_t kept = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(bad, error)) {
-    if (entry.path().extension() != ".reason") ++kept;
-  }
   const std::string from = directory_ + "/" + name;
-  if (kept >= kBadFilesMax) {
+  if (FilesIn(bad) / 2 >= kBadFilesMax) {  // each with its reason
+    std::error_code error;
     std::filesystem::remove_all(from, error);
     log_("maildrop_bad", name + ": " + reason + "; thrown away, since " + bad + " is full");
     return;
