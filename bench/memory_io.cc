@@ -27,6 +27,11 @@ core::Result<io::Socket> MemoryIo::Listen(const core::SocketAddress&, bool) {
   return io::kNoHandle;
 }
 
+core::Result<io::Socket> MemoryIo::ListenUnix(const std::string&, uint32_t) {
+  CHECK(false);
+  return io::kNoHandle;
+}
+
 void MemoryIo::Complete(io::Op* op, int32_t result) {
   CHECK(!op->in_flight);
   op->in_flight = true;

@@ -30,6 +30,7 @@ class MemoryIo : public io::Io {
 
   uint64_t RandomU64() override { return ++random_ * 0x9e3779b97f4a7c15u; }
   core::Result<io::Socket> Listen(const core::SocketAddress&, bool) override;
+  core::Result<io::Socket> ListenUnix(const std::string&, uint32_t) override;
   core::SocketAddress LocalAddress(io::Socket) override { return No(); }
   core::SocketAddress PeerAddress(io::Socket) override { return No(); }
   void Accept(io::Op*, io::Socket) override { No(); }
