@@ -55,7 +55,9 @@ void MessageExplainer::Add(const QueueItem& item) {
   facts.accepted_wall_ns = item.meta->accepted_wall_ns();
   facts.since_wall_ns = wall(ticket.since_ns);
   facts.notified = ticket.notified;
-  if (ticket.held()) {
+  if (ticket.purged) {
+    facts.final_wall_ns = wall(ticket.final_ns);
+  } else if (ticket.held()) {
     facts.held_by_route = ticket.destination->action == core::RouteAction::kHold;
     facts.held_by_operator = !facts.held_by_route;
   } else {  // held mail has all its periods before it

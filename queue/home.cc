@@ -51,6 +51,7 @@ int64_t Home::DeadlineOf(const HomeTicket& ticket) const {
 
 void Home::OfferOrWait(HomeTicket* ticket) {
   if (closing_) return;
+  if (ticket->purged) return WaitPurged(ticket);
   if (ticket->rerouting) {  // RouteAgain goes on
     rerouter_.Add(ticket->store, ticket->message_id);
     return;
@@ -385,7 +386,7 @@ void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
     if (ticket->expired) {
       context_.log->Expired(*ticket, names);
     } else {
-      context_.log->Bounced(*ticket, names);
+      context_.log->Bounced(*ticket, names, DetailsOf(ticket));
     }
     if (!gone) {
       FinishSilently(ticket);

@@ -15,6 +15,7 @@ outbox_library(outbox_home
     host_lookup.cc
     home_commands.cc
     home_holds.cc
+    home_purge.cc
     home_routes.cc
     home_tickets.cc
     local_domains.cc
@@ -30,6 +31,7 @@ outbox_library(outbox_home
     route_explain.cc
     router.cc
     shard_log.cc
+    purge_preview.cc
     queue_column.cc
     queue_command.cc
     queue_counter.cc

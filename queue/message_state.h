@@ -22,11 +22,16 @@ namespace outbox::queue {
 inline constexpr uint8_t kPartNotified = 1;  // the sender has had the delay notice
 inline constexpr uint8_t kPartHeld = 2;      // held by an operator
 inline constexpr uint8_t kPartReleased = 4;  // by an operator, at released_wall_ns
+inline constexpr uint8_t kPartPurged = 16;   // by an operator, at purged_wall_ns
+inline constexpr uint8_t kPartPaused = 32;   // was purged before, for paused_ns
 
 struct StatePart {
   uint64_t mask = 0;  // bit i: recipient first + i is pending in this part
   int64_t next_attempt_wall_ns = 0;
   int64_t released_wall_ns = 0;  // with kPartReleased
+  int64_t purged_wall_ns = 0;    // with kPartPurged, and
+  int64_t final_wall_ns = 0;     // when it is final
+  int64_t paused_ns = 0;         // with kPartPaused; its periods do not count that time
   uint16_t first = 0;  // index of recipient in the message
   uint16_t group = 0;
   uint16_t attempts = 0;

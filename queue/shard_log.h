@@ -17,6 +17,7 @@
 #include "queue/home_ticket.h"
 #include "queue/message_id.h"
 #include "queue/message_meta.h"
+#include "queue/operator_order.h"
 #include "queue/router.h"
 #include "queue/storyteller.h"
 #include "queue/talk_keeper.h"
@@ -48,7 +49,9 @@ class ShardLog : public AttemptLog {
 
   // --- Home: the story ---
   void Deferred(const HomeTicket& ticket, int64_t next_attempt_wall_ns, const NameSource& names);
-  void Bounced(const HomeTicket& ticket, const NameSource& names);
+  // `order`: by an operator; null: no.
+  void Bounced(const HomeTicket& ticket, const NameSource& names,
+               const OrderDetails* order = nullptr);
   void Expired(const HomeTicket& ticket, const NameSource& names);
   void Notified(const HomeTicket& ticket, const NameSource& names);
 
@@ -56,8 +59,12 @@ class ShardLog : public AttemptLog {
   void Rerouted(const HomeTicket& ticket, const RouteChoice& route, std::string_view from,
                 const MetaView& meta);
   void Retried(const HomeTicket& ticket);  // by an operator
-  // By an operator, too: the ledger and the story.
-  void Removed(const HomeTicket& ticket);
+  // By an operator, too: the ledger and the story. `order`: null: it was purged, and that is final.
+  void Removed(const HomeTicket& ticket, const OrderDetails* order, const NameSource& names);
+  // Final at `until_wall_ns`.
+  void Purged(const HomeTicket& ticket, int64_t until_wall_ns, const OrderDetails& order,
+              const NameSource& names);
+  void Undone(const HomeTicket& ticket, const OrderDetails& order, const NameSource& names);
   // By a route, or for want of a mailbox: likewise.
   void Discarded(const HomeTicket& ticket);
   // By an operator; what a route holds says so where it was routed.

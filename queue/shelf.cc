@@ -63,7 +63,8 @@ bool Shelves::Fits(const HomeTicket& ticket) {
   const Message& message = *ticket.message;
   return message.pending == 1 && message.policy == 0 && ticket.mask == 1 && ticket.first == 0 &&
          ticket.group == 0 && ticket.settled == 0 && ticket.priority == 0 && !ticket.ordered &&
-         !ticket.rerouting && !ticket.released && ticket.hold == 0 && !ticket.expired &&
+         !ticket.rerouting && !ticket.released && ticket.hold == 0 && !ticket.purged &&
+         ticket.paused_ns == 0 && !ticket.expired &&
          !ticket.ending && FirstTicket(&message) == &ticket;
 }
 

@@ -39,6 +39,9 @@ struct Story {
   int64_t next_attempt_wall_ns = 0;  // 0: none
   std::string_view from{};           // the destination before
   std::string_view route{};          // the name of the route that it has now
+  int64_t until_wall_ns = 0;         // when a purge is final; 0: none
+  std::string_view by{};             // who has given the order
+  std::string_view reason{};         // and why
 };
 
 class Storyteller {
@@ -75,6 +78,9 @@ class Storyteller {
     std::string_view reply;
     std::string_view from;
     std::string_view route;
+    int64_t until_wall_ns = 0;
+    std::string_view by;
+    std::string_view reason;
   };
   struct Reading;
 

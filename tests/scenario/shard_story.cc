@@ -33,8 +33,7 @@ struct ShardStory::Listing : QueueListSink {
   bool full() const override { return false; }
   void Done(const ListGaps& more) override {
     ++done;
-    gaps.unreadable += more.unreadable;
-    gaps.recovering += more.recovering;
+    gaps += more;
   }
 
   const io::SimWorld* world = nullptr;
@@ -250,7 +249,8 @@ void ShardStory::Reload() {
   EXPECT_TRUE(RunUntil([&] { return done == shards_; }, core::kNsPerMinute));
 }
 
-CommandCounts ShardStory::Command(QueueOrder order, const QueueFilter& filter) {
+CommandCounts ShardStory::Command(QueueOrder order, const QueueFilter& filter,
+                                  const OrderDetails& details) {
   struct Sink : CommandSink {
     void OnCommandWaits(const CommandCounts&) override {}
     void OnCommandDone(const CommandCounts& counts) override {
@@ -262,11 +262,31 @@ CommandCounts ShardStory::Command(QueueOrder order, const QueueFilter& filter) {
   };
   Sink sink;
   for (const auto& shard : life_->shards) {
-    shard->Post([order, filter, &sink](Shard* one) {
-      EXPECT_TRUE(one->operations().Command(order, filter, &sink));
+    shard->Post([order, filter, &sink, &details](Shard* one) {
+      EXPECT_TRUE(one->operations().Command(order, filter, &sink, details));
     });
   }
   EXPECT_TRUE(RunUntil([&] { return sink.done == shards_; }, core::kNsPerHour));
+  return sink.sum;
+}
+
+PurgeFacts ShardStory::Preview(const QueueFilter& filter) {
+  struct Sink : PurgePreviewSink {
+    bool gone() const override { return false; }
+    void OnPurgeFacts(PurgeFacts facts) override {
+      sum.Add(facts);
+      ++done;
+    }
+    PurgeFacts sum;
+    size_t done = 0;
+  };
+  Sink sink;
+  for (const auto& shard : life_->shards) {
+    shard->Post([filter, &sink](Shard* one) {
+      EXPECT_TRUE(one->operations().Preview(filter, &sink));
+    });
+  }
+  EXPECT_TRUE(RunUntil([&] { return sink.done == shards_; }, core::kNsPerMinute));
   return sink.sum;
 }
 

@@ -71,7 +71,10 @@ class ShardStory : public ShardObserver {
   // What config() says now takes the place of what runs, as a reload of the daemon does it.
   void Reload();
   // Gives a command to all shards and waits for its end.
-  CommandCounts Command(QueueOrder order, const QueueFilter& filter);
+  CommandCounts Command(QueueOrder order, const QueueFilter& filter,
+                        const OrderDetails& details = {});
+  // What a purge would take.
+  PurgeFacts Preview(const QueueFilter& filter);
   bool running() const { return life_ != nullptr; }
 
   // Submits and waits for the answer.

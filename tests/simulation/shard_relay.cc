@@ -76,14 +76,15 @@ struct ShardRelay::Life {
   std::vector<std::unique_ptr<Question>> questions;
 
   void Give(queue::QueueOrder order, const queue::QueueFilter& filter,
-            std::function<void(const queue::CommandCounts&)> report) {
+            std::function<void(const queue::CommandCounts&)> report,
+            const queue::OrderDetails& details = {}) {
     orders.push_back(std::make_unique<Order>());
     Order* made = orders.back().get();
     made->left = shards.size();
     made->report = std::move(report);
     for (const auto& shard : shards) {
-      shard->Post([order, filter, made](queue::Shard* one) {
-        if (!one->operations().Command(order, filter, made)) made->OnCommandDone({});
+      shard->Post([order, filter, details, made](queue::Shard* one) {
+        if (!one->operations().Command(order, filter, made, details)) made->OnCommandDone({});
       });
     }
   }
@@ -346,6 +347,29 @@ void ShardRelay::Remove(const std::string& recipient, std::function<void(bool re
   filter.recipient = recipient;
   life_->Give(queue::QueueOrder::kRemove, filter,
               [done = std::move(done)](const queue::CommandCounts& sum) { done(sum.done > 0); });
+}
+
+void ShardRelay::Purge(const std::string& recipient, int64_t undo_ns,
+                       std::function<void(bool purged)> done) {
+  queue::QueueFilter filter;
+  filter.recipient = recipient;
+  life_->Give(queue::QueueOrder::kPurge, filter,
+              [done = std::move(done)](const queue::CommandCounts& sum) { done(sum.done > 0); },
+              {.undo_ns = undo_ns});
+}
+
+void ShardRelay::Undo(const std::string& recipient, std::function<void(bool undone)> done) {
+  queue::QueueFilter filter;
+  filter.recipient = recipient;
+  life_->Give(queue::QueueOrder::kUndo, filter,
+              [done = std::move(done)](const queue::CommandCounts& sum) { done(sum.done > 0); });
+}
+
+void ShardRelay::Bounce(const std::string& recipient) {
+  queue::QueueFilter filter;
+  filter.recipient = recipient;
+  life_->Give(queue::QueueOrder::kBounce, filter, nullptr,
+              {.reason = "an operator had enough of it"});
 }
 
 void ShardRelay::Reload() {

@@ -44,6 +44,10 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   void Hold(const std::string& domain) override;
   void Release() override;
   void Remove(const std::string& recipient, std::function<void(bool removed)> done) override;
+  void Purge(const std::string& recipient, int64_t undo_ns,
+             std::function<void(bool purged)> done) override;
+  void Undo(const std::string& recipient, std::function<void(bool undone)> done) override;
+  void Bounce(const std::string& recipient) override;
   void Reload() override;
   void Look(const std::string& domain) override;
   void Heal() override;

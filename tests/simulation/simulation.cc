@@ -19,6 +19,7 @@ namespace {
 constexpr int kPeerNode = 1;
 constexpr int kClientNode = 2;
 constexpr int64_t kDownMaxNs = 20 * core::kNsPerSecond;
+constexpr int64_t kUndoNs = 10 * core::kNsPerMinute;
 constexpr int kTriesMax = 4;  // of a client with one message; each is a message of its own
 
 constexpr char kDeadDomain[] = "dead.example";  // nobody listens there
@@ -64,6 +65,8 @@ class Simulation {
   void PlanTrouble();
   void PlanDeath();
   void GiveOrder();
+  void PurgeOne(const std::string& recipient);
+  void UndoOne();
   bool RunUntil(const std::function<bool()>& condition, int64_t limit_ns);
   void CheckCounters();
   void Die();
@@ -90,6 +93,8 @@ class Simulation {
   int deaths_ = 0;
   uint64_t last_message_ = 0;
   std::vector<std::string> wrong_;
+  std::vector<std::string> purged_;  // recipients that were, some time or other
+  std::vector<std::string> undone_;
 };
 
 Script Simulation::MakeScript() {
@@ -241,7 +246,7 @@ void Simulation::GiveOrder() {
   core::Random& random = world_.random();
   const uint64_t domain_number = random.Below(static_cast<uint64_t>(options_.domains));
   const std::string domain = "d" + std::to_string(domain_number) + ".example";
-  switch (random.Below(8)) {
+  switch (random.Below(11)) {
     case 0:
       ledger_.RetryOrdered(world_.now_ns());
       relay_->Retry(random.Chance(1, 3) ? "" : domain);
@@ -259,6 +264,9 @@ void Simulation::GiveOrder() {
       ledger_.RetryOrdered(world_.now_ns());
       relay_->Release();
       return;
+    case 5:
+      UndoOne();
+      return;
     default:
       break;
   }
@@ -266,9 +274,45 @@ void Simulation::GiveOrder() {
   const int number = static_cast<int>(random.Below(static_cast<uint64_t>(options_.recipients_max)));
   const std::string recipient =
       "r" + std::to_string(number) + ".m" + std::to_string(message) + "@" + domain;
+  switch (random.Below(4)) {
+    case 0:
+      ledger_.BounceOrdered(recipient);
+      relay_->Bounce(recipient);
+      return;
+    case 1:
+    case 2:
+      PurgeOne(recipient);
+      return;
+    default:
+      break;
+  }
   ledger_.RemovalOrdered(recipient);
   relay_->Remove(recipient, [this, recipient](bool removed) {
     if (removed) ledger_.Removed(recipient, world_.now_ns());
+  });
+}
+
+// Some recipients are purged again and again: what is taken back is a candidate.
+void Simulation::PurgeOne(const std::string& recipient) {
+  core::Random& random = world_.random();
+  const bool again = !undone_.empty() && random.Chance(1, 2);
+  const std::string which = again ? undone_[random.Below(undone_.size())] : recipient;
+  ledger_.PurgeOrdered(which);
+  relay_->Purge(which, kUndoNs, [this, which](bool purged) {
+    ledger_.PurgeAnswered(which, purged, world_.now_ns());
+    if (purged) purged_.push_back(which);
+  });
+}
+
+void Simulation::UndoOne() {
+  if (purged_.empty()) return;
+  const std::string recipient = purged_[world_.random().Below(purged_.size())];
+  ledger_.RetryOrdered(world_.now_ns());
+  ledger_.UndoOrdered(recipient);
+  relay_->Undo(recipient, [this, recipient](bool undone) {
+    if (!undone) return;
+    ledger_.Undone(recipient);
+    undone_.push_back(recipient);
   });
 }
 
