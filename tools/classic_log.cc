@@ -111,7 +111,7 @@ void ClassicLog::TranslateOne(const EventFields& event, std::string* out) const 
   } else if (name == "routed" || name == "rerouted") {
     Route(event, out);
   } else if (name == "delivered" || name == "deferred" || name == "bounced" ||
-             name == "expired" || name == "removed") {
+             name == "expired" || name == "removed" || name == "purged" || name == "undone") {
     Status(event, out);
   } else if (name == "finished") {
     Begin(event, "qmgr", out);
@@ -168,8 +168,14 @@ void ClassicLog::Status(const EventFields& event, std::string* out) const {
     status = Dsn(event, "5.0.0") + ", status=bounced (" + Said(event) + ")";
   } else if (name == "expired") {
     status = "5.4.7, status=expired (returned to sender; " + Said(event) + ")";
+  } else if (name == "undone") {
+    status = "4.0.0, status=undone (by an operator)";
   } else {
-    status = "5.0.0, status=removed (by an operator)";
+    status = "5.0.0, status=" + name + " (by an operator)";
+  }
+  if (name != "bounced" && event.Has("reason")) {
+    status.back() = ':';
+    status += " " + Harmless(event.Text("reason")) + ")";
   }
   if (event.Has("recipient")) return Recipient(event, event.Text("recipient"), status, out);
   const std::vector<std::string> names = event.List("to");

@@ -22,6 +22,7 @@ add_library(outbox_commands STATIC
   outbox_report.cc
   outbox_stats.cc
   outbox_act.cc
+  outbox_purge.cc
   outbox_route.cc
   outbox_log.cc
   outbox_stop.cc

@@ -13,6 +13,13 @@ namespace outbox::tools {
 
 ControlConnection::~ControlConnection() { close(fd_); }
 
+std::string ControlConnection::peer() const {
+  ucred peer = {};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "";
+  return "uid " + std::to_string(peer.uid);
+}
+
 short ControlConnection::events() const {
   int events = 0;
   if (!output_.empty()) events |= POLLOUT;

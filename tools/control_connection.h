@@ -34,6 +34,7 @@ class ControlConnection final : public ReplyStream,
 
   bool gone() const override { return dead_; }
   bool read_only() const override { return read_only_; }
+  std::string peer() const override;
   bool Send(const nlohmann::json& line) override;
   bool SendText(std::string_view lines) override;
   void Finish(const nlohmann::json& line) override;

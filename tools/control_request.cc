@@ -26,6 +26,8 @@ enum Members : uint32_t {
   kRecipient = 32,
   kTalk = 64,    // host, reply, since, until, failed, limit
   kRoute = 128,  // sender, recipient, source, header, size; or destination
+  kReason = 256,
+  kPurge = 512,  // now, dry_run
 };
 
 struct CommandInfo {
@@ -39,9 +41,12 @@ constexpr CommandInfo kCommands[] = {
     {"queue", ControlCommand::kQueue, kId | kFilter | kView},
     {"why", ControlCommand::kWhy, kId | kDomain | kRecipient},
     {"retry", ControlCommand::kRetry, kId | kFilter | kAll},
-    {"remove", ControlCommand::kRemove, kId | kFilter | kAll},
+    {"remove", ControlCommand::kRemove, kId | kFilter | kAll | kReason},
     {"hold", ControlCommand::kHold, kId | kFilter | kAll},
     {"release", ControlCommand::kRelease, kId | kFilter | kAll},
+    {"purge", ControlCommand::kPurge, kId | kFilter | kAll | kReason | kPurge},
+    {"undo", ControlCommand::kUndo, kId | kFilter | kAll | kReason},
+    {"bounce", ControlCommand::kBounce, kId | kFilter | kAll | kReason},
     {"route", ControlCommand::kRoute, kRoute},
     {"reload", ControlCommand::kReload, kNothing},
     {"log", ControlCommand::kLog, kId | kDomain},
@@ -85,7 +90,12 @@ class Parser {
       const core::Status status = ReadMember(member, value, out);
       if (!status.ok()) return status;
     }
-    return Check(*out);
+    const core::Status status = Check(*out);
+    // What has been purged before is meant as well where everything goes at once.
+    const bool at_once =
+        out->command == ControlCommand::kRemove || (out->command == ControlCommand::kPurge && out->now);
+    if (at_once && !states_given_) out->filter.states = queue::kAllStates;
+    return status;
   }
 
  private:
@@ -96,6 +106,12 @@ class Parser {
       return all_ ? core::OkStatus() : Expected(member, "true");
     }
     if (Takes(kRoute)) return ReadRouteMember(member, value, &out->route);
+    if (member == "reason" && Takes(kReason)) return ReadReason(value, &out->reason);
+    if ((member == "now" || member == "dry_run") && Takes(kPurge)) {
+      if (!value.is_boolean()) return Expected(member, "true or false");
+      (member == "now" ? out->now : out->dry_run) = value.get<bool>();
+      return core::OkStatus();
+    }
     if (member == "domain" && Takes(kDomain)) return ReadDomain(value, &out->domain);
     if (member == "recipient" && Takes(kRecipient)) return ReadAddress(value, &out->filter);
     std::optional<core::Status> read;
@@ -225,6 +241,19 @@ class Parser {
     return core::OkStatus();
   }
 
+  // It comes to stand in a line of the log, and in what a sender reads.
+  core::Status ReadReason(const json& value, std::string* reason) {
+    const std::string* const text = TextOf(value);
+    const auto control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
+    if (text == nullptr || text->size() > core::kOrderReasonBytes ||
+        std::any_of(text->begin(), text->end(), control)) {
+      return Expected("reason", ("one line of 1 to " + std::to_string(core::kOrderReasonBytes) +
+                                 " bytes").c_str());
+    }
+    *reason = *text;
+    return core::OkStatus();
+  }
+
   core::Status ReadDomain(const json& value, std::string* domain) {
     const std::string* const text = TextOf(value);
     if (text == nullptr) return Expected("domain", "a domain");
@@ -238,6 +267,7 @@ class Parser {
   core::Status ReadStates(const json& value, queue::QueueFilter* filter) {
     const json list = value.is_array() ? value : json::array({value});
     filter->states = 0;
+    states_given_ = true;
     for (const json& one : list) {
       const std::string* const text = TextOf(one);
       const auto state = text == nullptr ? std::nullopt : queue::ParseRecipientState(*text);
@@ -248,7 +278,7 @@ class Parser {
         }
         return Bad(known);
       }
-      filter->states = static_cast<uint8_t>(filter->states | queue::StateBit(*state));
+      filter->states = static_cast<queue::StateBits>(filter->states | queue::StateBit(*state));
     }
     return filter->states != 0 ? core::OkStatus() : Expected("state", "at least one");
   }
@@ -282,8 +312,11 @@ class Parser {
       case ControlCommand::kRemove:
       case ControlCommand::kHold:
       case ControlCommand::kRelease:
+      case ControlCommand::kPurge:
+      case ControlCommand::kUndo:
+      case ControlCommand::kBounce:
         if (something == all_) return Bad("expected either a filter or \"all\": true");
-        return core::OkStatus();
+        return CheckOrder(request);
       case ControlCommand::kRoute:
         return CheckRouteQuestion(request.route);
       case ControlCommand::kWhy:
@@ -297,6 +330,30 @@ class Parser {
       default:
         return core::OkStatus();
     }
+  }
+
+  core::Status CheckOrder(const ControlRequest& request) const {
+    const bool purged =
+        states_given_ &&
+        (request.filter.states & queue::StateBit(queue::RecipientState::kPurged)) != 0;
+    switch (request.command) {
+      case ControlCommand::kRemove:
+        return core::OkStatus();
+      case ControlCommand::kUndo:
+        return states_given_ ? Bad("\"state\": not here: what is purged is taken back")
+                             : core::OkStatus();
+      case ControlCommand::kPurge:
+        return purged && !request.now && !request.dry_run
+                   ? Bad("\"state\": purged already; expected \"now\": true with it")
+                   : core::OkStatus();
+      case ControlCommand::kBounce:
+        if (request.reason.empty()) return Expected("reason", "a text, which the sender reads");
+        break;
+      default:
+        break;
+    }
+    return purged ? Bad("\"state\": what is purged must be taken back first, by \"undo\"")
+                  : core::OkStatus();
   }
 
   static core::Status CheckView(const ControlRequest& request) {
@@ -316,6 +373,7 @@ class Parser {
 
   const uint32_t members_;
   bool all_ = false;
+  bool states_given_ = false;
 };
 
 }  // namespace

@@ -26,6 +26,9 @@ enum class ControlCommand : uint8_t {
   kRemove,
   kHold,
   kRelease,
+  kPurge,
+  kUndo,
+  kBounce,
   kRoute,
   kReload,
   kLog,
@@ -36,10 +39,14 @@ enum class ControlCommand : uint8_t {
 
 struct ControlRequest {
   ControlCommand command = ControlCommand::kStats;
-  queue::QueueFilter filter;  // queue, retry, remove, hold, release; why: its id, or a recipient
+  queue::QueueFilter filter;  // queue, retry and so on; why: its id, or a recipient
   std::string domain;         // why, log; lower case
   TalkFilter talk;            // talk
   RouteQuestion route;        // route
+  // remove, purge, undo, bounce
+  std::string reason;
+  bool now = false;      // purge: without a time for undo
+  bool dry_run = false;  // purge: only how much that would be
   // queue alone. What is shown of each recipient, in which order, and how much:
   queue::QueueColumns columns = queue::kAllQueueColumns;
   std::optional<queue::QueueColumn> sort;

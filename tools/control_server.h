@@ -52,6 +52,8 @@ class ReplyStream {
   virtual bool gone() const { return false; }
   // The client came in by the read-only socket.
   virtual bool read_only() const { return false; }
+  // Who that is, as the system says: "uid 1000"; empty: not known.
+  virtual std::string peer() const { return ""; }
   // Calls `resume` once when the stream is not full (any more): from the loop; or the client has
   // gone: from the loop, or from here when that is known already. Not after Finish. Several may
   // wait.

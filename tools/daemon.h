@@ -73,6 +73,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   void CommitReload();
 
   void Answer(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
+  void AnswerOrder(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   void AnswerStats(const std::shared_ptr<ReplyStream>& reply);
   void AnswerQueue(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   std::vector<queue::Shard*> Shards() const;

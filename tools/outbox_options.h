@@ -32,6 +32,11 @@ struct Arguments {
   std::string younger_than;
   std::string size_over;
   std::string size_under;
+  // purge, undo, bounce
+  bool dry_run = false;
+  bool now = false;
+  bool yes = false;
+  std::string reason;
   QueueView view;  // queue
   // talk, report
   std::string host;

@@ -19,6 +19,7 @@ add_executable(outboxd
   daemon_commands.cc
   daemon_reload.cc
   outboxd.cc
+  preview_answer.cc
   route_answer.cc
   talk_answer.cc
   why_answer.cc
