@@ -61,6 +61,12 @@ struct StorageConfig {
   bool direct = true;                        // O_DIRECT
 };
 
+// [queue]
+struct QueueConfig {
+  // For so long `outbox undo` takes back what was purged; 0: it is final at once.
+  int64_t undo_period_ns = kNsPerHour;
+};
+
 // [resolver]
 struct ResolverConfig {
   std::vector<SocketAddress> servers;  // empty: the system's
@@ -294,6 +300,7 @@ struct Config {
   uint32_t shards = 0;   // 0: one per core
   int64_t stop_timeout_ns = 10 * kNsPerSecond;
   StorageConfig storage;
+  QueueConfig queue;
   std::vector<ListenerConfig> listeners;  // at least one
   ResolverConfig resolver;
   DeliveryConfig delivery;

@@ -80,6 +80,7 @@ class Parser {
                      "address = \"unix:/...\"");
     }
     if (const TomlValue* table = reader.Table("storage")) ReadStorage(*table);
+    if (const TomlValue* table = reader.Table("queue")) ReadQueue(*table);
     if (const TomlValue* table = reader.Table("resolver")) ReadResolver(*table);
     if (const TomlValue* table = reader.Table("delivery")) ReadDelivery(*table);
     ArchiveReader archive(&config_, problems_);
@@ -225,6 +226,13 @@ class Parser {
     }
     reader.Size("hot_memory", uint64_t{4} << 20, uint64_t{1} << 40, &storage.hot_memory);
     reader.Boolean("direct", &storage.direct);
+    reader.Finish();
+  }
+
+  void ReadQueue(const TomlValue& table) {
+    ConfigReader reader(table, "[queue]", problems_);
+    reader.Duration("undo_period", 0, kUndoPeriodMaxNs, ConfigReader::Never::kRefused,
+                    &config_.queue.undo_period_ns);
     reader.Finish();
   }
 

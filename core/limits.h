@@ -175,6 +175,11 @@ inline constexpr int64_t kMailboxAskNs = int64_t{15} * 1'000'000'000;
 // How long a start waits for a listening address that is in use.
 inline constexpr int64_t kListenersAwaitedMs = 5'000;
 
+// The longest undo_period. What is purged keeps its disk space and its ticket for so long.
+inline constexpr int64_t kUndoPeriodMaxNs = int64_t{30} * 86'400 * 1'000'000'000;
+// The reason that an operator gives for a purge or a bounce, in bytes.
+inline constexpr size_t kOrderReasonBytes = 400;
+
 // Listings and commands that a shard works on at once; one more is refused.
 inline constexpr uint32_t kOperatorWalksMax = 32;
 // Lines of a sorted listing by default, and how many it may ask for: each shard keeps so many, and

@@ -36,6 +36,7 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, discarded_total, "recipients discarded by policy")                                   \
   X(kCounter, removed_total, "recipients removed by an operator")                                  \
   X(kGauge, queued, "recipients that are not final yet")                                           \
+  X(kGauge, purged, "of these, recipients that are purged, which can still be undone")             \
   X(kGauge, sending, "recipients in a transaction now")                                            \
   X(kCounter, deferred_total, "times that a recipient was put off to a later attempt")             \
   X(kCounter, delayed_total, "recipients whose sender was told of a delay")                        \
@@ -69,6 +70,7 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, fetches_total, "reads of message bodies from the spool")                             \
   /* The spool. */                                                                                 \
   X(kGauge, spool_bytes, "disk space taken by the spool")                                          \
+  X(kGauge, disk_low, "logs that take no new mail for want of disk: 452 4.3.1")                     \
   X(kGauge, spool_live_bytes, "bytes of the spool that are still needed")                          \
   X(kGauge, messages_queued, "messages with a recipient that is not final")                        \
   X(kCounter, commits_total, "group commits written")                                              \

@@ -70,7 +70,9 @@ void MessageExplainer::Add(const QueueItem& item) {
       facts.original_recipients.emplace_back(address);
     });
   }
-  if (ticket.held()) {
+  if (ticket.purged) {
+    facts.final_wall_ns = wall(ticket.final_ns);
+  } else if (ticket.held()) {
     facts.held_by_route = ticket.destination->action == core::RouteAction::kHold;
     facts.held_by_operator = !facts.held_by_route;
   } else {  // held mail has all its periods before it

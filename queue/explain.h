@@ -32,6 +32,7 @@ struct RecipientFacts {
   int64_t since_wall_ns = 0;   // in this state, as far as home knows
   int64_t notify_wall_ns = 0;  // when the sender is told of the delay; 0: never, or was told
   int64_t expire_wall_ns = 0;
+  int64_t final_wall_ns = 0;   // when it is removed, if it is purged; else 0
   bool notified = false;
   // The envelope before an operator gave it another one; 0: there is none.
   uint64_t original_id = 0;

@@ -52,6 +52,7 @@ int64_t Home::DeadlineOf(const HomeTicket& ticket) const {
 
 void Home::OfferOrWait(HomeTicket* ticket) {
   if (closing_) return;
+  if (ticket->purged) return WaitPurged(ticket);
   if (ticket->rerouting) {  // RouteAgain goes on
     rerouter_.Add(ticket->store, ticket->message_id);
     return;
@@ -387,7 +388,7 @@ void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
     if (ticket->expired) {
       context_.log->Expired(*ticket, names);
     } else {
-      context_.log->Bounced(*ticket, names);
+      context_.log->Bounced(*ticket, names, DetailsOf(ticket));
     }
     if (!gone) {
       FinishSilently(ticket);
@@ -400,6 +401,7 @@ void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
   ticket->where = TicketPlace::kWaiting;
   context_.log->Notified(*ticket, names);
   TicketResult nothing;
+  nothing.reason = ReturnReason::kRecalled;
   if (ticket->ordered && !SettleRemoval(ticket, &nothing)) return;
   if (ticket->diverted && !redirector_.Settle(ticket, &nothing)) return;
   OfferOrWait(ticket);

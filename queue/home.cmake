@@ -15,6 +15,7 @@ outbox_library(outbox_home
     host_lookup.cc
     home_commands.cc
     home_holds.cc
+    home_purge.cc
     home_redirect.cc
     home_routes.cc
     home_tickets.cc
@@ -35,6 +36,7 @@ outbox_library(outbox_home
     router.cc
     routing_table.cc
     shard_log.cc
+    purge_preview.cc
     queue_column.cc
     queue_command.cc
     queue_counter.cc

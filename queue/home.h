@@ -15,6 +15,7 @@
 #define OUTBOX_QUEUE_HOME_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@
 #include "queue/header_fields.h"
 #include "queue/home_ticket.h"
 #include "queue/notifier.h"
+#include "queue/operator_order.h"
 #include "queue/period_table.h"
 #include "queue/redirector.h"
 #include "queue/reply_table.h"
@@ -53,18 +55,22 @@ struct HomeContext {
   std::string hostname;
 };
 
-// Who has asked for recipients to be removed. Called on home's shard.
+struct NameSource;  // queue/storyteller.h
+
+// Who has asked for recipients to be removed, purged or returned. Called on home's shard.
 class RemovalOwner {
  public:
   virtual ~RemovalOwner() = default;
-  // The ticket is back: so many of the recipients are removed, the others were final before.
+  // The ticket is back: so many of the recipients are, the others were final before.
   virtual void OnRemoval(int removed, int kept) = 0;
+  // So many were; OnRemoval follows for the rest.
+  virtual void OnKept(int kept) = 0;
 };
 
 enum class RemoveAnswer : uint8_t {
-  kRemoved,        // at once
-  kOrdered,        // OnRemoval follows when the ticket is back
-  kOrderedBefore,  // it follows for who has asked before
+  kRemoved,        // at once; or purged, or returned
+  kOrdered,        // OnRemoval follows when the ticket is back, or the notice stored
+  kOrderedBefore,  // it follows for who has asked before, or is not done
 };
 
 class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
@@ -108,11 +114,16 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   // All shards look again at the destination with this key, whatever its site has done to us.
   // `ask_again`: and ask the DNS, whatever it has said.
   void Lift(const std::string& key, uint64_t hash, bool ask_again);
-  // The recipients in `mask` leave the queue without a word to the sender, now or when the ticket
-  // is back. REQUIRES: `mask` is not empty and within the ticket's pending_mask().
-  RemoveAnswer Remove(HomeTicket* ticket, uint64_t mask, RemovalOwner* owner);
+  // The recipients in `mask` come to this end, now or when the ticket is back (home_purge.cc).
+  // `meta`: the message's, if at hand. REQUIRES: `mask` is not empty and within the ticket's
+  // pending_mask().
+  RemoveAnswer Order(FinalOrder order, HomeTicket* ticket, uint64_t mask, RemovalOwner* owner,
+                     const std::shared_ptr<const OrderDetails>& details, const MetaView* meta);
+  // Of the recipients in `mask`, those that are purged go on as before. The ticket may end. Returns
+  // how many that were.
+  int Undo(HomeTicket* ticket, uint64_t mask, const OrderDetails& details, const MetaView* meta);
   // The recipients in `mask` stay in the queue until they are released (home_holds.cc); those that
-  // are being sent, if that attempt leaves them. False: too late. REQUIRES: as Remove.
+  // are being sent, if that attempt leaves them. False: too late. REQUIRES: as Order.
   bool Hold(HomeTicket* ticket, uint64_t mask);
   // Of the recipients in `mask`, those that are held go their way, by the routes of today; their
   // periods begin anew. Those that are to be held when they come back are not. The ticket may end.
@@ -148,6 +159,13 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void HoldAll(Store* store, uint64_t id);
   void ReportTooLarge(uint64_t id);
   const Router& router() const;
+  // The present changes of states, for StatesWritten: whether they are on the disk.
+  uint64_t StatesMark() { return states_.Milestone(); }
+  bool StatesWritten(uint64_t mark) { return states_.Written(mark); }
+  // Recipients that are purged, and the first steady time at which some of them are final (to the
+  // second; kNever: there are none).
+  uint64_t purged() const;
+  int64_t purged_until_ns() const;
 
   // --- Messages on shelves (queue/shelf.h), for who goes through the queue ---
   // What the ticket of the message would be, in `ticket`. REQUIRES: message->shelved().
@@ -184,9 +202,12 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
  private:
   struct FetchRequest;
   struct Removal {
+    FinalOrder order = FinalOrder::kRemove;
+    bool returned = false;  // the notice to the sender is being stored
     uint64_t mask = 0;
     uint64_t owned = 0;  // of it, what the owner has asked for
     RemovalOwner* owner = nullptr;
+    std::shared_ptr<const OrderDetails> details = nullptr;
   };
 
   // Makes the tickets of one group part and chains them to the message.
@@ -245,10 +266,20 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void WaitHeld(HomeTicket* ticket);
   void FinishDiscarded(HomeTicket* ticket);
   void Refuse(HomeTicket* ticket);
-  void FinishRemoved(HomeTicket* ticket);
-  // An ordered ticket is back, `delivered` of its recipients are: removes the others that are
-  // meant. False: the ticket was ended by it.
+  // home_purge.cc
+  bool CarryOut(HomeTicket* ticket, Removal removal, const NameSource& names);
+  void FinishRemoved(HomeTicket* ticket, const OrderDetails* details, const NameSource& names);
+  bool ReturnToSender(HomeTicket* ticket, Removal removal, const NameSource& names);
+  // An ordered ticket is back, `delivered` of its recipients are: carries it out for the others
+  // that are meant. False: these were all.
   bool SettleRemoval(HomeTicket* ticket, TicketResult* result);
+  void NoteAttempt(HomeTicket* ticket, const TicketResult& result);
+  const OrderDetails* DetailsOf(HomeTicket* ticket) const;
+  void EndOrder(HomeTicket* ticket);
+  void CountPurged(const HomeTicket& ticket, int count);
+  void BeginPurge(HomeTicket* ticket, const OrderDetails& details, const NameSource& names);
+  void WaitPurged(HomeTicket* ticket);
+  void RecoverPurge(HomeTicket* ticket, const StatePart& part);
 
   // ShelfOwner
   void OnShelfDeadline(Message* message) override;
@@ -278,6 +309,7 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   uint32_t rerouting_ = 0;                              // tickets
   std::vector<HomeTicket*> recovered_;                  // scratch: of one message
   absl::flat_hash_map<HomeTicket*, Removal> removals_;  // of the tickets that are `ordered`
+  std::map<int64_t, int64_t> purged_until_;  // recipients by the second in which they are final
   std::vector<std::unique_ptr<FetchRequest>> fetch_pool_;
   std::vector<FetchRequest*> fetch_free_;
   uint32_t fetches_ = 0;  // in flight

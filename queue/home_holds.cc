@@ -51,7 +51,7 @@ void Home::WaitHeld(HomeTicket* ticket) {
 
 bool Home::Hold(HomeTicket* ticket, uint64_t mask) {
   CHECK(mask != 0 && (ticket->pending_mask() & mask) == mask);
-  if (closing_) return false;
+  if (closing_ || ticket->purged) return false;
   if (ticket->held()) return true;
   ticket->hold |= mask;
   states_.Mark(ticket->store, ticket->message);
@@ -67,7 +67,7 @@ bool Home::Hold(HomeTicket* ticket, uint64_t mask) {
 
 int Home::Release(HomeTicket* ticket, uint64_t mask) {
   mask &= ticket->hold;
-  if (closing_ || mask == 0) return 0;
+  if (closing_ || ticket->purged || mask == 0) return 0;
   const int count = std::popcount(mask);
   states_.Mark(ticket->store, ticket->message);
   if (!ticket->held()) {

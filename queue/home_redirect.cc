@@ -41,6 +41,7 @@ bool Home::TakeBack(HomeTicket* ticket) {
   ticket->where = TicketPlace::kWaiting;
   ticket->diverted = false;
   TicketResult nothing;
+  nothing.reason = ReturnReason::kRecalled;
   return !ticket->ordered || SettleRemoval(ticket, &nothing);
 }
 

@@ -42,7 +42,7 @@ struct HomeTicket : Ticket {
   bool rerouting = false;  // its route is gone: it gets another when it is at home
   bool released = false;   // an operator has released it: no route holds it again
   bool archive = false;   // a copy for an archive
-  bool ordered = false;   // an operator wants some of its recipients removed (queue/home.h)
+  bool ordered = false;   // an operator wants some of its recipients gone (queue/home_purge.cc)
   bool diverted = false;  // or routed again (queue/home_redirect.cc), when it is at home
 
   // Of `mask`, delivered in an attempt that still goes on for others. Final, and on their way to
@@ -53,9 +53,19 @@ struct HomeTicket : Ticket {
   uint64_t hold = 0;
   int64_t released_ns = 0;  // steady time, with `released`
 
-  bool held() const { return hold != 0 && hold == mask && where == TicketPlace::kWaiting; }
-  // From when on its periods count: held mail has all of them before it.
-  int64_t periods_begin_ns() const { return released ? released_ns : accepted_ns; }
+  // An operator has purged all of them, at purged_ns: they go nowhere, and are removed at final_ns
+  // unless he takes that back. `hold` and next_attempt_ns are what they go on with then.
+  bool purged = false;
+  int64_t purged_ns = 0;  // steady times
+  int64_t final_ns = 0;
+  int64_t paused_ns = 0;  // they were purged for so long before
+
+  bool held() const {
+    return hold != 0 && hold == mask && where == TicketPlace::kWaiting && !purged;
+  }
+  // From when on its periods count: held mail has all of them before it, and the time for which
+  // mail was purged does not count.
+  int64_t periods_begin_ns() const { return (released ? released_ns : accepted_ns) + paused_ns; }
   // Somebody hears what becomes of it: neither the null reverse-path, nor of an archive's copy.
   bool tells_sender() const { return (message->flags & kFlagNullSender) == 0 && !archive; }
   uint64_t pending_mask() const { return mask & ~settled; }

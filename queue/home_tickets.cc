@@ -110,6 +110,7 @@ void Home::TakeUp(Store* store, Message* message, const MetaView& meta, const St
       const int64_t ago_ns = context_.io->wall_ns() - part.released_wall_ns;
       ticket->released_ns = context_.io->now_ns() - std::max<int64_t>(0, ago_ns);
     }
+    RecoverPurge(ticket, part);
     // A wall clock that has been set back since must not make it wait for longer than it ever had
     // to.
     const int64_t wait_ns = std::clamp<int64_t>(
@@ -164,6 +165,10 @@ HomeTicket* Home::Split(HomeTicket* ticket, uint64_t mask) {
   part->reply = replies_.Acquire(ticket->reply);
   part->released = ticket->released;
   part->released_ns = ticket->released_ns;
+  part->purged = ticket->purged;
+  part->purged_ns = ticket->purged_ns;
+  part->final_ns = ticket->final_ns;
+  part->paused_ns = ticket->paused_ns;
   part->hold = ticket->hold & mask;
   ticket->hold &= ~mask;
   ticket->mask &= ~mask;
@@ -177,13 +182,7 @@ void Home::FreeTicket(HomeTicket* ticket) {
   CHECK(ticket->timer == core::TimerWheel::kNone);
   if (ticket->rerouting) --rerouting_;
   if (ticket->diverted) redirector_.Leave(ticket);
-  if (ticket->ordered) {  // its recipients have become final in another way
-    const auto removal = removals_.find(ticket);
-    if (removal->second.owner != nullptr) {
-      removal->second.owner->OnRemoval(0, std::popcount(removal->second.owned));
-    }
-    removals_.erase(removal);
-  }
+  if (ticket->ordered) EndOrder(ticket);
   directory_.Release(ticket->destination);
   replies_.Release(ticket->reply);
   tickets_.Delete(ticket);

@@ -11,8 +11,24 @@ namespace {
 constexpr uint16_t kStateVersion = 1;
 constexpr uint32_t kStateFixedBytes = 8;
 constexpr uint32_t kPartHeadBytes = 40;
-// With the time of a release behind it.
-constexpr uint32_t kReleasedHeadBytes = 48;
+
+// What stands behind the fixed part of a head, in this order.
+struct HeadExtra {
+  uint8_t flag;
+  uint32_t bytes;
+};
+constexpr HeadExtra kHeadExtras[] = {{kPartReleased, 8}, {kPartPurged, 16}, {kPartPaused, 8}};
+
+// Where that of `flag` stands; 0 for all: how long the head is.
+uint32_t HeadAt(uint8_t flags, uint8_t flag) {
+  uint32_t at = kPartHeadBytes;
+  for (const HeadExtra& extra : kHeadExtras) {
+    if (extra.flag == flag) return at;
+    if ((flags & extra.flag) != 0) at += extra.bytes;
+  }
+  return at;
+}
+uint32_t HeadBytes(uint8_t flags) { return HeadAt(flags, 0); }
 
 // Before the texts of a routing.
 constexpr uint32_t kRoutingHeadBytes = 16;
@@ -58,8 +74,7 @@ std::optional<StateView> StateView::Parse(std::span<const char> bytes) {
     const uint64_t size = Get<uint32_t>(p);
     const uint64_t strings = uint64_t{Get<uint16_t>(p + 4)} + Get<uint16_t>(p + 32) +
                              Get<uint16_t>(p + 34) + Get<uint16_t>(p + 36);
-    const bool released = (Get<uint8_t>(p + 6) & kPartReleased) != 0;
-    if (Get<uint16_t>(p + 4) < (released ? kReleasedHeadBytes : kPartHeadBytes) || size < strings ||
+    if (Get<uint16_t>(p + 4) < HeadBytes(Get<uint8_t>(p + 6)) || size < strings ||
         size > bytes.size() - at) {
       return std::nullopt;
     }
@@ -85,8 +100,13 @@ bool StateView::Next(uint32_t* at, StatePart* part) const {
   part->group = Get<uint16_t>(p + 26);
   part->attempts = Get<uint16_t>(p + 28);
   part->code = Get<uint16_t>(p + 30);
-  const bool released = (part->flags & kPartReleased) != 0;
-  part->released_wall_ns = released ? Get<int64_t>(p + kPartHeadBytes) : 0;
+  const auto extra = [&](uint8_t flag, uint32_t offset) {
+    return (part->flags & flag) == 0 ? 0 : Get<int64_t>(p + HeadAt(part->flags, flag) + offset);
+  };
+  part->released_wall_ns = extra(kPartReleased, 0);
+  part->purged_wall_ns = extra(kPartPurged, 0);
+  part->final_wall_ns = extra(kPartPurged, 8);
+  part->paused_ns = extra(kPartPaused, 0);
   const char* text = p + Get<uint16_t>(p + 4);
   part->enhanced = {text, Get<uint16_t>(p + 32)};
   part->text = {text + part->enhanced.size(), Get<uint16_t>(p + 34)};
@@ -115,12 +135,12 @@ void StateBuilder::Add(const StatePart& part) {
   const std::string_view enhanced = Cut(part.enhanced);
   const std::string_view text = Cut(part.text);
   const std::string_view mailhost = Cut(part.mailhost);
-  const bool released = (part.flags & kPartReleased) != 0;
-  const uint32_t head = released ? kReleasedHeadBytes : kPartHeadBytes;
+  const uint32_t head = HeadBytes(part.flags);
   const bool routed = (part.flags & kPartRouted) != 0;
   const PartRouting& routing = part.routing;
-  CHECK(!routed || (routing.retry_count() > 0 && routing.retry_count() <= UINT16_MAX &&
-                    routing.destination.size() <= UINT16_MAX && routing.route.size() <= UINT16_MAX));
+  CHECK(!routed ||
+        (routing.retry_count() > 0 && routing.retry_count() <= UINT16_MAX &&
+         routing.destination.size() <= UINT16_MAX && routing.route.size() <= UINT16_MAX));
   const size_t size = head + enhanced.size() + text.size() + mailhost.size() +
                       (routed ? kRoutingHeadBytes + routing.retry.size() +
                                     routing.destination.size() + routing.route.size()
@@ -138,7 +158,12 @@ void StateBuilder::Add(const StatePart& part) {
   queue::Add<uint16_t>(&out_, static_cast<uint16_t>(text.size()));
   queue::Add<uint16_t>(&out_, static_cast<uint16_t>(mailhost.size()));
   queue::Add<uint16_t>(&out_, 0);
-  if (released) queue::Add<int64_t>(&out_, part.released_wall_ns);
+  if ((part.flags & kPartReleased) != 0) queue::Add<int64_t>(&out_, part.released_wall_ns);
+  if ((part.flags & kPartPurged) != 0) {
+    queue::Add<int64_t>(&out_, part.purged_wall_ns);
+    queue::Add<int64_t>(&out_, part.final_wall_ns);
+  }
+  if ((part.flags & kPartPaused) != 0) queue::Add<int64_t>(&out_, part.paused_ns);
   out_.append(enhanced).append(text).append(mailhost);
   if (routed) {
     queue::Add<uint32_t>(&out_, routing.periods.notify_after_s);

@@ -24,8 +24,11 @@ namespace outbox::queue {
 inline constexpr uint8_t kPartNotified = 1;  // the sender has had the delay notice
 inline constexpr uint8_t kPartHeld = 2;      // held by an operator
 inline constexpr uint8_t kPartReleased = 4;  // by an operator, at released_wall_ns
-inline constexpr uint8_t kPartRouted = 8;  // by an operator: StatePart::routing counts, not the meta
+// By an operator: StatePart::routing counts, not the meta.
+inline constexpr uint8_t kPartRouted = 8;
 inline constexpr uint8_t kPartPinned = 16;  // to hosts of the operator's, whatever the routes say
+inline constexpr uint8_t kPartPurged = 32;  // by an operator, at purged_wall_ns
+inline constexpr uint8_t kPartPaused = 64;  // was purged before, for paused_ns
 
 // What stands in a group of the meta, for recipients that were routed again.
 struct PartRouting {
@@ -42,6 +45,9 @@ struct StatePart {
   uint64_t mask = 0;  // bit i: recipient first + i is pending in this part
   int64_t next_attempt_wall_ns = 0;
   int64_t released_wall_ns = 0;  // with kPartReleased
+  int64_t purged_wall_ns = 0;    // with kPartPurged, and
+  int64_t final_wall_ns = 0;     // when it is final
+  int64_t paused_ns = 0;         // with kPartPaused; its periods do not count that time
   uint16_t first = 0;  // index of recipient in the message
   uint16_t group = 0;
   uint16_t attempts = 0;

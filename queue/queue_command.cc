@@ -7,19 +7,30 @@
 #include "queue/directory.h"
 
 namespace outbox::queue {
+namespace {
+
+// Only what is purged can be taken back.
+QueueFilter FilterOf(QueueOrder order, QueueFilter filter) {
+  if (order == QueueOrder::kUndo) filter.states = StateBit(RecipientState::kPurged);
+  return filter;
+}
+
+}  // namespace
 
 QueueCommand::QueueCommand(io::Io* io, Home* home, std::vector<Store*> stores, QueueOrder order,
-                           QueueFilter filter, CommandSink* sink)
+                           QueueFilter filter, CommandSink* sink, OrderDetails details)
     : io_(io),
       home_(home),
       order_(order),
-      filter_(std::move(filter)),
+      filter_(FilterOf(order, std::move(filter))),
       sink_(sink),
-      walk_(home, std::move(stores), this, filter_.id) {}
+      walk_(home, std::move(stores), this, filter_.id),
+      details_(std::make_shared<const OrderDetails>(std::move(details))) {}
 
 bool QueueCommand::wants_turn() const {
   if (done_) return false;
   if (!walk_.done()) return walk_.wants_turn();
+  if (written_.has_value() && !stopping_) return home_->StatesWritten(*written_);
   return !walked_ || stopping_ || ordered_ == 0;
 }
 
@@ -37,6 +48,11 @@ void QueueCommand::Tick() {
     return;
   }
   if (ordered_ > 0 && !stopping_) return;
+  if (!stopping_ && !written_.has_value() &&
+      (order_ == QueueOrder::kPurge || order_ == QueueOrder::kUndo)) {
+    written_ = home_->StatesMark();
+    return;
+  }
   if (ordered_ > 0) home_->ForgetRemovals(this);
   done_ = true;
   sink_->OnCommandDone(counts_);
@@ -60,7 +76,16 @@ void QueueCommand::Visit(Message* message, const MetaView* meta, const WalkPart&
         Retry(ticket);
         break;
       case QueueOrder::kRemove:
-        Remove(ticket, mask);
+        End(FinalOrder::kRemove, ticket, mask, meta);
+        break;
+      case QueueOrder::kPurge:
+        End(FinalOrder::kPurge, ticket, mask, meta);
+        break;
+      case QueueOrder::kBounce:
+        End(FinalOrder::kBounce, ticket, mask, meta);
+        break;
+      case QueueOrder::kUndo:
+        counts_.done += static_cast<uint64_t>(home_->Undo(ticket, mask, *details_, meta));
         break;
       case QueueOrder::kHold:
         Hold(ticket, mask);
@@ -93,9 +118,10 @@ void QueueCommand::Retry(HomeTicket* ticket) {
   if (lift) home_->Lift(key, hash, /*ask_again=*/false);
 }
 
-void QueueCommand::Remove(HomeTicket* ticket, uint64_t mask) {
+void QueueCommand::End(FinalOrder order, HomeTicket* ticket, uint64_t mask,
+                       const MetaView* meta) {
   const auto recipients = static_cast<uint64_t>(std::popcount(mask));
-  switch (home_->Remove(ticket, mask, this)) {
+  switch (home_->Order(order, ticket, mask, this, details_, meta)) {
     case RemoveAnswer::kRemoved:
       counts_.done += recipients;
       return;
@@ -121,6 +147,11 @@ void QueueCommand::OnRemoval(int removed, int kept) {
   --ordered_;
   counts_.waiting -= static_cast<uint64_t>(removed + kept);
   counts_.done += static_cast<uint64_t>(removed);
+  counts_.kept += static_cast<uint64_t>(kept);
+}
+
+void QueueCommand::OnKept(int kept) {
+  counts_.waiting -= static_cast<uint64_t>(kept);
   counts_.kept += static_cast<uint64_t>(kept);
 }
 

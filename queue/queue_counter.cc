@@ -55,7 +55,7 @@ void QueueCounter::Tick() {
   if (sink_->gone()) Stop();
   walk_.Tick();
   if (!walk_.done()) return;
-  census_.gaps.recovering = Recovering(stores_);
+  NoteUnseen(*io_, *home_, stores_, filter_, &census_.gaps);
   sink_->OnCensus(std::move(census_));
 }
 

@@ -38,7 +38,7 @@ std::string_view DomainOf(std::string_view address) {
 }
 
 bool QueueFilter::empty() const {
-  return id == 0 && states == UINT8_MAX && age_min_ns == 0 && age_max_ns == core::kNever &&
+  return id == 0 && states == kUsualStates && age_min_ns == 0 && age_max_ns == core::kNever &&
          mailhost.empty() && domain.empty() && sender.empty() && recipient.empty() &&
          route.empty() && reply.empty() && size_min == 0 && size_max == UINT64_MAX;
 }

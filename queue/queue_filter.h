@@ -32,7 +32,7 @@ std::string_view DomainOf(std::string_view address);
 
 struct QueueFilter {
   uint64_t id = 0;             // of one message; 0: any
-  uint8_t states = UINT8_MAX;  // StateBits
+  StateBits states = kUsualStates;
   int64_t age_min_ns = 0;
   int64_t age_max_ns = core::kNever;
   std::string domain;  // of the recipient

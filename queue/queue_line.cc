@@ -16,7 +16,8 @@ int64_t AgeOf(const HomeTicket& ticket, const io::Io& io) {
 }
 
 int64_t NextAttempt(const HomeTicket& ticket, const io::Io& io) {
-  if (ticket.where != TicketPlace::kWaiting || ticket.next_attempt_ns <= io.now_ns()) return 0;
+  if (ticket.where != TicketPlace::kWaiting || ticket.purged) return 0;
+  if (ticket.next_attempt_ns <= io.now_ns()) return 0;
   return io.wall_ns() + (ticket.next_attempt_ns - io.now_ns());
 }
 

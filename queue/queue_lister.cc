@@ -7,9 +7,13 @@
 
 namespace outbox::queue {
 
-uint32_t Recovering(const std::vector<Store*>& stores) {
-  return static_cast<uint32_t>(std::count_if(stores.begin(), stores.end(),
-                                             [](Store* store) { return !store->recovered(); }));
+void NoteUnseen(const io::Io& io, const Home& home, const std::vector<Store*>& stores,
+                const QueueFilter& filter, ListGaps* gaps) {
+  gaps->recovering = static_cast<uint32_t>(std::count_if(
+      stores.begin(), stores.end(), [](Store* store) { return !store->recovered(); }));
+  if ((filter.states & StateBit(RecipientState::kPurged)) != 0 || home.purged() == 0) return;
+  gaps->purged = home.purged();
+  gaps->purged_until_wall_ns = io.wall_ns() + (home.purged_until_ns() - io.now_ns());
 }
 
 QueueLister::QueueLister(io::Io* io, Home* home, std::vector<Store*> stores, QueueQuery query,
@@ -32,7 +36,7 @@ void QueueLister::Tick() {
     sink_->Lines(std::exchange(lines_, {}));
   }
   if (!walk_.done()) return;
-  gaps_.recovering = Recovering(stores_);
+  NoteUnseen(*io_, *home_, stores_, query_.filter, &gaps_);
   sink_->Done(gaps_);
 }
 

@@ -39,16 +39,24 @@ struct ListGaps {
   uint64_t found = 0;       // recipients that are meant, shown or not
   uint64_t unreadable = 0;  // recipients that may be meant, of messages that cannot be read
   uint32_t recovering = 0;  // logs that are still being read: there may be more mail in them
+  uint64_t purged = 0;      // recipients that are purged, where those were not asked for
+  int64_t purged_until_wall_ns = 0;  // when the first of them are final
 
   ListGaps& operator+=(const ListGaps& other) {
     found += other.found;
     unreadable += other.unreadable;
     recovering += other.recovering;
+    purged += other.purged;
+    if (other.purged > 0 && (purged_until_wall_ns == 0 ||
+                             other.purged_until_wall_ns < purged_until_wall_ns)) {
+      purged_until_wall_ns = other.purged_until_wall_ns;
+    }
     return *this;
   }
 };
-// Of these stores.
-uint32_t Recovering(const std::vector<Store*>& stores);
+// At the end of a walk of a shard: what it could not have seen, or was not to see.
+void NoteUnseen(const io::Io& io, const Home& home, const std::vector<Store*>& stores,
+                const QueueFilter& filter, ListGaps* gaps);
 
 // What the lines go to. Called on the shard's thread.
 class QueueListSink {

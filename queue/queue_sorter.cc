@@ -68,7 +68,7 @@ bool QueueSorter::ListSome() {
 
 void QueueSorter::End() {
   if (!lines_.empty()) sink_->Lines(std::exchange(lines_, {}));
-  gaps_.recovering = Recovering(stores_);
+  NoteUnseen(*io_, *home_, stores_, query_.filter, &gaps_);
   done_ = true;
   sink_->Done(gaps_);
 }

@@ -26,19 +26,26 @@ enum class RecipientState : uint8_t {
   kDeferred,  // failed, waiting for the retry
   kDelayed,   // failed so far, the sender has been told, waiting
   kHeld,
+  kPurged,  // an operator has taken it out; it can still be taken back
 };
 
-inline constexpr int kRecipientStates = 7;
+inline constexpr int kRecipientStates = 8;
 
-constexpr uint8_t StateBit(RecipientState state) {
-  return static_cast<uint8_t>(1u << static_cast<uint8_t>(state));
+using StateBits = uint16_t;
+
+constexpr StateBits StateBit(RecipientState state) {
+  return static_cast<StateBits>(1u << static_cast<uint8_t>(state));
 }
+
+inline constexpr StateBits kAllStates = (1u << kRecipientStates) - 1;
+// What is meant by "everything": what is purged is hidden from who does not ask for it.
+inline constexpr StateBits kUsualStates = kAllStates & ~StateBit(RecipientState::kPurged);
 
 struct RecipientStateInfo {
   RecipientState state;
   const char* name;     // the word for it
   const char* meaning;  // a sentence without its full stop
-  uint8_t next;         // StateBits of the states that may follow, besides being final
+  StateBits next;       // of the states that may follow, besides being final
 };
 
 // All states, in the order of the enum.

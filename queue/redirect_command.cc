@@ -74,7 +74,8 @@ void RedirectCommand::Visit(Message* message, const MetaView* meta, const WalkPa
     next = ticket->sibling;  // the ticket may end, and the message with it
     more = more || ticket->first >= part.to;
     const uint64_t mask = MeantOf(filter_, *ticket, meta, part, io_->now_ns());
-    if (mask == 0 || ticket->archive) continue;  // copies of ours keep their way
+    // Copies of ours keep their way, and what is purged goes nowhere.
+    if (mask == 0 || ticket->archive || ticket->purged) continue;
     if (order_->dry_run) {
       counts_.found += static_cast<uint64_t>(std::popcount(mask));
     } else if (order_->original && meta->has_original()) {
@@ -116,7 +117,7 @@ void RedirectCommand::AddWhole(Message* message) {
   for (HomeTicket* ticket = FirstTicket(message); ticket != nullptr; ticket = next) {
     next = ticket->sibling;
     const uint64_t mask = ticket->pending_mask();
-    if (mask == 0 || ticket->archive) continue;
+    if (mask == 0 || ticket->archive || ticket->purged) continue;
     counts_.found += static_cast<uint64_t>(std::popcount(mask));
     acted_ += static_cast<uint32_t>(std::popcount(mask));
     if (last_ == nullptr) last_ = Begin(*ticket);

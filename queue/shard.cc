@@ -13,6 +13,8 @@ namespace {
 
 // How often gauges are brought up to date and memory is looked at.
 constexpr int64_t kMeasureNs = 100 * core::kNsPerMs;
+// The disk must have had room for so long before that is said: at the edge it comes and goes.
+constexpr int64_t kRoomCalmNs = 10 * core::kNsPerSecond;
 // How long mail waits for room in a full ring before the loop looks again.
 constexpr int64_t kRingRetryNs = core::kNsPerMs;
 // How long a start waits for room in the store before it listens regardless (and says 452).
@@ -319,7 +321,29 @@ void Shard::Measure() {
   metrics.wakes_total.Set(static_cast<int64_t>(post_.counters().wakes));
   metrics.log_dropped_total.Set(static_cast<int64_t>(events_.dropped_total()) +
                                 events_refused_);
+  if (step_ == Step::kRunning) NoteRoom();
   if (setup_.measure) over_memory_ = setup_.measure(&metrics);
+}
+
+void Shard::NoteRoom() {
+  // At the edge small messages are taken while large ones are not.
+  const core::Status status = stores_[0]->status();
+  const int64_t refused = log_.metrics().no_room_total.value();
+  const bool some_refused = std::exchange(refused_, refused) != refused && !over_memory_;
+  if (status.code() == core::StatusCode::kResourceExhausted || (status.ok() && some_refused)) {
+    if (disk_low_ns_ == 0) {
+      log_.Notice(core::LogLevel::kWarning, "disk_low",
+                  stores_[0]->options().directory +
+                      ": the disk is at its reserve, or the spool at its size: new mail is refused "
+                      "with 452 4.3.1, delivery goes on");
+    }
+    disk_low_ns_ = io_->now_ns();
+  } else if (disk_low_ns_ != 0 && io_->now_ns() - disk_low_ns_ >= kRoomCalmNs) {
+    disk_low_ns_ = 0;
+    log_.Notice(core::LogLevel::kInfo, "disk_ok",
+                stores_[0]->options().directory + ": there is room again, new mail is taken");
+  }
+  log_.metrics().disk_low.Set(disk_low_ns_ != 0);
 }
 
 // --- Events

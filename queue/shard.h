@@ -153,6 +153,8 @@ class Shard : public DraftSink, public RoomGauge {
   void FlushEvents();
   void OnEventsWritten(const io::OpResult& result);
   void Measure();
+  // Says once that new mail is refused for want of disk, and once that it is not any more.
+  void NoteRoom();
   int64_t SleepUntil();
 
   ShardSetup setup_;
@@ -192,6 +194,8 @@ class Shard : public DraftSink, public RoomGauge {
   int64_t listen_by_ns_ = 0;  // 0: not writable yet, or listening
   int64_t measured_ns_ = 0;
   bool measured_ = true;  // nothing has happened since
+  int64_t refused_ = 0;  // for want of room, when it was looked at last
+  int64_t disk_low_ns_ = 0;  // when it was last found so; 0: all has been well for a while
   bool over_memory_ = false;
   io::Op events_op_;
   std::string_view events_taken_;

@@ -100,6 +100,15 @@ int64_t DelayMs(const Ticket& ticket, int64_t now_ns) {
   return std::max<int64_t>(0, now_ns - ticket.accepted_ns) / core::kNsPerMs;
 }
 
+// Who has given the order, and why.
+Story OrderStory(const char* event, const OrderDetails* order) {
+  Story story{.event = event};
+  if (order == nullptr) return story;
+  story.by = order->by;
+  story.reason = order->reason;
+  return story;
+}
+
 }  // namespace
 
 void ShardLog::Accepted(uint64_t id, const MetaView& meta) {
@@ -236,17 +245,17 @@ void ShardLog::Deferred(const HomeTicket& ticket, int64_t next_attempt_wall_ns,
   stories_.Tell(ticket, story, names);
 }
 
-void ShardLog::Bounced(const HomeTicket& ticket, const NameSource& names) {
-  GivenUp(ticket, "bounced", names);
+void ShardLog::Bounced(const HomeTicket& ticket, const NameSource& names,
+                       const OrderDetails* order) {
+  GivenUp(ticket, OrderStory("bounced", order), names);
 }
 
 void ShardLog::Expired(const HomeTicket& ticket, const NameSource& names) {
-  GivenUp(ticket, "expired", names);
+  GivenUp(ticket, {.event = "expired"}, names);
 }
 
 // Of an archive the operator alone hears that it has a hole.
-void ShardLog::GivenUp(const HomeTicket& ticket, const char* event, const NameSource& names) {
-  Story story{.event = event};
+void ShardLog::GivenUp(const HomeTicket& ticket, Story story, const NameSource& names) {
   if (ticket.archive) {
     metrics_->archive_lost_total.Add(ticket.recipients());
     story.level = LogLevel::kWarning;
@@ -286,10 +295,23 @@ void ShardLog::Retried(const HomeTicket& ticket) {
   stories_.Tell(ticket, {.event = "retried"}, {.readable = false});
 }
 
-void ShardLog::Removed(const HomeTicket& ticket) {
+void ShardLog::Removed(const HomeTicket& ticket, const OrderDetails* order,
+                       const NameSource& names) {
   metrics_->removed_total.Add(ticket.recipients());
   metrics_->queued.Subtract(ticket.recipients());
-  stories_.Tell(ticket, {.event = "removed"}, {});
+  stories_.Tell(ticket, OrderStory("removed", order), names);
+}
+
+void ShardLog::Purged(const HomeTicket& ticket, int64_t until_wall_ns, const OrderDetails& order,
+                      const NameSource& names) {
+  Story story = OrderStory("purged", &order);
+  story.until_wall_ns = until_wall_ns;
+  stories_.Tell(ticket, story, names);
+}
+
+void ShardLog::Undone(const HomeTicket& ticket, const OrderDetails& order,
+                      const NameSource& names) {
+  stories_.Tell(ticket, OrderStory("undone", &order), names);
 }
 
 void ShardLog::Discarded(const HomeTicket& ticket) {

@@ -20,6 +20,7 @@
 #include "queue/home_ticket.h"
 #include "queue/message_id.h"
 #include "queue/message_meta.h"
+#include "queue/operator_order.h"
 #include "queue/router.h"
 #include "queue/storyteller.h"
 #include "queue/talk_keeper.h"
@@ -51,7 +52,9 @@ class ShardLog : public AttemptLog {
 
   // --- Home: the story ---
   void Deferred(const HomeTicket& ticket, int64_t next_attempt_wall_ns, const NameSource& names);
-  void Bounced(const HomeTicket& ticket, const NameSource& names);
+  // `order`: by an operator; null: no.
+  void Bounced(const HomeTicket& ticket, const NameSource& names,
+               const OrderDetails* order = nullptr);
   void Expired(const HomeTicket& ticket, const NameSource& names);
   void Notified(const HomeTicket& ticket, const NameSource& names);
 
@@ -65,8 +68,12 @@ class ShardLog : public AttemptLog {
   void Replaced(const HomeTicket& ticket, uint64_t into, const MetaView& meta);
   void Resubmitted(uint64_t id, const MetaView& meta, uint64_t instead_of);
   void Retried(const HomeTicket& ticket);  // by an operator
-  // By an operator, too: the ledger and the story.
-  void Removed(const HomeTicket& ticket);
+  // By an operator, too: the ledger and the story. `order`: null: it was purged, and that is final.
+  void Removed(const HomeTicket& ticket, const OrderDetails* order, const NameSource& names);
+  // Final at `until_wall_ns`.
+  void Purged(const HomeTicket& ticket, int64_t until_wall_ns, const OrderDetails& order,
+              const NameSource& names);
+  void Undone(const HomeTicket& ticket, const OrderDetails& order, const NameSource& names);
   // By a route, or for want of a mailbox: likewise.
   void Discarded(const HomeTicket& ticket);
   // By an operator; what a route holds says so where it was routed.
@@ -107,7 +114,7 @@ class ShardLog : public AttemptLog {
  private:
   void Remember(const Ticket& ticket, std::string_view recipient, std::string_view mailhost,
                 Verdict verdict, const RecipientResult& result);
-  void GivenUp(const HomeTicket& ticket, const char* event, const NameSource& names);
+  void GivenUp(const HomeTicket& ticket, Story story, const NameSource& names);
   // Where a group of a new message goes, and its first recipients. Returns how many those are.
   size_t AddRoute(const MetaView& meta, const GroupView& group, core::EventLog::Event* line);
   // The same of all groups, in lines of their own; `told`: a group of which a line names so many.

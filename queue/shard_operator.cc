@@ -29,9 +29,15 @@ bool ShardOperator::Count(const QueueFilter& filter, std::optional<QueueColumn> 
          Add(std::make_unique<QueueCounter>(io_, home_, stores_, WithLive(filter), by, sink));
 }
 
-bool ShardOperator::Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink) {
+bool ShardOperator::Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink,
+                            OrderDetails details) {
+  return !Full() && Add(std::make_unique<QueueCommand>(io_, home_, stores_, order,
+                                                       WithLive(filter), sink, std::move(details)));
+}
+
+bool ShardOperator::Preview(const QueueFilter& filter, PurgePreviewSink* sink) {
   return !Full() &&
-         Add(std::make_unique<QueueCommand>(io_, home_, stores_, order, WithLive(filter), sink));
+         Add(std::make_unique<PurgePreview>(io_, home_, stores_, WithLive(filter), sink));
 }
 
 bool ShardOperator::Redirect(std::shared_ptr<const RouteOrder> order, const QueueFilter& filter,

@@ -18,6 +18,7 @@
 #include "queue/home.h"
 #include "queue/host_lookup.h"
 #include "queue/operator_work.h"
+#include "queue/purge_preview.h"
 #include "queue/queue_command.h"
 #include "queue/queue_counter.h"
 #include "queue/queue_filter.h"
@@ -49,9 +50,11 @@ class ShardOperator {
   // Each returns false, and calls nobody, when too much is going on already.
   bool List(QueueQuery query, QueueListSink* sink);
   bool Count(const QueueFilter& filter, std::optional<QueueColumn> by, QueueCensusSink* sink);
-  bool Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink);
+  bool Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink,
+               OrderDetails details = {});
   bool Redirect(std::shared_ptr<const RouteOrder> order, const QueueFilter& filter,
                 CommandSink* sink);
+  bool Preview(const QueueFilter& filter, PurgePreviewSink* sink);
   bool Explain(const QueueFilter& filter, MessageFactsSink* sink);
   // Where mail for the destination with this key would go now.
   bool FindHosts(std::string_view key, HostLookupSink* sink);

@@ -64,7 +64,8 @@ bool Shelves::Fits(const HomeTicket& ticket) {
   return message.pending == 1 && message.policy == 0 && ticket.mask == 1 && ticket.first == 0 &&
          ticket.group == 0 && ticket.settled == 0 && ticket.priority == 0 && !ticket.ordered &&
          !ticket.rerouting && !ticket.diverted && !ticket.released && ticket.hold == 0 &&
-         !ticket.expired && !ticket.ending && !ticket.archive && FirstTicket(&message) == &ticket;
+         !ticket.purged && ticket.paused_ns == 0 && !ticket.expired && !ticket.ending &&
+         !ticket.archive && FirstTicket(&message) == &ticket;
 }
 
 Shelf* Shelves::Of(const Message& message) const {

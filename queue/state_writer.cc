@@ -15,7 +15,10 @@ constexpr int64_t kGatherNs = 20 * core::kNsPerMs;
 // After a failed commit.
 constexpr int64_t kRoundAgainNs = core::kNsPerSecond;
 // Snapshots in flight; marks beyond wait for one to complete.
-constexpr size_t kCommitsMax = 256;
+constexpr size_t kCommitsMax = 1024;
+// Of them, begun in a turn; and marks that are looked at in a turn.
+constexpr int kCommitsPerTurn = 256;
+constexpr int kMarksPerTurn = 2048;
 
 // One part for each ticket that is not ending, two where some of its recipients are to be held;
 // returns their number.
@@ -44,6 +47,15 @@ uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns, b
       part.flags |= kPartRouted;
       if (routing->pinned) part.flags |= kPartPinned;
       part.routing = {ticket.destination->key, routing->route, routing->periods, routing->retry};
+    }
+    if (ticket.purged) {
+      part.flags |= kPartPurged;
+      part.purged_wall_ns = wall_ns - (now_ns - ticket.purged_ns);
+      part.final_wall_ns = wall_ns + (ticket.final_ns - now_ns);
+    }
+    if (ticket.paused_ns != 0) {
+      part.flags |= kPartPaused;
+      part.paused_ns = ticket.paused_ns;
     }
     if (ticket.reply != nullptr) {
       part.code = ticket.reply->code();
@@ -80,6 +92,7 @@ struct StateWriter::Commit {
   StateWriter* writer = nullptr;
   Store* store = nullptr;
   uint64_t id = 0;
+  uint64_t milestone = 0;
   CommitOp op;
   CommitOp::State state;
   StateBuilder builder;
@@ -91,11 +104,16 @@ StateWriter::StateWriter(io::Io* io) : io_(io) {}
 
 StateWriter::~StateWriter() { CHECK(in_flight_ == 0); }
 
+void StateWriter::Push(const MarkedMessage& mark, int64_t due_ns) {
+  marked_.push_back(mark);
+  due_ns_ = std::min(due_ns_, due_ns);
+}
+
 void StateWriter::Mark(Store* store, Message* message) {
   if ((message->policy & kMarked) != 0) return;
   message->policy |= kMarked;
-  marked_.push_back({store, message->id});
-  due_ns_ = std::min(due_ns_, io_->now_ns() + kGatherNs);
+  ++owed_.back();
+  Push({store, message->id, first_milestone_ + owed_.size() - 1}, io_->now_ns() + kGatherNs);
 }
 
 void StateWriter::Unmark(Message* message) {
@@ -110,38 +128,72 @@ void StateWriter::Lock(Message* message) {
 void StateWriter::Unlock(Store* store, Message* message) {
   CHECK((message->policy & kLocked) != 0);
   message->policy = static_cast<uint8_t>(message->policy & ~kLocked);
-  if ((message->policy & kMarked) == 0) return;
-  marked_.push_back(
-      {store, message->id});  // Tick has dropped it from the list meanwhile, or will see
-  due_ns_ = std::min(due_ns_, io_->now_ns() + kGatherNs);  // it twice and find it unmarked
+  // Those that Tick has not met are in the list still.
+  std::erase_if(locked_, [&](const MarkedMessage& mark) {
+    if (mark.id != message->id || mark.store != store) return false;
+    Push(mark, io_->now_ns() + kGatherNs);
+    return true;
+  });
+}
+
+uint64_t StateWriter::Milestone() {
+  owed_.push_back(0);
+  return first_milestone_ + owed_.size() - 2;
+}
+
+bool StateWriter::Written(uint64_t milestone) {
+  // Whose message was ended by its notice is never unlocked.
+  std::erase_if(locked_, [this](const MarkedMessage& mark) {
+    if (mark.store->Find(mark.id) != nullptr) return false;
+    Settle(mark.milestone);
+    return true;
+  });
+  while (owed_.size() > 1 && owed_.front() == 0) {
+    owed_.pop_front();
+    ++first_milestone_;
+  }
+  return first_milestone_ > milestone;
 }
 
 // As far as there is room: what is behind that is not looked at, however much it is.
 void StateWriter::Tick(bool force) {
-  if (marked_.empty() || (!force && io_->now_ns() < due_ns_)) return;
+  if (next_ == marked_.size() || (!force && io_->now_ns() < due_ns_)) return;
   due_ns_ = core::kNever;
-  waits_for_room_ = false;
-  for (size_t left = marked_.size(); left > 0; --left) {
-    const MarkedMessage mark = marked_.front();
-    Message* const message = mark.store->Find(mark.id);
-    // Otherwise it was finished meanwhile, or is locked: Unlock puts it back.
-    if (message != nullptr && (message->policy & (kMarked | kLocked)) == kMarked) {
-      Commit* const commit = Take();
-      if (commit == nullptr) {
-        waits_for_room_ = true;
-        due_ns_ = io_->now_ns() + kGatherNs;
-        return;
-      }
-      Write(mark, message, commit);
+  int commits = 0;
+  for (int looked = 0; next_ < marked_.size(); ++looked) {
+    if (commits == kCommitsPerTurn || looked == kMarksPerTurn) {
+      due_ns_ = io_->now_ns();  // the next turn goes on
+      break;
     }
-    marked_.pop_front();
+    const MarkedMessage mark = marked_[next_];
+    Message* message = mark.store->Find(mark.id);
+    if (message != nullptr && (message->policy & kLocked) != 0) {
+      locked_.push_back(mark);  // Unlock puts it back
+    } else if (message == nullptr || (message->policy & kMarked) == 0) {
+      Settle(mark.milestone);  // finished meanwhile, or written
+    } else if (Write(mark, message)) {
+      ++commits;
+    } else {
+      break;  // a completion makes room and sets the time
+    }
+    ++next_;
+  }
+  if (next_ == marked_.size()) {
+    marked_.clear();
+    next_ = 0;
+  } else if (next_ >= marked_.size() / 2) {
+    marked_.erase(marked_.begin(), marked_.begin() + static_cast<ptrdiff_t>(next_));
+    next_ = 0;
   }
 }
 
-void StateWriter::Write(const MarkedMessage& mark, Message* message, Commit* commit) {
+bool StateWriter::Write(const MarkedMessage& mark, Message* message) {
+  Commit* commit = Take();
+  if (commit == nullptr) return false;
   Unmark(message);
   commit->store = mark.store;
   commit->id = mark.id;
+  commit->milestone = mark.milestone;
   const std::span<const char> state =
       BuildState(message, io_->now_ns(), io_->wall_ns(), &commit->builder);
   CHECK(!state.empty());  // a finished message is unmarked
@@ -150,6 +202,7 @@ void StateWriter::Write(const MarkedMessage& mark, Message* message, Commit* com
   commit->op.lazy = true;
   ++in_flight_;
   mark.store->Commit(&commit->op);
+  return true;
 }
 
 int64_t StateWriter::NextDeadline() const { return due_ns_; }
@@ -171,17 +224,18 @@ StateWriter::Commit* StateWriter::Take() {
 void StateWriter::OnCommitted(Commit* commit, const core::Status& status) {
   --in_flight_;
   free_.push_back(commit);
-  if (status.ok()) {
-    if (waits_for_room_) due_ns_ = io_->now_ns();
-    return;
-  }
+  if (next_ < marked_.size()) due_ns_ = std::min(due_ns_, io_->now_ns());
+  const uint64_t milestone = commit->milestone;
+  if (status.ok()) return Settle(milestone);
   // The disk did not take it: what is known now is written again. The old state on disk is still
   // true enough: recipients may be tried once more than needed after a crash, none is lost.
   Message* message = commit->store->Find(commit->id);
-  if (closing_ || message == nullptr || message->home == nullptr) return;
-  if (message->shelved()) return;  // its time has come meanwhile; the next attempt is written
-  Mark(commit->store, message);
-  due_ns_ = io_->now_ns() + kRoundAgainNs;
+  // On a shelf its time has come meanwhile: the next attempt is written.
+  if (closing_ || message == nullptr || message->home == nullptr || message->shelved()) {
+    return Settle(milestone);
+  }
+  message->policy |= kMarked;
+  Push({commit->store, commit->id, milestone}, io_->now_ns() + kRoundAgainNs);
 }
 
 }  // namespace outbox::queue

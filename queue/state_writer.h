@@ -3,7 +3,10 @@
 // Home marks a message whose tickets have changed. A few milliseconds after the first mark every
 // marked message gets one snapshot of its whole present state in the store, so outcomes that arrive
 // close together are written once. A message that a Notice is committing is left alone until then:
-// the notice carries its state. One per shard, home's.
+// the notice carries its state. When very many are marked at once, so many are written a turn.
+//
+// Who has changed a lot can ask when all of it is on the disk (Milestone, Written). One per shard,
+// home's.
 #ifndef OUTBOX_QUEUE_STATE_WRITER_H_
 #define OUTBOX_QUEUE_STATE_WRITER_H_
 
@@ -44,33 +47,46 @@ class StateWriter {
   // Somebody is committing its state.
   static bool IsLocked(const Message& message) { return (message.policy & kLocked) != 0; }
 
+  // All that is marked by now; Written tells when the disk has it, or it is over otherwise. What
+  // the disk refuses counts when it has taken it after all.
+  uint64_t Milestone();
+  bool Written(uint64_t milestone);
+
   // From now on what the disk does not take is not written again.
   void Close() { closing_ = true; }
   // Once a turn: writes what is due.
   void Tick(bool force);
   int64_t NextDeadline() const;
   // Nothing is marked, nothing in flight.
-  bool idle() const { return marked_.empty() && in_flight_ == 0; }
+  bool idle() const { return next_ == marked_.size() && in_flight_ == 0; }
 
  private:
   struct Commit;
   struct MarkedMessage {
     Store* store;
     uint64_t id;  // the message may have been finished since
+    uint64_t milestone;  // that it counts for
   };
 
-  void Write(const MarkedMessage& mark, Message* message, Commit* commit);
   Commit* Take();
   void OnCommitted(Commit* commit, const core::Status& status);
+  void Push(const MarkedMessage& mark, int64_t due_ns);
+  // False: there is no room for a commit.
+  bool Write(const MarkedMessage& mark, Message* message);
+  // Nothing is owed for this mark any more.
+  void Settle(uint64_t milestone) { --owed_[milestone - first_milestone_]; }
 
   // Flags in Message::policy, which is home's.
   static constexpr uint8_t kMarked = 1;
   static constexpr uint8_t kLocked = 2;
 
   io::Io* const io_;
-  std::deque<MarkedMessage> marked_;  // all of a large queue may be
+  std::vector<MarkedMessage> marked_;  // from next_ on
+  size_t next_ = 0;
+  std::vector<MarkedMessage> locked_;  // those that Tick has met while they were locked
+  std::deque<int64_t> owed_ = {0};     // marks, by the milestone that they count for
+  uint64_t first_milestone_ = 0;       // that of the first of them
   int64_t due_ns_ = core::kNever;
-  bool waits_for_room_ = false;  // there are more than may be in flight
   std::vector<std::unique_ptr<Commit>> pool_;
   std::vector<Commit*> free_;
   uint32_t in_flight_ = 0;

@@ -20,7 +20,7 @@ struct Storyteller::Reading {
   Storyteller* teller = nullptr;
   Store* store = nullptr;
   Facts facts;
-  std::array<std::string, 6> texts;  // those of `facts`
+  std::array<std::string, 8> texts;  // those of `facts`
   FetchOp op;
 
   void OnDone(const core::Status& status, Window window) { teller->OnRead(this, status, window); }
@@ -46,7 +46,9 @@ void Storyteller::Tell(const HomeTicket& ticket, const Story& story, const NameS
   facts.destination = ticket.destination->key;
   facts.from = story.from;
   facts.route = story.route;
+  facts.until_wall_ns = story.until_wall_ns;
   facts.by = story.by;
+  facts.reason = story.reason;
   facts.into = story.into;
   if (ticket.reply != nullptr) {
     facts.replied = true;
@@ -107,7 +109,7 @@ void Storyteller::Read(const HomeTicket& ticket, const Facts& facts) {
   reading->facts = facts;
   Facts& kept = reading->facts;
   std::string_view* const texts[] = {&kept.destination, &kept.mailhost, &kept.status, &kept.reply,
-                                     &kept.from,        &kept.route};
+                                     &kept.from,        &kept.route,    &kept.by,     &kept.reason};
   for (size_t i = 0; i < reading->texts.size(); ++i) {
     reading->texts[i].assign(*texts[i]);
     *texts[i] = reading->texts[i];
@@ -175,7 +177,6 @@ void Storyteller::Write(const Facts& facts, ForEach&& for_each_name) {
   if (!facts.route.empty()) line.Field("route", facts.route);
   line.Field("destination", facts.destination);
   if (!facts.from.empty()) line.Field("from", facts.from);
-  if (facts.by != nullptr) line.Field("by", facts.by);
   if (facts.into != 0) line.Field("into", FormatMessageId(facts.into));
   line.Field("recipients", std::popcount(facts.mask)).Field("attempts", facts.attempts);
   if (facts.replied) {
@@ -189,6 +190,12 @@ void Storyteller::Write(const Facts& facts, ForEach&& for_each_name) {
     std::array<char, core::kRfc3339Bytes> buffer;
     line.Field("next_attempt", core::FormatRfc3339(facts.next_attempt_wall_ns, buffer));
   }
+  if (facts.until_wall_ns > 0) {
+    std::array<char, core::kRfc3339Bytes> buffer;
+    line.Field("until", core::FormatRfc3339(facts.until_wall_ns, buffer));
+  }
+  if (!facts.by.empty()) line.Field("by", facts.by);
+  if (!facts.reason.empty()) line.Field("reason", facts.reason);
   // Last, since it is what may be too long for a line.
   bool any = false;
   for_each_name([&](std::string_view name) {

@@ -39,8 +39,10 @@ struct Story {
   int64_t next_attempt_wall_ns = 0;  // 0: none
   std::string_view from{};           // the destination before
   std::string_view route{};          // the name of the route that it has now
-  const char* by = nullptr;          // the command that it was
-  uint64_t into = 0;                 // the message that took the place of these recipients
+  int64_t until_wall_ns = 0;  // when a purge is final; 0: none
+  std::string_view by{};      // the command that it was, or who has given the order
+  std::string_view reason{};  // and why
+  uint64_t into = 0;          // the message that took the place of these recipients
 };
 
 class Storyteller {
@@ -77,7 +79,9 @@ class Storyteller {
     std::string_view reply;
     std::string_view from;
     std::string_view route;
-    const char* by = nullptr;
+    int64_t until_wall_ns = 0;
+    std::string_view by;
+    std::string_view reason;
     uint64_t into = 0;
   };
   struct Reading;

@@ -46,6 +46,8 @@ constexpr WaitReasonInfo kReasonTable[kWaitReasons] = {
     {WaitReason::kHeldByRoute, "held_by_route", "it is held by its route", "`outbox release`"},
     {WaitReason::kHeldByOperator, "held_by_operator", "it is held by an operator",
      "`outbox release`"},
+    {WaitReason::kPurged, "purged", "an operator has purged it: it is removed for good in time",
+     "`outbox undo`, before that"},
 };
 
 }  // namespace

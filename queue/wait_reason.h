@@ -34,8 +34,9 @@ enum class WaitReason : uint8_t {
   kNotice,  // the notice to its sender is on its way to the disk
   kHeldByRoute,     // its route holds it until it is released
   kHeldByOperator,  // `outbox hold`
+  kPurged,          // `outbox purge`
 };
-inline constexpr int kWaitReasons = 20;
+inline constexpr int kWaitReasons = 21;
 
 struct WaitReasonInfo {
   WaitReason reason;

@@ -100,6 +100,8 @@ void CensusAnswer::Finish() {
   AddCounts(all, &end);
   end["unreadable"] = gaps_.unreadable;
   end["recovering"] = gaps_.recovering;
+  end["purged"] = gaps_.purged;
+  end["purged_until"] = gaps_.purged_until_wall_ns / core::kNsPerSecond;
   reply_->Finish(end);
 }
 

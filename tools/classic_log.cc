@@ -115,7 +115,8 @@ void ClassicLog::TranslateOne(const EventFields& event, std::string* out) const 
   } else if (name == "resubmitted") {
     Resubmitted(event, out);
   } else if (name == "delivered" || name == "deferred" || name == "bounced" ||
-             name == "expired" || name == "removed" || name == "discarded") {
+             name == "expired" || name == "removed" || name == "discarded" || name == "purged" ||
+             name == "undone") {
     Status(event, out);
   } else if (name == "finished") {
     Begin(event, "qmgr", out);
@@ -186,8 +187,14 @@ void ClassicLog::Status(const EventFields& event, std::string* out) const {
     status = "2.0.0, status=discarded (by our own rules)";
   } else if (name == "rerouted") {
     status = "2.0.0, status=rerouted (by an operator, now " + event.Text("into") + ")";
+  } else if (name == "undone") {
+    status = "4.0.0, status=undone (by an operator)";
   } else {
-    status = "5.0.0, status=removed (by an operator)";
+    status = "5.0.0, status=" + name + " (by an operator)";
+  }
+  if (name != "bounced" && event.Has("reason")) {
+    status.back() = ':';
+    status += " " + Harmless(event.Text("reason")) + ")";
   }
   if (event.Has("recipient")) return Recipient(event, event.Text("recipient"), status, out);
   const std::vector<std::string> names = event.List("to");

@@ -1,5 +1,7 @@
 #include "tools/command_answer.h"
 
+#include "core/time.h"
+
 namespace outbox::tools {
 
 void CommandAnswer::Part::OnCommandWaits(const queue::CommandCounts& now) {
@@ -11,9 +13,10 @@ void CommandAnswer::Part::OnCommandDone(const queue::CommandCounts& now) {
 }
 
 void CommandAnswer::Start(const std::vector<queue::Shard*>& shards, queue::QueueOrder order,
-                          const queue::QueueFilter& filter) {
-  Post(shards, [order, filter](queue::Shard* shard, queue::CommandSink* sink) {
-    return shard->operations().Command(order, filter, sink);
+                          const queue::QueueFilter& filter, const queue::OrderDetails& details) {
+  if (order == queue::QueueOrder::kPurge) undo_ns_ = details.undo_ns;
+  Post(shards, [order, filter, details](queue::Shard* shard, queue::CommandSink* sink) {
+    return shard->operations().Command(order, filter, sink, details);
   });
 }
 
@@ -71,6 +74,7 @@ void CommandAnswer::Update() {
     line["failed"] = sum.failed;
     line["made"] = sum.made;
   }
+  if (undo_ns_ > 0) line["undo_seconds"] = undo_ns_ / core::kNsPerSecond;
   if (done) {
     if (refused_) {
       reply_->Fail("too many commands at once; what was found until now is done");

@@ -1,4 +1,4 @@
-// CommandAnswer: one retry, removal or the like, from all shards to one client of the control socket.
+// CommandAnswer: one retry, purge or the like, from all shards to one client of the control socket.
 //
 // Each shard counts on its own thread; the counts are posted to the main thread and added up there.
 // When everything was looked at and some recipients wait for the end of their attempt, the client
@@ -25,7 +25,7 @@ class CommandAnswer : public std::enable_shared_from_this<CommandAnswer> {
 
   // Posts the command to all shards. To be called once.
   void Start(const std::vector<queue::Shard*>& shards, queue::QueueOrder order,
-             const queue::QueueFilter& filter);
+             const queue::QueueFilter& filter, const queue::OrderDetails& details = {});
   // The same for `clear` and `reroute`, which count more.
   void StartRedirect(const std::vector<queue::Shard*>& shards,
                      const std::shared_ptr<const queue::RouteOrder>& order,
@@ -57,6 +57,7 @@ class CommandAnswer : public std::enable_shared_from_this<CommandAnswer> {
   bool told_ = false;
   bool refused_ = false;
   bool redirect_ = false;
+  int64_t undo_ns_ = 0;  // for how long it can be undone
 };
 
 }  // namespace outbox::tools

@@ -23,6 +23,7 @@ add_library(outbox_commands STATIC
   outbox_report.cc
   outbox_stats.cc
   outbox_act.cc
+  outbox_purge.cc
   outbox_reroute.cc
   outbox_route.cc
   outbox_log.cc

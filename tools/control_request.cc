@@ -31,6 +31,8 @@ enum Members : uint32_t {
   kEnvelope = 512,  // to, from, via, via_route
   kSuspend = 1024,  // domain or site, all, for, reason
   kLimit = 2048,
+  kReason = 4096,
+  kPurge = 8192,  // now, dry_run
 };
 
 struct CommandInfo {
@@ -44,11 +46,14 @@ constexpr CommandInfo kCommands[] = {
     {"queue", ControlCommand::kQueue, kId | kFilter | kView},
     {"why", ControlCommand::kWhy, kId | kDomain | kRecipient},
     {"retry", ControlCommand::kRetry, kId | kFilter | kAll},
-    {"remove", ControlCommand::kRemove, kId | kFilter | kAll},
+    {"remove", ControlCommand::kRemove, kId | kFilter | kAll | kReason},
     {"hold", ControlCommand::kHold, kId | kFilter | kAll},
     {"release", ControlCommand::kRelease, kId | kFilter | kAll},
     {"clear", ControlCommand::kClear, kId | kFilter | kAll | kOrder},
     {"reroute", ControlCommand::kReroute, kId | kFilter | kAll | kOrder | kEnvelope},
+    {"purge", ControlCommand::kPurge, kId | kFilter | kAll | kReason | kPurge},
+    {"undo", ControlCommand::kUndo, kId | kFilter | kAll | kReason},
+    {"bounce", ControlCommand::kBounce, kId | kFilter | kAll | kReason},
     {"route", ControlCommand::kRoute, kRoute},
     {"reload", ControlCommand::kReload, kNothing},
     {"log", ControlCommand::kLog, kId | kDomain},
@@ -97,10 +102,15 @@ class Parser {
       if (!status.ok()) return status;
     }
     if (Takes(kOrder)) {
-      const core::Status status = FinishRouteOrder(!Takes(kEnvelope), &out->order);
-      if (!status.ok()) return status;
+      const core::Status order = FinishRouteOrder(!Takes(kEnvelope), &out->order);
+      if (!order.ok()) return order;
     }
-    return Check(*out);
+    const core::Status status = Check(*out);
+    // What has been purged before is meant as well where everything goes at once.
+    const bool at_once = out->command == ControlCommand::kRemove ||
+                         (out->command == ControlCommand::kPurge && out->now);
+    if (at_once && !states_given_) out->filter.states = queue::kAllStates;
+    return status;
   }
 
  private:
@@ -112,6 +122,12 @@ class Parser {
     }
     if (Takes(kSuspend)) return ReadSuspendMember(member, value, &out->suspend);
     if (Takes(kRoute)) return ReadRouteMember(member, value, &out->route);
+    if (member == "reason" && Takes(kReason)) return ReadReason(value, &out->reason);
+    if ((member == "now" || member == "dry_run") && Takes(kPurge)) {
+      if (!value.is_boolean()) return Expected(member, "true or false");
+      (member == "now" ? out->now : out->dry_run) = value.get<bool>();
+      return core::OkStatus();
+    }
     if (member == "domain" && Takes(kDomain)) return ReadDomain(value, &out->domain);
     if (member == "recipient" && Takes(kRecipient)) return ReadAddress(value, &out->filter);
     std::optional<core::Status> read;
@@ -245,6 +261,19 @@ class Parser {
     return core::OkStatus();
   }
 
+  // It comes to stand in a line of the log, and in what a sender reads.
+  core::Status ReadReason(const json& value, std::string* reason) {
+    const std::string* const text = TextOf(value);
+    const auto control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
+    if (text == nullptr || text->size() > core::kOrderReasonBytes ||
+        std::any_of(text->begin(), text->end(), control)) {
+      return Expected("reason", ("one line of 1 to " + std::to_string(core::kOrderReasonBytes) +
+                                 " bytes").c_str());
+    }
+    *reason = *text;
+    return core::OkStatus();
+  }
+
   core::Status ReadDomain(const json& value, std::string* domain) {
     const std::string* const text = TextOf(value);
     if (text == nullptr) return Expected("domain", "a domain");
@@ -258,6 +287,7 @@ class Parser {
   core::Status ReadStates(const json& value, queue::QueueFilter* filter) {
     const json list = value.is_array() ? value : json::array({value});
     filter->states = 0;
+    states_given_ = true;
     for (const json& one : list) {
       const std::string* const text = TextOf(one);
       const auto state = text == nullptr ? std::nullopt : queue::ParseRecipientState(*text);
@@ -268,7 +298,7 @@ class Parser {
         }
         return Bad(known);
       }
-      filter->states = static_cast<uint8_t>(filter->states | queue::StateBit(*state));
+      filter->states = static_cast<queue::StateBits>(filter->states | queue::StateBit(*state));
     }
     return filter->states != 0 ? core::OkStatus() : Expected("state", "at least one");
   }
@@ -304,8 +334,11 @@ class Parser {
       case ControlCommand::kRelease:
       case ControlCommand::kClear:
       case ControlCommand::kReroute:
+      case ControlCommand::kPurge:
+      case ControlCommand::kUndo:
+      case ControlCommand::kBounce:
         if (something == all_) return Bad("expected either a filter or \"all\": true");
-        return core::OkStatus();
+        return CheckOrder(request);
       case ControlCommand::kRoute:
         return CheckRouteQuestion(request.route);
       case ControlCommand::kSuspend:
@@ -322,6 +355,30 @@ class Parser {
       default:
         return core::OkStatus();
     }
+  }
+
+  core::Status CheckOrder(const ControlRequest& request) const {
+    const bool purged =
+        states_given_ &&
+        (request.filter.states & queue::StateBit(queue::RecipientState::kPurged)) != 0;
+    switch (request.command) {
+      case ControlCommand::kRemove:
+        return core::OkStatus();
+      case ControlCommand::kUndo:
+        return states_given_ ? Bad("\"state\": not here: what is purged is taken back")
+                             : core::OkStatus();
+      case ControlCommand::kPurge:
+        return purged && !request.now && !request.dry_run
+                   ? Bad("\"state\": purged already; expected \"now\": true with it")
+                   : core::OkStatus();
+      case ControlCommand::kBounce:
+        if (request.reason.empty()) return Expected("reason", "a text, which the sender reads");
+        break;
+      default:
+        break;
+    }
+    return purged ? Bad("\"state\": what is purged must be taken back first, by \"undo\"")
+                  : core::OkStatus();
   }
 
   static core::Status CheckView(const ControlRequest& request) {
@@ -341,6 +398,7 @@ class Parser {
 
   const uint32_t members_;
   bool all_ = false;
+  bool states_given_ = false;
 };
 
 }  // namespace

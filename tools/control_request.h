@@ -30,6 +30,9 @@ enum class ControlCommand : uint8_t {
   kRelease,
   kClear,
   kReroute,
+  kPurge,
+  kUndo,
+  kBounce,
   kRoute,
   kReload,
   kLog,
@@ -50,6 +53,10 @@ struct ControlRequest {
   RouteQuestion route;        // route
   queue::RouteOrder order;    // clear, reroute
   SuspendRequest suspend;     // suspend, resume
+  // remove, purge, undo, bounce
+  std::string reason;
+  bool now = false;      // purge: without a time for undo
+  bool dry_run = false;  // purge: only how much that would be
   // queue alone. What is shown of each recipient, in which order, and how much:
   queue::QueueColumns columns = queue::kAllQueueColumns;
   std::optional<queue::QueueColumn> sort;

@@ -84,6 +84,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   void MaybeReloadAgain();
 
   void Answer(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
+  void AnswerOrder(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   void AnswerStats(const std::shared_ptr<ReplyStream>& reply);
   // Sites, and what is suspended (daemon_suspensions.cc).
   core::Status LoadSuspensions();

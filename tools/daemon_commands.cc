@@ -9,6 +9,7 @@
 #include "tools/command_answer.h"
 #include "tools/daemon.h"
 #include "tools/daemon_seat.h"
+#include "tools/preview_answer.h"
 #include "tools/queue_answer.h"
 #include "tools/route_order_request.h"
 #include "tools/talk_answer.h"
@@ -43,6 +44,12 @@ queue::QueueOrder OrderOf(ControlCommand command) {
       return queue::QueueOrder::kHold;
     case ControlCommand::kRelease:
       return queue::QueueOrder::kRelease;
+    case ControlCommand::kPurge:
+      return queue::QueueOrder::kPurge;
+    case ControlCommand::kUndo:
+      return queue::QueueOrder::kUndo;
+    case ControlCommand::kBounce:
+      return queue::QueueOrder::kBounce;
     default:
       return queue::QueueOrder::kRetry;
   }
@@ -98,8 +105,10 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
     case ControlCommand::kRemove:
     case ControlCommand::kHold:
     case ControlCommand::kRelease:
-      std::make_shared<CommandAnswer>(control_.get(), reply)
-          ->Start(Shards(), OrderOf(request.command), request.filter);
+    case ControlCommand::kPurge:
+    case ControlCommand::kUndo:
+    case ControlCommand::kBounce:
+      AnswerOrder(request, reply);
       return;
     case ControlCommand::kClear:
     case ControlCommand::kReroute: {
@@ -149,6 +158,23 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       BeginStop("outbox stop");
       return;
   }
+}
+
+void Daemon::AnswerOrder(const ControlRequest& request,
+                         const std::shared_ptr<ReplyStream>& reply) {
+  const queue::OrderDetails details = {.undo_ns = config_->queue.undo_period_ns,
+                                       .reason = request.reason,
+                                       .by = reply->user()};
+  if (request.dry_run) {
+    const int64_t undo_ns = request.now ? 0 : details.undo_ns;
+    std::make_shared<PreviewAnswer>(control_.get(), reply, undo_ns)
+        ->Start(Shards(), request.filter);
+    return;
+  }
+  const bool at_once = request.command == ControlCommand::kPurge && request.now;
+  std::make_shared<CommandAnswer>(control_.get(), reply)
+      ->Start(Shards(), at_once ? queue::QueueOrder::kRemove : OrderOf(request.command),
+              request.filter, details);
 }
 
 void Daemon::AnswerStats(const std::shared_ptr<ReplyStream>& reply) {

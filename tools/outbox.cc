@@ -63,6 +63,21 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("why")) {
     return ExitOf(WhyCommand(&client, *WhyTarget(arguments.target), json));
   }
+  if (app.got_subcommand("purge")) {
+    const PurgeRequest purge = {.filter = filter,
+                                .reason = arguments.reason,
+                                .dry_run = arguments.dry_run,
+                                .now = arguments.now,
+                                .yes = arguments.yes};
+    return ExitOf(PurgeCommand(&client, purge, json));
+  }
+  for (const char* const command : {"undo", "bounce"}) {
+    if (!app.got_subcommand(command)) continue;
+    nlohmann::json order = filter;
+    if (order.empty()) order["all"] = true;  // undo
+    if (!arguments.reason.empty()) order["reason"] = arguments.reason;
+    return ExitOf(ActCommand(&client, command, order, json));
+  }
   for (const char* const command : {"retry", "remove", "hold", "release"}) {
     if (app.got_subcommand(command)) return ExitOf(ActCommand(&client, command, filter, json));
   }
@@ -92,7 +107,8 @@ int Run(const CLI::App& app, const Arguments& arguments) {
 
 // What the parser cannot know is wrong.
 void Check(const CLI::App& app, const Arguments& arguments) {
-  for (const char* const command : {"retry", "hold", "release", "clear", "reroute"}) {
+  for (const char* const command :
+       {"retry", "hold", "release", "purge", "bounce", "clear", "reroute"}) {
     if (app.got_subcommand(command) && FilterOf(arguments).empty()) {
       throw CLI::RequiredError(std::string(command) +
                                ": an ID, a filter such as --domain, or --all");
@@ -107,6 +123,10 @@ void Check(const CLI::App& app, const Arguments& arguments) {
     }
   }
   core::Status status;
+  if (app.got_subcommand("purge") && !arguments.yes && !arguments.dry_run &&
+      (arguments.json || !CanAsk())) {
+    throw CLI::RequiredError("purge: --yes where nobody can be asked (--dry-run only shows)");
+  }
   if (app.got_subcommand("queue")) status = CheckQueueView(arguments.view);
   if (app.got_subcommand("why")) status = WhyTarget(arguments.target).status();
   if (!status.ok()) throw CLI::ValidationError(status.message());

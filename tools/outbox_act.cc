@@ -1,4 +1,5 @@
-// `outbox retry`, `remove`, `hold`, `release`, `clear` and `reroute`.
+// `outbox retry`, `remove`, `hold`, `release`, `undo`, `bounce`, `clear` and `reroute`;
+// outbox_purge.cc has `purge`.
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -45,9 +46,17 @@ std::string ReleaseText(const nlohmann::json& line) {
   return Recipients(NumberOf(line, "done")) + " released\n";
 }
 
-std::string RemoveText(const nlohmann::json& line) {
+std::string UndoText(const nlohmann::json& line) {
+  if (NumberOf(line, "found") == 0) return "nothing that is purged matches\n";
+  const int64_t done = NumberOf(line, "done");
+  return Recipients(done) + (done == 1 ? " is back, and goes" : " are back, and go") +
+         " on as before\n";
+}
+
+// `what` has become of them.
+std::string EndText(const nlohmann::json& line, const char* what) {
   if (NumberOf(line, "found") == 0) return "nothing in the queue matches\n";
-  std::string text = Recipients(NumberOf(line, "done")) + " removed";
+  std::string text = Recipients(NumberOf(line, "done")) + " " + what;
   if (const int64_t unreadable = NumberOf(line, "unreadable"); unreadable > 0) {
     text += "; " + std::to_string(unreadable) + " cannot be read from the spool (see the log)";
   }
@@ -57,7 +66,18 @@ std::string RemoveText(const nlohmann::json& line) {
   if (const int64_t waiting = NumberOf(line, "waiting"); waiting > 0) {
     text += "; " + std::to_string(waiting) + " still queued, since outboxd stops";
   }
+  if (const int64_t seconds = NumberOf(line, "undo_seconds"); seconds > 0) {
+    text += "; outbox undo takes that back for " + FormatDuration(static_cast<double>(seconds));
+  }
   return text + "\n";
+}
+
+// Of those that wait for the end of their attempt, for who does not wait.
+const char* Outcome(const std::string& command) {
+  if (command == "remove") return "removed";
+  if (command == "bounce") return "returned";
+  if (command == "purge") return "purged";
+  return command == "hold" ? "held" : "routed again";
 }
 
 std::string ActText(const std::string& command, const nlohmann::json& request,
@@ -67,13 +87,11 @@ std::string ActText(const std::string& command, const nlohmann::json& request,
   }
   if (command == "retry") return RetryText(line);
   if (command == "hold") return HoldText(line);
-  return command == "release" ? ReleaseText(line) : RemoveText(line);
-}
-
-// What becomes of those that are waited for.
-const char* DoneWord(const std::string& command) {
-  if (command == "remove") return "removed";
-  return command == "hold" ? "held" : "routed again";
+  if (command == "release") return ReleaseText(line);
+  if (command == "undo") return UndoText(line);
+  if (command == "bounce") return EndText(line, "returned to the sender");
+  // Without a time for undo that is the same.
+  return EndText(line, NumberOf(line, "undo_seconds") > 0 ? "purged" : "removed");
 }
 
 }  // namespace
@@ -96,7 +114,7 @@ core::Status ActCommand(ControlClient* client, const char* command, const nlohma
       std::fprintf(stderr,
                    "%s not done yet; waiting for the end of their attempt (interrupt to leave: what "
                    "is not delivered is %s all the same)\n",
-                   Recipients(NumberOf(*line, "waiting")).c_str(), DoneWord(command));
+                   Recipients(NumberOf(*line, "waiting")).c_str(), Outcome(command));
     }
     if (line->contains("end")) {
       return NumberOf(*line, "found") > 0

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <vector>
 
 #include "tools/outbox_commands.h"
@@ -84,6 +85,15 @@ void PrintGaps(const json& end) {
   if (NumberOf(end, "recovering") > 0) {
     std::fputs("outbox: the spool is still being read after the start: there may be more\n",
                stderr);
+  }
+  if (const int64_t purged = NumberOf(end, "purged"); purged > 0) {
+    const int64_t left = NumberOf(end, "purged_until") - std::time(nullptr);
+    std::fprintf(stderr,
+                 "outbox: %s %s purged, and not among them (--state purged shows them): outbox undo "
+                 "takes them back, for %s still%s\n",
+                 Counted(purged, "recipient", "recipients").c_str(), purged == 1 ? "is" : "are",
+                 FormatDuration(static_cast<double>(left)).c_str(),
+                 purged == 1 ? "" : ", as for the first of them");
   }
 }
 

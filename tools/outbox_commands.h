@@ -38,8 +38,21 @@ core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter,
                           const QueueView& view, bool json);
 // Prints why mail is where it is. `what`: {"id": ...} or {"domain": ...}.
 core::Status WhyCommand(ControlClient* client, const nlohmann::json& what, bool json);
-// Gives `command`, "retry", "remove", "hold", "release", "clear" or "reroute", and waits for the
-// outcome. kNotFound: nothing matched; an empty message then means that this was said.
+// What `outbox purge` is to do.
+struct PurgeRequest {
+  nlohmann::json filter;
+  std::string reason;
+  bool dry_run = false;
+  bool now = false;
+  bool yes = false;  // nobody is asked
+};
+// Shows what would go, asks if need be, and purges. kNotFound: nothing matched, or the answer was
+// no, which was said.
+core::Status PurgeCommand(ControlClient* client, const PurgeRequest& request, bool json);
+// There is somebody at a terminal who can be asked.
+bool CanAsk();
+// Gives `command`, "retry", "remove", "hold", "clear" and so on, and waits for the outcome.
+// kNotFound: nothing matched; an empty message then means that this was said.
 core::Status ActCommand(ControlClient* client, const char* command, const nlohmann::json& filter,
                         bool json);
 // Prints where a message would go. `question`: members of the protocol's request. By the running
@@ -91,6 +104,8 @@ std::string FormatWhy(const nlohmann::json& why, int64_t now);
 std::string FormatGroups(const std::vector<nlohmann::json>& lines, const nlohmann::json& end,
                          const std::string& by);
 std::string FormatShape(const std::vector<nlohmann::json>& lines, const nlohmann::json& end);
+// A dry run's answer.
+std::string FormatPreview(const nlohmann::json& preview);
 std::string FormatRoute(const nlohmann::json& answer);
 std::string FormatSuspensions(const nlohmann::json& answer);
 std::string FormatResumed(const nlohmann::json& answer);

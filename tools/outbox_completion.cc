@@ -9,7 +9,7 @@
 namespace outbox::tools {
 namespace {
 
-constexpr char kStates[] = "unrouted resolving ready sending deferred delayed held";
+constexpr char kStates[] = "unrouted resolving ready sending deferred delayed held purged";
 
 std::string Words(const std::vector<std::string>& words) {
   std::string text;

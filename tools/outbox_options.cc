@@ -75,6 +75,38 @@ void AddWhy(CLI::App* app, Arguments* arguments) {
       ->required();
 }
 
+// What ends mail, and what takes that back.
+void AddOrders(CLI::App* app, Arguments* arguments) {
+  CLI::App* const purge = AddCommand(
+      app, arguments, "purge", "take mail out of the queue; undo takes it back for a time",
+      "  outbox purge --sender 'virus@*' --dry-run\n"
+      "  outbox purge --sender 'virus@*' --yes --reason 'virus of Monday'\n"
+      "  outbox purge --domain example.net --older-than 2d\n"
+      "  outbox purge --state purged --now --yes");
+  purge->add_flag("--dry-run", arguments->dry_run, "only show what would go");
+  purge->add_flag("--now", arguments->now,
+                  "for good and at once, also what was purged before: the disk space comes back");
+  purge->add_flag("--yes", arguments->yes, "do not ask");
+  CLI::App* const undo =
+      AddCommand(app, arguments, "undo", "take back what was purged, if it is not final yet",
+                 "  outbox undo\n"
+                 "  outbox undo --domain example.net\n"
+                 "  outbox undo 1K0WCJNDQSZ00");
+  CLI::App* const bounce =
+      AddCommand(app, arguments, "bounce", "return mail to its senders now",
+                 "  outbox bounce --domain example.net --reason 'This domain has closed.'\n"
+                 "  outbox bounce --mailhost 'mx.example.net*' --older-than 1d --reason 'No answer.'");
+  for (CLI::App* const command : {purge, undo, bounce}) {
+    command->add_option("ID", arguments->target, "of one message");
+    command->add_flag("--all", arguments->all, "everything");
+    AddFilter(command, arguments);
+    command
+        ->add_option("--reason", arguments->reason,
+                     command == bounce ? "what the senders are told" : "for the log")
+        ->required(command == bounce);
+  }
+}
+
 void AddActions(CLI::App* app, Arguments* arguments) {
   CLI::App* const retry =
       AddCommand(app, arguments, "retry", "try mail now, whatever it was waiting for",
@@ -85,11 +117,12 @@ void AddActions(CLI::App* app, Arguments* arguments) {
   retry->add_flag("--all", arguments->all, "everything that is queued");
   AddFilter(retry, arguments);
   CLI::App* const remove =
-      AddCommand(app, arguments, "remove", "take a message out of the queue; nobody is told",
+      AddCommand(app, arguments, "remove", "take a message out of the queue for good; nobody is told",
                  "  outbox remove 1K0WCJNDQSZ00\n"
                  "  outbox remove 1K0WCJNDQSZ00 --recipient bob@example.net");
   remove->add_option("ID", arguments->target, "of the message")->required();
   remove->add_option("--recipient", arguments->recipient, "only this one; or with *");
+  AddOrders(app, arguments);
   CLI::App* const hold =
       AddCommand(app, arguments, "hold", "keep mail in the queue until it is released",
                  "  outbox hold 1K0WCJNDQSZ00\n"
@@ -236,7 +269,8 @@ CLI::App* AddCommand(CLI::App* app, Arguments* arguments, const char* name, cons
 void AddFilter(CLI::App* command, Arguments* arguments) {
   command
       ->add_option("--state", arguments->states,
-                   "unrouted, resolving, ready, sending, deferred, delayed, held; several allowed")
+                   "unrouted, resolving, ready, sending, deferred, delayed, held, purged; several "
+                   "allowed")
       ->delimiter(',')
       ->allow_extra_args(false);
   command->add_option("--domain", arguments->domain, "recipient domain; * stands for anything");

@@ -41,6 +41,11 @@ struct Arguments {
   std::string younger_than;
   std::string size_over;
   std::string size_under;
+  // purge, undo, bounce
+  bool dry_run = false;
+  bool now = false;
+  bool yes = false;
+  std::string reason;  // suspend, too
   QueueView view;  // queue
   // talk, report
   std::string host;
@@ -52,7 +57,6 @@ struct Arguments {
   // suspend, resume; `domain` as well
   std::string site;
   std::string duration;
-  std::string reason;
   std::vector<std::string> logs;
   // Of a message that is not sent (route test); `sender` and `recipient` as well.
   std::string source;

@@ -24,11 +24,11 @@ struct Group {
 
 const std::vector<Group>& Groups() {
   static const std::vector<Group> groups = {
-      {"Now", {"queued", "sending", "connections_in", "connections_out"}},
+      {"Now", {"queued", "purged", "sending", "connections_in", "connections_out"}},
       {"Recipients since the start",
        {"accepted_total", "generated_total", "delivered_total", "deferred_total", "bounced_total",
         "expired_total", "discarded_total", "removed_total"}},
-      {"Resources", {"memory_bytes", "spool_bytes"}},
+      {"Resources", {"memory_bytes", "spool_bytes", "spool_live_bytes", "disk_low"}},
   };
   return groups;
 }

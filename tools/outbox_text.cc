@@ -77,6 +77,7 @@ const char* ColourOfState(const std::string& state) {
   if (state == "sending" || state == "ready") return "\x1b[32m";
   if (state == "deferred" || state == "resolving") return "\x1b[33m";
   if (state == "delayed" || state == "unrouted") return "\x1b[31m";
+  if (state == "purged") return "\x1b[2m";
   return state == "held" ? "\x1b[36m" : "";
 }
 

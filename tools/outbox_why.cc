@@ -86,6 +86,10 @@ void AddRecipient(const json& recipient, int64_t now, std::string* out) {
     AddLine("given up", "not while it is held: its periods begin when it is released", out);
     return;
   }
+  if (TextOf(recipient, "waits_for") == "undo") {
+    AddLine("given up", "not while it is purged: its periods go on when that is undone", out);
+    return;
+  }
   const int64_t notify = NumberOf(recipient, "notify");
   const bool notified = recipient.value("notified", false);
   AddLine("sender is told", notified ? "has been" : notify > 0 ? Until(notify, now) : "never", out);

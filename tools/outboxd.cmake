@@ -23,6 +23,7 @@ add_executable(outboxd
   daemon_reload.cc
   daemon_suspensions.cc
   outboxd.cc
+  preview_answer.cc
   route_answer.cc
   sites_answer.cc
   talk_answer.cc

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "core/time.h"
 #include "tools/queue_json.h"
 
 namespace outbox::tools {
@@ -112,7 +113,9 @@ void QueueAnswer::Finish() {
                   {"found", std::max(gaps_.found, shown_)},
                   {"cut", query_.limit > 0 && gaps_.found > shown_},
                   {"unreadable", gaps_.unreadable},
-                  {"recovering", gaps_.recovering}});
+                  {"recovering", gaps_.recovering},
+                  {"purged", gaps_.purged},
+                  {"purged_until", gaps_.purged_until_wall_ns / core::kNsPerSecond}});
 }
 
 void QueueAnswer::Done(const queue::ListGaps& gaps) {

@@ -23,7 +23,7 @@ bool IsOutcome(const LogFact& fact) {
   const std::string& event = fact.event;
   if (event == "rerouted") return !fact.into.empty();  // else it is on its way still
   return event == "delivered" || event == "deferred" || event == "bounced" || event == "expired" ||
-         event == "removed" || event == "discarded";
+         event == "removed" || event == "discarded" || event == "purged" || event == "undone";
 }
 
 }  // namespace
@@ -74,10 +74,22 @@ void MailReport::Add(const LogFact& fact) {
     message->announced = std::max(message->announced, fact.recipients);
   }
   if (!fact.route.empty()) AddRoute(fact, message);
+  if (fact.event == "removed" && fact.to.empty()) EndPurged(fact, message);
   for (const std::string& to : fact.to) {
     RecipientReport* const recipient = RecipientOf(message, to);
     recipient->time_ns = std::max(recipient->time_ns, fact.time_ns);
     AddOutcome(fact, recipient);
+  }
+}
+
+// When a purge is final the message is not read again for its names: they were told before.
+void MailReport::EndPurged(const LogFact& fact, MessageReport* message) {
+  int64_t left = fact.recipients;
+  for (RecipientReport& recipient : message->recipients) {
+    if (recipient.state != "purged" || left == 0) continue;
+    --left;
+    recipient.state = "removed";
+    recipient.time_ns = std::max(recipient.time_ns, fact.time_ns);
   }
 }
 
@@ -104,6 +116,10 @@ void MailReport::AddOutcome(const LogFact& fact, RecipientReport* recipient) {
   }
   if (!IsOutcome(fact)) return;
   if (recipient->final() && fact.event == "deferred") return;
+  if (fact.event == "undone") {  // it waits again
+    if (recipient->state == "purged") recipient->state = "waiting";
+    return;
+  }
   recipient->state = fact.event;
   recipient->into = fact.into;
   if (!fact.mailhost.empty()) recipient->mailhost = fact.mailhost;

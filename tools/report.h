@@ -37,7 +37,7 @@ struct ReportFilter {
 // What became of one recipient until now.
 struct RecipientReport {
   std::string address;
-  // delivered, deferred, bounced, expired, removed, discarded, rerouted
+  // delivered, deferred, bounced, expired, purged, removed, discarded, rerouted
   std::string state = "waiting";
   int64_t time_ns = 0;            // of its newest line
   std::string route;              // the rule that decides where it goes
@@ -51,7 +51,7 @@ struct RecipientReport {
   int64_t failures = 0;   // attempts that put it off, or refused it
   bool told = false;      // its sender was told of a delay
 
-  bool final() const { return state != "waiting" && state != "deferred"; }
+  bool final() const { return state != "waiting" && state != "deferred" && state != "purged"; }
   bool failed() const {
     return state == "bounced" || state == "expired" || (state == "deferred" && failures > 0);
   }
@@ -105,6 +105,7 @@ class MailReport {
  private:
   MessageReport* MessageOf(const std::string& id);
   static RecipientReport* RecipientOf(MessageReport* message, const std::string& address);
+  static void EndPurged(const LogFact& fact, MessageReport* message);
   void AddRoute(const LogFact& fact, MessageReport* message);
   static void AddOutcome(const LogFact& fact, RecipientReport* recipient);
   void Count(const MessageReport& message, std::map<std::string, DomainReport>* domains) const;

@@ -2,10 +2,12 @@
 //
 //   spoolcat list SPOOL [--json]                  one line a message
 //   spoolcat check SPOOL                          every batch and record; exit 1 if something is
-//   damaged spoolcat export SPOOL ID|--all [-o DIR] [--lf] messages as .eml: added headers, dots
-//   un-stuffed
+//                                                 damaged
+//   spoolcat export SPOOL ID|--all [-o DIR] [--lf] messages as .eml: added headers, dots un-stuffed
+//   spoolcat purge SPOOL FILTER|--all [--dry-run]  recipients that are not to be sent any more
 //
-// It takes the spool's lock, so it never reads under a running daemon, and changes nothing.
+// It takes the spool's lock, so it never works under a running daemon. Only purge changes anything
+// (tools/spoolcat_purge.h).
 // Exit: 0 good, 1 damaged or not found, 2 wrong usage or no spool.
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -26,6 +28,7 @@
 #include "queue/message_state.h"
 #include "queue/spool/offline_log.h"
 #include "queue/spool/spool_lock.h"
+#include "tools/spoolcat_purge.h"
 
 namespace {
 
@@ -49,6 +52,7 @@ struct Options {
   bool lf = false;
   std::optional<uint64_t> id;
   std::string directory = ".";
+  outbox::tools::PurgeOptions purge;
 };
 
 // All logs of a spool; empty when there is none.
@@ -66,13 +70,17 @@ std::vector<std::string> LogsOf(const std::string& spool) {
 
 std::string Text(std::string_view text) { return std::string(text); }
 
-uint32_t Pending(const MetaView& meta, const StateView& state, uint32_t* attempts,
-                 std::string* last_reply) {
+// `purged`: of them, those that are removed when their time is over (outbox purge).
+uint32_t Pending(const MetaView& meta, const StateView& state, uint32_t* purged,
+                 uint32_t* attempts, std::string* last_reply) {
   if (state.untouched()) return meta.recipient_count();
   uint32_t pending = 0;
   StatePart part;
   for (uint32_t at = 0; state.Next(&at, &part);) {
     pending += static_cast<uint32_t>(std::popcount(part.mask));
+    if ((part.flags & outbox::queue::kPartPurged) != 0) {
+      *purged += static_cast<uint32_t>(std::popcount(part.mask));
+    }
     *attempts = std::max<uint32_t>(*attempts, part.attempts);
     *last_reply = (part.code > 0 ? std::to_string(part.code) + " " : "") + Text(part.text);
   }
@@ -84,21 +92,24 @@ void ListOne(const OfflineMessage& message, bool json) {
   if (!meta) return;
   const auto parsed = StateView::Parse(message.state);
   const StateView state = parsed ? *parsed : StateView();
+  uint32_t purged = 0;
   uint32_t attempts = 0;
   std::string last_reply;
-  const uint32_t pending = Pending(*meta, state, &attempts, &last_reply);
+  const uint32_t pending = Pending(*meta, state, &purged, &attempts, &last_reply);
   if (!json) {
+    const std::string of_them = purged > 0 ? ", " + std::to_string(purged) + " purged" : "";
     std::string original;
     if (meta->has_original()) {
       original = "  re-routed from " + FormatMessageId(meta->original_id()) + " <" +
                  Text(meta->original_reverse_path()) + "> ->";
       meta->ForEachOriginal([&](std::string_view to) { original += " <" + Text(to) + ">"; });
     }
-    std::printf("%s  %llu bytes  from <%s>  %u of %u recipients pending  first <%s>  %s%s\n",
+    std::printf("%s  %llu bytes  from <%s>  %u of %u recipients pending%s  first <%s>  %s%s\n",
                 FormatMessageId(message.id).c_str(),
                 static_cast<unsigned long long>(meta->smtp_size()),
                 Text(meta->reverse_path()).c_str(), pending, meta->recipient_count(),
-                Text(meta->Recipient(0)).c_str(), last_reply.c_str(), original.c_str());
+                of_them.c_str(), Text(meta->Recipient(0)).c_str(), last_reply.c_str(),
+                original.c_str());
     return;
   }
   nlohmann::json recipients = nlohmann::json::array();
@@ -109,6 +120,7 @@ void ListOne(const OfflineMessage& message, bool json) {
                                {"client", Text(meta->client())},
                                {"recipients", recipients},
                                {"pending", pending},
+                               {"purged", purged},
                                {"attempts", attempts},
                                {"last_reply", last_reply},
                                {"size", meta->smtp_size()},
@@ -193,8 +205,15 @@ int Run(const std::string& command, const Options& options) {
   outbox::queue::SpoolLock lock;
   const outbox::core::Status locked = lock.Take(options.spool);
   if (!locked.ok()) {
-    std::fprintf(stderr, "spoolcat: %s\n", locked.message().c_str());
+    const bool running = locked.code() == outbox::core::StatusCode::kUnavailable;
+    std::fprintf(stderr, "spoolcat: %s%s\n", locked.message().c_str(),
+                 running && command == "purge"
+                     ? ": nothing was changed; while outboxd runs, use outbox purge"
+                     : "");
     return kNoSpool;
+  }
+  if (command == "purge") {
+    return PurgeSpool(logs, options.purge) ? kGood : kDamaged;
   }
   int result = kGood;
   bool found = false;
@@ -228,7 +247,7 @@ int Run(const std::string& command, const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Shows what is in a spool while outboxd is down."};
+  CLI::App app{"Shows, checks, exports and purges a spool while outboxd is down."};
   app.require_subcommand(1);
   app.set_version_flag("--version", "spoolcat " OUTBOX_VERSION);
   Options options;
@@ -237,7 +256,8 @@ int main(int argc, char** argv) {
   CLI::App* check =
       app.add_subcommand("check", "Checks every record; exit 1 if something is damaged");
   CLI::App* exported = app.add_subcommand("export", "Writes messages as .eml files");
-  for (CLI::App* command : {list, check, exported}) {
+  CLI::App* purge = outbox::tools::AddPurge(&app, &options.purge);
+  for (CLI::App* command : {list, check, exported, purge}) {
     command->add_option("spool", options.spool, "The spool directory")->required();
   }
   std::string id;
@@ -247,6 +267,7 @@ int main(int argc, char** argv) {
   exported->add_option("-o,--output", options.directory, "Where the files go");
   try {
     app.parse(argc, argv);
+    if (purge->parsed()) outbox::tools::CheckPurge(&options.purge);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kGood : kNoSpool;
   }

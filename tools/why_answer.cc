@@ -28,6 +28,7 @@ json Seconds(int64_t wall_ns) {
 
 // What a recipient waits for: the step that it is at.
 const char* WaitsFor(const queue::RecipientFacts& facts) {
+  if (facts.final_wall_ns != 0) return "undo";
   if (facts.held_by_route || facts.held_by_operator) return "release";
   switch (facts.place) {
     case queue::TicketPlace::kWaiting:
@@ -82,6 +83,7 @@ void AddCause(const queue::RecipientFacts& facts, const queue::DestinationView* 
               json* out) {
   using queue::WaitReason;
   const std::string step = WaitsFor(facts);
+  if (step == "undo") return AddReason(WaitReason::kPurged, facts.final_wall_ns, out);
   if (facts.held_by_route) return AddReason(WaitReason::kHeldByRoute, 0, out);
   if (facts.held_by_operator) return AddReason(WaitReason::kHeldByOperator, 0, out);
   if (step == "notice") return AddReason(WaitReason::kNotice, 0, out);
@@ -107,6 +109,7 @@ json ToJson(const queue::RecipientFacts& facts) {
   out["since"] = Seconds(facts.since_wall_ns);
   out["notify"] = Seconds(facts.notify_wall_ns);
   out["expire"] = Seconds(facts.expire_wall_ns);
+  if (facts.final_wall_ns != 0) out["final"] = Seconds(facts.final_wall_ns);
   out["notified"] = facts.notified;
   if (facts.original_id != 0) {
     out["original"] = {{"id", queue::FormatMessageId(facts.original_id)},
@@ -206,6 +209,7 @@ void WhyAnswer::AskMessage(uint64_t id) {
   id_ = id;
   queue::QueueFilter filter;
   filter.id = id;
+  filter.states = queue::kAllStates;
   AskHomes(filter);
 }
 
@@ -213,6 +217,7 @@ void WhyAnswer::AskRecipient(const std::string& address) {
   recipient_ = address;
   queue::QueueFilter filter;
   filter.recipient = address;
+  filter.states = queue::kAllStates;
   filter.domain = std::string(queue::DomainOf(address));
   AskHomes(filter);
 }

@@ -40,6 +40,7 @@ void ExtentMover::Tick() {
     if (log_->io->now_ns() < not_before_ns_) return;
     victim_ = Pick();
     if (victim_ == nullptr) return;
+    log_->pool.set_reclaiming(true);
     generation_ = victim_->use.generation;
     phase_ = Phase::kScan;
     cursor_ = passes_ = 0;
@@ -50,6 +51,10 @@ void ExtentMover::Tick() {
   if (log_->io->now_ns() < not_before_ns_) return;
   if (phase_ == Phase::kScan) Scan();
   if (phase_ == Phase::kNext) StartNext();
+}
+
+bool ExtentMover::HasRoom() const {
+  return log_->pool.above_reserve() || log_->pool.available() > 1 || log_->pool.may_take_extents();
 }
 
 bool ExtentMover::MayLeaveCopies() const { return log_->segments.suspects().size() < kSuspectsMax; }
@@ -70,11 +75,13 @@ void ExtentMover::Abandon() {
 
 // Null: nothing would be gained.
 Segment* ExtentMover::Pick() const {
-  if (!MayLeaveCopies() || !log_->pool.above_reserve()) return nullptr;
-  // The constant: one that is being filled, one that is ready, and some to choose from.
-  constexpr uint64_t kSlackSegments = 4;
+  if (!MayLeaveCopies() || !HasRoom()) return nullptr;
+  // The constant: one that is being filled, one that is ready, and some to choose from. Without
+  // these when segments run short.
   const uint64_t live = log_->segments.extent_live_bytes();
-  const uint64_t enough = live + live / 2 + kSlackSegments * log_->options.segment_bytes;
+  const uint64_t spare = log_->pool.above_reserve() ? live / 2 + 4 * log_->options.segment_bytes
+                                                    : 2 * log_->options.segment_bytes;
+  const uint64_t enough = live + spare;
   if (log_->segments.extent_bytes() <= enough) return nullptr;
   Segment* best = nullptr;
   for (uint32_t i = 0; i < log_->segments.count(); ++i) {
@@ -104,7 +111,7 @@ void ExtentMover::Scan() {
 void ExtentMover::StartNext() {
   while (!ids_.empty()) {
     // The Reclaimer's turn.
-    if (!MayLeaveCopies() || !log_->pool.above_reserve()) return Forget();
+    if (!MayLeaveCopies() || !HasRoom()) return Forget();
     id_ = ids_.front();
     const auto extents = log_->extents.find(id_);
     // Done or moved meanwhile; or its record could not be written: not once more.
@@ -231,6 +238,7 @@ void ExtentMover::EndPass() {
 void ExtentMover::Forget() {
   ids_.clear();
   victim_ = nullptr;
+  log_->pool.set_reclaiming(false);
   log_->segments.set_may_be_dead(true);
 }
 

@@ -1,5 +1,5 @@
 // ExtentMover: gives the space of big bodies back. When extent segments take more than half again
-// as much as what is live in them, the bodies that still lie in the emptiest one are written again,
+// as much as what is live in them, or the log is at its reserve, the bodies that still lie in the emptiest one are written again,
 // one at a time, through a BodyStream as if they had just arrived; then the message's record is
 // written again with the places of the copy. Until that is durable the old extents stay.
 //
@@ -54,6 +54,8 @@ class ExtentMover {
   };
 
   Segment* Pick() const;
+  // There is a segment to move to, and more than that.
+  bool HasRoom() const;
   // Few enough segments have older records.
   bool MayLeaveCopies() const;
   void Scan();

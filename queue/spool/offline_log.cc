@@ -53,6 +53,8 @@ core::Status OfflineLog::Read(const std::string& directory) {
   std::sort(log_uses_.begin(), log_uses_.end(),
             [](const Use& a, const Use& b) { return a.use.generation > b.use.generation; });
   for (const Use& segment : log_uses_) ReadLogSegment(segment);
+  std::sort(copies_.begin(), copies_.end());
+  copies_.erase(std::unique(copies_.begin(), copies_.end()), copies_.end());
   for (const auto& [id, waits] : waits_for_state_) {
     if (waits) damages_.push_back("message " + FormatMessageId(id) + ": its state is lost");
   }
@@ -62,17 +64,32 @@ core::Status OfflineLog::Read(const std::string& directory) {
 void OfflineLog::ReadSegment(const std::string& path) {
   ++segments_;
   const std::string head = ReadAt(path, 0, kSegmentDataAt);
-  if (head.size() < kSegmentDataAt) return;  // was never completed
+  const uint64_t size = SizeOf(path);
+  if (head.size() < kSegmentDataAt) {
+    if (size >= kSegmentDataAt) untouchable_ = path + " cannot be read";
+    return;  // was never completed
+  }
+  segment_bytes_ = std::max(segment_bytes_, size);
   const std::span<const char> bytes(head);
   if (OfOtherVersion(bytes.first(kBlock))) {
     damages_.push_back(path + ": written by another version");
+    untouchable_ = path + " is of another version";
     return;
   }
   const auto header = DecodeSegmentHeader(bytes.first(kBlock));
   const auto mark = DecodeRetireMark(bytes.subspan(kRetireMarkAt, kBlock));
+  if (mark) {
+    next_id_ = std::max(next_id_, mark->next_id);
+    generation_max_ = std::max(generation_max_, mark->generation);
+    log_id_ = mark->log_id;
+  }
   if (header) {
+    next_id_ = std::max(next_id_, header->next_id);
+    generation_max_ = std::max(generation_max_, header->use.generation);
+    log_id_ = header->log_id;
     if (mark && mark->generation >= header->use.generation) {
       ++free_;
+      free_segments_.push_back({.path = path, .bytes = size});
     } else if (header->kind == SegmentKind::kLog) {
       log_uses_.push_back({path, header->use});
     } else {
@@ -90,6 +107,7 @@ void OfflineLog::ReadSegment(const std::string& path) {
     if (use) {
       damages_.push_back(path + ": header damaged");
       log_uses_.push_back({path, *use});
+      generation_max_ = std::max(generation_max_, use->generation);
       return;
     }
     break;
@@ -100,10 +118,13 @@ void OfflineLog::ReadSegment(const std::string& path) {
 void OfflineLog::ReadLogSegment(const Use& segment) {
   const std::string whole = ReadAt(segment.path, 0, SizeOf(segment.path));
   uint32_t durable = durable_[segment.use.generation];
+  bool sealed = false;
   if (whole.size() > kBlock) {
     const auto footer = DecodeFooter(std::span<const char>(whole).last(kBlock));
     if (footer && footer->use.generation == segment.use.generation) {
       durable = std::max(durable, footer->data_end);
+      next_id_ = std::max(next_id_, footer->next_id);
+      sealed = true;
     }
   }
   const SegmentContents contents = ScanSegment(whole, segment.use, durable);
@@ -111,10 +132,34 @@ void OfflineLog::ReadLogSegment(const Use& segment) {
     damages_.push_back(segment.path + ": " + damage);
   uint32_t& before = durable_[contents.durable_generation];
   before = std::max(before, contents.durable_offset);
+  next_id_ = std::max(next_id_, contents.next_id);
+  if (newest_.path.empty()) NoteNewest(segment, contents, sealed, whole.size());
   batches_ += contents.batches;
   records_ += contents.records;
   torn_ += contents.torn_records;
   for (size_t i = contents.entries.size(); i > 0; --i) Take(segment, contents.entries[i - 1]);
+}
+
+void OfflineLog::NoteNewest(const Use& segment, const SegmentContents& contents, bool sealed,
+                            uint64_t bytes) {
+  newest_.path = segment.path;
+  newest_.bytes = bytes;
+  newest_.use = segment.use;
+  newest_.data_end = contents.data_end;
+  newest_.durable_end = contents.durable_end;
+  const bool whole = contents.torn_records == 0 && contents.data_end == contents.batches_end &&
+                     contents.damage_count == 0 && !sealed;
+  newest_.empty = whole && contents.batches == 0;
+  newest_.appendable = whole && contents.batches > 0;
+}
+
+std::vector<uint64_t> OfflineLog::CopiesOf(uint64_t id) const {
+  std::vector<uint64_t> generations;
+  for (auto at = std::lower_bound(copies_.begin(), copies_.end(), std::pair(id, uint64_t{0}));
+       at != copies_.end() && at->first == id; ++at) {
+    generations.push_back(at->second);
+  }
+  return generations;
 }
 
 void OfflineLog::Take(const Use& segment, const EntryRef& entry) {
@@ -123,6 +168,10 @@ void OfflineLog::Take(const Use& segment, const EntryRef& entry) {
     return;
   }
   if (done_.contains(entry.id)) return;
+  if (IsMessage(entry.type)) {
+    copies_.emplace_back(entry.id, segment.use.generation);
+    next_id_ = std::max(next_id_, entry.id + 1);
+  }
   const auto known = messages_.find(entry.id);
   if (entry.type == EntryType::kState) {
     std::string bytes(entry.data.data(), entry.data.size());

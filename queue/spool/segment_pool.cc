@@ -37,6 +37,10 @@ struct SegmentPool::Job {
 
 namespace {
 constexpr int64_t kRetryNs = core::kSpoolRetryMs * core::kNsPerMs;
+// Free segments that are kept whatever is in use; as many again as are in use are kept as well.
+constexpr uint64_t kFreeKept = 16;
+// A peak that comes again within this time finds its segments still there.
+constexpr int64_t kExcessNs = 60 * core::kNsPerSecond;
 }  // namespace
 
 SegmentPool::SegmentPool(Log* log) : log_(log) { space_op_.Bind<&SegmentPool::OnSpace>(this); }
@@ -79,11 +83,37 @@ void SegmentPool::Tick(int64_t now_ns) {
   if (ready_log_ == nullptr && !starting_[static_cast<int>(SegmentKind::kLog)]) {
     StartUse(SegmentKind::kLog);
   }
-  if (want_extents_ && ready_extents_ == nullptr && above_reserve() &&
+  if (want_extents_ && ready_extents_ == nullptr && may_take_extents() &&
       !starting_[static_cast<int>(SegmentKind::kExtents)]) {
     StartUse(SegmentKind::kExtents);
   }
   MakeAhead(now_ns);
+  Trim(now_ns);
+}
+
+// Disk use stays under twice the bytes of the segments in use and a constant, also when most of a
+// large spool has gone at once.
+void SegmentPool::Trim(int64_t now_ns) {
+  const uint64_t used = log_->segments.log_bytes() + log_->segments.extent_bytes();
+  const uint64_t kept = used + kFreeKept * log_->options.segment_bytes;
+  if (free_count_ * log_->options.segment_bytes <= kept) {
+    excess_since_ns_ = 0;
+    return;
+  }
+  if (excess_since_ns_ == 0) {
+    excess_since_ns_ = now_ns;
+    trim_below_ = log_->segments.count();
+  }
+  if (trimming_ != nullptr || now_ns - excess_since_ns_ < kExcessNs) return;
+  while (trim_below_ > 0) {
+    Segment& segment = log_->segments[--trim_below_];
+    if (segment.state != SegmentState::kFree) continue;
+    --free_count_;
+    segment.state = SegmentState::kMaking;
+    trimming_ = &segment;
+    return Remove(NewJob(&segment, kBlock));
+  }
+  excess_since_ns_ = 0;  // from the top again, in a while
 }
 
 // The space is asked for anew before each segment that is made: other logs and other programs take
@@ -279,6 +309,7 @@ void SegmentPool::OnClosed(Job* job, int32_t) {
 
 void SegmentPool::OnRemoved(Job* job, int32_t result) {
   if (result < 0 && result != -ENOENT) {
+    if (trimming_ == job->segment) trimming_ = nullptr;
     // It is still there, with what is in it: keep it and try to retire it another time.
     job->next = nullptr;
     if (job->segment->state == SegmentState::kMaking) {
@@ -299,6 +330,7 @@ void SegmentPool::OnRemoved(Job* job, int32_t result) {
 void SegmentPool::OnGone(Job* job, int32_t result) {
   Segment* segment = job->segment;
   EndJob(job);
+  if (trimming_ == segment) trimming_ = nullptr;
   if (segment->state == SegmentState::kRetiring) {
     --retiring_;
     if (result < 0) {

@@ -41,6 +41,12 @@ class SegmentPool {
   // as more than the reserve is left.
   Segment* TakeExtents();
   void WantExtents() { want_extents_ = true; }
+  // Bodies are being moved together: they may take from the reserve, since each segment that is
+  // emptied gives more back; but not the last one.
+  void set_reclaiming(bool reclaiming) { reclaiming_ = reclaiming; }
+  bool may_take_extents() const {
+    return above_reserve() || (reclaiming_ && (ready_extents_ != nullptr || available() > 1));
+  }
   // No segment is ready and nothing is under way that could bring one.
   bool hopeless() const;
   // More than the reserve is left.
@@ -63,6 +69,8 @@ class SegmentPool {
   void StartUse(SegmentKind kind);
   void Make();
   void MakeAhead(int64_t now_ns);
+  // Gives a free segment back to the file system, when there have been too many for a while.
+  void Trim(int64_t now_ns);
   void AskSpace(int64_t now_ns);
   void OnSpace(const io::OpResult& result);
   // Steps of the chains, each with the result of the operation before it.
@@ -92,9 +100,13 @@ class SegmentPool {
   Segment* ready_extents_ = nullptr;
   bool starting_[3] = {};  // by SegmentKind
   bool want_extents_ = false;
+  bool reclaiming_ = false;
   bool making_ = false;
   uint32_t retiring_ = 0;
   int64_t not_before_ns_ = 0;  // after a failure
+  int64_t excess_since_ns_ = 0;   // there are more free segments than are kept; 0: no
+  uint32_t trim_below_ = 0;       // they are given back from the highest number on
+  Segment* trimming_ = nullptr;   // is being removed
   int64_t next_space_ns_ = 0;
   bool asking_space_ = false;
   bool asked_to_make_ = false;  // the question is, or was, asked for the sake of the next segment

@@ -36,7 +36,7 @@ class Scanner {
       last_batch = at;
       NoteBatch(*header);
       at = Align(at + header->bytes, kBlock);
-      gap = out_.data_end = at;
+      gap = out_.data_end = out_.batches_end = at;
     }
     durable_end_ = std::max(durable_end_, last_batch);
     out_.durable_end = durable_end_;

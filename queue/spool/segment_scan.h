@@ -32,6 +32,7 @@ struct SegmentContents {
   uint32_t batches = 0;
   uint32_t records = 0;
   uint32_t data_end = kSegmentDataAt;  // behind the last batch
+  uint32_t batches_end = kSegmentDataAt;  // the same, without records that have lost theirs
   uint64_t next_id = 0;                // the highest that a batch names
   // What its first batch says was durable before: the end of an earlier segment.
   uint64_t durable_generation = 0;

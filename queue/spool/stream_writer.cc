@@ -284,7 +284,7 @@ void StreamWriter::PlaceWaiting() {
       } else if (!Place(buffer, write)) {
         if (write->count > 0)
           break;  // it goes to the next segment, or is heard of in the next turn
-        if (!log_->pool.hopeless() && log_->pool.above_reserve()) break;
+        if (!log_->pool.hopeless() && log_->pool.may_take_extents()) break;
         --buffer->stream->writing_;
         FailStream(buffer->stream,
                    core::Status(core::StatusCode::kResourceExhausted, "the spool is full"));
@@ -323,7 +323,7 @@ bool StreamWriter::OpenSegment(uint32_t room) {
     segment_ = nullptr;
   }
   if (segment_ != nullptr) return true;
-  if (!log_->pool.above_reserve()) return false;
+  if (!log_->pool.may_take_extents()) return false;
   segment_ = log_->pool.TakeExtents();
   offset_ = kSegmentDataAt;
   return segment_ != nullptr;

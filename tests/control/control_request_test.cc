@@ -88,13 +88,13 @@ TEST(ControlRequest, HowTheQueueIsShown) {
 }
 
 TEST(ControlRequest, WhatChangesMailSaysWhichMail) {
-  for (const char* const command : {"retry", "remove", "hold", "release", "clear", "reroute"}) {
+  for (const char* const command :
+       {"retry", "remove", "hold", "release", "clear", "reroute", "purge", "undo"}) {
     EXPECT_EQ(Bad({{"command", command}}), "expected either a filter or \"all\": true");
     EXPECT_EQ(Bad({{"command", command}, {"all", true}, {"domain", "x"}}),
               "expected either a filter or \"all\": true");
     EXPECT_EQ(Bad({{"command", command}, {"all", 1}}), "\"all\": expected true");
     EXPECT_EQ(Bad({{"command", command}, {"domian", "x"}}), "unknown member \"domian\"");
-    EXPECT_TRUE(Good({{"command", command}, {"all", true}}).filter.empty());
     EXPECT_EQ(Good({{"command", command}, {"domain", "x"}}).filter.domain, "x");
   }
 }
@@ -129,6 +129,44 @@ TEST(ControlRequest, HowMailIsRoutedAgain) {
   EXPECT_EQ(Bad(reroute({{"via_route", ""}})), "\"via_route\": expected the name of a route");
   EXPECT_EQ(Bad(reroute({{"via", "a.example"}, {"via_route", "bulk"}})),
             "expected either \"via\" or \"via_route\"");
+}
+
+TEST(ControlRequest, WhatEndsMail) {
+  using queue::RecipientState;
+  const ControlRequest purge =
+      Good({{"command", "purge"}, {"sender", "virus@*"}, {"reason", "a virus"}});
+  EXPECT_EQ(purge.filter.sender, "virus@*");
+  EXPECT_EQ(purge.filter.states, queue::kUsualStates);
+  EXPECT_EQ(purge.reason, "a virus");
+  EXPECT_FALSE(purge.now || purge.dry_run);
+  EXPECT_TRUE(Good({{"command", "purge"}, {"all", true}, {"dry_run", true}}).dry_run);
+  // At once means also what was purged before, unless states are named.
+  EXPECT_EQ(Good({{"command", "purge"}, {"all", true}, {"now", true}}).filter.states,
+            queue::kAllStates);
+  EXPECT_EQ(Good({{"command", "remove"}, {"all", true}}).filter.states, queue::kAllStates);
+  EXPECT_EQ(
+      Good({{"command", "purge"}, {"state", "held"}, {"now", true}}).filter.states,
+      queue::StateBit(RecipientState::kHeld));
+  EXPECT_EQ(Bad({{"command", "purge"}, {"state", "purged"}}),
+            "\"state\": purged already; expected \"now\": true with it");
+  EXPECT_EQ(Good({{"command", "undo"}, {"domain", "a.test"}}).filter.domain, "a.test");
+  EXPECT_EQ(Bad({{"command", "undo"}, {"state", "held"}}),
+            "\"state\": not here: what is purged is taken back");
+  EXPECT_EQ(Good({{"command", "bounce"}, {"all", true}, {"reason", "closed"}}).reason, "closed");
+  EXPECT_EQ(Bad({{"command", "bounce"}, {"all", true}}),
+            "\"reason\": expected a text, which the sender reads");
+  for (const char* const command : {"retry", "hold", "release"}) {
+    EXPECT_EQ(Bad({{"command", command}, {"state", "purged"}}),
+              "\"state\": what is purged must be taken back first, by \"undo\"");
+    EXPECT_EQ(Bad({{"command", command}, {"all", true}, {"reason", "x"}}),
+              "unknown member \"reason\"");
+  }
+  for (const json& reason : {json("two\nlines"), json(""), json(5), json(std::string(401, 'x'))}) {
+    EXPECT_EQ(Bad({{"command", "purge"}, {"all", true}, {"reason", reason}}),
+              "\"reason\": expected one line of 1 to 400 bytes");
+  }
+  EXPECT_EQ(Bad({{"command", "purge"}, {"all", true}, {"now", 1}}),
+            "\"now\": expected true or false");
 }
 
 TEST(ControlRequest, WhyIsAboutOneThing) {
@@ -180,12 +218,13 @@ TEST(ControlRequest, ARouteIsAskedForAMessageOrADestination) {
 }
 
 TEST(ControlRequest, Mistakes) {
-  EXPECT_EQ(Bad({{"command", "purge"}}),
-            "unknown command \"purge\"; known are stats queue why retry remove hold release route "
-            "reload log talk report suspend resume suspended sites stop");
+  EXPECT_EQ(Bad({{"command", "purse"}}),
+            "unknown command \"purse\"; known are stats queue why retry remove hold release purge "
+            "undo bounce route reload log talk report suspend resume suspended sites stop");
   EXPECT_EQ(Bad({{"command", "stats"}, {"id", "1K0WCJNDQSZ00"}}), "unknown member \"id\"");
   EXPECT_EQ(Bad({{"command", "queue"}, {"state", "lost"}}),
-            "\"state\": expected one of unrouted resolving ready sending deferred delayed held");
+            "\"state\": expected one of unrouted resolving ready sending deferred delayed held "
+            "purged");
   EXPECT_EQ(Bad({{"command", "queue"}, {"state", json::array()}}),
             "\"state\": expected at least one");
   EXPECT_EQ(Bad({{"command", "queue"}, {"older_than", -1}}),

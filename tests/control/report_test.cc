@@ -54,6 +54,24 @@ TEST(Report, ARecipientsWay) {
   EXPECT_EQ(domains.at("a.test").delay_max_ms, 8000);
 }
 
+TEST(Report, PurgedTakenBackAndPurgedForGood) {
+  MailReport report({});
+  report.Add(Accepted("ONE", {"bob@a.test", "carol@a.test"}));
+  report.Add(Fact("purged", "ONE", {"bob@a.test", "carol@a.test"}, 2));
+  const std::deque<MessageReport>& messages = report.messages();
+  EXPECT_EQ(messages[0].recipients[0].state, "purged");
+  EXPECT_EQ(report.Domains().at("a.test").waiting, 2);
+  report.Add(Fact("undone", "ONE", {"carol@a.test"}, 3));
+  EXPECT_EQ(messages[0].recipients[1].state, "waiting");
+  // The end of the purge does not name anybody.
+  LogFact removed = Fact("removed", "ONE", {}, 4);
+  removed.recipients = 1;
+  report.Add(removed);
+  EXPECT_EQ(messages[0].recipients[0].state, "removed");
+  EXPECT_EQ(messages[0].recipients[1].state, "waiting");
+  EXPECT_EQ(report.Domains().at("a.test").removed, 1);
+}
+
 // The owner of a destination and home write on different shards.
 TEST(Report, LinesOfTwoShardsMayCross) {
   MailReport report({});

@@ -78,8 +78,8 @@ TEST(ConfigErrors, TopLevel) {
       {"unlike anything",
        "colour = \"red\"\n" + kFine,
        {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, stats, maildrop, "
-        "shards, stop_timeout, listener, storage, resolver, delivery, archive, route, site, sites, "
-        "local, log, talk, limits, io"}},
+        "shards, stop_timeout, listener, storage, queue, resolver, delivery, archive, route, site, "
+        "sites, local, log, talk, limits, io"}},
       {"short host name",
        "hostname = \"relay\"\n" + kFine.substr(kFine.find("[[")),
        {"f:1:12: \"relay\" is not a full host name; expected for example \"relay.example.com\" or "
@@ -376,6 +376,10 @@ TEST(ConfigErrors, TheOtherTables) {
         "f:9:12: \"max_size\" is 2MiB; expected at least 16 segments (16777232B), or 0 for no "
         "limit but the disk's",
         "f:10:10: \"direct\" is an integer; expected true or false"}},
+      {"queue",
+       kFine + "[queue]\nundo_period = \"31d\"\nundo = 1\n",
+       {"f:8:15: \"undo_period\" is 31d; expected a duration from 0s to 30d",
+        "f:9:1: unknown key \"undo\" in [queue]; expected one of undo_period"}},
       {"resolver",
        kFine + "[resolver]\nservers = [\"dns.example\"]\n",
        {"f:8:12: \"dns.example\" is not the address of a name server; expected for example "

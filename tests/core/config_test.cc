@@ -38,6 +38,7 @@ TEST(Config, LeastOfAll) {
   EXPECT_EQ(config.delivery.max_connections, 20u);
   EXPECT_TRUE(config.routes.empty());
   EXPECT_TRUE(config.storage.direct);
+  EXPECT_EQ(config.queue.undo_period_ns, kNsPerHour);
   EXPECT_EQ(config.log.level, LogLevel::kInfo);
   EXPECT_EQ(config.log.format, LogFormat::kJson);
   EXPECT_EQ(config.talk.memory, uint64_t{4} << 20);
@@ -72,6 +73,9 @@ data_timeout = "20s"
 [[listener]]
 address = "[::1]:2525"
 relay_from = ["::1"]
+
+[queue]
+undo_period = "0s"
 
 [resolver]
 servers = ["127.0.0.1:5300", "192.0.2.53"]
@@ -157,6 +161,7 @@ TEST(Config, EverythingSet) {
   EXPECT_EQ(config.storage.max_size, uint64_t{10} << 30);
   EXPECT_EQ(config.storage.hot_memory, 16u << 20);
   EXPECT_FALSE(config.storage.direct);
+  EXPECT_EQ(config.queue.undo_period_ns, 0);
 
   ASSERT_EQ(config.listeners.size(), 2u);
   EXPECT_EQ(config.listeners[0].address.ToString(), "127.0.0.1:2525");

@@ -30,10 +30,15 @@ TEST(MessageStateTest, HeldAndReleasedPartsComeBack) {
   builder.Add(Part(kPartNotified, 0));
   builder.Add(Part(kPartHeld | kPartReleased, 5678));
   builder.Add(Part(kPartReleased, -1));
+  StatePart purged = Part(kPartReleased | kPartPurged | kPartPaused, 91);
+  purged.purged_wall_ns = 92;
+  purged.final_wall_ns = 93;
+  purged.paused_ns = 94;
+  builder.Add(purged);
   const std::span<const char> bytes = builder.Finish();
   const std::optional<StateView> view = StateView::Parse(bytes);
   ASSERT_TRUE(view.has_value());
-  EXPECT_EQ(view->part_count(), 3u);
+  EXPECT_EQ(view->part_count(), 4u);
   const struct {
     uint8_t flags;
     int64_t released_wall_ns;
@@ -50,6 +55,14 @@ TEST(MessageStateTest, HeldAndReleasedPartsComeBack) {
     EXPECT_EQ(part.text, "later");
     EXPECT_EQ(part.mailhost, "192.0.2.1:25");
   }
+  EXPECT_EQ(part.purged_wall_ns, 0);
+  EXPECT_EQ(part.paused_ns, 0);
+  ASSERT_TRUE(view->Next(&at, &part));
+  EXPECT_EQ(part.released_wall_ns, 91);
+  EXPECT_EQ(part.purged_wall_ns, 92);
+  EXPECT_EQ(part.final_wall_ns, 93);
+  EXPECT_EQ(part.paused_ns, 94);
+  EXPECT_EQ(part.mailhost, "192.0.2.1:25");
   EXPECT_FALSE(view->Next(&at, &part));
   // Without an end it is none; a part that says it was released has room for when.
   for (size_t size = 0; size < bytes.size(); ++size) {
@@ -60,8 +73,10 @@ TEST(MessageStateTest, HeldAndReleasedPartsComeBack) {
   const std::span<const char> plain = builder.Finish();
   std::string damaged(plain.data(), plain.size());
   ASSERT_TRUE(StateView::Parse(damaged).has_value());
-  damaged[8 + 6] = kPartReleased;
-  EXPECT_FALSE(StateView::Parse(damaged).has_value());
+  for (const uint8_t flag : {kPartReleased, kPartPurged, kPartPaused}) {
+    damaged[8 + 6] = static_cast<char>(flag);
+    EXPECT_FALSE(StateView::Parse(damaged).has_value()) << int{flag};
+  }
 }
 
 TEST(MessageStateTest, WhoWasRoutedAgainSaysHow) {

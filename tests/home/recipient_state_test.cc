@@ -23,7 +23,7 @@ TEST(RecipientState, TheTableIsInTheOrderOfTheEnumAndNamesAreUnique) {
   }
   EXPECT_EQ(index, kRecipientStates);
   EXPECT_EQ(names, (std::set<std::string>{"unrouted", "resolving", "ready", "sending", "deferred",
-                                          "delayed", "held"}));
+                                          "delayed", "held", "purged"}));
   EXPECT_EQ(ParseRecipientState("gone"), std::nullopt);
 }
 
@@ -39,9 +39,21 @@ TEST(RecipientState, WhoWasToldIsNotForgotten) {
   EXPECT_TRUE(MayFollow(kDeferred, kDelayed));
 }
 
-TEST(RecipientState, NobodyIsHeldInTheMiddleOfADelivery) {
+TEST(RecipientState, NobodyIsHeldOrPurgedInTheMiddleOfADelivery) {
   EXPECT_FALSE(MayFollow(kSending, kHeld));
+  EXPECT_FALSE(MayFollow(kSending, kPurged));
   EXPECT_FALSE(MayFollow(kSending, kResolving));
+}
+
+TEST(RecipientState, WhatIsPurgedIsTakenBackBeforeItIsSent) {
+  for (const RecipientStateInfo& info : RecipientStateTable()) {
+    EXPECT_EQ(MayFollow(info.state, kPurged), info.state != kSending) << info.name;
+  }
+  EXPECT_FALSE(MayFollow(kPurged, kSending));
+  EXPECT_TRUE(MayFollow(kPurged, kDeferred));
+  EXPECT_TRUE(MayFollow(kPurged, kHeld));
+  EXPECT_EQ(kUsualStates | StateBit(kPurged), kAllStates);
+  EXPECT_EQ(kUsualStates & StateBit(kPurged), 0);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ TEST(WaitReason, EachHasItsOwnNameAndSentences) {
     }
   }
   // The last of the enum is in the table as well.
-  EXPECT_EQ(index, static_cast<int>(WaitReason::kHeldByOperator) + 1);
+  EXPECT_EQ(index, static_cast<int>(WaitReason::kPurged) + 1);
 }
 
 }  // namespace

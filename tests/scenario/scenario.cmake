@@ -55,6 +55,7 @@ outbox_test(scenario_test
     scenario/the_disk_fails_behind_the_final_dot_test.cc
     scenario/the_listing_shows_every_state_test.cc
     scenario/the_null_sender_is_not_told_test.cc
+    scenario/the_outbox_is_full_test.cc
     scenario/the_queue_in_order_test.cc
     scenario/the_wall_clock_jumps_test.cc
     scenario/eight_bit_mail_for_a_seven_bit_host_test.cc

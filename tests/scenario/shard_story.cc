@@ -33,8 +33,7 @@ struct ShardStory::Listing : QueueListSink {
   bool full() const override { return lines.size() >= lines_max; }
   void Done(const ListGaps& more) override {
     ++done;
-    gaps.unreadable += more.unreadable;
-    gaps.recovering += more.recovering;
+    gaps += more;
   }
 
   const io::SimWorld* world = nullptr;
@@ -293,9 +292,10 @@ std::map<std::string, SitePart> ShardStory::SiteParts() {
 
 SiteTable& ShardStory::site_table() { return life_->sites; }
 
-CommandCounts ShardStory::Command(QueueOrder order, const QueueFilter& filter) {
-  return Give([order, filter](Shard* shard, CommandSink* sink) {
-    return shard->operations().Command(order, filter, sink);
+CommandCounts ShardStory::Command(QueueOrder order, const QueueFilter& filter,
+                                  const OrderDetails& details) {
+  return Give([order, filter, details](Shard* shard, CommandSink* sink) {
+    return shard->operations().Command(order, filter, sink, details);
   });
 }
 
@@ -335,6 +335,26 @@ CommandCounts ShardStory::Give(const std::function<bool(Shard*, CommandSink*)>& 
     shard->Post([&give, &sink](Shard* one) { EXPECT_TRUE(give(one, &sink)); });
   }
   EXPECT_TRUE(RunUntil([&] { return sink.done == shards_; }, core::kNsPerHour));
+  return sink.sum;
+}
+
+PurgeFacts ShardStory::Preview(const QueueFilter& filter) {
+  struct Sink : PurgePreviewSink {
+    bool gone() const override { return false; }
+    void OnPurgeFacts(PurgeFacts facts) override {
+      sum.Add(facts);
+      ++done;
+    }
+    PurgeFacts sum;
+    size_t done = 0;
+  };
+  Sink sink;
+  for (const auto& shard : life_->shards) {
+    shard->Post([filter, &sink](Shard* one) {
+      EXPECT_TRUE(one->operations().Preview(filter, &sink));
+    });
+  }
+  EXPECT_TRUE(RunUntil([&] { return sink.done == shards_; }, core::kNsPerMinute));
   return sink.sum;
 }
 

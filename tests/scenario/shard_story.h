@@ -82,10 +82,13 @@ class ShardStory : public ShardObserver {
   // The table that the shards of this life share.
   SiteTable& site_table();
   // Gives a command to all shards and waits for its end.
-  CommandCounts Command(QueueOrder order, const QueueFilter& filter);
+  CommandCounts Command(QueueOrder order, const QueueFilter& filter,
+                        const OrderDetails& details = {});
   CommandCounts Redirect(const RouteOrder& order, const QueueFilter& filter);
   // The same without waiting; nobody hears the end.
   void StartRedirect(const RouteOrder& order, const QueueFilter& filter);
+  // What a purge would take.
+  PurgeFacts Preview(const QueueFilter& filter);
   bool running() const { return life_ != nullptr; }
 
   // Submits and waits for the answer.

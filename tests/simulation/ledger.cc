@@ -86,6 +86,19 @@ void Ledger::RecipientAnswered(const std::string& host, const RecipientAnswer& a
   }
 }
 
+void Ledger::PurgeAnswered(const std::string& recipient, bool purged, int64_t now_ns) {
+  if (purged) {
+    purged_[recipient] = now_ns;
+  } else if (--purging_[recipient] == 0) {
+    purging_.erase(recipient);
+  }
+}
+
+void Ledger::Undone(const std::string& recipient) {
+  const auto ordered = purging_.find(recipient);
+  if (ordered != purging_.end() && --ordered->second == 0) purging_.erase(ordered);
+}
+
 void Ledger::Taken(const TakenMessage& message) {
   const std::string id = ValueOf(HeaderOf(message.content), kIdName);
   if (!id.empty()) return TakenMail(strtoull(id.c_str(), nullptr, 10), message);
@@ -199,6 +212,7 @@ bool Ledger::Excused(const Copy& copy) const {
 bool Ledger::VanishedLawfully(const std::string& address, const Message& message) const {
   const std::string& sender = message.sent.reverse_path;
   const std::string& last = sender.empty() ? address : sender;  // whom the last word was for
+  if (sender.empty() && returned_.contains(address)) return true;
   return refused_.contains(last) || MayFail(last);
 }
 
@@ -209,7 +223,7 @@ size_t Ledger::acknowledged() const {
 }
 
 bool Ledger::HasCause(const std::string& address, const Recipient& recipient) const {
-  if (refused_.contains(address)) return true;
+  if (refused_.contains(address) || returned_.contains(address)) return true;
   if (MayFail(address)) return true;
   const int64_t expired_ns = messages_.at(recipient.message).submitted_ns + options_.expire_ns;
   return std::any_of(
@@ -239,7 +253,7 @@ void Ledger::CheckRecipient(const std::string& address, const Recipient& recipie
   const bool bounced = !recipient.failures.empty();
   const bool null_path = message.sent.reverse_path.empty();
   if (recipient.promised && !delivered && !bounced && !queued && !removing_.contains(address) &&
-      !VanishedLawfully(address, message)) {
+      !purging_.contains(address) && !VanishedLawfully(address, message)) {
     say("acknowledged and lost");
   }
   if ((delivered || bounced) && !message.dot_sent) say("came in though it was never sent whole");
@@ -270,6 +284,14 @@ void Ledger::CheckRecipient(const std::string& address, const Recipient& recipie
                     [&](const Copy& copy) { return copy.taken_ns > rerouted->second; })) {
       say("delivered after it had been re-routed");
     }
+  }
+  if (const auto purged = purged_.find(address); purged != purged_.end()) {
+    const bool later = std::any_of(
+        recipient.copies.begin(), recipient.copies.end(),
+        [&](const Copy& copy) { return copy.clean && copy.taken_ns > purged->second; });
+    if (later) say("delivered after it had been purged");
+    if (queued) say("purged and still queued");
+    if (bounced) say("purged, and its sender was told that it failed");
   }
   CheckCopies("message " + std::to_string(recipient.message) + " to " + address, recipient.copies,
               wrong);

@@ -67,6 +67,16 @@ class Ledger {
   void Rerouted(const std::string& recipient, int64_t now_ns) { rerouted_[recipient] = now_ns; }
   // Until an operator wants it back, or all that were ever in the place of the one.
   void BackOrdered(const std::string& recipient) { rerouted_.erase(Root(recipient)); }
+  // An operator wants this recipient purged: it may be gone from now on, as after a removal.
+  void PurgeOrdered(const std::string& recipient) { ++purging_[recipient]; }
+  // What the relay says to that. Once it is purged nothing goes to it, whatever dies, until somebody
+  // wants it back.
+  void PurgeAnswered(const std::string& recipient, bool purged, int64_t now_ns);
+  void UndoOrdered(const std::string& recipient) { purged_.erase(recipient); }
+  // It is back: from now on it may not be gone any more.
+  void Undone(const std::string& recipient);
+  // An operator wants this recipient returned to its sender.
+  void BounceOrdered(const std::string& recipient) { returned_.insert(recipient); }
   // The relay's process or machine died.
   void RelayDied(int64_t now_ns) { deaths_.push_back(now_ns); }
   // A message that a peer has taken. At the end, when it is known how its session ended.
@@ -137,6 +147,9 @@ class Ledger {
   std::map<std::string, std::vector<std::string>> names_of_;  // the new addresses, by root
   std::map<std::string, int64_t> rerouted_;
   std::map<std::string, std::vector<Copy>> came_to_;  // of them, by the address itself
+  std::map<std::string, int> purging_;  // orders that may have an effect still, or had one
+  std::map<std::string, int64_t> purged_;
+  std::set<std::string> returned_;
   std::vector<std::string> wrong_;  // found on the way
 };
 

@@ -100,6 +100,14 @@ class Relay {
   // `done`: whether that happened.
   virtual void Reroute(const std::string& /*recipient*/, const std::string& /*to*/,
                        std::function<void(bool done)>) {}
+  // The recipient is out of the queue, for as long as nobody takes that back (`undo_ns`), then for
+  // good. `done`: likewise; what it says is on the disk.
+  virtual void Purge(const std::string& /*recipient*/, int64_t /*undo_ns*/,
+                     std::function<void(bool purged)>) {}
+  // A purged recipient goes on as before.
+  virtual void Undo(const std::string& /*recipient*/, std::function<void(bool undone)>) {}
+  // The recipient is returned to its sender.
+  virtual void Bounce(const std::string& /*recipient*/) {}
   // Another configuration: some routes have other names (so the old ones are gone), or their hosts
   // in another order; some are not there any more, or there again.
   virtual void Reload() {}

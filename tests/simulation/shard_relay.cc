@@ -77,9 +77,10 @@ struct ShardRelay::Life {
   std::vector<std::unique_ptr<Question>> questions;
 
   void Give(queue::QueueOrder order, const queue::QueueFilter& filter,
-            std::function<void(const queue::CommandCounts&)> report) {
-    Give([order, filter](queue::Shard* shard, queue::CommandSink* sink) {
-      return shard->operations().Command(order, filter, sink);
+            std::function<void(const queue::CommandCounts&)> report,
+            const queue::OrderDetails& details = {}) {
+    Give([order, filter, details](queue::Shard* shard, queue::CommandSink* sink) {
+      return shard->operations().Command(order, filter, sink, details);
     }, std::move(report));
   }
   void Give(const queue::RouteOrder& order, const queue::QueueFilter& filter,
@@ -406,6 +407,29 @@ void ShardRelay::Reroute(const std::string& recipient, const std::string& to,
   order.original = to.empty();
   life_->Give(order, filter,
               [done = std::move(done)](const queue::CommandCounts& sum) { done(sum.made > 0); });
+}
+
+void ShardRelay::Purge(const std::string& recipient, int64_t undo_ns,
+                       std::function<void(bool purged)> done) {
+  queue::QueueFilter filter;
+  filter.recipient = recipient;
+  life_->Give(queue::QueueOrder::kPurge, filter,
+              [done = std::move(done)](const queue::CommandCounts& sum) { done(sum.done > 0); },
+              {.undo_ns = undo_ns});
+}
+
+void ShardRelay::Undo(const std::string& recipient, std::function<void(bool undone)> done) {
+  queue::QueueFilter filter;
+  filter.recipient = recipient;
+  life_->Give(queue::QueueOrder::kUndo, filter,
+              [done = std::move(done)](const queue::CommandCounts& sum) { done(sum.done > 0); });
+}
+
+void ShardRelay::Bounce(const std::string& recipient) {
+  queue::QueueFilter filter;
+  filter.recipient = recipient;
+  life_->Give(queue::QueueOrder::kBounce, filter, nullptr,
+              {.reason = "an operator had enough of it"});
 }
 
 void ShardRelay::Reload() {

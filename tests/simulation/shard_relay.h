@@ -48,6 +48,10 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   void Clear(const std::string& domain) override;
   void Reroute(const std::string& recipient, const std::string& to,
                std::function<void(bool done)> done) override;
+  void Purge(const std::string& recipient, int64_t undo_ns,
+             std::function<void(bool purged)> done) override;
+  void Undo(const std::string& recipient, std::function<void(bool undone)> done) override;
+  void Bounce(const std::string& recipient) override;
   void Reload() override;
   void Look(const std::string& domain) override;
   void Heal() override;

@@ -19,6 +19,7 @@ namespace {
 constexpr int kPeerNode = 1;
 constexpr int kClientNode = 2;
 constexpr int64_t kDownMaxNs = 20 * core::kNsPerSecond;
+constexpr int64_t kUndoNs = 10 * core::kNsPerMinute;
 constexpr int kTriesMax = 4;  // of a client with one message; each is a message of its own
 
 constexpr char kDeadDomain[] = "dead.example";  // nobody listens there
@@ -65,6 +66,8 @@ class Simulation {
   void PlanDeath();
   void GiveOrder();
   void GiveNewRecipient(const std::string& domain);
+  void PurgeOne(const std::string& recipient);
+  void UndoOne();
   bool RunUntil(const std::function<bool()>& condition, int64_t limit_ns);
   void CheckCounters();
   void Die();
@@ -94,6 +97,8 @@ class Simulation {
   uint64_t new_recipients_ = 0;
   std::vector<std::string> rerouted_;  // addresses that an operator has put in the place of others
   std::vector<std::string> wrong_;
+  std::vector<std::string> purged_;  // recipients that were, some time or other
+  std::vector<std::string> undone_;
 };
 
 Script Simulation::MakeScript() {
@@ -246,7 +251,7 @@ void Simulation::GiveOrder() {
   core::Random& random = world_.random();
   const uint64_t domain_number = random.Below(static_cast<uint64_t>(options_.domains));
   const std::string domain = "d" + std::to_string(domain_number) + ".example";
-  switch (random.Below(11)) {
+  switch (random.Below(14)) {
     case 0:
       ledger_.RetryOrdered(world_.now_ns());
       relay_->Retry(random.Chance(1, 3) ? "" : domain);
@@ -265,11 +270,14 @@ void Simulation::GiveOrder() {
       relay_->Release();
       return;
     case 5:
+      UndoOne();
+      return;
+    case 6:
       ledger_.RetryOrdered(world_.now_ns());
       relay_->Clear(random.Chance(1, 3) ? "" : domain);
       return;
-    case 6:
     case 7:
+    case 8:
       return GiveNewRecipient(domain);
     default:
       break;
@@ -278,6 +286,18 @@ void Simulation::GiveOrder() {
   const int number = static_cast<int>(random.Below(static_cast<uint64_t>(options_.recipients_max)));
   const std::string recipient =
       "r" + std::to_string(number) + ".m" + std::to_string(message) + "@" + domain;
+  switch (random.Below(4)) {
+    case 0:
+      ledger_.BounceOrdered(recipient);
+      relay_->Bounce(recipient);
+      return;
+    case 1:
+    case 2:
+      PurgeOne(recipient);
+      return;
+    default:
+      break;
+  }
   ledger_.RemovalOrdered(recipient);
   relay_->Remove(recipient, [this, recipient](bool removed) {
     if (removed) ledger_.Removed(recipient, world_.now_ns());
@@ -309,6 +329,30 @@ void Simulation::GiveNewRecipient(const std::string& domain) {
   rerouted_.push_back(to);
   relay_->Reroute(recipient, to, [this, recipient](bool done) {
     if (done) ledger_.Rerouted(recipient, world_.now_ns());
+  });
+}
+
+// Some recipients are purged again and again: what is taken back is a candidate.
+void Simulation::PurgeOne(const std::string& recipient) {
+  core::Random& random = world_.random();
+  const bool again = !undone_.empty() && random.Chance(1, 2);
+  const std::string which = again ? undone_[random.Below(undone_.size())] : recipient;
+  ledger_.PurgeOrdered(which);
+  relay_->Purge(which, kUndoNs, [this, which](bool purged) {
+    ledger_.PurgeAnswered(which, purged, world_.now_ns());
+    if (purged) purged_.push_back(which);
+  });
+}
+
+void Simulation::UndoOne() {
+  if (purged_.empty()) return;
+  const std::string recipient = purged_[world_.random().Below(purged_.size())];
+  ledger_.RetryOrdered(world_.now_ns());
+  ledger_.UndoOrdered(recipient);
+  relay_->Undo(recipient, [this, recipient](bool undone) {
+    if (!undone) return;
+    ledger_.Undone(recipient);
+    undone_.push_back(recipient);
   });
 }
 

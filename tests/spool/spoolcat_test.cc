@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "io/uring_io.h"
 #include "queue/message_id.h"
@@ -21,10 +23,15 @@ constexpr std::string_view kPrefix = "Received: by relay.example.com\r\n";
 
 class Silent final : public RecoverySink {
  public:
-  void OnMessage(Message*, const MetaView&, const StateView&) override {}
-  void OnDamage(std::string_view) override {}
+  void OnMessage(Message* message, const MetaView&, const StateView&) override {
+    pending[message->id] = message->pending;
+  }
+  void OnDamage(std::string_view) override { ++damages; }
   void OnWritable(const core::Status&) override {}
   void OnRecovered(const RecoveryReport&) override {}
+
+  std::map<uint64_t, uint32_t> pending;
+  int damages = 0;
 };
 
 // Appends one message, inline or through a stream.
@@ -40,11 +47,13 @@ struct Sender {
   bool done = false;
   core::Status status;
 
+  std::vector<std::string> recipients = {"recipient@example.net"};
+
   void StartMeta() {
     const uint32_t retry = 900;
     meta.Start(id, 1, 0, "sender@example.com", "192.0.2.1");
     meta.AddGroup("example.net", "default", {&retry, 1}, {});
-    meta.AddRecipient("recipient@example.net");
+    for (const std::string& recipient : recipients) meta.AddRecipient(recipient);
     meta.SetPrefix(kPrefix);
   }
   void Inline() {
@@ -94,33 +103,48 @@ class SpoolcatTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
 
+  // What a daemon finds in the spool, before it has done anything to it.
+  Silent Recover() {
+    Silent sink;
+    UseStore(&sink, [](Store*, const auto&) {});
+    return sink;
+  }
+
   void Fill() {
+    Silent sink;
+    UseStore(&sink, [this](Store* store, const auto& run_until) {
+      small_.store = large_.store = store;
+      small_.id = store->NewId();
+      large_.id = store->NewId();
+      small_.body = "Subject: small\r\n\r\n..a dot\r\nend\r\n.\r\n";
+      large_.body = big_ + ".\r\n";
+      large_.recipients = {"bob@example.net", "carol@example.net", "dave@example.org"};
+      small_.Inline();
+      large_.Streamed();
+      run_until([this] { return small_.done && large_.done; });
+      ASSERT_TRUE(small_.status.ok() && large_.status.ok());
+    });
+  }
+
+  template <typename Use>
+  void UseStore(Silent* sink, const Use& use) {
     auto io = io::UringIo::Create({});
     ASSERT_TRUE(io.ok());
     StoreOptions options;
     options.directory = directory_ + "/spool/log-0";
     options.segment_bytes = 1 << 20;
     options.batch_bytes_max = 512 << 10;
-    std::filesystem::create_directory(directory_ + "/spool");
+    std::filesystem::create_directories(directory_ + "/spool");
     Store store(io->get(), options);
-    Silent sink;
     const auto run_until = [&](const auto& condition) {
       while (!condition()) {
         store.Tick();
         (*io)->Turn(store.NextDeadline());
       }
     };
-    store.Open(&sink);
+    store.Open(sink);
     run_until([&] { return store.recovered() && store.accepting(); });
-    small_.store = large_.store = &store;
-    small_.id = store.NewId();
-    large_.id = store.NewId();
-    small_.body = "Subject: small\r\n\r\n..a dot\r\nend\r\n.\r\n";
-    large_.body = big_ + ".\r\n";
-    small_.Inline();
-    large_.Streamed();
-    run_until([&] { return small_.done && large_.done; });
-    ASSERT_TRUE(small_.status.ok() && large_.status.ok());
+    use(&store, run_until);
     bool closed = false;
     store.Close([&](const core::Status&) { closed = true; });
     run_until([&] { return closed; });
@@ -174,6 +198,57 @@ TEST_F(SpoolcatTest, ExportsWhatWasSent) {
       << out;
   EXPECT_EQ(Read(directory_ + "/one/" + FormatMessageId(small_.id) + ".eml"),
             "Received: by relay.example.com\nSubject: small\n\n.a dot\nend\n");
+}
+
+TEST_F(SpoolcatTest, PurgesWhatIsMeantAndTheDaemonSeesIt) {
+  std::string out;
+  const std::string purge = "purge " + spool() + " ";
+  EXPECT_EQ(Run(purge, &out), 2) << out;  // of what?
+  EXPECT_EQ(Run(purge + "--all --domain x", &out), 2) << out;
+  EXPECT_EQ(Run(purge + "--older-than soon", &out), 2) << out;
+  EXPECT_EQ(Run(purge + "--domain EXAMPLE.net --dry-run --json", &out), 0) << out;
+  EXPECT_EQ(out, "{\"bytes\":63,\"dry_run\":true,\"messages\":2,\"messages_ended\":1,"
+                 "\"recipients\":3}\n");
+  EXPECT_EQ(Recover().pending, (std::map<uint64_t, uint32_t>{{small_.id, 1}, {large_.id, 3}}));
+  EXPECT_EQ(Run(purge + "--domain example.net", &out), 0) << out;
+  EXPECT_NE(out.find("3 recipients of 2 messages purged; 1 messages"), std::string::npos) << out;
+  // Again: nothing is left to be done.
+  EXPECT_EQ(Run(purge + "--domain example.net", &out), 0) << out;
+  EXPECT_NE(out.find("0 recipients of 0 messages purged"), std::string::npos) << out;
+  EXPECT_EQ(Run("check " + spool(), &out), 0) << out;
+  EXPECT_NE(out.find("1 messages, 0 damages"), std::string::npos) << out;
+  const Silent found = Recover();
+  EXPECT_EQ(found.pending, (std::map<uint64_t, uint32_t>{{large_.id, 1}}));
+  EXPECT_EQ(found.damages, 0);
+  // Behind what the daemon has made of it since.
+  EXPECT_EQ(Run(purge + "--id " + FormatMessageId(large_.id) + " --sender 'sender@*'", &out), 0);
+  EXPECT_NE(out.find("1 recipients of 1 messages purged"), std::string::npos) << out;
+  const Silent empty = Recover();
+  EXPECT_TRUE(empty.pending.empty());
+  EXPECT_EQ(empty.damages, 0);
+}
+
+// A purge that was cut off: what it had not written whole does not count, the rest does.
+TEST_F(SpoolcatTest, APurgeThatIsCutOff) {
+  std::string out;
+  ASSERT_EQ(Run("purge " + spool() + " --all", &out), 0) << out;
+  int cut = 0;
+  for (const auto& file : std::filesystem::directory_iterator(spool() + "/log-0")) {
+    // The batch of done entries: the second half of its first block is not there yet.
+    std::string bytes = Read(file.path());
+    for (size_t at = 8192; at + 4096 <= bytes.size(); at += 4096) {
+      if (bytes.substr(at, 4) != bytes.substr(8192, 4) || bytes[at + 64 + 24] != 3) continue;
+      std::fstream segment(file.path(), std::ios::binary | std::ios::in | std::ios::out);
+      segment.seekp(static_cast<std::streamoff>(at + 100));
+      segment << std::string(400, '\0');
+      ++cut;
+    }
+  }
+  ASSERT_EQ(cut, 1);
+  EXPECT_EQ(Run("check " + spool(), &out), 0) << out;
+  EXPECT_EQ(Recover().pending.size(), 2u);
+  ASSERT_EQ(Run("purge " + spool() + " --all", &out), 0) << out;
+  EXPECT_TRUE(Recover().pending.empty());
 }
 
 TEST_F(SpoolcatTest, SaysWhatIsNotThereOrDamaged) {

@@ -112,7 +112,8 @@ void CheckSpace(const core::Config& config, Report* report) {
   const std::string found = std::to_string(free / kMiB) + " MiB are free, " +
                             std::to_string(reserve / kMiB) + " MiB of them are the reserve";
   const std::string make_room =
-      "Make room on that file system, move the spool to a larger one, or lower storage.reserve.";
+      "Make room on that file system, purge what nobody wants (outbox purge), move the spool to a "
+      "larger one, or lower storage.reserve.";
   if (free <= reserve) {
     report->Fail(config.spool, found + ": new mail is refused with 452", make_room);
   } else if (free - reserve < kRoomSegments * config.storage.segment_size) {
