@@ -17,7 +17,8 @@ TEST(ManyListings, AllComeToTheirEnd) {
   story.Start();
   const std::string content = "Subject: x\r\n\r\n" + std::string(30'000, 'x') + "\r\n";
   for (int i = 0; i < 120; ++i) {
-    ASSERT_TRUE(story.Send(kSender, {"u" + std::to_string(i) + "@b.example"}, content).acknowledged);
+    const std::string to = "u" + std::to_string(i) + "@b.example";
+    ASSERT_TRUE(story.Send(kSender, {to}, content).acknowledged);
   }
   for (int i = 0; i < 20; ++i) story.StartListing();
   ASSERT_TRUE(story.RunUntil([&] { return story.AllListingsDone(); }, kNsPerMinute));
