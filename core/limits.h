@@ -215,8 +215,8 @@ inline constexpr uint64_t kTalkDiskMin = uint64_t{1} << 20;
 // and counted.
 inline constexpr size_t kTalkBufferBytes = size_t{128} << 10;
 
-// Recipients of a new message that a line of the event log names, and octets of them; the others are
-// named in lines of their own.
+// Recipients of a new message that a line of the event log names, and octets of them; the others
+// are named in lines of their own.
 inline constexpr uint32_t kLogRecipients = 20;
 inline constexpr size_t kLogRecipientBytes = 2048;
 // Messages that a shard reads only to name recipients in the event log, at a time, and those that

@@ -104,6 +104,26 @@ bool ParseStatus(std::string_view rest, LogFact* fact) {
   return true;
 }
 
+// "host mx.b.test[192.0.2.1]:25 said: 450 4.2.1 mailbox busy (recipient a@b.test)", or words of our
+// own.
+void ParseHostSaid(std::string_view rest, LogFact* fact) {
+  fact->event = "attempt_failed";
+  constexpr std::string_view kRecipient = " (recipient ";
+  if (const size_t at = rest.rfind(kRecipient);
+      at != std::string_view::npos && rest.ends_with(')')) {
+    fact->to.emplace_back(Between(rest.substr(at), kRecipient, ")"));
+    fact->recipients = 1;
+    rest = rest.substr(0, at);
+  }
+  constexpr std::string_view kSaid = " said: ";
+  if (const size_t at = rest.find(kSaid);
+      rest.starts_with("host ") && at != std::string_view::npos) {
+    fact->mailhost = MailhostOf(Between(rest, "host ", kSaid));
+    rest.remove_prefix(at + kSaid.size());
+  }
+  fact->reply = rest;
+}
+
 bool ParseQmgr(std::string_view rest, LogFact* fact) {
   if (rest == "removed") {
     fact->event = "finished";
@@ -164,12 +184,7 @@ bool ParseClassic(std::string_view line, LogFact* fact) {
   }
   if (program != "smtp") return false;
   if (rest.starts_with("to=<")) return ParseStatus(rest, fact);
-  fact->event = "attempt_failed";
-  fact->reply = rest;
-  if (const std::string_view to = Between(rest, " (recipient ", ")"); !to.empty()) {
-    fact->to.emplace_back(to);
-    fact->recipients = 1;
-  }
+  ParseHostSaid(rest, fact);
   return true;
 }
 

@@ -53,7 +53,7 @@ class Archive(Scenario):
         self.assertEqual(client.say("RCPT TO:<archive@dovecot.test>")[0], 550)
         self.assertEqual(client.say("RSET")[0], 250)
 
-        # Its server is away; the relay is killed, too. The mail itself goes, or comes back, as ever.
+        # Its server is away; the relay is killed, too. The mail goes, or comes back, as ever.
         dovecot.stop()
         self.assertEqual(client.deliver(["a@one.test", "no@one.test"], CONTENT, ehlo=False)[0], 250)
         client.close()

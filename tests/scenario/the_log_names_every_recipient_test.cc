@@ -68,7 +68,8 @@ TEST_P(ScenarioTest, RecipientsAreNamedWhenTheMessageIsAccepted) {
   const std::string accepted = LinesOf(story_.events(), "accepted");
   const std::string routed = LinesOf(story_.events(), "routed");
   EXPECT_THAT(accepted, HasSubstr("\"recipients\":50"));
-  EXPECT_THAT(routed, HasSubstr("\"route\":\"a.example\",\"destination\":\"via:10.1.0.2:25\",\"recipients\":10,"));
+  EXPECT_THAT(routed, HasSubstr("\"route\":\"a.example\",\"destination\":\"via:10.1.0.2:25\","
+                                "\"recipients\":10,"));
   for (const std::string& one : many) {
     const std::string name = "\"" + one + "\"";
     EXPECT_NE(accepted.find(name) == std::string::npos, routed.find(name) == std::string::npos)

@@ -189,6 +189,29 @@ TEST(LogFact, WhatWasThrownAwayHasItsNameInBothForms) {
   log.Release();
 }
 
+// It may be the last word of a recipient: the owner of his destination writes on another shard.
+TEST(LogFact, BothFormsSayTheSameOfAnAttempt) {
+  core::EventLog log(core::LogLevel::kInfo);
+  Write(&log, "attempt_failed", "1K0WCJNDQSZ00")
+      .Field("recipient", "bob@a.test")
+      .Field("mailhost", "192.0.2.25:25")
+      .Field("code", 450)
+      .Field("status", "4.2.1")
+      .Field("reply", "busy (for now)");
+  const std::string line(log.Take());
+  std::string classic;
+  ClassicLog("r", "outbox", 1).Translate(line, &classic);
+  for (const std::string& form : {line, classic}) {
+    LogFact fact;
+    ASSERT_TRUE(ParseLogFact(std::string_view(form).substr(0, form.size() - 1), &fact)) << form;
+    EXPECT_EQ(fact.event, "attempt_failed");
+    EXPECT_EQ(fact.to, std::vector<std::string>{"bob@a.test"});
+    EXPECT_EQ(fact.mailhost, "192.0.2.25:25");
+    EXPECT_EQ(fact.reply, "450 4.2.1 busy (for now)");
+  }
+  log.Release();
+}
+
 TEST(LogFact, OtherLinesAreNone) {
   LogFact fact;
   for (const char* const line :
