@@ -377,7 +377,7 @@ TEST(SiteInterleavingTest, ASuspensionMeetsAWaiter) {
 
 TEST(SiteInterleavingTest, ASuspensionAndSuccesses) {
   ExploreAll(
-      {.shards = 2, .limit = 2, .rounds = 2, .succeed = true, .suspend = true, .preemptions = 3},
+      {.shards = 2, .limit = 2, .rounds = 2, .succeed = true, .suspend = true, .preemptions = 2},
       1000);
 }
 
