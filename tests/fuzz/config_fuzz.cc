@@ -46,7 +46,7 @@ void CheckConfig(const Config& config) {
   }
   for (const outbox::core::SiteConfig& site : config.sites) {
     CHECK(!site.name.empty() && site.hosts.size() + site.domains.size() > 0);
-    CHECK(site.max_connections > 0 && (site.rate.events == 0) == (site.rate.per_ns == 0));
+    CHECK(site.max_connections > 0 && (site.max_rate.events == 0) == (site.max_rate.per_ns == 0));
   }
 }
 
