@@ -219,8 +219,9 @@ TEST(ControlRequest, ARouteIsAskedForAMessageOrADestination) {
 
 TEST(ControlRequest, Mistakes) {
   EXPECT_EQ(Bad({{"command", "purse"}}),
-            "unknown command \"purse\"; known are stats queue why retry remove hold release purge "
-            "undo bounce route reload log talk report suspend resume suspended sites stop");
+            "unknown command \"purse\"; known are stats queue why retry remove hold release clear "
+            "reroute purge undo bounce route reload log talk report suspend resume suspended sites "
+            "stop");
   EXPECT_EQ(Bad({{"command", "stats"}, {"id", "1K0WCJNDQSZ00"}}), "unknown member \"id\"");
   EXPECT_EQ(Bad({{"command", "queue"}, {"state", "lost"}}),
             "\"state\": expected one of unrouted resolving ready sending deferred delayed held "
