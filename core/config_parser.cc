@@ -7,6 +7,7 @@
 
 #include "core/byte_size.h"
 #include "core/config.h"
+#include "core/config_dkim.h"
 #include "core/config_local.h"
 #include "core/config_reader.h"
 #include "core/config_routes.h"
@@ -76,6 +77,8 @@ class Parser {
     for (const TomlValue* table : reader.Tables("route", kConfigRoutes)) routes.Read(*table);
     for (const TomlValue* table : reader.Tables("site", kConfigSites)) ReadSite(*table);
     if (const TomlValue* table = reader.Table("local")) ReadLocal(*table);
+    DkimReader dkim(&config_, problems_);
+    for (const TomlValue* table : reader.Tables("dkim", kConfigDkim)) dkim.Read(*table);
     if (const TomlValue* table = reader.Table("log")) ReadLog(*table);
     if (const TomlValue* table = reader.Table("talk")) ReadTalk(*table);
     if (const TomlValue* table = reader.Table("limits")) ReadLimits(*table);
