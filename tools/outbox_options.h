@@ -10,6 +10,7 @@
 
 #include "tools/doctor/doctor_command.h"
 #include "tools/outbox_commands.h"
+#include "tools/outbox_dkim.h"
 
 namespace outbox::tools {
 
@@ -47,6 +48,7 @@ struct Arguments {
   std::string size;
   std::string config_file;
   DoctorArguments doctor;
+  DkimArguments dkim;
   std::string shell;  // completion
 };
 
