@@ -205,8 +205,8 @@ struct SiteConfig {
   Rate rate;                                              // messages, over all shards
 };
 
-// [[dkim]]: mail whose author is in one of the domains gets a signature (RFC 6376). Every entry that
-// takes a domain signs, in the order of the file.
+// [[dkim]]: mail whose author is in one of the domains gets a signature (RFC 6376). Every entry
+// that takes a domain signs, in the order of the file.
 struct DkimConfig {
   // Patterns as RouteConfig::match.
   std::vector<std::string> domains;

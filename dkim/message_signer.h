@@ -2,8 +2,8 @@
 // (RFC 6376 5).
 //
 // Made when its header section has come and is to be signed; given the body in wire form while that
-// comes, in any pieces, or at the end; then asked for the fields, once. They go before all others of
-// the message. Not tied to a thread: one at a time may use it.
+// comes, in any pieces, or at the end; then asked for the fields, once. They go before all others
+// of the message. Not tied to a thread: one at a time may use it.
 #ifndef OUTBOX_DKIM_MESSAGE_SIGNER_H_
 #define OUTBOX_DKIM_MESSAGE_SIGNER_H_
 

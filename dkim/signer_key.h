@@ -1,4 +1,4 @@
-// SignerKey: a private key that signs mail, and SHA-256: all that mail signatures need of BoringSSL.
+// SignerKey: a private key that signs mail, and SHA-256: all that signatures need of BoringSSL.
 //
 // Nothing here or above shows a private key: there is no operator<<, and the PEM text of one leaves
 // only by Generate, for the file that it is made for. Keys live in memory of their own

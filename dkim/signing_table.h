@@ -1,5 +1,5 @@
-// SigningTable: the [[dkim]] of a configuration, as something that can be asked whose mail is signed
-// with what.
+// SigningTable: the [[dkim]] of a configuration, as something that can be asked whose mail is
+// signed with what.
 //
 // Every entry that takes a domain signs, in the order of the file, so that two entries make two
 // signatures; at most core::kDkimSignaturesMax. "example.com" takes that domain, "*.example.com"

@@ -1,8 +1,8 @@
 // SigningLine: where a shard's messages get their DKIM signatures, and which of them do.
 //
 // An RSA signature takes most of a millisecond, which no turn of the loop has. So what takes long
-// stands in line for the helper thread, a few messages a job: the lines of the event log, which that
-// thread writes as well, wait for no more than these. What is quick is signed on the spot.
+// stands in line for the helper thread, a few messages a job: the lines of the event log, which
+// that thread writes as well, wait for no more than these. What is quick is signed on the spot.
 //
 // The table is today's; what is under way keeps the one that it began with. Shard-local.
 #ifndef OUTBOX_QUEUE_SIGNING_LINE_H_

@@ -17,8 +17,8 @@ struct LoadedConfig {
   std::string text;
 };
 
-// Everything that outboxd needs to start with it, the secrets of its routes and the keys of [[dkim]]
-// as well.
+// Everything that outboxd needs to start with it, the secrets of its routes and the keys of
+// [[dkim]] as well.
 LoadedConfig LoadConfig(const std::string& path);
 // What the file says, and the keys of [[dkim]].
 LoadedConfig LoadSigningConfig(const std::string& path);

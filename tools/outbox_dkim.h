@@ -1,4 +1,5 @@
-// `outbox dkim`: makes keys, and prints what is to be published of those that sign. Needs no daemon.
+// `outbox dkim`: makes keys, and prints what is to be published of those that sign. It needs no
+// daemon.
 #ifndef OUTBOX_TOOLS_OUTBOX_DKIM_H_
 #define OUTBOX_TOOLS_OUTBOX_DKIM_H_
 

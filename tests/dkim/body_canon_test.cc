@@ -1,5 +1,5 @@
-// The canonical body: tables of the RFC's and of the trade's odd bodies, each in one piece and split
-// at every octet.
+// The canonical body: a table of the RFC's and of the trade's odd bodies, each in one piece and
+// split at every octet.
 #include "dkim/body_canon.h"
 
 #include <gtest/gtest.h>

@@ -28,7 +28,9 @@ inline std::map<std::string, std::string> TagsOf(std::string_view value) {
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find(';', at), text.size());
     const size_t equals = text.find('=', at);
-    if (equals < end) tags[text.substr(at, equals - at)] = text.substr(equals + 1, end - equals - 1);
+    if (equals < end) {
+      tags[text.substr(at, equals - at)] = text.substr(equals + 1, end - equals - 1);
+    }
     at = end + 1;
   }
   return tags;
@@ -51,8 +53,8 @@ inline std::string CoveredFields(const HeaderSection& section, std::string names
   return canonical;
 }
 
-// "selector d=domain", or "selector d=domain: what is wrong", of each. `message`: wire form, with or
-// without its final dot.
+// "selector d=domain", or "selector d=domain: what is wrong", of each. `message`: wire form, with
+// or without its final dot.
 inline std::vector<std::string> CheckSignatures(std::string_view message, const TestKeys& keys) {
   std::vector<std::string> found;
   size_t header = 0;

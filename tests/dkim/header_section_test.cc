@@ -59,7 +59,8 @@ TEST(HeaderSectionTest, WhatIsAddedAndTheMessageAreOneSection) {
               ElementsAre("Date= x\r\n b\r\n", "From= a\r\n"));
   EXPECT_THAT(Fields("", " b\r\nFrom: a\r\n"), ElementsAre("From= a\r\n"));
   // What is no field is nobody's, with the lines that belong to it.
-  EXPECT_THAT(Fields("", "From: a\r\nno field\r\n of anybody\r\n: no name\r\n\xc3\xa4: x\r\nB:\r\n"),
+  EXPECT_THAT(Fields("", "From: a\r\nno field\r\n of anybody\r\n: no name\r\n\xc3\xa4: x\r\n"
+                         "B:\r\n"),
               ElementsAre("From= a\r\n", "B=\r\n"));
   // Dots are stuffed in the message, not in what is added.
   EXPECT_THAT(Fields("..X: a\r\n", "..Y: b\r\n"), ElementsAre("..X= a\r\n", ".Y= b\r\n"));

@@ -1,5 +1,5 @@
-// The canonical body as RFC 6376 3.4.3 and 3.4.4 tell it, on the whole text and without a thought of
-// speed; and the un-stuffing of RFC 5321 4.5.2: what BodyCanon and DotReader are compared with.
+// The canonical body as RFC 6376 3.4.3 and 3.4.4 tell it, on the whole text and without a thought
+// of speed; and the un-stuffing of RFC 5321 4.5.2: what BodyCanon and DotReader are compared with.
 #ifndef OUTBOX_TESTS_DKIM_NAIVE_CANON_H_
 #define OUTBOX_TESTS_DKIM_NAIVE_CANON_H_
 

@@ -53,8 +53,9 @@ TEST(SignerKeyTest, SignaturesOfRfc8463) {
                                     "s=test; t=1528637909; h=from : to : subject : date : "
                                     "message-id : from : subject : date; ") +
                             kBodyHash),
-            "F45dVWDfMbQDGHJFlXUNB2HKfbCeLRyhDXgFpEL8GwpsRe0IeIixNTe3DhCVlUrSjV4BwcVcOF6+FF3Zo9Rpo1"
-            "tFOeS9mPYQTnGdaSGsgeefOsk2JzdA+L10TeYt9BgDfQNZtKdN1WO//KgIqXP7OdEFE4LjFYNcUxZQ4FADY+8=");
+            "F45dVWDfMbQDGHJFlXUNB2HKfbCeLRyhDXgFpEL8GwpsRe0IeIixNTe3DhCVlUrSjV4BwcVcOF6+FF3Zo9Rp"
+            "o1tFOeS9mPYQTnGdaSGsgeefOsk2JzdA+L10TeYt9BgDfQNZtKdN1WO//KgIqXP7OdEFE4LjFYNcUxZQ4FADY"
+            "+8=");
 }
 
 TEST(SignerKeyTest, WhatIsKnownOfAKey) {

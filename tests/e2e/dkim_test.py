@@ -1,5 +1,5 @@
 """Signed mail, verified by programs that we did not write, with keys from a real name server: by
-opendkim and by Perl's Mail::DKIM, straight from the relay, and after Postfix and Exim relayed it."""
+opendkim and by Perl's Mail::DKIM, straight from the relay and after Postfix or Exim relayed it."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ HEADER = FROM + (b"To: Suzie <suzie@peer.test>\r\nSubject: Is dinner ready?\r\n"
 
 
 def big_body(size):
-    """Lines of every length and kind, a good deal of them with dots and blanks where they matter."""
+    """Lines of every length and kind, many of them with dots and blanks where they matter."""
     choose = random.Random(6376)
     words = [b"lorem", b"ipsum", b"dolor", b".", b"..", b" ", b"\t", b"gr\xc3\xbc\xc3\x9fe", b"="]
     lines, length = [], 0
@@ -46,7 +46,8 @@ MESSAGES = {
     "empty lines": HEADER + b"\r\n\r\n\r\n\r\n",
     "blank lines": HEADER + b"\r\nend \t \r\n \r\n\t\r\n\r\n",
     "dots": HEADER + b"\r\n.\r\n..\r\n.a line\r\n...\r\nend.\r\n.\r\n\r\n.\r\n",
-    "folded": FROM + b"To: a@peer.test,\r\n\tb@peer.test,\r\n  c@peer.test\r\nSubject: very\r\n much\r\n"
+    "folded": FROM + b"To: a@peer.test,\r\n\tb@peer.test,\r\n  c@peer.test\r\n"
+              b"Subject: very\r\n much\r\n"
               b"\t \tfolded   \r\nCC: d@peer.test\r\nX-Empty:\r\nReply-To: \r\n\r\nhello\r\n",
     "no blank": b"From:joe@outbox.test\r\nsubject:\r\n x\r\nTo:\ta@peer.test\r\n\r\nhello\r\n",
     "several of a kind": FROM + b"To: a@peer.test\r\nSubject: one\r\nTo: b@peer.test\r\nsubject: "
@@ -55,7 +56,8 @@ MESSAGES = {
               b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n\r\nhello\r\n",
     "long lines": HEADER + b"References: " + b" ".join(b"<%d@x.test>" % i for i in range(80)) +
                   b"\r\n\r\n" + b"long " * 190 + b"\r\n",
-    "names in utf-8": b"From: J\xc3\xb6 <joe@outbox.test>\r\nSubject: \xe2\x82\xac\r\n\r\nhello\r\n",
+    "names in utf-8": b"From: J\xc3\xb6 <joe@outbox.test>\r\nSubject: \xe2\x82\xac\r\n\r\n"
+                      b"hello\r\n",
     "quoted": b"From: \"Joe, (x) <evil@else.test>\" (c\\)) <joe@Outbox.TEST>\r\nSubject: x\r\n\r\n"
               b"hello\r\n",
     "one block": HEADER + b"\r\n" + big_body(60_000),
@@ -135,8 +137,8 @@ class Dkim(Scenario):
         for name, message in got.items():
             self.assertTrue(message.endswith(MESSAGES[name]), name)
             self.assertTrue(message.startswith(b"DKIM-Signature: v=1; "), name)
-        # opendkim puts the blank in again that sendmail's protocol of filters takes away, also where
-        # there was none: it misses it in the simple form of such a header.
+        # opendkim puts the blank in again that sendmail's protocol of filters takes away, also
+        # where there was none: it misses it in the simple form of such a header.
         by_perl, = self.verifiers.mail_dkim([got.pop("no blank")])
         self.assertEqual([one[1:] for one in by_perl if one[0] == "rsa-sha256"],
                          [(selector, DOMAIN, "pass") for selector in ("r1", "r2", "r3")])

@@ -97,7 +97,9 @@ TEST_P(ScenarioTest, BodiesOfEverySizeAreSigned) {
     std::string body;
     while (body.size() < size) {
       std::string line(random.Below(90), ' ');
-      for (char& c : line) c = random.Below(5) == 0 ? ' ' : static_cast<char>('.' + random.Below(9));
+      for (char& c : line) {
+        c = random.Below(5) == 0 ? ' ' : static_cast<char>('.' + random.Below(9));
+      }
       if (line.starts_with('.')) line.insert(0, ".");
       body += line + "\r\n";
       if (random.Below(9) == 0) body += "\r\n";
