@@ -19,6 +19,10 @@
 #include "core/secret.h"
 #include "core/time.h"
 
+namespace outbox::dkim {
+class SignerKey;  // dkim/signer_key.h
+}
+
 namespace outbox::core {
 
 // When mail is tried again, when its sender is told, when it is given up. Fixed for a message when
@@ -260,6 +264,27 @@ struct SiteFileConfig {
   uint32_t column = 0;
 };
 
+// [[dkim]]: mail whose author is in one of the domains gets a signature (RFC 6376). Every entry
+// that takes a domain signs, in the order of the file.
+struct DkimConfig {
+  // Patterns as RouteConfig::match.
+  std::vector<std::string> domains;
+  std::string selector;        // lower case
+  std::string signing_domain;  // d=; empty: as dkim/signing_table.h says
+  std::string identity;        // i=; empty: none
+  bool relaxed_header = true;
+  bool relaxed_body = true;
+  // Names of header fields in lower case: those that are signed as often as they are there, with
+  // "from" among them; and those of them that nobody may add one of.
+  std::vector<std::string> headers;
+  std::vector<std::string> oversign;
+  int64_t expire_ns = 0;  // x=, from the time of signing; 0: none
+  std::string key_file;
+  std::shared_ptr<const dkim::SignerKey> key;  // what it holds: tools/dkim_keys.h
+  uint32_t line = 0;                           // of `key`
+  uint32_t column = 0;
+};
+
 // [log]
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 // How its lines look: one JSON object each, or as Postfix's, for programs that read those.
@@ -310,6 +335,7 @@ struct Config {
   std::vector<SiteFileConfig> site_files;  // to be read by ParseSites, in order
   LocalConfig local;
   ArchiveConfig archive;
+  std::vector<DkimConfig> dkim;
   LogConfig log;
   TalkConfig talk;
   LimitsConfig limits;

@@ -8,6 +8,7 @@
 #include "core/byte_size.h"
 #include "core/config.h"
 #include "core/config_archive.h"
+#include "core/config_dkim.h"
 #include "core/config_local.h"
 #include "core/config_reader.h"
 #include "core/config_routes.h"
@@ -92,6 +93,8 @@ class Parser {
     ReadSiteFiles(&reader, &config_.site_files, problems_);
     if (const TomlValue* table = reader.Table("local")) ReadLocal(*table);
     archive.Check();
+    DkimReader dkim(&config_, problems_);
+    for (const TomlValue* table : reader.Tables("dkim", kConfigDkim)) dkim.Read(*table);
     if (const TomlValue* table = reader.Table("log")) ReadLog(*table);
     if (const TomlValue* table = reader.Table("talk")) ReadTalk(*table);
     if (const TomlValue* table = reader.Table("limits")) ReadLimits(*table);

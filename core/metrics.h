@@ -53,6 +53,8 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, protocol_errors_in_total, "inbound sessions closed for what the client sent")        \
   X(kCounter, timeouts_in_total, "inbound sessions whose client kept silent or did not read")     \
   X(kCounter, bytes_in_total, "bytes of messages received from clients")                           \
+  X(kCounter, signed_total, "messages that got a DKIM signature")                                  \
+  X(kCounter, not_signed_total, "messages that were to get a DKIM signature and did not")          \
   /* Sending. */                                                                                   \
   X(kGauge, connections_out, "outbound connections now")                                           \
   X(kCounter, connections_out_total, "outbound connections that were made")                        \

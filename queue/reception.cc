@@ -53,6 +53,10 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     }
     draft_->Start(this, request.reverse_path.mailbox, request.declared_size, client_,
                   *context().router);
+    // A stranger's mail to a mailbox of ours may say any From: we vouch for our own clients alone.
+    if (may_relay_ && context().signing->table() != nullptr) {
+      draft_->SignBy(context().signing->table());
+    }
     return Reply{250, {2, 1, 0}, "Sender ok"};
   }
 

@@ -70,6 +70,7 @@ Shard::Shard(const ShardSetup& setup)
       events_(setup.config.config->log.level),
       talks_(setup.io, setup.metrics, setup.config.config->talk.memory, setup.write_talks),
       log_(setup.io, setup.metrics, &events_, &talks_),
+      signing_(setup.io, &log_),
       resolver_(setup.io, &wheel_,
                 ResolverOptionsOf(*setup.config.config, setup.own_addresses)),
       finder_(&resolver_),
@@ -78,6 +79,7 @@ Shard::Shard(const ShardSetup& setup)
       mailbox_file_(io_, &wheel_, &log_) {
   const core::Config& config = *setup_.config.config;
   post_.SetIos(setup_.ios);
+  signing_.SetTable(setup_.config.signing);
   HomeContext home;
   home.io = io_;
   home.wheel = &wheel_;
@@ -85,6 +87,7 @@ Shard::Shard(const ShardSetup& setup)
   home.post = &post_;
   home.log = &log_;
   home.router = setup_.config.router.get();
+  home.signing = &signing_;
   home.hostname = config.hostname;
   home_ = std::make_unique<Home>(home);
   log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);
@@ -165,11 +168,13 @@ void Shard::Start() {
   for (const auto& store : stores_) stores.push_back(store.get());
   operations_->SetStores(std::move(stores));
   TakeLocalConfig();
-  drafts_ = std::make_unique<DraftPool>(io_, stores_[0].get(), this, core::kDraftsPerShard);
+  drafts_ = std::make_unique<DraftPool>(io_, stores_[0].get(), this, core::kDraftsPerShard,
+                                        &signing_);
   ReceptionContext reception;
   reception.io = io_;
   reception.store = stores_[0].get();
   reception.drafts = drafts_.get();
+  reception.signing = &signing_;
   reception.clients = setup_.clients;
   reception.router = &setup_.config.router;
   reception.log = &log_;

@@ -42,6 +42,7 @@
 #include "queue/shard_log.h"
 #include "queue/shard_mail.h"
 #include "queue/shard_operator.h"
+#include "queue/signing_line.h"
 #include "queue/site.h"
 #include "queue/site_rules.h"
 #include "queue/smtp_link.h"
@@ -165,6 +166,7 @@ class Shard : public DraftSink, public RoomGauge {
   core::EventLog events_;
   TalkKeeper talks_;
   ShardLog log_;
+  SigningLine signing_;
   dns::Resolver resolver_;
   DnsHostFinder finder_;
   PostOffice post_;

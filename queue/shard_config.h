@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "core/config.h"
+#include "dkim/signing_table.h"
 #include "queue/router.h"
 #include "queue/site_rules.h"
 
@@ -17,11 +18,13 @@ struct ShardConfig {
   std::shared_ptr<const core::Config> config;
   std::shared_ptr<const Router> router;
   std::shared_ptr<const SiteRules> sites;
+  std::shared_ptr<const dkim::SigningTable> signing;  // null: nothing is signed
 
   static ShardConfig Make(std::shared_ptr<const core::Config> config) {
     ShardConfig made;
     made.router = std::make_shared<const Router>(*config);
     made.sites = std::make_shared<const SiteRules>(*config, made.router.get());
+    made.signing = dkim::SigningTable::Make(config);
     made.config = std::move(config);
     return made;
   }

@@ -498,6 +498,13 @@ void ShardLog::Damage(std::string_view what) {
   Notice(LogLevel::kError, "spool_damage", what);
 }
 
+void ShardLog::NotSigned(uint64_t id, std::string_view why) {
+  if (!events_->Wants(LogLevel::kWarning)) return;
+  char text[kMessageIdChars];
+  events_->Write(LogLevel::kWarning, io_->wall_ns(), "not_signed", FormatMessageId(id, text))
+      .Field("why", why);
+}
+
 void ShardLog::Notice(LogLevel level, std::string_view event, std::string_view text) {
   if (!events_->Wants(level)) return;
   events_->Write(level, io_->wall_ns(), event).Field("text", text);

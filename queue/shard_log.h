@@ -86,6 +86,9 @@ class ShardLog : public AttemptLog {
                 std::string_view why);
   void Refused(const core::IpAddress& client, std::string_view what, std::string_view why);
 
+  // A message goes without a DKIM signature that it was to get.
+  void NotSigned(uint64_t id, std::string_view why);
+
   // --- Owner: AttemptLog ---
   void OnConnected(std::string_view mailhost, int64_t took_ns) override;
   void OnDisconnected(std::string_view mailhost, uint32_t transactions,

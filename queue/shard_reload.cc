@@ -60,6 +60,7 @@ void Shard::CommitReload() {
   const core::Config& config = *setup_.config.config;
   SetTimeouts();
   TakeLocalConfig();
+  signing_.SetTable(setup_.config.signing);
   events_.SetMinimum(config.log.level);
   log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);
   destinations_->SetIdleTimeout(config.delivery.idle_timeout_ns);

@@ -17,8 +17,11 @@ struct LoadedConfig {
   std::string text;
 };
 
-// Everything that outboxd needs to start with it, the secrets of its routes as well.
+// Everything that outboxd needs to start with it, the secrets of its routes and the keys of
+// [[dkim]] as well.
 LoadedConfig LoadConfig(const std::string& path);
+// What the file says, and the keys of [[dkim]].
+LoadedConfig LoadSigningConfig(const std::string& path);
 // Only what the file says: for who may not know secrets, and sends nothing.
 LoadedConfig ReadConfig(const std::string& path);
 
