@@ -11,6 +11,7 @@
 #include "core/config_reader.h"
 #include "core/config_routes.h"
 #include "core/config_rules.h"
+#include "core/config_tls.h"
 #include "core/domain_name.h"
 #include "core/duration.h"
 #include "core/toml.h"
@@ -108,6 +109,7 @@ class Parser {
                    &listener.max_connections_per_client);
     ReadTimeout(&reader, "command_timeout", &listener.command_timeout_ns);
     ReadTimeout(&reader, "data_timeout", &listener.data_timeout_ns);
+    ReadListenerTls(&reader, &listener, problems_);
     reader.Finish();
     config_.listeners.push_back(std::move(listener));
   }
@@ -219,6 +221,8 @@ class Parser {
     ReadTimeout(&reader, "block_timeout", &delivery.block_timeout_ns);
     ReadTimeout(&reader, "final_dot_timeout", &delivery.final_dot_timeout_ns);
     ReadTimeout(&reader, "quit_timeout", &delivery.quit_timeout_ns);
+    ReadTimeout(&reader, "tls_timeout", &delivery.tls_timeout_ns);
+    ReadDeliveryTls(&reader, &delivery, problems_);
     reader.Finish();
   }
 

@@ -172,8 +172,8 @@ void Shard::Start() {
   reception.room = this;
   reception.asker = asker_.get();
   reception.hostname = setup_.config.config->hostname;
-  clients_ = std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config.config,
-                                            reception);
+  clients_ = std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &tls_memory_, &log_,
+                                            *setup_.config.config, setup_.config.tls, reception);
 }
 
 void Shard::OnWritable(const core::Status& status) {

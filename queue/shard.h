@@ -113,6 +113,9 @@ class Shard : public DraftSink, public RoomGauge {
   void CommitReload();
   void RollbackReload();
 
+  // The certificates of the present configuration, whose files have changed.
+  void SetCertificates(ShardTls tls);
+
   // What an operator asks of the shard. After Start.
   ShardOperator& operations() { return *operations_; }
 
@@ -161,6 +164,7 @@ class Shard : public DraftSink, public RoomGauge {
   PostOffice post_;
   smtp::BlockCache blocks_;
   smtp::TalkRings rings_;
+  io::TlsMemory tls_memory_;
   smtp::ClientContext client_context_;
   smtp::ClientContext lmtp_context_;  // the same, but for what it speaks
   SmtpLinkFactory links_;

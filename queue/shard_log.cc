@@ -210,6 +210,22 @@ void ShardLog::Refused(const core::IpAddress& client, std::string_view what, std
       .Field("why", why);
 }
 
+void ShardLog::ClientTls(const core::IpAddress& client, const io::TlsFacts& facts) {
+  if (!events_->Wants(LogLevel::kDebug)) return;
+  events_->Write(LogLevel::kDebug, io_->wall_ns(), "tls")
+      .Field("client", client.ToString())
+      .Field("version", facts.version)
+      .Field("cipher", facts.cipher)
+      .Field("resumed", facts.resumed);
+}
+
+void ShardLog::ClientTlsFailed(const core::IpAddress& client, std::string_view why) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "tls_failed")
+      .Field("client", client.ToString())
+      .Field("why", why);
+}
+
 void ShardLog::Rejected(const core::IpAddress& client, std::string_view what,
                         std::string_view route, std::string_view why) {
   if (!events_->Wants(LogLevel::kInfo)) return;

@@ -12,6 +12,7 @@
 #include "core/event_log.h"
 #include "core/metrics.h"
 #include "io/io.h"
+#include "io/tls_stream.h"
 #include "queue/attempt_log.h"
 #include "queue/attempt_trail.h"
 #include "queue/home_ticket.h"
@@ -69,6 +70,9 @@ class ShardLog : public AttemptLog {
   void Rejected(const core::IpAddress& client, std::string_view what, std::string_view route,
                 std::string_view why);
   void Refused(const core::IpAddress& client, std::string_view what, std::string_view why);
+  // A client's handshake.
+  void ClientTls(const core::IpAddress& client, const io::TlsFacts& facts);
+  void ClientTlsFailed(const core::IpAddress& client, std::string_view why);
 
   // --- Owner: AttemptLog ---
   void OnConnected(std::string_view mailhost, int64_t took_ns) override;

@@ -36,11 +36,17 @@ core::Status Shard::PrepareReload(ShardConfig next, RouteChanges changes) {
   if (step_ != Step::kRunning || listen_by_ns_ != 0) {
     return core::Status(core::StatusCode::kUnavailable, "a shard is starting or stopping");
   }
-  const core::Status status = clients_->Prepare(*next.config, setup_.exchange->shards() > 1);
+  const core::Status status = clients_->Prepare(*next.config, next.tls,
+                                                setup_.exchange->shards() > 1);
   if (!status.ok()) return status;
   next_ = std::move(next);
   route_changes_ = std::move(changes);
   return core::OkStatus();
+}
+
+void Shard::SetCertificates(ShardTls tls) {
+  setup_.config.tls = std::move(tls);
+  clients_->SetCertificates(setup_.config.tls);
 }
 
 void Shard::RollbackReload() {

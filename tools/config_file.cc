@@ -52,6 +52,7 @@ LoadedConfig Load(const std::string& path, bool with_secrets) {
   if (loaded.errors.empty() && with_secrets) {
     LoadRouteSecrets(path, &parsed.config, &loaded.errors);
     RefuseUnprotected(path, parsed.config, &loaded.errors);
+    LoadTlsFiles(path, parsed.config, &loaded.tls, &loaded.errors);
     if (loaded.errors.size() > core::kConfigErrors) loaded.errors.resize(core::kConfigErrors);
   }
   if (loaded.errors.empty()) {

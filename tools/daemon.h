@@ -27,13 +27,14 @@
 #include "tools/log_file.h"
 #include "tools/log_tail.h"
 #include "tools/talk_file.h"
+#include "tools/tls_files.h"
 
 namespace outbox::tools {
 
 class Daemon : private ControlHandler, private queue::ShardObserver {
  public:
-  // `config_file`: what a reload reads.
-  Daemon(std::string config_file, std::shared_ptr<const core::Config> config);
+  // `config_file`: what a reload reads. `tls`: what belongs to the configuration.
+  Daemon(std::string config_file, std::shared_ptr<const core::Config> config, TlsFiles tls);
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon() override;
@@ -71,6 +72,10 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   void FailReload(const std::vector<std::string>& errors);
   void OnPrepared(const core::Status& status);
   void CommitReload();
+  // daemon_tls.cc
+  void SetTlsFiles(const TlsFiles& files);
+  void LookAtTlsFiles();
+  void TakeTlsFiles();
 
   void Answer(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   void AnswerStats(const std::shared_ptr<ReplyStream>& reply);
@@ -82,6 +87,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
     std::shared_ptr<ReplyStream> reply;
     std::shared_ptr<const core::Config> config;
     std::vector<queue::ShardConfig> shards;
+    TlsFiles tls;
     std::vector<std::string> errors;
     uint32_t left = 0;  // shards that have not answered
   };
@@ -90,6 +96,10 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   std::shared_ptr<const core::Config> config_;
   std::vector<queue::ShardConfig> shard_configs_;  // of today, one a shard
   std::unique_ptr<Reloading> reloading_;
+  TlsFiles tls_;                        // of the start
+  std::vector<FileStamp> tls_stamps_;   // of the files that are in use, or were refused
+  std::vector<FileStamp> tls_seen_;     // at the last look
+  bool tls_watched_ = false;
   uint32_t shards_ = 1;
   uint32_t connections_out_ = 1;  // in all
   LogFile log_;

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "tools/config_file.h"
 #include "tools/control_server.h"
@@ -26,13 +27,13 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const outbox::tools::LoadedConfig loaded = outbox::tools::LoadConfig(config_file);
+  outbox::tools::LoadedConfig loaded = outbox::tools::LoadConfig(config_file);
   for (const std::string& error : loaded.errors) std::fprintf(stderr, "%s\n", error.c_str());
   if (loaded.config == nullptr) return 2;
   if (check) {
     std::printf("%s: good\n", config_file.c_str());
     return 0;
   }
-  outbox::tools::Daemon daemon(config_file, loaded.config);
+  outbox::tools::Daemon daemon(config_file, loaded.config, std::move(loaded.tls));
   return daemon.Run();
 }

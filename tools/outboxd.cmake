@@ -18,6 +18,7 @@ add_executable(outboxd
   daemon.cc
   daemon_commands.cc
   daemon_reload.cc
+  daemon_tls.cc
   outboxd.cc
   route_answer.cc
   talk_answer.cc

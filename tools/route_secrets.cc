@@ -127,6 +127,10 @@ void LoadRouteSecrets(const std::string& file, core::Config* config,
 
 void RefuseUnprotected(const std::string& file, const core::Config& config,
                        std::vector<std::string>* errors) {
+  if (config.delivery.tls > core::TlsMode::kOpportunistic) {
+    errors->push_back(Place(file, 1, 1) + "[delivery] \"tls\" wants mail encrypted, and this "
+                      "version does not; expected \"none\" or \"opportunistic\"");
+  }
   for (const core::RouteConfig& route : config.routes) {
     if (route.tls_line != 0 && route.tls != core::TlsMode::kNone &&
         route.tls != core::TlsMode::kOpportunistic) {
