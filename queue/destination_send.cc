@@ -28,7 +28,7 @@ Attempt* Destination::TakeWork(Delivery* delivery) {
   if (attempt != nullptr) {
     ++placed_;
   } else {
-    if (ready_.empty() || rate_until_ns_ > now_ns()) return nullptr;
+    if (ready_.empty() || Held()) return nullptr;
     rate_until_ns_ = shard_->gate->TakeRate(plan()->site);
     if (rate_until_ns_ != 0) {
       ArmTimer();
@@ -129,7 +129,15 @@ void Destination::MoveOn(Attempt* attempt) {
   }
   // An attempt that ends early, recalled say, has not asked them all: the site may be well.
   const bool unreachable = !more && attempt->unreachable_count == attempt->tried_count;
-  attempt->ticket->result->unreachable = unreachable;
+  const bool insecure = !more && attempt->insecure_count > 0 &&
+                        attempt->insecure_count + attempt->unreachable_count ==
+                            attempt->tried_count;
+  attempt->ticket->result->unreachable = unreachable || insecure;
+  if (insecure) {
+    const std::vector<RecipientResult>& failed = attempt->ticket->result->failed;
+    if (!failed.empty()) trouble_ = failed.back();
+    OnInsecure();
+  }
   if (unreachable &&
       shard_->gate->Fail(attempt->plan->site, attempt->started_ns, retry_period_ns_)) {
     ++shard_->counters.backoffs;
@@ -141,6 +149,15 @@ void Destination::MoveOn(Attempt* attempt) {
       std::max(uint32_t{attempt->tried_count}, static_cast<uint32_t>(plan()->hosts.size()));
   Finish(attempt, ReturnReason::kAttempted,
          more ? Verdict::kDeferred : JudgeLeftOver(hosts, attempt->refused_count));
+}
+
+// The hosts are there: other mail for them, by another route, may go. What this one has waits, and
+// one ticket at a time finds out whether they have become better.
+void Destination::OnInsecure() {
+  const int64_t wait_ns = core::kNsPerMinute << std::min(insecure_times_, 10u);
+  insecure_until_ns_ = now_ns() + std::min(wait_ns, retry_period_ns_);
+  ++insecure_times_;
+  ++shard_->counters.backoffs;
 }
 
 void Destination::OnUnreachable(HostPlan* at, int64_t started_ns) {
@@ -215,6 +232,8 @@ void Destination::Lift() {
   if (plan() != nullptr) {
     for (PlannedHost& host : plan()->hosts) host.down_until_ns = 0;
     shard_->gate->Lift(plan()->site);
+    insecure_until_ns_ = 0;
+    insecure_times_ = 0;
   }
   // What the DNS has said is not believed any longer, either, unless it can be acted on. A command
   // for many destinations makes it forget once.
@@ -288,7 +307,7 @@ bool Destination::WantsMore() const {
   if (plan() == nullptr || !idle_.empty()) return false;
   // With connections that can take them, attempts between two hosts are taken up at once.
   if (!homeless_.empty() && connection_count_ == 0) return true;
-  if (ready_.empty() || rate_until_ns_ > now_ns()) return false;
+  if (ready_.empty() || Held()) return false;
   if (connection_count_ == 0) return true;
   if (connection_count_ - open_count_ >= std::max(open_count_, 1u)) return false;
   if (open_count_ == 0) return false;
@@ -351,14 +370,14 @@ void Destination::OnSlot() {
 }
 
 void Destination::PokeIdle() {
-  while (!idle_.empty() && (!homeless_.empty() || (!ready_.empty() && rate_until_ns_ == 0))) {
+  while (!idle_.empty() && (!homeless_.empty() || (!ready_.empty() && !Held()))) {
     idle_.front()->Poke();
   }
 }
 
 void Destination::OnPlan(HostPlan* old) {
   if (old->site != plan()->site) StopAsking();
-  rate_until_ns_ = 0;
+  rate_until_ns_ = insecure_until_ns_ = 0;
   core::IntrusiveList<Attempt, &Attempt::link> homeless;
   while (Attempt* attempt = homeless_.PopFront()) homeless.PushBack(attempt);
   while (Attempt* attempt = homeless.PopFront()) Rehome(attempt);
@@ -404,6 +423,7 @@ void Destination::OnStillBusy(int64_t for_ns) {
 
 void Destination::OnAlive(HostPlan* at, uint8_t host) {
   at->hosts[host].down_until_ns = 0;
+  insecure_times_ = 0;
   shard_->gate->Succeed(at->site);
 }
 

@@ -61,7 +61,8 @@ void Destination::Describe(DestinationView* view) const {
     view->site_limit = site->slots.limit();
     view->site_window = health.window;
     view->site_failures = health.failures;
-    view->blocked_until_wall_ns = wall(site->slots.BlockedUntil(io.now_ns()));
+    view->blocked_until_wall_ns =
+        wall(std::max(site->slots.BlockedUntil(io.now_ns()), insecure_until_ns_));
   }
   switch (hosts_.standing()) {
     case HostsStanding::kUnrouted:

@@ -45,6 +45,7 @@ Router::Router(const core::Config& config)
   const core::DeliveryConfig& delivery = config.delivery;
   entries_.push_back(MakeEntry(std::string(kImplicitRoute), delivery.periods, delivery.port,
                                delivery.max_connections));
+  entries_.back().suffix = TlsSuffix(delivery.tls);
   if (const core::LocalConfig& local = config.local; !local.domains.empty()) {
     local_ = std::make_unique<LocalDomains>(local);
     local_entry_ =
@@ -60,9 +61,10 @@ void Router::AddRoute(const core::RouteConfig& route, uint32_t index) {
   entry.action = route.action;
   switch (route.action) {
     case core::RouteAction::kSend:
-      entry.bind = BindSuffix(route.bind);
+      entry.suffix = BindSuffix(route.bind);
+      if (route.via.empty() || !route.via[0].lmtp) entry.suffix += TlsSuffix(route.tls);
       if (!route.via_mx) {
-        entry.destination = ViaKey(route.via) + entry.bind;
+        entry.destination = ViaKey(route.via) + entry.suffix;
         uint32_t& most =
             connections_.try_emplace(entry.destination, route.max_connections).first->second;
         most = std::min(most, route.max_connections);
@@ -140,7 +142,7 @@ RouteChoice Router::RouteOut(std::string_view recipient, const RouteFacts& facts
   const Entry& entry = entries_[choice.index];
   if (entry.destination.empty()) {
     WriteMxKey(domain_, entry.port, &destination_);
-    destination_.append(entry.bind);
+    destination_.append(entry.suffix);
     choice.destination = destination_;
   } else {
     choice.destination = entry.destination;
@@ -190,7 +192,8 @@ RouteChoice Router::RouteNoMailbox(std::string_view recipient,
 }
 
 bool Router::LeadsTo(const Entry& entry, const DestinationKey& key) {
-  return key.via_mx() && key.port == entry.port && BindSuffix(key.bind) == entry.bind;
+  return key.via_mx() && key.port == entry.port &&
+         BindSuffix(key.bind) + TlsSuffix(key.tls) == entry.suffix;
 }
 
 bool Router::StillRoutes(std::string_view route, std::string_view key) const {
@@ -212,7 +215,7 @@ RouteChanges Router::Since(const Router& old) const {
                        std::any_of(named->second.begin(), named->second.end(), [&](uint32_t index) {
                          return entries_[index].destination == entry.destination &&
                                 entries_[index].port == entry.port &&
-                                entries_[index].bind == entry.bind;
+                                entries_[index].suffix == entry.suffix;
                        });
     if (stays) continue;
     if (entry.destination.empty()) {

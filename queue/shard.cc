@@ -114,6 +114,10 @@ void Shard::SetClientContext() {
   client_context_.wheel = &wheel_;
   client_context_.blocks = &blocks_;
   client_context_.rings = &rings_;
+  client_context_.tls = &tls_client_;
+  client_context_.tls_memory = &tls_memory_;
+  client_context_.plain_hosts = &plain_hosts_;
+  tls_client_.SetTrust(setup_.config.tls.trust);
   client_context_.session.helo_name = hostname_;
   lmtp_context_ = client_context_;
   lmtp_context_.session.lmtp = true;
@@ -302,6 +306,9 @@ void Shard::Measure() {
   metrics.lost_connections_total.Set(static_cast<int64_t>(owner.transactions_lost));
   metrics.bytes_out_total.Set(static_cast<int64_t>(owner.bytes_lent));
   metrics.shortages_total.Set(static_cast<int64_t>(owner.shortages));
+  metrics.tls_out_total.Set(static_cast<int64_t>(owner.tls));
+  metrics.tls_out_resumed_total.Set(static_cast<int64_t>(owner.tls_resumed));
+  metrics.tls_out_failed_total.Set(static_cast<int64_t>(owner.tls_failed));
   metrics.attempts_total.Set(static_cast<int64_t>(owner.attempts));
   metrics.lanes_opened_total.Set(static_cast<int64_t>(owner.lanes_opened));
   metrics.tickets.Set(home_->tickets());

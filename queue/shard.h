@@ -165,6 +165,8 @@ class Shard : public DraftSink, public RoomGauge {
   smtp::BlockCache blocks_;
   smtp::TalkRings rings_;
   io::TlsMemory tls_memory_;
+  io::TlsClientContext tls_client_{core::kTlsServersKept};
+  smtp::PlainHosts plain_hosts_;
   smtp::ClientContext client_context_;
   smtp::ClientContext lmtp_context_;  // the same, but for what it speaks
   SmtpLinkFactory links_;

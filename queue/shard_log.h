@@ -75,13 +75,14 @@ class ShardLog : public AttemptLog {
   void ClientTlsFailed(const core::IpAddress& client, std::string_view why);
 
   // --- Owner: AttemptLog ---
-  void OnConnected(std::string_view mailhost, int64_t took_ns) override;
+  void OnConnected(std::string_view mailhost, int64_t took_ns, const io::TlsFacts& tls) override;
+  void OnTlsFailed(std::string_view mailhost, std::string_view why) override;
   void OnDisconnected(std::string_view mailhost, uint32_t transactions,
                       std::string_view how) override;
   void OnSending(const Ticket& ticket, std::string_view mailhost, size_t recipients) override;
   void OnDelivered(const Ticket& ticket, std::string_view sender, std::string_view recipient,
-                   std::string_view mailhost, const smtp::Reply& reply,
-                   int64_t began_ns) override;
+                   std::string_view mailhost, const smtp::Reply& reply, int64_t began_ns,
+                   const io::TlsFacts& tls) override;
   void OnRecipient(const Ticket& ticket, std::string_view sender, std::string_view recipient,
                    std::string_view mailhost, Verdict verdict,
                    const RecipientResult& result) override;

@@ -20,6 +20,7 @@ void Shard::SetTimeouts() {
   // Deliveries close idle connections first: they know who waits for the slot.
   timeouts.idle_ns = 2 * delivery.idle_timeout_ns;
   timeouts.quit_ns = delivery.quit_timeout_ns;
+  timeouts.tls_ns = delivery.tls_timeout_ns;
   lmtp_context_.timeouts = timeouts;
 }
 
@@ -46,6 +47,7 @@ core::Status Shard::PrepareReload(ShardConfig next, RouteChanges changes) {
 
 void Shard::SetCertificates(ShardTls tls) {
   setup_.config.tls = std::move(tls);
+  tls_client_.SetTrust(setup_.config.tls.trust);
   clients_->SetCertificates(setup_.config.tls);
 }
 
@@ -66,6 +68,7 @@ void Shard::CommitReload() {
   const core::Config& config = *setup_.config.config;
   SetTimeouts();
   TakeLocalConfig();
+  tls_client_.SetTrust(setup_.config.tls.trust);
   events_.SetMinimum(config.log.level);
   log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);
   destinations_->SetIdleTimeout(config.delivery.idle_timeout_ns);

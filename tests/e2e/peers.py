@@ -106,13 +106,14 @@ virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
+tlsmgr unix - - n 1000? 1 tlsmgr
 """
 
 
 class Postfix:
-    """A Postfix that takes mail for known@postfix.test into a Maildir."""
+    """A Postfix that takes mail for known@postfix.test into a Maildir. `more`: of its main.cf."""
 
-    def __init__(self, scenario):
+    def __init__(self, scenario, more=""):
         need_root()
         need(POSTFIX)
         self.port = free_port()
@@ -135,7 +136,7 @@ class Postfix:
         shutil.chown(mail, "postfix")
         values = dict(root=POSTFIX, dir=self.dir, queue=queue, data=data, mail=mail, log=self.log,
                       port=self.port, uid=owner.pw_uid, gid=owner.pw_gid)
-        (etc / "main.cf").write_text(MAIN_CF.format(**values))
+        (etc / "main.cf").write_text(MAIN_CF.format(**values) + more)
         (etc / "master.cf").write_text(MASTER_CF.format(**values))
         environment = {**POSTFIX_ENVIRONMENT, "MAIL_CONFIG": str(etc)}
         self.process = scenario.spawn(
@@ -170,7 +171,7 @@ acl_smtp_rcpt = acl_rcpt
 never_users =
 deliver_drop_privilege = true
 disable_ipv6 = true
-tls_advertise_hosts =
+{tls}
 host_lookup =
 rfc1413_hosts =
 message_size_limit = 20M
@@ -180,8 +181,10 @@ begin acl
 acl_rcpt:
   accept domains = exim.test
          local_parts = known
+  accept domains = {relay_domains}
   deny message = No such user here
 begin routers
+{router}
 files:
   driver = accept
   domains = exim.test
@@ -192,15 +195,32 @@ maildir:
   directory = {mail}
   maildir_format
   create_directory
+{transport}
 begin retry
 * * F,1h,1m
 """
 
 
-class Exim:
-    """An Exim that takes mail for known@exim.test into a Maildir."""
+SMART_ROUTER = """
+smart:
+  driver = manualroute
+  domains = ! exim.test
+  transport = smart
+  route_list = * 127.0.0.1::{port}
+  self = send
+"""
+SMART_TRANSPORT = """
+smart:
+  driver = smtp
+  hosts_require_tls = *
+"""
 
-    def __init__(self, scenario):
+
+class Exim:
+    """An Exim that takes mail for known@exim.test into a Maildir. `tls`: of its main section;
+    `smart_host`: a port where all other mail goes, over TLS or not at all."""
+
+    def __init__(self, scenario, tls="tls_advertise_hosts =", smart_host=None):
         need_root()
         need(EXIM)
         self.port = free_port()
@@ -214,7 +234,11 @@ class Exim:
         self.log = log / "mainlog"
         conf = self.dir / "exim.conf"
         conf.write_text(EXIM_CONF.format(root=EXIM, spool=spool, log=log, mail=mail,
-                                         port=self.port))
+                                         port=self.port, tls=tls,
+                                         relay_domains="*" if smart_host else "none.test",
+                                         router=SMART_ROUTER.format(port=smart_host)
+                                         if smart_host else "",
+                                         transport=SMART_TRANSPORT if smart_host else ""))
         # -bdf: in the foreground. Privileges beyond exim's own user are not needed and are dropped.
         self.process = scenario.spawn([EXIM / "usr/sbin/exim4", "-C", conf, "-bdf"],
                                       stderr=subprocess.DEVNULL)
