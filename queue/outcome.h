@@ -12,8 +12,8 @@
 //     every host has said so, and is deferred when one of them failed otherwise.
 //   - 452 or 552 at RCPT behind an accepted one is a full transaction: the rest goes into the next.
 //   - When the hosts are used up, what is left is deferred.
-//   - A host that cannot be spoken to as encrypted as the route wants it: the next host; deferred when
-//     none can, and never in the clear.
+//   - A host that cannot be spoken to as encrypted as the route wants it: the next host; deferred
+//     when none can, and never in the clear.
 //   - Without a descriptor, memory or a port of our own no host was asked: nobody is blamed, and
 //     the mail waits until we have one again.
 #ifndef OUTBOX_QUEUE_OUTCOME_H_

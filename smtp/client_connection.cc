@@ -13,12 +13,8 @@ namespace outbox::smtp {
 
 static_assert(Talk::kTransactions == ClientSession::kSlots);
 
-namespace {
-
 // About TLS alone: the server may be well.
-bool IsTls(Stage stage) { return stage == Stage::kStartTls || stage == Stage::kTls; }
-
-}  // namespace
+static bool IsTls(Stage stage) { return stage == Stage::kStartTls || stage == Stage::kTls; }
 
 ClientConnection::ClientConnection(const ClientContext* context, DeliverySource* source)
     : context_(context), source_(source), talk_(context->rings), session_(&context->session) {

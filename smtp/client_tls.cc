@@ -1,4 +1,5 @@
-// The TLS of a ClientConnection: when it is wanted, what it came to, and what follows when it failed.
+// The TLS of a ClientConnection: when it is wanted, what it came to, and what follows when it has
+// failed.
 #include <string>
 #include <utility>
 

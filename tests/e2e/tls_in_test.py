@@ -213,7 +213,8 @@ class TlsIn(Scenario):
         listener = "\n".join(f"{key} = {json.dumps(value)}" for key, value in values.items())
         config = self.dir / "check.toml"
         config.write_text('hostname = "relay.outbox.test"\n[[listener]]\n'
-                          f'address = "127.0.0.1:{free_port()}"\nrelay_from = ["127.0.0.1/32"]\n{listener}\n')
+                          f'address = "127.0.0.1:{free_port()}"\n'
+                          f'relay_from = ["127.0.0.1/32"]\n{listener}\n')
         done = subprocess.run([BIN / "outboxd", "--check", "--config", config],
                               capture_output=True, text=True, timeout=PATIENCE)
         return done.returncode, done.stderr

@@ -1,4 +1,4 @@
-"""TLS to mail hosts: what each of the ways to use it does with good hosts, bad ones and silent ones."""
+"""TLS to mail hosts: what each way to use it does with good hosts, bad ones and silent ones."""
 
 import collections
 import json

@@ -31,8 +31,9 @@ class TlsCertificates {
   // A key, and a certificate of the test's root for `names` ("DNS:a.example,IP:192.0.2.1"), good
   // for so many days from now on: -1 for one that has expired.
   void Issue(const std::string& file, const std::string& names, int days = 30) {
-    Run(file, "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -subj /CN=" +
-                  file + " -addext subjectAltName=" + names + " -keyout " + file + ".key -out " +
+    const std::string key = " -keyout " + file + ".key";
+    Run(file, "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc " +
+                  ("-subj /CN=" + file) + " -addext subjectAltName=" + names + key + " -out " +
                   file + ".csr && openssl x509 -req -in " + file +
                   ".csr -CA ca.pem -CAkey ca.key -copy_extensions copyall -days " +
                   std::to_string(days) + " -out " + file + ".pem");

@@ -102,13 +102,13 @@ TEST(OutcomeTest, Sessions) {
 
 TEST(OutcomeTest, SentencesAboutTls) {
   RecipientResult out;
-  DescribeSession(SessionEnd::kTlsFailed, Stage::kTls, {0, {}, "the certificate has expired"},
-                  "10.1.2.3:25", &out);
+  DescribeSession(smtp::SessionEnd::kTlsFailed, smtp::Stage::kTls,
+                  {0, {}, "the certificate has expired"}, "10.1.2.3:25", &out);
   EXPECT_EQ(out.enhanced, "4.7.5");
   EXPECT_EQ(out.text, "10.1.2.3:25 could not be spoken to over TLS: the certificate has expired");
   // A 5xx to STARTTLS is no answer about the mail.
-  DescribeSession(SessionEnd::kTlsMissing, Stage::kStartTls, {554, {5, 7, 0}, "not for you"},
-                  "10.1.2.3:25", &out);
+  DescribeSession(smtp::SessionEnd::kTlsMissing, smtp::Stage::kStartTls,
+                  {554, {5, 7, 0}, "not for you"}, "10.1.2.3:25", &out);
   EXPECT_EQ(out.code, 0);
   EXPECT_EQ(out.enhanced, "4.7.4");
   EXPECT_EQ(out.text, "10.1.2.3:25 has no TLS for us, and the route requires it: 554 5.7.0 not for "
