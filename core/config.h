@@ -34,6 +34,22 @@ struct RetryPeriods {
   int64_t retry_until_ns = 5 * kNsPerDay;
 };
 
+// Whether a session is encrypted, and what must be true of it.
+enum class TlsMode : uint8_t {
+  kNone,
+  kOpportunistic,  // where the host offers it
+  kRequired,       // or not at all
+  kImplicit,       // from the first byte (RFC 8314)
+  kVerify,         // required, with a certificate of the host's name
+};
+
+// A file that the configuration names, and where it does.
+struct ConfigFile {
+  std::string path;
+  uint32_t line = 0;  // 0: it is a default
+  uint32_t column = 0;
+};
+
 // [[listener]]
 struct ListenerConfig {
   SocketAddress address;  // port 0: none, it is a unix socket at `path`
@@ -47,6 +63,11 @@ struct ListenerConfig {
   bool refuse_nul = false;  // messages with NUL octets, which no MIME encoding has (RFC 2045 2.7)
   int64_t command_timeout_ns = 5 * kNsPerMinute;  // RFC 5321 4.5.3.2.7
   int64_t data_timeout_ns = 5 * kNsPerMinute;     // without progress within a message
+  // kNone; kOpportunistic: STARTTLS is offered; kRequired: and no mail is taken without; kImplicit.
+  TlsMode tls = TlsMode::kNone;
+  // The first is for who asks for none by name (or for one that none has); and the key of each.
+  std::vector<ConfigFile> tls_certificates;
+  std::vector<ConfigFile> tls_keys;
 
   bool is_unix() const { return !path.empty(); }
   // As it is written in a configuration.
@@ -93,6 +114,10 @@ struct DeliveryConfig {
   int64_t block_timeout_ns = 3 * kNsPerMinute;  // for each piece of a message to be sent
   int64_t final_dot_timeout_ns = 10 * kNsPerMinute;
   int64_t quit_timeout_ns = 5 * kNsPerSecond;
+  int64_t tls_timeout_ns = 30 * kNsPerSecond;  // STARTTLS and the handshake, each
+  TlsMode tls = TlsMode::kOpportunistic;       // where no route says otherwise
+  // Who may vouch for certificates that are verified.
+  ConfigFile tls_ca = {"/etc/ssl/certs/ca-certificates.crt", 0, 0};
   bool convert_eight_bit = true;  // for hosts without 8BITMIME; otherwise such mail is returned
 };
 
@@ -125,15 +150,6 @@ struct SizeCondition {
   uint64_t min = 0;  // both belong to it
   uint64_t max = UINT64_MAX;
   std::string text;  // as it was written; empty: there is no condition
-};
-
-// Whether a session is encrypted, and what must be true of it.
-enum class TlsMode : uint8_t {
-  kNone,
-  kOpportunistic,  // where the host offers it
-  kRequired,       // or not at all
-  kImplicit,       // from the first byte (RFC 8314)
-  kVerify,         // required, with a certificate of the host's name
 };
 
 // Who we are to the hosts of a route.

@@ -14,6 +14,7 @@
 #include "core/config_routes.h"
 #include "core/config_rules.h"
 #include "core/config_sites.h"
+#include "core/config_tls.h"
 #include "core/domain_name.h"
 #include "core/duration.h"
 #include "core/toml.h"
@@ -132,6 +133,7 @@ class Parser {
     reader.Boolean("refuse_nul", &listener.refuse_nul);
     ReadTimeout(&reader, "command_timeout", &listener.command_timeout_ns);
     ReadTimeout(&reader, "data_timeout", &listener.data_timeout_ns);
+    ReadListenerTls(&reader, &listener, problems_);
     reader.Finish();
     config_.listeners.push_back(std::move(listener));
   }
@@ -279,6 +281,8 @@ class Parser {
         problems_->Expect(text, "is no such way", "\"convert\" or \"return\"");
       }
     }
+    ReadTimeout(&reader, "tls_timeout", &delivery.tls_timeout_ns);
+    ReadDeliveryTls(&reader, &delivery, problems_);
     reader.Finish();
   }
 

@@ -85,6 +85,23 @@ inline constexpr size_t kSmtpStalledBytes = size_t{64} << 20;
 // Room for the longest command that the client session writes.
 inline constexpr size_t kClientCommandMax = 512;
 
+// --- TLS ---
+
+// A client's handshake takes no longer than this; then it is left.
+inline constexpr int64_t kTlsHandshakeNs = int64_t{60} * 1'000'000'000;
+// Servers whose sessions a shard can resume, some 4 KiB each; the one that was not spoken to for
+// the longest makes room.
+inline constexpr size_t kTlsServersKept = 2048;
+// Hosts that a shard speaks to in plain text for a while, since a handshake with them has failed;
+// at the bound the one that failed first is tried again. And how long.
+inline constexpr size_t kTlsPlainHosts = 4096;
+inline constexpr int64_t kTlsPlainNs = int64_t{600} * 1'000'000'000;
+// Certificates of one listener, and the bytes of a file with certificates or a key.
+inline constexpr size_t kConfigCertificates = 64;
+inline constexpr size_t kTlsFileBytes = size_t{4} << 20;
+// How often these files are looked at. A change counts when two looks have seen the same.
+inline constexpr int64_t kTlsFilesLookNs = int64_t{2} * 1'000'000'000;
+
 // --- Messages ---
 
 // The largest max_recipients: the envelope, and the state of as many recipients that all fare

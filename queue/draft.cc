@@ -293,6 +293,7 @@ void Draft::BuildPrefix() {
   facts.helo = helo_;
   facts.client = origin_.client;
   facts.extended = origin_.extended;
+  facts.tls_cipher = origin_.tls_cipher;
   char id_text[kMessageIdChars];
   facts.id = FormatMessageId(id_, id_text);
   if (entries_.size() == 1) {

@@ -72,6 +72,7 @@ struct DraftOrigin {
   std::string_view helo;
   core::IpAddress client;
   bool extended = false;
+  std::string_view tls_cipher;  // empty: it came in the clear. The text lives for ever
   bool own_client = false;  // add Date and Message-ID when they are missing
 };
 

@@ -121,6 +121,10 @@ void Shard::SetClientContext() {
   client_context_.wheel = &wheel_;
   client_context_.blocks = &blocks_;
   client_context_.rings = &rings_;
+  client_context_.tls = &tls_client_;
+  client_context_.tls_memory = &tls_memory_;
+  client_context_.plain_hosts = &plain_hosts_;
+  tls_client_.SetTrust(setup_.config.tls.trust);
   client_context_.session.helo_name = hostname_;
   lmtp_context_ = client_context_;
   lmtp_context_.session.lmtp = true;
@@ -182,8 +186,8 @@ void Shard::Start() {
   reception.asker = asker_.get();
   reception.hostname = setup_.config.config->hostname;
   reception.at_unix_sockets = setup_.index == 0;
-  clients_ = std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config.config,
-                                            reception);
+  clients_ = std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &tls_memory_, &log_,
+                                            *setup_.config.config, setup_.config.tls, reception);
 }
 
 void Shard::OnWritable(const core::Status& status) {
@@ -312,6 +316,9 @@ void Shard::Measure() {
   metrics.lost_connections_total.Set(static_cast<int64_t>(owner.transactions_lost));
   metrics.bytes_out_total.Set(static_cast<int64_t>(owner.bytes_lent));
   metrics.shortages_total.Set(static_cast<int64_t>(owner.shortages));
+  metrics.tls_out_total.Set(static_cast<int64_t>(owner.tls));
+  metrics.tls_out_resumed_total.Set(static_cast<int64_t>(owner.tls_resumed));
+  metrics.tls_out_failed_total.Set(static_cast<int64_t>(owner.tls_failed));
   metrics.attempts_total.Set(static_cast<int64_t>(owner.attempts));
   metrics.site_slowdowns_total.Set(static_cast<int64_t>(owner.site_slowdowns));
   metrics.site_suspensions_total.Set(static_cast<int64_t>(owner.site_suspensions));

@@ -117,6 +117,8 @@ class Shard : public DraftSink, public RoomGauge {
   void CommitReload();
   void RollbackReload();
 
+  // The certificates of the present configuration, whose files have changed.
+  void SetCertificates(ShardTls tls);
   // What an operator has suspended, from now on.
   void SetSuspensions(std::shared_ptr<const SuspensionList> list) {
     destinations_->SetSuspensions(std::move(list));
@@ -172,6 +174,9 @@ class Shard : public DraftSink, public RoomGauge {
   PostOffice post_;
   smtp::BlockCache blocks_;
   smtp::TalkRings rings_;
+  io::TlsMemory tls_memory_;
+  io::TlsClientContext tls_client_{core::kTlsServersKept};
+  smtp::PlainHosts plain_hosts_;
   smtp::ClientContext client_context_;
   smtp::ClientContext lmtp_context_;  // the same, but for what it speaks
   SmtpLinkFactory links_;

@@ -106,6 +106,7 @@ virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
+tlsmgr unix - - n 1000? 1 tlsmgr
 """
 
 
@@ -174,7 +175,7 @@ acl_smtp_rcpt = acl_rcpt
 never_users =
 deliver_drop_privilege = true
 disable_ipv6 = true
-tls_advertise_hosts =
+{tls}
 host_lookup =
 rfc1413_hosts =
 message_size_limit = 20M
@@ -204,7 +205,7 @@ begin transports
 smtp:
   driver = smtp
   port = {relay_to}
-  hosts_avoid_tls = *
+  hosts_{relay_tls}_tls = *
 maildir:
   driver = appendfile
   directory = {mail}
@@ -217,9 +218,10 @@ begin retry
 
 class Exim:
     """An Exim that takes mail for known@exim.test into a Maildir, and relays all other mail to the
-    port `relay_to` of 127.0.0.1."""
+    port `relay_to` of 127.0.0.1, with `relay_tls` over TLS or not at all. `tls`: lines of its main
+    section."""
 
-    def __init__(self, scenario, relay_to=None):
+    def __init__(self, scenario, tls="tls_advertise_hosts =", relay_to=None, relay_tls=False):
         need_root()
         need(EXIM)
         self.port = free_port()
@@ -233,8 +235,9 @@ class Exim:
         self.log = log / "mainlog"
         conf = self.dir / "exim.conf"
         conf.write_text(EXIM_CONF.format(root=EXIM, spool=spool, log=log, mail=mail,
-                                         port=self.port, relay_to=relay_to or 25,
-                                         relays="true" if relay_to else "false"))
+                                         port=self.port, tls=tls, relay_to=relay_to or 25,
+                                         relays="true" if relay_to else "false",
+                                         relay_tls="require" if relay_tls else "avoid"))
         # -bdf: in the foreground. Privileges beyond exim's own user are not needed and are dropped.
         self.process = scenario.spawn([EXIM / "usr/sbin/exim4", "-C", conf, "-bdf"],
                                       stderr=subprocess.DEVNULL)
