@@ -88,8 +88,7 @@ SendingShard::~SendingShard() {
   CHECK(out_ == 0 && lent_ == 0 && links_ == 0);
 }
 
-std::unique_ptr<queue::DeliveryLink> SendingShard::Connect(const core::SocketAddress&,
-                                                           const core::IpAddress*,
+std::unique_ptr<queue::DeliveryLink> SendingShard::Connect(const queue::LinkTarget&,
                                                            smtp::DeliverySource* source) {
   ++connects_;
   return std::make_unique<Link>(this, source);

@@ -41,8 +41,7 @@ class SendingShard : public queue::HomeMail, public queue::ControlMail, public q
   void OnCommand(uint8_t, void*) override {}
   void OnReply(uint8_t, void*) override {}
   // LinkFactory
-  std::unique_ptr<queue::DeliveryLink> Connect(const core::SocketAddress& peer,
-                                               const core::IpAddress* from,
+  std::unique_ptr<queue::DeliveryLink> Connect(const queue::LinkTarget& target,
                                                smtp::DeliverySource* source) override;
 
  private:

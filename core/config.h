@@ -19,6 +19,10 @@
 #include "core/secret.h"
 #include "core/time.h"
 
+namespace outbox::dkim {
+class SignerKey;  // dkim/signer_key.h
+}
+
 namespace outbox::core {
 
 // When mail is tried again, when its sender is told, when it is given up. Fixed for a message when
@@ -28,6 +32,22 @@ struct RetryPeriods {
   std::vector<int64_t> retry_ns = {15 * kNsPerMinute};
   int64_t notify_after_ns = 4 * kNsPerHour;  // kNever: the sender is not told
   int64_t retry_until_ns = 5 * kNsPerDay;
+};
+
+// Whether a session is encrypted, and what must be true of it.
+enum class TlsMode : uint8_t {
+  kNone,
+  kOpportunistic,  // where the host offers it
+  kRequired,       // or not at all
+  kImplicit,       // from the first byte (RFC 8314)
+  kVerify,         // required, with a certificate of the host's name
+};
+
+// A file that the configuration names, and where it does.
+struct ConfigFile {
+  std::string path;
+  uint32_t line = 0;  // 0: it is a default
+  uint32_t column = 0;
 };
 
 // [[listener]]
@@ -43,6 +63,11 @@ struct ListenerConfig {
   bool refuse_nul = false;  // messages with NUL octets, which no MIME encoding has (RFC 2045 2.7)
   int64_t command_timeout_ns = 5 * kNsPerMinute;  // RFC 5321 4.5.3.2.7
   int64_t data_timeout_ns = 5 * kNsPerMinute;     // without progress within a message
+  // kNone; kOpportunistic: STARTTLS is offered; kRequired: and no mail is taken without; kImplicit.
+  TlsMode tls = TlsMode::kNone;
+  // The first is for who asks for none by name (or for one that none has); and the key of each.
+  std::vector<ConfigFile> tls_certificates;
+  std::vector<ConfigFile> tls_keys;
 
   bool is_unix() const { return !path.empty(); }
   // As it is written in a configuration.
@@ -89,6 +114,10 @@ struct DeliveryConfig {
   int64_t block_timeout_ns = 3 * kNsPerMinute;  // for each piece of a message to be sent
   int64_t final_dot_timeout_ns = 10 * kNsPerMinute;
   int64_t quit_timeout_ns = 5 * kNsPerSecond;
+  int64_t tls_timeout_ns = 30 * kNsPerSecond;  // STARTTLS and the handshake, each
+  TlsMode tls = TlsMode::kOpportunistic;       // where no route says otherwise
+  // Who may vouch for certificates that are verified.
+  ConfigFile tls_ca = {"/etc/ssl/certs/ca-certificates.crt", 0, 0};
   bool convert_eight_bit = true;  // for hosts without 8BITMIME; otherwise such mail is returned
 };
 
@@ -121,15 +150,6 @@ struct SizeCondition {
   uint64_t min = 0;  // both belong to it
   uint64_t max = UINT64_MAX;
   std::string text;  // as it was written; empty: there is no condition
-};
-
-// Whether a session is encrypted, and what must be true of it.
-enum class TlsMode : uint8_t {
-  kNone,
-  kOpportunistic,  // where the host offers it
-  kRequired,       // or not at all
-  kImplicit,       // from the first byte (RFC 8314)
-  kVerify,         // required, with a certificate of the host's name
 };
 
 // Who we are to the hosts of a route.
@@ -260,6 +280,27 @@ struct SiteFileConfig {
   uint32_t column = 0;
 };
 
+// [[dkim]]: mail whose author is in one of the domains gets a signature (RFC 6376). Every entry
+// that takes a domain signs, in the order of the file.
+struct DkimConfig {
+  // Patterns as RouteConfig::match.
+  std::vector<std::string> domains;
+  std::string selector;        // lower case
+  std::string signing_domain;  // d=; empty: as dkim/signing_table.h says
+  std::string identity;        // i=; empty: none
+  bool relaxed_header = true;
+  bool relaxed_body = true;
+  // Names of header fields in lower case: those that are signed as often as they are there, with
+  // "from" among them; and those of them that nobody may add one of.
+  std::vector<std::string> headers;
+  std::vector<std::string> oversign;
+  int64_t expire_ns = 0;  // x=, from the time of signing; 0: none
+  std::string key_file;
+  std::shared_ptr<const dkim::SignerKey> key;  // what it holds: tools/dkim_keys.h
+  uint32_t line = 0;                           // of `key`
+  uint32_t column = 0;
+};
+
 // [log]
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 // How its lines look: one JSON object each, or as Postfix's, for programs that read those.
@@ -310,6 +351,7 @@ struct Config {
   std::vector<SiteFileConfig> site_files;  // to be read by ParseSites, in order
   LocalConfig local;
   ArchiveConfig archive;
+  std::vector<DkimConfig> dkim;
   LogConfig log;
   TalkConfig talk;
   LimitsConfig limits;

@@ -8,11 +8,13 @@
 #include "core/byte_size.h"
 #include "core/config.h"
 #include "core/config_archive.h"
+#include "core/config_dkim.h"
 #include "core/config_local.h"
 #include "core/config_reader.h"
 #include "core/config_routes.h"
 #include "core/config_rules.h"
 #include "core/config_sites.h"
+#include "core/config_tls.h"
 #include "core/domain_name.h"
 #include "core/duration.h"
 #include "core/toml.h"
@@ -92,6 +94,8 @@ class Parser {
     ReadSiteFiles(&reader, &config_.site_files, problems_);
     if (const TomlValue* table = reader.Table("local")) ReadLocal(*table);
     archive.Check();
+    DkimReader dkim(&config_, problems_);
+    for (const TomlValue* table : reader.Tables("dkim", kConfigDkim)) dkim.Read(*table);
     if (const TomlValue* table = reader.Table("log")) ReadLog(*table);
     if (const TomlValue* table = reader.Table("talk")) ReadTalk(*table);
     if (const TomlValue* table = reader.Table("limits")) ReadLimits(*table);
@@ -129,6 +133,7 @@ class Parser {
     reader.Boolean("refuse_nul", &listener.refuse_nul);
     ReadTimeout(&reader, "command_timeout", &listener.command_timeout_ns);
     ReadTimeout(&reader, "data_timeout", &listener.data_timeout_ns);
+    ReadListenerTls(&reader, &listener, problems_);
     reader.Finish();
     config_.listeners.push_back(std::move(listener));
   }
@@ -276,6 +281,8 @@ class Parser {
         problems_->Expect(text, "is no such way", "\"convert\" or \"return\"");
       }
     }
+    ReadTimeout(&reader, "tls_timeout", &delivery.tls_timeout_ns);
+    ReadDeliveryTls(&reader, &delivery, problems_);
     reader.Finish();
   }
 

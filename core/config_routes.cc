@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/byte_size.h"
+#include "core/config_tls.h"
 #include "core/domain_name.h"
 #include "core/duration.h"
 
@@ -414,19 +415,13 @@ void RouteReader::ReadBind(ConfigReader* reader, RouteConfig* route) {
 }
 
 void RouteReader::ReadTls(ConfigReader* reader, RouteConfig* route) {
-  ConfigText text;
-  if (!reader->Text("tls", &text)) return;
-  static constexpr std::array<std::string_view, 5> kModes = {"none", "opportunistic", "required",
-                                                             "implicit", "verify"};
-  const auto* const mode = std::find(kModes.begin(), kModes.end(), text.text);
-  if (mode == kModes.end()) {
-    problems_->Expect(text, "is no way to use TLS",
-                      "\"none\", \"opportunistic\", \"required\", \"implicit\" or \"verify\"");
-    return;
-  }
-  route->tls = static_cast<TlsMode>(mode - kModes.begin());
-  route->tls_line = text.position.line;
-  route->tls_column = text.position.column;
+  route->tls = config_.delivery.tls;
+  TomlPosition place;
+  if (!ReadTlsMode(reader, &route->tls, &place, problems_)) return;
+  route->tls_line = place.line;
+  route->tls_column = place.column;
+  if (route->via.empty() || !route->via[0].lmtp || route->tls <= TlsMode::kOpportunistic) return;
+  problems_->Add(place, "LMTP is not encrypted here; expected \"none\", or hosts that speak SMTP");
 }
 
 void RouteReader::ReadAuth(ConfigReader* reader, RouteConfig* route) {

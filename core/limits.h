@@ -85,6 +85,23 @@ inline constexpr size_t kSmtpStalledBytes = size_t{64} << 20;
 // Room for the longest command that the client session writes.
 inline constexpr size_t kClientCommandMax = 512;
 
+// --- TLS ---
+
+// A client's handshake takes no longer than this; then it is left.
+inline constexpr int64_t kTlsHandshakeNs = int64_t{60} * 1'000'000'000;
+// Servers whose sessions a shard can resume, some 4 KiB each; the one that was not spoken to for
+// the longest makes room.
+inline constexpr size_t kTlsServersKept = 2048;
+// Hosts that a shard speaks to in plain text for a while, since a handshake with them has failed;
+// at the bound the one that failed first is tried again. And how long.
+inline constexpr size_t kTlsPlainHosts = 4096;
+inline constexpr int64_t kTlsPlainNs = int64_t{600} * 1'000'000'000;
+// Certificates of one listener, and the bytes of a file with certificates or a key.
+inline constexpr size_t kConfigCertificates = 64;
+inline constexpr size_t kTlsFileBytes = size_t{4} << 20;
+// How often these files are looked at. A change counts when two looks have seen the same.
+inline constexpr int64_t kTlsFilesLookNs = int64_t{2} * 1'000'000'000;
+
 // --- Messages ---
 
 // The largest max_recipients: the envelope, and the state of as many recipients that all fare
@@ -330,6 +347,24 @@ inline constexpr int64_t kDnsRetryNominalNs = int64_t{180} * 1'000'000'000;
 // made without theirs, valid for kDnsRetryMinNs.
 inline constexpr int64_t kDnsPatienceNs = int64_t{5} * 1'000'000'000;
 
+// --- dkim ---
+
+// The header section of a message that is to be signed, and header fields that a signature covers,
+// those of added ones counted once. Beyond, the message goes unsigned, and the log says so.
+inline constexpr size_t kDkimHeaderBytes = size_t{64} << 10;
+inline constexpr size_t kDkimFieldsMax = 256;
+// Signatures of one message: those of the first entries of the configuration that match.
+inline constexpr size_t kDkimSignaturesMax = 8;
+// An RSA key: receivers ignore shorter ones and need not know longer ones (RFC 8301 3.2).
+inline constexpr uint32_t kDkimRsaBitsMin = 1024;
+inline constexpr uint32_t kDkimRsaBitsMax = 4096;
+// A key file, in PEM; and the memory that all keys share (dkim/key_memory.h), some 8 KiB each.
+inline constexpr size_t kDkimKeyFileBytes = 16384;
+inline constexpr size_t kDkimKeyMemoryBytes = size_t{128} << 20;
+// Messages that are signed in one job of the helper thread: some milliseconds, for which lines of
+// the log may have to wait. The others of the shard stand in line, each with its draft or notice.
+inline constexpr uint32_t kDkimJobMessages = 8;
+
 // --- The configuration ---
 
 // A larger configuration file is refused.
@@ -367,6 +402,8 @@ inline constexpr size_t kSuspensionReasonBytes = 200;
 inline constexpr size_t kSiteNotes = 1024;
 inline constexpr size_t kConfigLocalDomains = 10'000;  // of [local], aliases as well
 inline constexpr size_t kConfigMailboxes = 100'000;    // in the configuration itself
+inline constexpr size_t kConfigDkim = 10'000;          // [[dkim]]
+inline constexpr size_t kConfigDkimHeaders = 100;      // names of one list
 
 // --- Logs ---
 

@@ -52,7 +52,12 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, no_room_total, "commands answered with 452 for want of disk or memory")              \
   X(kCounter, protocol_errors_in_total, "inbound sessions closed for what the client sent")        \
   X(kCounter, timeouts_in_total, "inbound sessions whose client kept silent or did not read")     \
+  X(kCounter, tls_in_total, "inbound TLS handshakes that succeeded")                               \
+  X(kCounter, tls_in_resumed_total, "of these, those that resumed a session")                      \
+  X(kCounter, tls_in_failed_total, "inbound TLS handshakes that failed")                           \
   X(kCounter, bytes_in_total, "bytes of messages received from clients")                           \
+  X(kCounter, signed_total, "messages that got a DKIM signature")                                  \
+  X(kCounter, not_signed_total, "messages that were to get a DKIM signature and did not")          \
   /* Sending. */                                                                                   \
   X(kGauge, connections_out, "outbound connections now")                                           \
   X(kCounter, connections_out_total, "outbound connections that were made")                        \
@@ -62,6 +67,9 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, messages_delivered_total, "transactions that the next hop accepted")                 \
   X(kCounter, lost_connections_total, "transactions that the end of their session cut short")      \
   X(kCounter, timeouts_out_total, "outbound sessions ended by a timeout")                          \
+  X(kCounter, tls_out_total, "outbound TLS handshakes that succeeded")                             \
+  X(kCounter, tls_out_resumed_total, "of these, those that resumed a session")                     \
+  X(kCounter, tls_out_failed_total, "outbound TLS handshakes that failed")                         \
   X(kCounter, bytes_out_total, "bytes of messages given to outbound sessions")                     \
   X(kCounter, site_slowdowns_total, "times that a reply has lowered the limits of a site")         \
   X(kCounter, site_suspensions_total, "times that a reply has suspended a site")                   \

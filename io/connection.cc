@@ -3,8 +3,11 @@
 #include <errno.h>
 
 #include "core/check.h"
+#include "io/tls_channel.h"
 
 namespace outbox::io {
+
+Connection::Connection() = default;
 
 Connection::~Connection() { CHECK(closed()); }
 
@@ -19,13 +22,15 @@ void Connection::Start(Io* io, Socket socket, Handler* handler) {
 }
 
 void Connection::Receive() {
-  CHECK(open() && !receiving());
+  CHECK(open());
+  if (tls_ != nullptr) return TlsReceive();
+  CHECK(!receiving());
   receive_.Bind<&Connection::OnReceiveDone>(this);
   io_->Recv(&receive_, socket_);
 }
 
 void Connection::ReceiveInto(std::span<char> into) {
-  CHECK(open() && !receiving() && !into.empty());
+  CHECK(open() && !receiving() && !into.empty() && tls_ == nullptr);
   receive_.Bind<&Connection::OnReceiveIntoDone>(this);
   io_->RecvInto(&receive_, socket_, into);
 }
@@ -33,7 +38,8 @@ void Connection::ReceiveInto(std::span<char> into) {
 void Connection::Send(std::span<const iovec> parts) {
   CHECK(open() && !sending());
   cut_ = false;
-  io_->Send(&send_, socket_, parts);
+  if (tls_ == nullptr) return io_->Send(&send_, socket_, parts);
+  TlsSend(parts);
 }
 
 void Connection::CutSend() {
@@ -48,7 +54,8 @@ void Connection::Terminate(End end) {
   if (end == End::kReset) end_ = End::kReset;
   if (state_ == State::kTerminating) return;
   state_ = State::kTerminating;
-  if (receiving() || sending()) {
+  if (tls_ != nullptr && end == End::kGraceful && !send_.in_flight) TlsClose();
+  if (receive_.in_flight || send_.in_flight) {
     io_->Cancel(&receive_);
     io_->Cancel(&send_);
   } else if (!in_handler_) {
@@ -60,8 +67,19 @@ void Connection::Terminate(End end) {
   }
 }
 
+void Connection::ShutdownWrite() {
+  CHECK(open() && !sending());
+  if (tls_ == nullptr) return io_->ShutdownWrite(socket_);
+  tls_->shutdown = true;
+  if (!send_.in_flight) TlsPump();
+}
+
 void Connection::OnReceiveDone(const OpResult& result) {
-  if (open()) {
+  if (open() && tls_ != nullptr) {
+    in_handler_ = true;
+    TlsReceived(result);
+    in_handler_ = false;
+  } else if (open()) {
     in_handler_ = true;
     if (result.result > 0) {
       handler_->OnBytes(result.data);
@@ -92,7 +110,11 @@ void Connection::OnReceiveIntoDone(const OpResult& result) {
 }
 
 void Connection::OnSendDone(const OpResult& result) {
-  if (open()) {
+  if (open() && tls_ != nullptr) {
+    in_handler_ = true;
+    TlsSent(result);
+    in_handler_ = false;
+  } else if (open()) {
     in_handler_ = true;
     const bool cut_before_any = cut_ && result.result == -ECANCELED;
     if (result.result > 0 || cut_before_any) {
@@ -107,7 +129,11 @@ void Connection::OnSendDone(const OpResult& result) {
 
 // The last step. OnClosed may destroy us: nothing comes after it.
 void Connection::CloseIfJoined() {
-  if (state_ != State::kTerminating || receiving() || sending()) return;
+  if (state_ != State::kTerminating || receive_.in_flight || send_.in_flight) return;
+  if (tls_ != nullptr) {
+    TlsGiveBlock();
+    tls_.reset();
+  }
   io_->CloseSocket(socket_, end_ == End::kReset);
   socket_ = kNoHandle;
   state_ = State::kClosed;

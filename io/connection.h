@@ -10,7 +10,9 @@
 //
 // The peer's or the network's end of the stream (OnEndOfStream, OnError) does not terminate by
 // itself: the owner does. Who uses a connection sees neither the socket nor the operations: an
-// encrypted stream has the same face.
+// encrypted stream has the same face. StartTls puts one on (io/tls_channel.h); from then on what is
+// sent is encrypted straight from where it lies, what is received comes by OnBytes in plain text,
+// and the end of a connection says so to the peer (close_notify).
 //
 // Lives on its shard, embedded in a session's driver. Its functions may be called from inside of
 // its handler.
@@ -21,12 +23,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string_view>
 
 #include "core/ip_address.h"
 #include "io/io.h"
+#include "io/tls_stream.h"
 
 namespace outbox::io {
+
+struct TlsChannel;
+class TlsMemory;
 
 class Connection {
  public:
@@ -44,6 +52,9 @@ class Connection {
     // A receive or a send has failed with `error` (an errno value > 0); the stream is of no more
     // use.
     virtual void OnError(int error) = 0;
+    // The handshake that StartTls began is over: `error` is empty, or says why the connection is
+    // of no more use.
+    virtual void OnTls(std::string_view /*error*/) {}
     // After Terminate: nothing is in flight, all memory is the owner's again.
     virtual void OnClosed() = 0;
 
@@ -56,7 +67,7 @@ class Connection {
     kReset,     // RST; unsent bytes are dropped
   };
 
-  Connection() = default;
+  Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   // REQUIRES: closed().
@@ -70,12 +81,13 @@ class Connection {
   // Started and not terminated: Receive and Send may be called.
   bool open() const { return state_ == State::kOpen; }
   bool receiving() const { return receive_.in_flight; }
-  bool sending() const { return send_.in_flight; }
+  bool sending() const { return tls_ == nullptr ? send_.in_flight : TlsSending(); }
 
   // Asks for bytes, once: brings OnBytes, OnEndOfStream or OnError. Holds no buffer while it waits.
   // REQUIRES: open(), !receiving().
   void Receive();
-  // The same into the owner's memory: OnReceived instead of OnBytes. REQUIRES: also !into.empty().
+  // The same into the owner's memory: OnReceived instead of OnBytes. REQUIRES: also !into.empty(),
+  // !encrypted().
   void ReceiveInto(std::span<char> into);
   // Sends all parts in order: brings OnSent or OnError. The parts and what they point to stay in
   // place until then, or until OnClosed. REQUIRES: open(), !sending(), at least one byte.
@@ -87,7 +99,15 @@ class Connection {
 
   // Ends our side of the stream: FIN after what the kernel has already taken. The peer may go on.
   // REQUIRES: open(), !sending().
-  void ShutdownWrite() { io_->ShutdownWrite(socket_); }
+  void ShutdownWrite();
+
+  // Begins a TLS handshake; OnTls follows, and until then nothing is sent or received for the
+  // owner. It has no time limit: the owner terminates. `memory` outlives the connection. REQUIRES:
+  // open(), !receiving(), !sending(), !encrypted().
+  void StartTls(std::unique_ptr<TlsStream> stream, TlsMemory* memory);
+  bool encrypted() const { return tls_ != nullptr; }
+  // What was agreed upon; nothing before OnTls.
+  TlsFacts tls() const;
 
   // Starts the end; a second call can only make it harder (kReset after kGraceful). Bytes of a send
   // in flight may or may not go out: who wants them out waits for OnSent first. REQUIRES:
@@ -105,6 +125,21 @@ class Connection {
   void OnReceiveIntoDone(const OpResult& result);
   void OnSendDone(const OpResult& result);
   void CloseIfJoined();
+  // connection_tls.cc
+  bool TlsSending() const;
+  void TlsSend(std::span<const iovec> parts);
+  void TlsReceive();
+  void TlsReceived(const OpResult& result);
+  void TlsHandshake(std::string_view input);
+  void TlsSettle();
+  void TlsRead(std::string_view input);
+  void TlsSent(const OpResult& result);
+  void TlsPump();
+  void TlsSendBlock();
+  bool TlsFill();
+  void TlsTellSent();
+  void TlsGiveBlock();
+  bool TlsClose();
 
   Io* io_ = nullptr;
   Handler* handler_ = nullptr;
@@ -115,10 +150,11 @@ class Connection {
   bool cut_ = false;  // the send in flight
   Op receive_;
   Op send_;
+  std::unique_ptr<TlsChannel> tls_;  // null: plain
 };
 
 // Idle sessions are many: what each costs is watched here.
-static_assert(sizeof(Connection) <= 192);
+static_assert(sizeof(Connection) <= 208);
 
 }  // namespace outbox::io
 

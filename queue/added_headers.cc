@@ -36,11 +36,14 @@ void AppendAddedHeaders(const AddedHeaderFacts& facts, std::string* out) {
     out->append(" ([").append(facts.client.ToLiteral()).append("])\r\n\tby ");
   }
   out->append(facts.hostname);
-  out->append(facts.extended ? " (Outbox) with ESMTP id " : " (Outbox) with SMTP id ");
+  out->append(" (Outbox) with ");
+  out->append(!facts.extended ? "SMTP" : facts.tls_cipher.empty() ? "ESMTP" : "ESMTPS");
+  out->append(" id ");
   out->append(facts.id);
   if (!facts.recipient.empty()) {
     out->append("\r\n\tfor <").append(facts.recipient).append(">");
   }
+  if (!facts.tls_cipher.empty()) out->append("\r\n\ttls ").append(facts.tls_cipher);
   out->append(";\r\n\t").append(date).append("\r\n");
   if (facts.add_date) out->append("Date: ").append(date).append("\r\n");
   if (facts.add_message_id) {

@@ -276,7 +276,8 @@ void Attempt::ReleaseConverted(uint64_t token) {
   }
 }
 
-void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std::string_view at) {
+void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std::string_view at,
+                       const io::TlsFacts& tls) {
   CHECK(in_transaction && index < bits_.size());
   const uint64_t bit = bits_[index];
   const uint64_t mask = uint64_t{1} << bit;
@@ -301,7 +302,7 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
       if (!ticket->result->failed.empty()) Forget(bit);
       if (log_ != nullptr) {
         log_->OnDelivered(*ticket, mail_.reverse_path(), recipients_[index], at, result.reply,
-                          started_ns);
+                          started_ns, tls);
       }
       return;
     case Action::kNextTransaction:

@@ -67,7 +67,8 @@ class Attempt {
   // --- Transactions ---
   // Fills the request for all recipients that are due. REQUIRES: Readable().
   void BeginTransaction(smtp::DeliveryRequest* request);
-  void OnResult(uint16_t index, const smtp::RecipientResult& result, std::string_view host);
+  void OnResult(uint16_t index, const smtp::RecipientResult& result, std::string_view host,
+                const io::TlsFacts& tls);
   void EndTransaction();
   // Recipients that go into another transaction with the same host.
   bool again() const { return again_ != 0; }
@@ -116,6 +117,7 @@ class Attempt {
   uint32_t tried_count = 0;
   uint32_t refused_count = 0;      // of them, that refuse to talk for good
   uint32_t unreachable_count = 0;  // of them, that could not be reached or would not talk
+  uint32_t insecure_count = 0;     // of them, that would not be encrypted as the route wants it
   uint8_t host = 0;                // where it is, or goes next
   bool in_transaction = false;
   bool replied = false;     // the host has answered something about this transaction

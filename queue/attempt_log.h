@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "io/tls_stream.h"
 #include "queue/ticket.h"
 #include "smtp/reply.h"
 
@@ -32,7 +33,10 @@ class AttemptLog {
   virtual ~AttemptLog() = default;
   // A session with a host is ready, so long after the connection was begun; it is over, after so
   // many transactions.
-  virtual void OnConnected(std::string_view /*mailhost*/, int64_t /*took_ns*/) {}
+  virtual void OnConnected(std::string_view /*mailhost*/, int64_t /*took_ns*/,
+                           const io::TlsFacts& /*tls*/) {}
+  // A TLS handshake has failed; what becomes of the mail is told by others.
+  virtual void OnTlsFailed(std::string_view /*mailhost*/, std::string_view /*why*/) {}
   virtual void OnDisconnected(std::string_view /*mailhost*/, uint32_t /*transactions*/,
                               std::string_view /*how*/) {}
   // A transaction with so many of the ticket's recipients begins.
@@ -42,7 +46,8 @@ class AttemptLog {
   // `began_ns` (steady).
   virtual void OnDelivered(const Ticket& ticket, std::string_view sender,
                            std::string_view recipient, std::string_view mailhost,
-                           const smtp::Reply& reply, int64_t began_ns) = 0;
+                           const smtp::Reply& reply, int64_t began_ns,
+                           const io::TlsFacts& tls) = 0;
   // A host has said something else about one recipient of the ticket, or the connection was lost
   // before it did (then result.code is 0).
   virtual void OnRecipient(const Ticket& ticket, std::string_view sender,

@@ -108,6 +108,7 @@ void Delivery::Connect(Attempt* attempt) {
   host_ = attempt->host;
   opened_ = false;
   leaving_ = false;
+  tls_ = {};
   served_ = 0;
   connected_ns_ = now_ns();
   PlannedHost& host = plan_->hosts[host_];
@@ -117,9 +118,9 @@ void Delivery::Connect(Attempt* attempt) {
   ++shard->counters.connects;
   switch (LinkFactory* const links = shard->context.links; plan_->link) {
     case LinkKind::kSmtp: {
-      const core::IpAddress* from = nullptr;
-      destination_->host_key().BindFor(host.address.ip, &from);
-      link_ = links->Connect(host.address, from, this);
+      LinkTarget target{host.address, nullptr, destination_->host_key().tls, host.tls_name};
+      destination_->host_key().BindFor(host.address.ip, &target.from);
+      link_ = links->Connect(target, this);
       break;
     }
     case LinkKind::kLmtp:
@@ -255,6 +256,18 @@ void Delivery::FindWork() {
   next_ = destination_->TakeWork(this);
 }
 
+void Delivery::OnTls(const io::TlsFacts& facts, std::string_view error) {
+  OwnerCounters& counters = destination_->shard()->counters;
+  tls_ = facts;
+  if (!error.empty()) {
+    ++counters.tls_failed;
+    if (log() != nullptr) log()->OnTlsFailed(host_name(), error);
+    return;
+  }
+  ++counters.tls;
+  if (facts.resumed) ++counters.tls_resumed;
+}
+
 smtp::NextAnswer Delivery::NextTransaction(smtp::DeliveryRequest* request) {
   in_call_ = true;
   const smtp::NextAnswer answer = Next(request);
@@ -267,7 +280,7 @@ smtp::NextAnswer Delivery::Next(smtp::DeliveryRequest* request) {
     opened_ = true;
     timer_.Cancel();
     last_done_ns_ = now_ns();
-    if (log() != nullptr) log()->OnConnected(host_name(), now_ns() - connected_ns_);
+    if (log() != nullptr) log()->OnConnected(host_name(), now_ns() - connected_ns_, tls_);
     if (!dismissed_) destination_->OnOpened();
   }
   BecomeBusy();
@@ -330,7 +343,7 @@ void Delivery::OnResult(uint64_t cookie, uint16_t recipient, const smtp::Recipie
       result.kind != smtp::ResultKind::kTryNext) {
     Heed(result.stage, result.reply, AttemptOf(cookie)->started_ns);
   }
-  AttemptOf(cookie)->OnResult(recipient, result, plan_->hosts[host_].name);
+  AttemptOf(cookie)->OnResult(recipient, result, plan_->hosts[host_].name, tls_);
 }
 
 void Delivery::Heed(smtp::Stage stage, const smtp::Reply& reply, int64_t began_ns) {
@@ -379,7 +392,9 @@ void Delivery::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp:
   const HostJudgement judgement = JudgeSession(end, stage, reply.code);
   PlannedHost& host = plan_->hosts[host_];
   --host.connections;
-  if (!opened_ && judgement.unreachable) host.down_until_ns = now_ns() + kHostDownNs;
+  if (!opened_ && (judgement.unreachable || judgement.insecure)) {
+    host.down_until_ns = now_ns() + kHostDownNs;
+  }
   short_ = judgement.ours;
   if (short_) {
     ++destination_->shard()->counters.shortages;
@@ -422,6 +437,7 @@ void Delivery::OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smt
   attempt->TellTalk(*link_, host_name());
   if (judgement.refused) ++attempt->refused_count;
   if (judgement.unreachable) ++attempt->unreachable_count;
+  if (judgement.insecure) ++attempt->insecure_count;
   destination_->MoveOn(attempt);
 }
 

@@ -66,6 +66,7 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   void CloseIdle() override { Leave(); }
 
   // smtp::DeliverySource
+  void OnTls(const io::TlsFacts& facts, std::string_view error) override;
   smtp::NextAnswer NextTransaction(smtp::DeliveryRequest* request) override;
   smtp::NextAnswer NextWindow(uint64_t cookie, smtp::BodyWindow* window) override;
   void ReleaseWindow(uint64_t cookie, uint64_t token) override;
@@ -121,6 +122,7 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
   bool aborted_ = false;
   bool resting_ = false;  // the timer is a long one: there is nothing to watch
   bool short_ = false;    // its session has ended for want of something of our own
+  io::TlsFacts tls_;          // of this session
   uint32_t served_ = 0;       // transactions of this session
   int64_t connected_ns_ = 0;  // when the connection was begun
   int64_t last_done_ns_ = 0;  // when the last transaction began or ended

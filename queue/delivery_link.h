@@ -10,13 +10,23 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "core/check.h"
+#include "core/config.h"
 #include "core/ip_address.h"
 #include "smtp/delivery_source.h"
 #include "smtp/talk.h"
 
 namespace outbox::queue {
+
+// Where a connection goes, and how.
+struct LinkTarget {
+  core::SocketAddress peer;
+  const core::IpAddress* from = nullptr;  // of ours; null: the system's choice
+  core::TlsMode tls = core::TlsMode::kNone;
+  std::string_view tls_name;  // PlannedHost's
+};
 
 class DeliveryLink {
  public:
@@ -44,10 +54,8 @@ class DeliveryLink {
 class LinkFactory {
  public:
   virtual ~LinkFactory() = default;
-  // Connects to `peer`, from our address `from` unless that is null, and calls `source` from the
-  // loop, never from here. `source` outlives the link.
-  virtual std::unique_ptr<DeliveryLink> Connect(const core::SocketAddress& peer,
-                                                const core::IpAddress* from,
+  // Connects, and calls `source` from the loop, never from here. `source` outlives the link.
+  virtual std::unique_ptr<DeliveryLink> Connect(const LinkTarget& target,
                                                 smtp::DeliverySource* source) = 0;
   // The same by LMTP: to `peer`, or to the unix socket `path` unless that is empty.
   virtual std::unique_ptr<DeliveryLink> ConnectLmtp(const core::SocketAddress& /*peer*/,

@@ -232,6 +232,7 @@ const RecipientResult* Destination::Trouble() const {
   if (hosts_.standing() == HostsStanding::kPutOff) return &hosts_.words();
   if (const RecipientResult* words = PauseWords()) return words;
   if (plan() == nullptr || trouble_.text.empty()) return nullptr;
+  if (insecure_until_ns_ > now_ns()) return &trouble_;
   return shard_->gate->BlockedUntil(plan()->site) == 0 ? nullptr : &trouble_;
 }
 
@@ -310,6 +311,7 @@ void Destination::ArmTimer() {
   }
   if (!ready_.empty()) {
     if (rate_until_ns_ != 0) at_ns = std::min(at_ns, rate_until_ns_);
+    if (insecure_until_ns_ != 0) at_ns = std::min(at_ns, insecure_until_ns_);
     if (!hosts_.asking() && !paused) at_ns = std::min(at_ns, hosts_.refresh_ns());
     if (hosts_.standing() == HostsStanding::kUndeliverable) at_ns = now;
   }
@@ -332,8 +334,11 @@ void Destination::OnTimer() {
   } else if (!asked_.empty()) {
     ParkAll();  // they wait for the DNS
   }
-  if (rate_until_ns_ != 0 && rate_until_ns_ <= now_ns()) {
-    rate_until_ns_ = 0;
+  const bool rate_over = rate_until_ns_ != 0 && rate_until_ns_ <= now_ns();
+  const bool insecure_over = insecure_until_ns_ != 0 && insecure_until_ns_ <= now_ns();
+  if (rate_over) rate_until_ns_ = 0;
+  if (insecure_over) insecure_until_ns_ = 0;
+  if (rate_over || insecure_over) {
     PokeIdle();
     MaybeGrow();
   }
@@ -350,7 +355,9 @@ void Destination::LookAfterReady() {
       static_cast<int64_t>(ready_.size()) * pace_ns_ / std::max(open_count_, 1u);
   if (stuck || wait_ns > kParkNs) ParkAll();
   // The open connections take nothing, whatever their pace was: another one.
-  if (stuck && !ready_.empty() && rate_until_ns_ == 0 && !suspended_) AskForOneMore();
+  if (stuck && !ready_.empty() && rate_until_ns_ == 0 && insecure_until_ns_ == 0 && !suspended_) {
+    AskForOneMore();
+  }
   if (ready_.size() >= kLaneShort) crowded_ns_ = now_ns();
 }
 

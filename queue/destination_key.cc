@@ -1,6 +1,7 @@
 #include "queue/destination_key.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "core/config_rules.h"
@@ -28,6 +29,20 @@ void TakeBind(std::string_view* text, std::vector<core::IpAddress>* bind) {
     if (address.ok()) bind->push_back(*address);
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
+}
+
+constexpr std::array<std::string_view, 5> kTlsWords = {"#none", "", "#required", "#implicit",
+                                                      "#verify"};
+
+// Cuts "#required" off. False: nobody knows what it asks for, and mail must not go without it.
+bool TakeTls(std::string_view* text, core::TlsMode* tls) {
+  const size_t hash = text->rfind('#');
+  if (hash == std::string_view::npos) return true;
+  const auto* const word = std::find(kTlsWords.begin(), kTlsWords.end(), text->substr(hash));
+  *text = text->substr(0, hash);
+  if (word == kTlsWords.end()) return false;
+  *tls = static_cast<core::TlsMode>(word - kTlsWords.begin());
+  return true;
 }
 
 void ParseMx(std::string_view text, DestinationKey* key) {
@@ -60,7 +75,10 @@ bool DestinationKey::BindFor(const core::IpAddress& peer, const core::IpAddress*
 
 DestinationKey ParseDestinationKey(std::string_view text) {
   DestinationKey key;
-  if (text.starts_with(kMx) || text.starts_with(kVia)) TakeBind(&text, &key.bind);
+  if (text.starts_with(kMx) || text.starts_with(kVia)) {
+    if (!TakeTls(&text, &key.tls)) return key;
+    TakeBind(&text, &key.bind);
+  }
   if (text.starts_with(kMx)) {
     ParseMx(text.substr(kMx.size()), &key);
     return key;
@@ -111,6 +129,10 @@ std::string BindSuffix(std::span<const core::IpAddress> bind) {
     suffix.append(suffix.empty() ? "@" : ",").append(address.ToString());
   }
   return suffix;
+}
+
+std::string TlsSuffix(core::TlsMode tls) {
+  return std::string(kTlsWords[static_cast<size_t>(tls)]);
 }
 
 std::string RejectKey(std::string_view text) { return std::string(kReject).append(text); }

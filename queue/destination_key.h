@@ -5,6 +5,8 @@
 //   "mx:example.com:2525"       the same at another port; "mx:[192.0.2.1]:2525" likewise
 //   "via:10.1.2.3:25,backup.example.net:2525,[::1]:25"    these hosts, in this order
 //   either with "@192.0.2.7" or "@192.0.2.7,2001:db8::7" behind it: from these addresses of ours
+//   and any of these with "#none", "#required", "#implicit" or "#verify" at the end: how the
+//   sessions are encrypted (core::TlsMode); without, where the host offers it
 //   "lmtp:10.1.2.3:24,store.example.net:24"    these hosts, by LMTP
 //   "lmtp:/run/dovecot/lmtp"                   this unix socket, by LMTP
 //   "maildir:/var/mail/{domain}/{user}"        the recipient's Maildir (core/mailbox_name.h)
@@ -36,6 +38,7 @@ struct DestinationKey {
   std::vector<core::ViaHost> hosts;
   // The addresses to send from, one of a family; empty: the system's choice.
   std::vector<core::IpAddress> bind;
+  core::TlsMode tls = core::TlsMode::kOpportunistic;
   LinkKind link = LinkKind::kSmtp;
   std::string place;        // the path of a unix socket, or of Maildirs; else empty
   bool no_mailbox = false;  // "nomailbox:"
@@ -61,6 +64,8 @@ void WriteMxKey(std::string_view domain, uint16_t port, std::string* key);
 std::string ViaKey(std::span<const core::ViaHost> hosts);
 // What stands behind either kind of key; "" for no addresses.
 std::string BindSuffix(std::span<const core::IpAddress> bind);
+// What stands behind that; "" for opportunistic TLS.
+std::string TlsSuffix(core::TlsMode tls);
 
 // The keys of mail that goes nowhere.
 inline constexpr std::string_view kHoldKey = "hold:";

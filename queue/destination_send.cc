@@ -29,7 +29,7 @@ Attempt* Destination::TakeWork(Delivery* delivery) {
     ++placed_;
   } else {
     MaybeSuspend();
-    if (ready_.empty() || suspended_ || rate_until_ns_ > now_ns()) return nullptr;
+    if (ready_.empty() || suspended_ || Held()) return nullptr;
     rate_until_ns_ = shard_->gate->TakeRate(plan()->site);
     if (rate_until_ns_ != 0) {
       ArmTimer();
@@ -132,7 +132,15 @@ void Destination::MoveOn(Attempt* attempt) {
   }
   // An attempt that ends early, recalled say, has not asked them all: the site may be well.
   const bool unreachable = !more && attempt->unreachable_count == attempt->tried_count;
-  attempt->ticket->result->unreachable = unreachable;
+  const bool insecure = !more && attempt->insecure_count > 0 &&
+                        attempt->insecure_count + attempt->unreachable_count ==
+                            attempt->tried_count;
+  attempt->ticket->result->unreachable = unreachable || insecure;
+  if (insecure) {
+    const std::vector<RecipientResult>& failed = attempt->ticket->result->failed;
+    if (!failed.empty()) trouble_ = failed.back();
+    OnInsecure();
+  }
   if (unreachable &&
       shard_->gate->Fail(attempt->plan->site, attempt->started_ns, retry_period_ns_)) {
     ++shard_->counters.backoffs;
@@ -144,6 +152,15 @@ void Destination::MoveOn(Attempt* attempt) {
       std::max(uint32_t{attempt->tried_count}, static_cast<uint32_t>(plan()->hosts.size()));
   Finish(attempt, ReturnReason::kAttempted,
          more ? Verdict::kDeferred : JudgeLeftOver(hosts, attempt->refused_count));
+}
+
+// The hosts are there: other mail for them, by another route, may go. What this one has waits, and
+// one ticket at a time finds out whether they have become better.
+void Destination::OnInsecure() {
+  const int64_t wait_ns = core::kNsPerMinute << std::min(insecure_times_, 10u);
+  insecure_until_ns_ = now_ns() + std::min(wait_ns, retry_period_ns_);
+  ++insecure_times_;
+  ++shard_->counters.backoffs;
 }
 
 void Destination::OnUnreachable(HostPlan* at, int64_t started_ns) {
@@ -218,6 +235,8 @@ void Destination::LiftHosts() {
   if (plan() == nullptr) return;
   for (PlannedHost& host : plan()->hosts) host.down_until_ns = 0;
   shard_->gate->Lift(plan()->site);
+  insecure_until_ns_ = 0;
+  insecure_times_ = 0;
 }
 
 void Destination::Lift(bool ask_again) {
@@ -298,7 +317,7 @@ bool Destination::WantsMore() const {
   if (plan() == nullptr || !idle_.empty()) return false;
   // With connections that can take them, attempts between two hosts are taken up at once.
   if (!homeless_.empty() && connection_count_ == 0) return true;
-  if (ready_.empty() || suspended_ || rate_until_ns_ > now_ns()) return false;
+  if (ready_.empty() || suspended_ || Held()) return false;
   if (connection_count_ == 0) return true;
   if (connection_count_ - open_count_ >= std::max(open_count_, 1u)) return false;
   if (open_count_ == 0) return false;
@@ -362,14 +381,14 @@ void Destination::OnSlot() {
 
 void Destination::PokeIdle() {
   while (!idle_.empty() &&
-         (!homeless_.empty() || (!ready_.empty() && rate_until_ns_ == 0 && !suspended_))) {
+         (!homeless_.empty() || (!ready_.empty() && !Held() && !suspended_))) {
     idle_.front()->Poke();
   }
 }
 
 void Destination::OnPlan(HostPlan* old) {
   if (old->site != plan()->site) StopAsking();
-  rate_until_ns_ = 0;
+  rate_until_ns_ = insecure_until_ns_ = 0;
   suspensions_seen_ = 0;  // it may be another site
   core::IntrusiveList<Attempt, &Attempt::link> homeless;
   while (Attempt* attempt = homeless_.PopFront()) homeless.PushBack(attempt);
@@ -416,6 +435,7 @@ void Destination::OnStillBusy(int64_t for_ns) {
 
 void Destination::OnAlive(HostPlan* at, uint8_t host) {
   at->hosts[host].down_until_ns = 0;
+  insecure_times_ = 0;
   shard_->gate->Succeed(at->site);
 }
 

@@ -67,7 +67,8 @@ void Destination::Describe(DestinationView* view) const {
     view->site_limit = state.limit;
     view->site_window = state.window;
     view->site_failures = state.failures;
-    view->blocked_until_wall_ns = state.blocked_until_wall_ns;
+    view->blocked_until_wall_ns =
+        std::max(state.blocked_until_wall_ns, wall(insecure_until_ns_));
     view->paused_until_wall_ns = state.suspended_until_wall_ns;
     view->lowered_until_wall_ns = std::max(state.narrow_until_wall_ns, state.slow_until_wall_ns);
     if (state.slowed) view->site_rate_now = FormatInterval(state.interval_ns);

@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/limits.h"
+#include "dkim/header_section.h"
 #include "queue/added_headers.h"
 #include "queue/destination_key.h"
 #include "queue/message_id.h"
@@ -169,14 +170,21 @@ bool Draft::TakeBlock() {
 
 bool Draft::BeginStream() {
   if (!pool_->store_->BeginStream(&stream_)) return false;
-  KeepHeader(body());
+  LookAt(body());
   overflow_.assign(body_);
   body_.clear();
   return true;
 }
 
-// Of a large message, for the routes that look into it.
-void Draft::KeepHeader(std::string_view bytes) {
+void Draft::LookAt(std::string_view bytes) {
+  if (signing_ != nullptr) {
+    if (signing_stream_ == nullptr) {
+      const std::string_view sender = std::string_view(text_).substr(0, reverse_path_size_);
+      signing_stream_ = std::make_unique<DraftSigning>(pool_->signing_, signing_, sender);
+    }
+    signing_stream_->Append(bytes);
+  }
+  // The routes that look into the header.
   if (!undecided_ || !router_->needs_header()) return;
   header_.append(bytes.substr(0, core::kRouteHeaderBytes - header_.size()));
 }
@@ -222,7 +230,7 @@ smtp::BodyState Draft::Append(std::string_view bytes) {
       return smtp::BodyState::kFailed;
     }
   }
-  KeepHeader(bytes);
+  LookAt(bytes);
   const smtp::BodyState state = Spill(bytes);
   failed_ = state == smtp::BodyState::kFailed;
   return state;
@@ -244,7 +252,7 @@ smtp::BodyState Draft::Advance(size_t bytes) {
     block_bytes_ += bytes;
     return smtp::BodyState::kMore;
   }
-  KeepHeader({stream_.room().data(), bytes});
+  LookAt({stream_.room().data(), bytes});
   if (bytes > 0) stream_.Advance(bytes);
   if (stream_.failed()) {
     failed_ = true;
@@ -285,6 +293,7 @@ void Draft::BuildPrefix() {
   facts.helo = helo_;
   facts.client = origin_.client;
   facts.extended = origin_.extended;
+  facts.tls_cipher = origin_.tls_cipher;
   char id_text[kMessageIdChars];
   facts.id = FormatMessageId(id_, id_text);
   if (entries_.size() == 1) {
@@ -299,8 +308,6 @@ void Draft::BuildPrefix() {
 }
 
 void Draft::BuildMeta() {
-  id_ = pool_->store_->NewId();
-  BuildPrefix();
   if (router_->archives()) AddCopies();
   if (entries_.size() > 1) {
     // By destination, then by route (which has the periods), otherwise as the client gave them.
@@ -338,13 +345,64 @@ void Draft::Commit(const smtp::BodySummary& summary, const DraftOrigin& origin) 
     if (unloaded()) stream_.Finish();  // else when it has fitted: OnRoom
     return;
   }
+  Seal();
+}
+
+// --- The signature -------------------------------------------------------------------------------
+
+void Draft::Seal() {
+  id_ = pool_->store_->NewId();
+  BuildPrefix();
+  if (signing_ != nullptr) {
+    const char* why_not = nullptr;
+    std::unique_ptr<dkim::MessageSigner> signer = ChooseSigner(&why_not);
+    if (why_not != nullptr) pool_->signing_->NotSigned(id_, why_not);
+    if (signer != nullptr) {
+      signing_job_ = std::make_unique<SigningJob>();
+      signing_job_->Bind<&Draft::OnSigned>(this);
+      signing_job_->signer = std::move(signer);
+      if (!stream_.active()) signing_job_->body = dkim::BodyBehind(body(), header_bytes_);
+      signing_job_->added = prefix_;
+      signing_job_->id = id_;
+      if (!pool_->signing_->Sign(signing_job_.get())) return;
+      prefix_.insert(0, signing_job_->fields);
+    }
+  }
+  StoreRecord();
+}
+
+std::unique_ptr<dkim::MessageSigner> Draft::ChooseSigner(const char** why_not) {
+  if (stream_.active()) return signing_stream_->TakeSigner(why_not);
+  const std::string_view sender = std::string_view(text_).substr(0, reverse_path_size_);
+  const std::string_view section = body().substr(0, core::kDkimHeaderBytes + 2);
+  header_bytes_ = 0;
+  const bool ends = dkim::FindHeaderEnd(section, &header_bytes_);
+  std::unique_ptr<dkim::MessageSigner> signer =
+      pool_->signing_->Choose(signing_, section.substr(0, header_bytes_), sender, why_not);
+  if (ends || signer == nullptr) return signer;
+  *why_not = kHeaderTooLong;
+  return nullptr;
+}
+
+void Draft::OnSigned() {
+  prefix_.insert(0, signing_job_->fields);
+  StoreRecord();
+}
+
+void Draft::StoreRecord() {
   BuildMeta();
-  meta_.SetBody(body().size(), static_cast<uint32_t>(summary_.stuffed_dots));
+  const auto stuffed_dots = static_cast<uint32_t>(summary_.stuffed_dots);
+  append_.stream = stream_.active() ? &stream_ : nullptr;
+  append_.body = {};
+  if (stream_.active()) {
+    meta_.SetExtents(stream_.bytes(), stuffed_dots, stream_.extents());
+  } else {
+    meta_.SetBody(body().size(), stuffed_dots);
+    body_part_ = {const_cast<char*>(body().data()), body().size()};
+    append_.body = {&body_part_, 1};
+  }
   meta_bytes_ = meta_.Finish();
-  body_part_ = {const_cast<char*>(body().data()), body().size()};
   append_.meta = meta_bytes_;
-  append_.body = {&body_part_, 1};
-  append_.stream = nullptr;
   pool_->store_->Append(&append_);
 }
 
@@ -354,14 +412,7 @@ void Draft::OnStreamFinished(const core::Status& status) {
     Finish(status, 0);
     return;
   }
-  BuildMeta();
-  meta_.SetExtents(stream_.bytes(), static_cast<uint32_t>(summary_.stuffed_dots),
-                   stream_.extents());
-  meta_bytes_ = meta_.Finish();
-  append_.meta = meta_bytes_;
-  append_.body = {};
-  append_.stream = &stream_;
-  pool_->store_->Append(&append_);
+  Seal();
 }
 
 void Draft::OnAppended(const core::Status& status, Message* message) {
@@ -397,6 +448,11 @@ void Draft::Reset() {
   entries_.clear();
   choices_.clear();
   router_.reset();
+  if (signing_ != nullptr) {
+    signing_.reset();
+    signing_stream_.reset();
+    signing_job_.reset();
+  }
   body_.clear();
   FreeBlock();
   overflow_.clear();
@@ -406,8 +462,9 @@ void Draft::Reset() {
 
 // --- The pool ------------------------------------------------------------------------------------
 
-DraftPool::DraftPool(io::Io* io, Store* store, DraftSink* sink, uint32_t capacity)
-    : io_(io), store_(store), sink_(sink), capacity_(capacity) {}
+DraftPool::DraftPool(io::Io* io, Store* store, DraftSink* sink, uint32_t capacity,
+                     SigningLine* signing)
+    : io_(io), store_(store), sink_(sink), capacity_(capacity), signing_(signing) {}
 
 DraftPool::~DraftPool() { CHECK(in_use_ == 0); }
 

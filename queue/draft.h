@@ -24,9 +24,11 @@
 #include "core/status.h"
 #include "io/io.h"
 #include "queue/body_blocks.h"
+#include "queue/draft_signing.h"
 #include "queue/header_fields.h"
 #include "queue/message_meta.h"
 #include "queue/router.h"
+#include "queue/signing_line.h"
 #include "queue/store.h"
 #include "smtp/body_scanner.h"
 #include "smtp/reception.h"
@@ -70,6 +72,7 @@ struct DraftOrigin {
   std::string_view helo;
   core::IpAddress client;
   bool extended = false;
+  std::string_view tls_cipher;  // empty: it came in the clear. The text lives for ever
   bool own_client = false;  // add Date and Message-ID when they are missing
 };
 
@@ -83,6 +86,8 @@ class Draft {
   // `declared_bytes`: how large the client says that the message is; 0 if it does not.
   void Start(DraftOwner* owner, std::string_view reverse_path, uint64_t declared_bytes,
              const core::IpAddress& client, std::shared_ptr<const Router> router);
+  // Whoever the table says signs the message. Before the body comes.
+  void SignBy(std::shared_ptr<const dkim::SigningTable> table) { signing_ = std::move(table); }
   // A recipient that a route refuses is not added. A mailbox that is there already is not added
   // again: one that is meant by several addresses gets one copy.
   Rejection AddRecipient(std::string_view address);
@@ -146,7 +151,8 @@ class Draft {
   RouteFacts Facts() const;
   // `before`: an entry that may share what is kept of the choice; null: none.
   void SetChoice(Entry* entry, const Entry* before, const RouteChoice& choice);
-  void KeepHeader(std::string_view bytes);
+  // What goes to the disk before we have all of it: looked at for what needs it.
+  void LookAt(std::string_view bytes);
   smtp::BodyState Spill(std::string_view bytes);
   // Writes to the stream what waits in memory, as far as there is room.
   void Unload();
@@ -154,6 +160,11 @@ class Draft {
   void FreeBlock();
   void BuildMeta();
   void BuildPrefix();
+  // The body is complete: the added fields, the signature (OnSigned may follow), the record.
+  void Seal();
+  std::unique_ptr<dkim::MessageSigner> ChooseSigner(const char** why_not);
+  void OnSigned();
+  void StoreRecord();
   void OnRoom();
   void OnStreamFinished(const core::Status& status);
   void OnAppended(const core::Status& status, Message* message);
@@ -178,6 +189,10 @@ class Draft {
   size_t block_at_ = 0;      // what the stream has taken of them
   std::string overflow_;     // behind that: at most a small body and what was received
   std::string header_;  // of a large one, its beginning, when a route looks into it
+  std::shared_ptr<const dkim::SigningTable> signing_;  // null: nobody signs
+  std::unique_ptr<DraftSigning> signing_stream_;       // of a large one that may be signed
+  std::unique_ptr<SigningJob> signing_job_;
+  size_t header_bytes_ = 0;  // of the body, while it is being signed
   BodyStream stream_;
   smtp::BodySummary summary_;
   DraftOrigin origin_;
@@ -195,7 +210,7 @@ class Draft {
 // core::kSmallBodyBytes of body, and all together by core::kBodyBlocksMax blocks.
 class DraftPool {
  public:
-  DraftPool(io::Io* io, Store* store, DraftSink* sink, uint32_t capacity);
+  DraftPool(io::Io* io, Store* store, DraftSink* sink, uint32_t capacity, SigningLine* signing);
   // REQUIRES: none in use.
   ~DraftPool();
 
@@ -211,6 +226,7 @@ class DraftPool {
   Store* const store_;
   DraftSink* const sink_;
   const uint32_t capacity_;
+  SigningLine* const signing_;
   BodyBlocks blocks_;
   uint32_t in_use_ = 0;
   std::vector<std::unique_ptr<Draft>> free_;

@@ -36,7 +36,8 @@ Home::Home(const HomeContext& context)
       shelves_(context.io, context.wheel, &replies_, this),
       tickets_(core::kMaxTicketsPerShard),
       states_(context.io),
-      notifier_(context.io, context.wheel, &states_, this, context.log, context.hostname),
+      notifier_(context.io, context.wheel, &states_, this, context.log, context.signing,
+                context.hostname),
       rerouter_(this),
       redirector_(context.io, context.wheel, &states_, this) {
   SetRouter(context.router);

@@ -8,6 +8,7 @@ outbox_library(outbox_home
     condition_index.cc
     directory.cc
     draft.cc
+    draft_signing.cc
     dsn_words.cc
     explain.cc
     header_fields.cc
@@ -53,6 +54,7 @@ outbox_library(outbox_home
     shard_operator.cc
     shard_reload.cc
     shelf.cc
+    signing_line.cc
     state_writer.cc
     storyteller.cc
     talk_keeper.cc
@@ -60,6 +62,7 @@ outbox_library(outbox_home
     ticket_view.cc
   LINK
     outbox_core
+    outbox_dkim
     outbox_smtp
     outbox_queue
     outbox_spool

@@ -42,8 +42,9 @@
 
 namespace outbox::queue {
 
-class ShardLog;  // queue/shard_log.h
-class Router;    // queue/router.h
+class ShardLog;     // queue/shard_log.h
+class SigningLine;  // queue/signing_line.h
+class Router;       // queue/router.h
 
 struct HomeContext {
   io::Io* io = nullptr;
@@ -52,6 +53,7 @@ struct HomeContext {
   PostOffice* post = nullptr;
   ShardLog* log = nullptr;         // events and counters
   const Router* router = nullptr;  // for DSNs
+  SigningLine* signing = nullptr;  // likewise
   std::string hostname;
 };
 

@@ -119,6 +119,7 @@ HostPlan PlanOfAnswer(const DestinationKey& key, const dns::MxPlan& answer, core
     PlannedHost& planned = plan.hosts.emplace_back();
     planned.address = address;
     planned.name = NameOf(host.name, address);
+    if (host.name != address.ip.ToString()) planned.tls_name = host.name;
     planned.rank = host.preference;
   }
   return plan;

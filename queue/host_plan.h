@@ -22,6 +22,7 @@ struct LocalSite;
 
 struct PlannedHost {
   core::SocketAddress address;
+  std::string tls_name;     // "mx1.example.net"; empty: it has but an address
   std::string name;         // for people: "10.1.2.3:25", "mx1.example.net[192.0.2.1]:25"
   uint32_t rank = 0;        // the lower goes first; equals share the work
   uint32_t connections = 0;  // open, or being opened

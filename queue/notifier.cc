@@ -6,9 +6,11 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/timer.h"
+#include "dkim/header_section.h"
 #include "queue/retry_policy.h"
 #include "queue/router.h"
 #include "queue/shard_log.h"
+#include "queue/signing_line.h"
 
 namespace outbox::queue {
 namespace {
@@ -23,7 +25,7 @@ constexpr uint32_t kReadsMax = 10;
 }  // namespace
 
 struct Notifier::Notice {
-  enum class Step : uint8_t { kGathering, kFetching, kCommitting, kPausing };
+  enum class Step : uint8_t { kGathering, kFetching, kSigning, kCommitting, kPausing };
 
   Notifier* notifier = nullptr;
   Message* message = nullptr;  // gone once a commit that ends it has succeeded
@@ -46,23 +48,30 @@ struct Notifier::Notice {
   StateBuilder builder;
   MetaBuilder meta;
   std::string body;
+  std::string prefix;  // its signature
+  std::unique_ptr<SigningJob> signing;
   iovec body_part = {};
   core::Timer timer;
 
   void OnFetched(const core::Status& status, Window fetched) {
     notifier->OnFetched(this, status, fetched);
   }
+  void OnSigned() {
+    prefix = signing->fields;
+    notifier->Commit(this, /*told=*/true);
+  }
   void OnCommitted(const core::Status& status) { notifier->OnCommitted(this, status); }
   void OnTimer() { notifier->ready_.push_back(this); }
 };
 
 Notifier::Notifier(io::Io* io, core::TimerWheel* wheel, StateWriter* states, NoticeOwner* owner,
-                   ShardLog* log, std::string hostname)
+                   ShardLog* log, SigningLine* signing, std::string hostname)
     : io_(io),
       wheel_(wheel),
       states_(states),
       owner_(owner),
       log_(log),
+      signing_(signing),
       hostname_(std::move(hostname)) {}
 
 Notifier::~Notifier() { CHECK(idle()); }
@@ -121,7 +130,7 @@ void Notifier::Start(Notice* notice) {
   notice->step = Notice::Step::kFetching;
   notice->window = notice->store->Lease(notice->message);
   if (notice->window) {
-    ComposeAndCommit(notice);
+    ComposeAndSign(notice);
     return;
   }
   notice->fetch.message = notice->message;
@@ -141,20 +150,50 @@ void Notifier::OnFetched(Notice* notice, const core::Status& status, Window wind
     log_->Damage("message " + FormatMessageId(notice->id) +
                  " cannot be read, its sender cannot be told: " + status.ToString());
   }
-  ComposeAndCommit(notice);
+  ComposeAndSign(notice);
 }
 
-void Notifier::ComposeAndCommit(Notice* notice) {
-  // It is on its way to another envelope, in part: after that.
-  if (StateWriter::IsLocked(*notice->message)) return Retry(notice);
-  notice->step = Notice::Step::kCommitting;
+void Notifier::ComposeAndSign(Notice* notice) {
+  notice->step = Notice::Step::kSigning;
   std::optional<MetaView> meta;
   if (notice->window) meta = MetaView::Parse(notice->window.bytes());
   // A record that cannot be read any more has no sender that could be told: it is ended without.
   const bool told = meta.has_value() && Compose(notice, *meta);
+  if (!told || !Sign(notice)) Commit(notice, told);
+}
+
+// A notice of ours is signed like any other mail, if there is an entry for its author: this host.
+bool Notifier::Sign(Notice* notice) {
+  notice->prefix.clear();
+  if (signing_ == nullptr || signing_->table() == nullptr) return false;
+  const char* why_not = nullptr;
+  size_t header = 0;
+  if (!dkim::FindHeaderEnd(notice->body, &header)) return false;
+  const std::string_view body = notice->body;
+  auto job = std::make_unique<SigningJob>();
+  job->signer = signing_->Choose(signing_->table(), body.substr(0, header), "", &why_not);
+  if (job->signer == nullptr) return false;
+  job->Bind<&Notice::OnSigned>(notice);
+  job->body = dkim::BodyBehind(body, header);
+  job->id = notice->dsn_id;
+  notice->signing = std::move(job);
+  if (!signing_->Sign(notice->signing.get())) return true;
+  notice->prefix = notice->signing->fields;
+  return false;
+}
+
+void Notifier::Commit(Notice* notice, bool told) {
+  // It is on its way to another envelope, in part: after that.
+  if (StateWriter::IsLocked(*notice->message)) return Retry(notice);
+  notice->step = Notice::Step::kCommitting;
   CommitOp* commit = &notice->commit;
   commit->messages = {};
-  if (told) commit->messages = {&notice->dsn, 1};
+  if (told) {
+    std::optional<MetaView> meta = MetaView::Parse(notice->window.bytes());
+    CHECK(meta.has_value());
+    BuildMeta(notice, *meta, notice->dsn_id);
+    commit->messages = {&notice->dsn, 1};
+  }
   for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
        ticket = notice->tickets.Next(ticket)) {
     ticket->ending = notice->action == DsnAction::kFailed;
@@ -220,7 +259,6 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
   facts.original_body = {meta.body().data(), meta.body().size()};
   notice->body.clear();
   ComposeDsn(facts, &notice->body);
-  BuildMeta(notice, meta, dsn_id);
   return true;
 }
 
@@ -246,7 +284,7 @@ void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_
     add(first ? copy : choice);
     add(first ? choice : copy);
   }
-  notice->meta.SetPrefix("");
+  notice->meta.SetPrefix(notice->prefix);
   // Stuffed dots make a message look larger to SIZE= than it is; for a DSN the exact number is not
   // kept.
   notice->meta.SetBody(notice->body.size(), 0);

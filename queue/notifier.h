@@ -32,6 +32,7 @@ namespace outbox::queue {
 
 class Router;
 class ShardLog;
+class SigningLine;
 
 // Who hears what came of a notice: home.
 class NoticeOwner {
@@ -52,7 +53,7 @@ class NoticeOwner {
 class Notifier {
  public:
   Notifier(io::Io* io, core::TimerWheel* wheel, StateWriter* states, NoticeOwner* owner,
-           ShardLog* log, std::string hostname);
+           ShardLog* log, SigningLine* signing, std::string hostname);
   Notifier(const Notifier&) = delete;
   Notifier& operator=(const Notifier&) = delete;
   // REQUIRES: idle().
@@ -76,7 +77,11 @@ class Notifier {
 
   void Start(Notice* notice);
   void OnFetched(Notice* notice, const core::Status& status, Window window);
-  void ComposeAndCommit(Notice* notice);
+  void ComposeAndSign(Notice* notice);
+  // True: OnSigned follows.
+  bool Sign(Notice* notice);
+  // `told`: the DSN is part of it.
+  void Commit(Notice* notice, bool told);
   bool Compose(Notice* notice, const MetaView& meta);
   void BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_id);
   void OnCommitted(Notice* notice, const core::Status& status);
@@ -90,6 +95,7 @@ class Notifier {
   StateWriter* const states_;
   NoticeOwner* const owner_;
   ShardLog* const log_;
+  SigningLine* const signing_;  // null: nothing is signed
   const Router* router_ = nullptr;
   const std::string hostname_;
   // The notice in the making of each message; a further one waits behind it.

@@ -14,6 +14,10 @@ const char* Doing(smtp::Stage stage) {
       return "while waiting for the greeting";
     case smtp::Stage::kHello:
       return "while waiting for the answer to EHLO";
+    case smtp::Stage::kStartTls:
+      return "while waiting for the answer to STARTTLS";
+    case smtp::Stage::kTls:
+      return "during the TLS handshake";
     case smtp::Stage::kMail:
       return "while waiting for the answer to MAIL FROM";
     case smtp::Stage::kRcpt:
@@ -58,6 +62,10 @@ Words WordsOf(smtp::SessionEnd end) {
     case smtp::SessionEnd::kShortage:
     case smtp::SessionEnd::kNoPort:
       return {"was not asked: we are short of connections of our own", "4.3.1"};
+    case smtp::SessionEnd::kTlsFailed:
+      return {"could not be spoken to over TLS", "4.7.5"};
+    case smtp::SessionEnd::kTlsMissing:
+      return {"has no TLS for us, and the route requires it", "4.7.4"};
     case smtp::SessionEnd::kRefused:
     case smtp::SessionEnd::kShutdown:
     case smtp::SessionEnd::kQuit:
@@ -93,7 +101,11 @@ Action JudgeRecipient(const smtp::RecipientResult& result) {
 
 HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t code) {
   const bool early = stage <= smtp::Stage::kMail || stage == smtp::Stage::kReset;
+  const bool tls = stage == smtp::Stage::kStartTls || stage == smtp::Stage::kTls;
   switch (end) {
+    case smtp::SessionEnd::kTlsFailed:
+    case smtp::SessionEnd::kTlsMissing:
+      return {.insecure = true};
     case smtp::SessionEnd::kRefused:
       return {.refused = code / 100 == 5, .unreachable = true};
     case smtp::SessionEnd::kConnectFailed:
@@ -103,7 +115,7 @@ HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t cod
     case smtp::SessionEnd::kPeerClosed:
     case smtp::SessionEnd::kTimeout:
     case smtp::SessionEnd::kNetworkError:
-      return {.unreachable = early};
+      return {.unreachable = early && !tls, .insecure = tls};
     case smtp::SessionEnd::kShortage:
     case smtp::SessionEnd::kNoPort:
       return {.ours = true};
@@ -149,6 +161,17 @@ void DescribeRecipient(const smtp::RecipientResult& result, std::string_view hos
 
 void DescribeSession(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
                      std::string_view host, RecipientResult* out) {
+  const bool tls = end == smtp::SessionEnd::kTlsFailed || end == smtp::SessionEnd::kTlsMissing;
+  if (tls) {  // the reason is ours, whatever the host has said
+    const Words said = WordsOf(end);
+    out->code = 0;
+    out->enhanced = said.enhanced;
+    out->text = std::string(host) + " " + said.text;
+    std::string answer = reply.code == 0 ? "" : std::to_string(reply.code) + " ";
+    if (!reply.enhanced.empty()) answer += EnhancedText(reply.enhanced) + " ";
+    if (!reply.text.empty()) out->text += ": " + answer + std::string(reply.text);
+    return;
+  }
   out->code = reply.code;
   out->enhanced = EnhancedText(reply.enhanced);
   out->text.assign(reply.text);

@@ -12,6 +12,8 @@
 //     every host has said so, and is deferred when one of them failed otherwise.
 //   - 452 or 552 at RCPT behind an accepted one is a full transaction: the rest goes into the next.
 //   - When the hosts are used up, what is left is deferred.
+//   - A host that cannot be spoken to as encrypted as the route wants it: the next host; deferred
+//     when none can, and never in the clear.
 //   - Without a descriptor, memory or a port of our own no host was asked: nobody is blamed, and
 //     the mail waits until we have one again.
 #ifndef OUTBOX_QUEUE_OUTCOME_H_
@@ -43,6 +45,9 @@ struct HostJudgement {
   // It could not be reached, or ended the session before it answered anything about a message. When
   // all hosts of a destination are like that, the site backs off.
   bool unreachable = false;
+  // It does not do what the route asks for (TLS). That says nothing about other mail for it, so the
+  // site does not back off: the destination does.
+  bool insecure = false;
   // It was never asked: the trouble is our own, and has nothing to do with the host or the mail.
   bool ours = false;
 };

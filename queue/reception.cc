@@ -36,6 +36,22 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     client_ = peer.ip;
     may_relay_ = reception_->MayRelay(client_);
     extended_ = false;
+    tls_ = {};
+    helo_.clear();
+  }
+
+  void OnTls(const io::TlsFacts& facts, std::string_view error) override {
+    core::ShardMetrics& metrics = context().log->metrics();
+    if (!error.empty()) {
+      metrics.tls_in_failed_total.Add();
+      context().log->ClientTlsFailed(client_, error);
+      return;
+    }
+    metrics.tls_in_total.Add();
+    if (facts.resumed) metrics.tls_in_resumed_total.Add();
+    context().log->ClientTls(client_, facts);
+    tls_ = facts;
+    extended_ = false;
     helo_.clear();
   }
 
@@ -53,6 +69,10 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     }
     draft_->Start(this, request.reverse_path.mailbox, request.declared_size, client_,
                   *context().router);
+    // A stranger's mail to a mailbox of ours may say any From: we vouch for our own clients alone.
+    if (may_relay_ && context().signing->table() != nullptr) {
+      draft_->SignBy(context().signing->table());
+    }
     return Reply{250, {2, 1, 0}, "Sender ok"};
   }
 
@@ -124,6 +144,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     origin.helo = helo_;
     origin.client = client_;
     origin.extended = extended_;
+    origin.tls_cipher = tls_.cipher;
     origin.own_client = may_relay_;
     draft_->Commit(summary, origin);
     return std::nullopt;  // OnDraftDone answers
@@ -261,6 +282,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
   core::IpAddress client_;
   bool may_relay_ = false;
   bool extended_ = false;
+  io::TlsFacts tls_;
   bool waits_for_room_ = false;  // the answer to DATA
   std::string helo_;
   std::string text_;  // of the reply in hand

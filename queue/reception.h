@@ -21,6 +21,7 @@
 #include "queue/mailbox_asker.h"
 #include "queue/router.h"
 #include "queue/shard_log.h"
+#include "queue/signing_line.h"
 #include "queue/store.h"
 #include "smtp/reception.h"
 
@@ -38,6 +39,7 @@ struct ReceptionContext {
   io::Io* io = nullptr;
   Store* store = nullptr;
   DraftPool* drafts = nullptr;
+  const SigningLine* signing = nullptr;
   ClientLimits* clients = nullptr;
   const std::shared_ptr<const Router>* router = nullptr;  // of today
   ShardLog* log = nullptr;

@@ -46,6 +46,7 @@ Router::Router(const core::Config& config)
   entries_.push_back(MakeEntry(std::string(kImplicitRoute), delivery.periods, delivery.port,
                                delivery.max_connections));
   entries_.back().archive = config.archive.to;
+  entries_.back().suffix = TlsSuffix(delivery.tls);
   if (const core::LocalConfig& local = config.local; !local.domains.empty()) {
     local_ = std::make_unique<LocalDomains>(local);
     local_entry_ =
@@ -69,9 +70,10 @@ void Router::AddRoute(const core::RouteConfig& route, uint32_t index) {
   entry.archive = route.archive;
   switch (route.action) {
     case core::RouteAction::kSend:
-      entry.bind = BindSuffix(route.bind);
+      entry.suffix = BindSuffix(route.bind);
+      if (route.via.empty() || !route.via[0].lmtp) entry.suffix += TlsSuffix(route.tls);
       if (!route.via_mx) {
-        entry.destination = ViaKey(route.via) + entry.bind;
+        entry.destination = ViaKey(route.via) + entry.suffix;
         uint32_t& most =
             connections_.try_emplace(entry.destination, route.max_connections).first->second;
         most = std::min(most, route.max_connections);
@@ -163,7 +165,7 @@ RouteChoice Router::ChoiceOf(uint32_t index, std::string_view recipient) const {
   const Entry& entry = entries_[index];
   if (entry.destination.empty()) {
     WriteMxKey(domain_, entry.port, &destination_);
-    destination_.append(entry.bind);
+    destination_.append(entry.suffix);
     choice.destination = destination_;
   } else {
     choice.destination = entry.destination;
@@ -234,7 +236,8 @@ RouteChoice Router::RouteArchive(std::string_view mailbox) const {
 }
 
 bool Router::LeadsTo(const Entry& entry, const DestinationKey& key) {
-  return key.via_mx() && key.port == entry.port && BindSuffix(key.bind) == entry.bind;
+  return key.via_mx() && key.port == entry.port &&
+         BindSuffix(key.bind) + TlsSuffix(key.tls) == entry.suffix;
 }
 
 bool Router::StillRoutes(std::string_view route, std::string_view key) const {
@@ -258,7 +261,7 @@ RouteChanges Router::Since(const Router& old) const {
                        std::any_of(named->second.begin(), named->second.end(), [&](uint32_t index) {
                          return entries_[index].destination == entry.destination &&
                                 entries_[index].port == entry.port &&
-                                entries_[index].bind == entry.bind;
+                                entries_[index].suffix == entry.suffix;
                        });
     if (stays) continue;
     if (entry.destination.empty()) {

@@ -114,7 +114,7 @@ class Router {
   struct Entry {
     std::string name;
     std::string destination;  // "" when it is via MX
-    std::string bind;         // with via MX: what stands behind the key
+    std::string suffix;       // with via MX: what stands behind the key
     std::string archive;      // the mailbox that gets a copy; empty: none
     core::RouteAction action = core::RouteAction::kSend;
     uint16_t port = 0;  // with via MX

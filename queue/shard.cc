@@ -70,6 +70,7 @@ Shard::Shard(const ShardSetup& setup)
       events_(setup.config.config->log.level),
       talks_(setup.io, setup.metrics, setup.config.config->talk.memory, setup.write_talks),
       log_(setup.io, setup.metrics, &events_, &talks_),
+      signing_(setup.io, &log_),
       resolver_(setup.io, &wheel_,
                 ResolverOptionsOf(*setup.config.config, setup.own_addresses)),
       finder_(&resolver_),
@@ -78,6 +79,7 @@ Shard::Shard(const ShardSetup& setup)
       mailbox_file_(io_, &wheel_, &log_) {
   const core::Config& config = *setup_.config.config;
   post_.SetIos(setup_.ios);
+  signing_.SetTable(setup_.config.signing);
   HomeContext home;
   home.io = io_;
   home.wheel = &wheel_;
@@ -85,6 +87,7 @@ Shard::Shard(const ShardSetup& setup)
   home.post = &post_;
   home.log = &log_;
   home.router = setup_.config.router.get();
+  home.signing = &signing_;
   home.hostname = config.hostname;
   home_ = std::make_unique<Home>(home);
   log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);
@@ -118,6 +121,10 @@ void Shard::SetClientContext() {
   client_context_.wheel = &wheel_;
   client_context_.blocks = &blocks_;
   client_context_.rings = &rings_;
+  client_context_.tls = &tls_client_;
+  client_context_.tls_memory = &tls_memory_;
+  client_context_.plain_hosts = &plain_hosts_;
+  tls_client_.SetTrust(setup_.config.tls.trust);
   client_context_.session.helo_name = hostname_;
   lmtp_context_ = client_context_;
   lmtp_context_.session.lmtp = true;
@@ -165,11 +172,13 @@ void Shard::Start() {
   for (const auto& store : stores_) stores.push_back(store.get());
   operations_->SetStores(std::move(stores));
   TakeLocalConfig();
-  drafts_ = std::make_unique<DraftPool>(io_, stores_[0].get(), this, core::kDraftsPerShard);
+  drafts_ = std::make_unique<DraftPool>(io_, stores_[0].get(), this, core::kDraftsPerShard,
+                                        &signing_);
   ReceptionContext reception;
   reception.io = io_;
   reception.store = stores_[0].get();
   reception.drafts = drafts_.get();
+  reception.signing = &signing_;
   reception.clients = setup_.clients;
   reception.router = &setup_.config.router;
   reception.log = &log_;
@@ -177,8 +186,8 @@ void Shard::Start() {
   reception.asker = asker_.get();
   reception.hostname = setup_.config.config->hostname;
   reception.at_unix_sockets = setup_.index == 0;
-  clients_ = std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &log_, *setup_.config.config,
-                                            reception);
+  clients_ = std::make_unique<ShardClients>(io_, &wheel_, &blocks_, &tls_memory_, &log_,
+                                            *setup_.config.config, setup_.config.tls, reception);
 }
 
 void Shard::OnWritable(const core::Status& status) {
@@ -307,6 +316,9 @@ void Shard::Measure() {
   metrics.lost_connections_total.Set(static_cast<int64_t>(owner.transactions_lost));
   metrics.bytes_out_total.Set(static_cast<int64_t>(owner.bytes_lent));
   metrics.shortages_total.Set(static_cast<int64_t>(owner.shortages));
+  metrics.tls_out_total.Set(static_cast<int64_t>(owner.tls));
+  metrics.tls_out_resumed_total.Set(static_cast<int64_t>(owner.tls_resumed));
+  metrics.tls_out_failed_total.Set(static_cast<int64_t>(owner.tls_failed));
   metrics.attempts_total.Set(static_cast<int64_t>(owner.attempts));
   metrics.site_slowdowns_total.Set(static_cast<int64_t>(owner.site_slowdowns));
   metrics.site_suspensions_total.Set(static_cast<int64_t>(owner.site_suspensions));

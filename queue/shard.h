@@ -42,6 +42,7 @@
 #include "queue/shard_log.h"
 #include "queue/shard_mail.h"
 #include "queue/shard_operator.h"
+#include "queue/signing_line.h"
 #include "queue/site.h"
 #include "queue/site_rules.h"
 #include "queue/smtp_link.h"
@@ -116,6 +117,8 @@ class Shard : public DraftSink, public RoomGauge {
   void CommitReload();
   void RollbackReload();
 
+  // The certificates of the present configuration, whose files have changed.
+  void SetCertificates(ShardTls tls);
   // What an operator has suspended, from now on.
   void SetSuspensions(std::shared_ptr<const SuspensionList> list) {
     destinations_->SetSuspensions(std::move(list));
@@ -165,11 +168,15 @@ class Shard : public DraftSink, public RoomGauge {
   core::EventLog events_;
   TalkKeeper talks_;
   ShardLog log_;
+  SigningLine signing_;
   dns::Resolver resolver_;
   DnsHostFinder finder_;
   PostOffice post_;
   smtp::BlockCache blocks_;
   smtp::TalkRings rings_;
+  io::TlsMemory tls_memory_;
+  io::TlsClientContext tls_client_{core::kTlsServersKept};
+  smtp::PlainHosts plain_hosts_;
   smtp::ClientContext client_context_;
   smtp::ClientContext lmtp_context_;  // the same, but for what it speaks
   SmtpLinkFactory links_;

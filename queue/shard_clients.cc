@@ -80,18 +80,24 @@ void ShardClients::Client::OnServerConnectionClosed(smtp::ServerConnection*) {
 }
 
 ShardClients::ShardClients(io::Io* io, core::TimerWheel* wheel, smtp::BlockCache* blocks,
-                           ShardLog* log, const core::Config& config,
-                           const ReceptionContext& reception)
-    : io_(io), wheel_(wheel), log_(log), blocks_(blocks), reception_(reception) {
-  for (const core::ListenerConfig& one : config.listeners) {
-    listeners_.push_back(std::make_unique<Listener>(this, one, MakeRules(one)));
+                           io::TlsMemory* tls_memory, ShardLog* log, const core::Config& config,
+                           const ShardTls& tls, const ReceptionContext& reception)
+    : io_(io),
+      wheel_(wheel),
+      log_(log),
+      blocks_(blocks),
+      tls_memory_(tls_memory),
+      reception_(reception) {
+  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    const core::ListenerConfig& one = config.listeners[i];
+    listeners_.push_back(std::make_unique<Listener>(this, one, MakeRules(one, tls.Of(i))));
   }
 }
 
 ShardClients::~ShardClients() { CHECK(connections_ == 0); }
 
 std::shared_ptr<ShardClients::Rules> ShardClients::MakeRules(
-    const core::ListenerConfig& config) const {
+    const core::ListenerConfig& config, std::shared_ptr<const io::TlsServerContext> tls) const {
   auto rules = std::make_shared<Rules>(reception_, config);
   smtp::ServerContext& context = rules->context;
   context.io = io_;
@@ -104,6 +110,13 @@ std::shared_ptr<ShardClients::Rules> ShardClients::MakeRules(
   context.session.refuse_nul = config.refuse_nul;
   context.command_timeout_ns = config.command_timeout_ns;
   context.data_timeout_ns = config.data_timeout_ns;
+  context.session.offers_tls = tls != nullptr && (config.tls == core::TlsMode::kOpportunistic ||
+                                                  config.tls == core::TlsMode::kRequired);
+  context.session.needs_tls = config.tls == core::TlsMode::kRequired;
+  context.implicit_tls = config.tls == core::TlsMode::kImplicit;
+  CHECK(tls != nullptr || !context.implicit_tls);
+  context.tls = std::move(tls);
+  context.tls_memory = tls_memory_;
   return rules;
 }
 
@@ -177,12 +190,13 @@ void ShardClients::Retire(Listener* listener) {
   }
 }
 
-core::Status ShardClients::Prepare(const core::Config& config, bool share) {
+core::Status ShardClients::Prepare(const core::Config& config, const ShardTls& tls, bool share) {
   CHECK(changes_.empty());
   std::erase_if(retired_, [](const auto& listener) { return listener->gone(); });
-  for (const core::ListenerConfig& one : config.listeners) {
+  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    const core::ListenerConfig& one = config.listeners[i];
     Change change;
-    change.rules = MakeRules(one);
+    change.rules = MakeRules(one, tls.Of(i));
     for (const auto& listener : listeners_) {
       if (listener->place.SamePlace(one)) change.existing = listener.get();
     }
@@ -228,6 +242,14 @@ void ShardClients::Commit() {
   for (auto& listener : before) {
     Retire(listener.get());
     retired_.push_back(std::move(listener));
+  }
+}
+
+// The listeners stand in the configuration's order.
+void ShardClients::SetCertificates(const ShardTls& tls) {
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    smtp::ServerContext& context = listeners_[i]->rules->context;
+    if (context.tls != nullptr && tls.Of(i) != nullptr) context.tls = tls.Of(i);
   }
 }
 

@@ -16,8 +16,10 @@
 #include "core/timer.h"
 #include "core/timer_wheel.h"
 #include "io/io.h"
+#include "io/tls_channel.h"
 #include "queue/reception.h"
 #include "queue/shard_log.h"
+#include "queue/shard_tls.h"
 #include "smtp/block_cache.h"
 #include "smtp/server_connection.h"
 
@@ -25,8 +27,10 @@ namespace outbox::queue {
 
 class ShardClients {
  public:
-  ShardClients(io::Io* io, core::TimerWheel* wheel, smtp::BlockCache* blocks, ShardLog* log,
-               const core::Config& config, const ReceptionContext& reception);
+  // `tls`: the certificates of config's listeners.
+  ShardClients(io::Io* io, core::TimerWheel* wheel, smtp::BlockCache* blocks,
+               io::TlsMemory* tls_memory, ShardLog* log, const core::Config& config,
+               const ShardTls& tls, const ReceptionContext& reception);
   ShardClients(const ShardClients&) = delete;
   ShardClients& operator=(const ShardClients&) = delete;
   // REQUIRES: closed(), or Listen was never called.
@@ -39,9 +43,11 @@ class ShardClients {
   // addresses that are new, without accepting; on an error nothing has changed. Then Commit: those
   // accept, listeners that stay have their new rules for who connects from now on, those that are
   // gone close, and their clients get 421 when their transaction is done. Or Rollback.
-  core::Status Prepare(const core::Config& config, bool share);
+  core::Status Prepare(const core::Config& config, const ShardTls& tls, bool share);
   void Commit();
   void Rollback();
+  // The files of the present configuration's certificates have changed: handshakes from now on.
+  void SetCertificates(const ShardTls& tls);
 
   // No new connections; clients get 421 when their transaction is done.
   void Close();
@@ -61,7 +67,8 @@ class ShardClients {
   // Whether this shard listens there (the others have a listener that is never opened), and how.
   bool Ours(const core::ListenerConfig& config) const;
   core::Result<io::Socket> Open(const core::ListenerConfig& config, bool share);
-  std::shared_ptr<Rules> MakeRules(const core::ListenerConfig& config) const;
+  std::shared_ptr<Rules> MakeRules(const core::ListenerConfig& config,
+                                   std::shared_ptr<const io::TlsServerContext> tls) const;
   void OnAccepted(Listener* listener, const io::OpResult& result);
   void CloseListener(Listener* listener);
   void ForEachClient(void (smtp::ServerConnection::*order)());
@@ -72,6 +79,7 @@ class ShardClients {
   core::TimerWheel* const wheel_;
   ShardLog* const log_;
   smtp::BlockCache* const blocks_;
+  io::TlsMemory* const tls_memory_;
   const ReceptionContext reception_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Listener>> retired_;  // by reloads; until their last client has gone

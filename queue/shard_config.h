@@ -6,9 +6,12 @@
 #define OUTBOX_QUEUE_SHARD_CONFIG_H_
 
 #include <memory>
+#include <utility>
 
 #include "core/config.h"
+#include "dkim/signing_table.h"
 #include "queue/router.h"
+#include "queue/shard_tls.h"
 #include "queue/site_rules.h"
 
 namespace outbox::queue {
@@ -17,11 +20,15 @@ struct ShardConfig {
   std::shared_ptr<const core::Config> config;
   std::shared_ptr<const Router> router;
   std::shared_ptr<const SiteRules> sites;
+  std::shared_ptr<const dkim::SigningTable> signing;  // null: nothing is signed
+  ShardTls tls;
 
-  static ShardConfig Make(std::shared_ptr<const core::Config> config) {
+  static ShardConfig Make(std::shared_ptr<const core::Config> config, ShardTls tls = {}) {
     ShardConfig made;
+    made.tls = std::move(tls);
     made.router = std::make_shared<const Router>(*config);
     made.sites = std::make_shared<const SiteRules>(*config, made.router.get());
+    made.signing = dkim::SigningTable::Make(config);
     made.config = std::move(config);
     return made;
   }

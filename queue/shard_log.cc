@@ -95,6 +95,11 @@ void AddNames(std::span<const std::string_view> names, core::EventLog::Event* li
   line->EndList();
 }
 
+// How the session was encrypted; nothing when it was not.
+void AddTls(const io::TlsFacts& tls, core::EventLog::Event* line) {
+  if (tls.on()) line->Field("tls", tls.version).Field("cipher", tls.cipher);
+}
+
 // How long a message was in our hands, in milliseconds.
 int64_t DelayMs(const Ticket& ticket, int64_t now_ns) {
   return std::max<int64_t>(0, now_ns - ticket.accepted_ns) / core::kNsPerMs;
@@ -337,6 +342,22 @@ void ShardLog::Refused(const core::IpAddress& client, std::string_view what, std
       .Field("why", why);
 }
 
+void ShardLog::ClientTls(const core::IpAddress& client, const io::TlsFacts& facts) {
+  if (!events_->Wants(LogLevel::kDebug)) return;
+  events_->Write(LogLevel::kDebug, io_->wall_ns(), "tls")
+      .Field("client", client.ToString())
+      .Field("tls", facts.version)
+      .Field("cipher", facts.cipher)
+      .Field("resumed", facts.resumed);
+}
+
+void ShardLog::ClientTlsFailed(const core::IpAddress& client, std::string_view why) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "tls_failed")
+      .Field("client", client.ToString())
+      .Field("why", why);
+}
+
 void ShardLog::Rejected(const core::IpAddress& client, std::string_view what,
                         std::string_view route, std::string_view why) {
   if (!events_->Wants(LogLevel::kInfo)) return;
@@ -362,11 +383,19 @@ void ShardLog::Remember(const Ticket& ticket, std::string_view recipient, std::s
 
 // What goes well is not told twice: a line for the start of every transaction would double the log.
 // Who looks for trouble with a host can have it.
-void ShardLog::OnConnected(std::string_view mailhost, int64_t took_ns) {
+void ShardLog::OnConnected(std::string_view mailhost, int64_t took_ns, const io::TlsFacts& tls) {
   if (!events_->Wants(LogLevel::kDebug)) return;
-  events_->Write(LogLevel::kDebug, io_->wall_ns(), "connected")
+  core::EventLog::Event line = events_->Write(LogLevel::kDebug, io_->wall_ns(), "connected");
+  line.Field("mailhost", mailhost).Field("took_ms", took_ns / core::kNsPerMs);
+  AddTls(tls, &line);
+  if (tls.on()) line.Field("resumed", tls.resumed);
+}
+
+void ShardLog::OnTlsFailed(std::string_view mailhost, std::string_view why) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  events_->Write(LogLevel::kInfo, io_->wall_ns(), "tls_failed")
       .Field("mailhost", mailhost)
-      .Field("took_ms", took_ns / core::kNsPerMs);
+      .Field("why", why);
 }
 
 void ShardLog::OnDisconnected(std::string_view mailhost, uint32_t transactions,
@@ -390,7 +419,8 @@ void ShardLog::OnSending(const Ticket& ticket, std::string_view mailhost, size_t
 
 void ShardLog::OnDelivered(const Ticket& ticket, std::string_view sender,
                            std::string_view recipient, std::string_view mailhost,
-                           const smtp::Reply& reply, int64_t began_ns) {
+                           const smtp::Reply& reply, int64_t began_ns,
+                           const io::TlsFacts& tls) {
   metrics_->messages_delivered_total.Add();
   if (!events_->Wants(LogLevel::kInfo)) return;
   char id[kMessageIdChars];
@@ -401,6 +431,7 @@ void ShardLog::OnDelivered(const Ticket& ticket, std::string_view sender,
   Words(reply.code, EnhancedText(reply.enhanced), reply.text, &line);
   line.Field("delay_ms", DelayMs(ticket, io_->now_ns()))
       .Field("took_ms", (io_->now_ns() - began_ns) / core::kNsPerMs);
+  AddTls(tls, &line);
 }
 
 void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
@@ -496,6 +527,13 @@ void ShardLog::OnUnresolved(const Ticket& ticket, std::string_view destination,
 void ShardLog::Damage(std::string_view what) {
   metrics_->spool_damages_total.Add();
   Notice(LogLevel::kError, "spool_damage", what);
+}
+
+void ShardLog::NotSigned(uint64_t id, std::string_view why) {
+  if (!events_->Wants(LogLevel::kWarning)) return;
+  char text[kMessageIdChars];
+  events_->Write(LogLevel::kWarning, io_->wall_ns(), "not_signed", FormatMessageId(id, text))
+      .Field("why", why);
 }
 
 void ShardLog::Notice(LogLevel level, std::string_view event, std::string_view text) {

@@ -15,6 +15,7 @@
 #include "core/event_log.h"
 #include "core/metrics.h"
 #include "io/io.h"
+#include "io/tls_stream.h"
 #include "queue/attempt_log.h"
 #include "queue/attempt_trail.h"
 #include "queue/home_ticket.h"
@@ -85,15 +86,22 @@ class ShardLog : public AttemptLog {
   void Rejected(const core::IpAddress& client, std::string_view what, std::string_view route,
                 std::string_view why);
   void Refused(const core::IpAddress& client, std::string_view what, std::string_view why);
+  // A client's handshake.
+  void ClientTls(const core::IpAddress& client, const io::TlsFacts& facts);
+  void ClientTlsFailed(const core::IpAddress& client, std::string_view why);
+
+  // A message goes without a DKIM signature that it was to get.
+  void NotSigned(uint64_t id, std::string_view why);
 
   // --- Owner: AttemptLog ---
-  void OnConnected(std::string_view mailhost, int64_t took_ns) override;
+  void OnConnected(std::string_view mailhost, int64_t took_ns, const io::TlsFacts& tls) override;
+  void OnTlsFailed(std::string_view mailhost, std::string_view why) override;
   void OnDisconnected(std::string_view mailhost, uint32_t transactions,
                       std::string_view how) override;
   void OnSending(const Ticket& ticket, std::string_view mailhost, size_t recipients) override;
   void OnDelivered(const Ticket& ticket, std::string_view sender, std::string_view recipient,
-                   std::string_view mailhost, const smtp::Reply& reply,
-                   int64_t began_ns) override;
+                   std::string_view mailhost, const smtp::Reply& reply, int64_t began_ns,
+                   const io::TlsFacts& tls) override;
   void OnRecipient(const Ticket& ticket, std::string_view sender, std::string_view recipient,
                    std::string_view mailhost, Verdict verdict,
                    const RecipientResult& result) override;

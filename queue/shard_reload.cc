@@ -20,6 +20,7 @@ void Shard::SetTimeouts() {
   // Deliveries close idle connections first: they know who waits for the slot.
   timeouts.idle_ns = 2 * delivery.idle_timeout_ns;
   timeouts.quit_ns = delivery.quit_timeout_ns;
+  timeouts.tls_ns = delivery.tls_timeout_ns;
   lmtp_context_.timeouts = timeouts;
 }
 
@@ -36,11 +37,18 @@ core::Status Shard::PrepareReload(ShardConfig next, RouteChanges changes) {
   if (step_ != Step::kRunning || listen_by_ns_ != 0) {
     return core::Status(core::StatusCode::kUnavailable, "a shard is starting or stopping");
   }
-  const core::Status status = clients_->Prepare(*next.config, setup_.exchange->shards() > 1);
+  const core::Status status = clients_->Prepare(*next.config, next.tls,
+                                                setup_.exchange->shards() > 1);
   if (!status.ok()) return status;
   next_ = std::move(next);
   route_changes_ = std::move(changes);
   return core::OkStatus();
+}
+
+void Shard::SetCertificates(ShardTls tls) {
+  setup_.config.tls = std::move(tls);
+  tls_client_.SetTrust(setup_.config.tls.trust);
+  clients_->SetCertificates(setup_.config.tls);
 }
 
 void Shard::RollbackReload() {
@@ -60,6 +68,8 @@ void Shard::CommitReload() {
   const core::Config& config = *setup_.config.config;
   SetTimeouts();
   TakeLocalConfig();
+  signing_.SetTable(setup_.config.signing);
+  tls_client_.SetTrust(setup_.config.tls.trust);
   events_.SetMinimum(config.log.level);
   log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);
   destinations_->SetIdleTimeout(config.delivery.idle_timeout_ns);

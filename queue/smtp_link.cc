@@ -7,17 +7,16 @@ namespace {
 
 class SmtpLink : public DeliveryLink {
  public:
-  // To the unix socket `path`, or to `peer` when that is empty.
-  SmtpLink(const smtp::ClientContext* context, const core::SocketAddress& peer,
-           const core::IpAddress* from, const std::string& path, smtp::DeliverySource* source)
-      : connection_(context, source) {
-    const core::SocketAddress local = {from == nullptr ? core::IpAddress() : *from, 0};
-    if (path.empty()) {
-      connection_.Start(peer, from == nullptr ? nullptr : &local);
-    } else {
-      connection_.StartUnix(path);
-    }
+  SmtpLink(const smtp::ClientContext* context, smtp::DeliverySource* source)
+      : connection_(context, source) {}
+
+  void Connect(const LinkTarget& target) {
+    const core::SocketAddress local = {target.from == nullptr ? core::IpAddress() : *target.from,
+                                       0};
+    connection_.Start(target.peer, target.from == nullptr ? nullptr : &local,
+                      {target.tls, std::string(target.tls_name)});
   }
+  void ConnectUnix(const std::string& path) { connection_.StartUnix(path); }
 
   void Poke() override { connection_.Poke(); }
   void OfferWindow(uint64_t) override { connection_.OfferWindow(); }
@@ -33,17 +32,26 @@ class SmtpLink : public DeliveryLink {
 
 }  // namespace
 
-std::unique_ptr<DeliveryLink> SmtpLinkFactory::Connect(const core::SocketAddress& peer,
-                                                       const core::IpAddress* from,
+std::unique_ptr<DeliveryLink> SmtpLinkFactory::Connect(const LinkTarget& target,
                                                        smtp::DeliverySource* source) {
-  return std::make_unique<SmtpLink>(context_, peer, from, std::string(), source);
+  auto link = std::make_unique<SmtpLink>(context_, source);
+  link->Connect(target);
+  return link;
 }
 
 std::unique_ptr<DeliveryLink> SmtpLinkFactory::ConnectLmtp(const core::SocketAddress& peer,
                                                            const std::string& path,
                                                            smtp::DeliverySource* source) {
   CHECK(lmtp_ != nullptr);
-  return std::make_unique<SmtpLink>(lmtp_, peer, nullptr, path, source);
+  auto link = std::make_unique<SmtpLink>(lmtp_, source);
+  if (path.empty()) {
+    LinkTarget target;
+    target.peer = peer;
+    link->Connect(target);
+  } else {
+    link->ConnectUnix(path);
+  }
+  return link;
 }
 
 std::unique_ptr<DeliveryLink> SmtpLinkFactory::OpenMaildir(const std::string& maildir,

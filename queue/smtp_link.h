@@ -22,8 +22,7 @@ class SmtpLinkFactory : public LinkFactory {
                            const smtp::ClientContext* lmtp = nullptr, std::string hostname = {})
       : context_(context), lmtp_(lmtp), hostname_(std::move(hostname)) {}
 
-  std::unique_ptr<DeliveryLink> Connect(const core::SocketAddress& peer,
-                                        const core::IpAddress* from,
+  std::unique_ptr<DeliveryLink> Connect(const LinkTarget& target,
                                         smtp::DeliverySource* source) override;
   std::unique_ptr<DeliveryLink> ConnectLmtp(const core::SocketAddress& peer,
                                             const std::string& path,

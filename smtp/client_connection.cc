@@ -13,6 +13,9 @@ namespace outbox::smtp {
 
 static_assert(Talk::kTransactions == ClientSession::kSlots);
 
+// About TLS alone: the server may be well.
+static bool IsTls(Stage stage) { return stage == Stage::kStartTls || stage == Stage::kTls; }
+
 ClientConnection::ClientConnection(const ClientContext* context, DeliverySource* source)
     : context_(context), source_(source), talk_(context->rings), session_(&context->session) {
   connect_.Bind<&ClientConnection::OnConnected>(this);
@@ -31,25 +34,29 @@ void ClientConnection::Prepare() {
   error_text_.clear();
   timed_replies_ = 0;
   body_ = Body();
-  session_ = ClientSession(&context_->session);
+  shaking_hands_ = falling_back_ = false;
+  session_ = ClientSession(&context_->session, TlsUseNow());
   served_ = false;
   talk_.Start(context_->io->now_ns());
 }
 
-void ClientConnection::Start(const core::SocketAddress& host, const core::SocketAddress* local) {
-  Prepare();
+void ClientConnection::Start(const core::SocketAddress& host, const core::SocketAddress* local,
+                             ClientTls tls) {
   path_.clear();
   host_ = host;
   has_local_ = local != nullptr;
   if (has_local_) local_ = *local;
+  tls_ = std::move(tls);
+  Prepare();
   context_->io->Connect(&connect_, host_, has_local_ ? &local_ : nullptr);
   UpdateTimer();
 }
 
 void ClientConnection::StartUnix(const std::string& path) {
-  Prepare();
   path_ = path;
   has_local_ = false;
+  tls_ = {};
+  Prepare();
   context_->io->ConnectUnix(&connect_, path_);
   UpdateTimer();
 }
@@ -68,6 +75,7 @@ void ClientConnection::OnConnected(const io::OpResult& result) {
   }
   connection_.Start(context_->io, result.result, this);
   progress_ = true;
+  if (session_.secured()) BeginTls();
   Pump();
 }
 
@@ -111,6 +119,7 @@ void ClientConnection::OnError(int error) {
 // The session cannot go on: everything undecided is told, then the connection is closed.
 void ClientConnection::Fail(SessionEnd end, std::string text) {
   if (!connection_.open() || ended_) return;
+  if (IsTls(session_.waiting_for()) && FallBack(text.empty() ? SessionEndName(end) : text)) return;
   error_text_ = std::move(text);
   session_.Abandon(end, error_text_);
   if (!busy_) TellEvents({});
@@ -126,6 +135,7 @@ void ClientConnection::Abandon(SessionEnd why) {
 }
 
 void ClientConnection::OnClosed() {
+  if (falling_back_ && !abandoned_) return StartAgain();
   if (!ended_) {
     session_.Abandon(abandoned_ ? end_ : SessionEnd::kNetworkError);
     TellEvents({});
@@ -165,7 +175,7 @@ void ClientConnection::OnReceived(size_t) { CHECK(false); }  // never asked for
 
 void ClientConnection::TellEvents(std::string_view input) {
   const bool nested = std::exchange(busy_, true);
-  while (!ended_) {
+  while (!ended_ && !falling_back_) {
     const ClientSession::Event event = session_.Next(&input);
     if (event.kind == ClientSession::EventKind::kNeedBytes) break;
     OnEvent(event);
@@ -181,6 +191,8 @@ void ClientConnection::OnEvent(const ClientSession::Event& event) {
     case ClientSession::EventKind::kNeedBytes:
     case ClientSession::EventKind::kReady:
       return;
+    case ClientSession::EventKind::kStartTls:
+      return BeginTls();
     case ClientSession::EventKind::kSendBody:
       body_ = Body();
       body_.slot = event.transaction;
@@ -196,6 +208,10 @@ void ClientConnection::OnEvent(const ClientSession::Event& event) {
       talk_.Told();
       return;
     case ClientSession::EventKind::kEnded:
+      if (event.end == SessionEnd::kProtocolError && IsTls(event.result.stage) &&
+          FallBack(event.result.reply.text)) {
+        return;
+      }
       ended_ = true;
       end_ = event.end;
       end_result_ = event.result;
@@ -216,7 +232,7 @@ void ClientConnection::Pump() {
   busy_ = true;
   do {
     pump_again_ = false;
-    if (connection_.open() && !ended_ && !connection_.sending()) SendOnce();
+    if (connection_.open() && !ended_ && !connection_.sending() && !shaking_hands_) SendOnce();
   } while (pump_again_);
   busy_ = false;
   if (!connection_.open()) return;
@@ -227,7 +243,7 @@ void ClientConnection::Pump() {
                                      : io::Connection::End::kReset);
     return;
   }
-  if (!connection_.receiving()) connection_.Receive();
+  if (!connection_.receiving() && !shaking_hands_) connection_.Receive();
   if (progress_ || !timer_.set()) UpdateTimer();
   progress_ = false;
 }
@@ -397,6 +413,7 @@ void ClientConnection::OnSent(size_t size) {
     source_->ReleaseWindow(window_cookie_, window_token_);
     busy_ = false;
   }
+  if (shaking_hands_ && !connection_.encrypted()) BeginTls();
   Pump();
 }
 
@@ -421,12 +438,16 @@ void ClientConnection::Quit() {
 int64_t ClientConnection::TimeoutNs() const {
   const ClientTimeouts& timeouts = context_->timeouts;
   if (connect_.in_flight) return timeouts.connect_ns;
+  if (shaking_hands_) return timeouts.tls_ns;
   switch (session_.waiting_for()) {
     case Stage::kConnect:
     case Stage::kGreeting:
       return timeouts.greeting_ns;
     case Stage::kHello:
       return timeouts.hello_ns;
+    case Stage::kStartTls:
+    case Stage::kTls:
+      return timeouts.tls_ns;
     case Stage::kReset:
     case Stage::kMail:
       return timeouts.mail_ns;
@@ -464,6 +485,7 @@ void ClientConnection::OnTimer() {
     return context_->io->Cancel(&connect_);
   }
   if (!connection_.open() || ended_) return;
+  if (shaking_hands_) return OnTls("it did not come to an end in time");
   const Stage stage = session_.waiting_for();
   if (stage == Stage::kIdle && !connection_.sending()) {
     progress_ = true;

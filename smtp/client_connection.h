@@ -6,6 +6,10 @@
 // straight from the memory that the source lends; with PIPELINING the last window, the final dot
 // and the next transaction's envelope are one send.
 //
+// TLS. Where it is opportunistic, a handshake that fails or stalls is no end: the connection is
+// made once more, without, and the host is remembered for some minutes (smtp/plain_hosts.h).
+// Everywhere else it is the session's end, and nothing goes in the clear.
+//
 // Lifecycle: constructed; Start; ends with DeliverySource::OnSessionEnd, in which it may be
 // destroyed (or started again). Lives on its shard.
 #ifndef OUTBOX_SMTP_CLIENT_CONNECTION_H_
@@ -18,15 +22,18 @@
 #include <span>
 #include <string>
 
+#include "core/config.h"
 #include "core/ip_address.h"
 #include "core/time.h"
 #include "core/timer.h"
 #include "core/timer_wheel.h"
 #include "io/connection.h"
 #include "io/io.h"
+#include "io/tls_channel.h"
 #include "smtp/block_cache.h"
 #include "smtp/client_session.h"
 #include "smtp/delivery_source.h"
+#include "smtp/plain_hosts.h"
 #include "smtp/talk.h"
 
 namespace outbox::smtp {
@@ -43,6 +50,13 @@ struct ClientTimeouts {
   int64_t final_dot_ns = 10 * core::kNsPerMinute;
   int64_t idle_ns = 5 * core::kNsPerSecond;  // between transactions; then QUIT
   int64_t quit_ns = 5 * core::kNsPerSecond;
+  int64_t tls_ns = 30 * core::kNsPerSecond;  // the answer to STARTTLS; the handshake
+};
+
+// How a connection is to be encrypted.
+struct ClientTls {
+  core::TlsMode mode = core::TlsMode::kNone;
+  std::string name;  // the server's; empty: it has but an address
 };
 
 // What the connections of one shard have in common; outlives them.
@@ -53,6 +67,10 @@ struct ClientContext {
   TalkRings* rings = nullptr;
   ClientSessionOptions session;
   ClientTimeouts timeouts;
+  // Null, all three: there is no TLS, whatever is asked for by a connection that may do without.
+  io::TlsClientContext* tls = nullptr;
+  io::TlsMemory* tls_memory = nullptr;
+  PlainHosts* plain_hosts = nullptr;
 };
 
 class ClientConnection final : private io::Connection::Handler {
@@ -65,7 +83,8 @@ class ClientConnection final : private io::Connection::Handler {
   ~ClientConnection();
 
   // Connects to `host`, from `local` unless that is null. Nothing is told before the loop turns.
-  void Start(const core::SocketAddress& host, const core::SocketAddress* local);
+  void Start(const core::SocketAddress& host, const core::SocketAddress* local,
+             ClientTls tls = {});
 
   // The same to the unix socket with this path (io::Io::ConnectUnix).
   void StartUnix(const std::string& path);
@@ -88,6 +107,7 @@ class ClientConnection final : private io::Connection::Handler {
   const core::SocketAddress& host() const { return host_; }  // not of a unix socket
   // What has been said, for when it comes to nothing; since the session was idle last.
   const Talk& talk() const { return talk_; }
+  io::TlsFacts tls() const { return connection_.tls(); }
   const ClientSession& session() const { return session_; }
   // Nothing is in hand and the session is ready: a transaction would start at once.
   bool idle() const { return connection_.open() && session_.ready() && !session_.busy(); }
@@ -108,9 +128,15 @@ class ClientConnection final : private io::Connection::Handler {
   void OnEndOfStream() override;
   void OnSent(size_t size) override;
   void OnError(int error) override;
+  void OnTls(std::string_view error) override;
   void OnClosed() override;
 
   void Prepare();
+  // client_tls.cc
+  TlsUse TlsUseNow();
+  void BeginTls();
+  bool FallBack(std::string_view why);
+  void StartAgain();
   // For people.
   std::string HostText() const { return path_.empty() ? host_.ToString() : path_; }
   void OnConnected(const io::OpResult& result);
@@ -144,6 +170,9 @@ class ClientConnection final : private io::Connection::Handler {
   std::string path_;  // of a unix socket; empty: it is at host_
   core::SocketAddress local_;
   bool has_local_ = false;
+  ClientTls tls_;
+  bool shaking_hands_ = false;  // TLS, until OnTls
+  bool falling_back_ = false;   // the connection closes, and another one follows without TLS
   bool running_ = false;         // from Start to OnSessionEnd
   bool no_transaction_ = false;  // the source said kLater
   bool no_timer_ = false;        // there was none to watch the connect with

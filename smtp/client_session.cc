@@ -14,11 +14,7 @@ uint64_t Bit(uint16_t recipient) { return uint64_t{1} << recipient; }
 
 uint64_t LowestBit(uint64_t mask) { return mask & (~mask + 1); }
 
-Reply OurText(std::string_view text) { return {0, {}, text}; }
-
 bool IsTooManyRecipients(const Reply& reply) { return reply.code == 452 || reply.code == 552; }
-
-bool IsRefusal(const Reply& reply) { return reply.first_digit() == 4 || reply.first_digit() == 5; }
 
 }  // namespace
 
@@ -39,6 +35,9 @@ ClientSession::Event ClientSession::Next(std::string_view* input) {
       case ReplyParser::Result::kReply:
         ++replies_;
         OnReply(parser_.reply());
+        if (state_ == State::kHandshake && !input->empty()) {
+          EndByProtocolError("words in the clear behind the answer to STARTTLS");
+        }
         break;
       case ReplyParser::Result::kError:
         EndByProtocolError(parser_.error());
@@ -55,9 +54,9 @@ bool ClientSession::NextDue(Event* event) {
     event->result = end_result_;
     return true;
   }
-  if (ready_due_) {
-    ready_due_ = false;
-    event->kind = EventKind::kReady;
+  if (ready_due_ || handshake_due_) {
+    event->kind = ready_due_ ? EventKind::kReady : EventKind::kStartTls;
+    ready_due_ = handshake_due_ = false;
     return true;
   }
   const uint8_t first = current_;
@@ -105,6 +104,8 @@ void ClientSession::OnReply(const Reply& reply) {
     case State::kEhlo:
     case State::kHelo:
       return OnHello(reply);
+    case State::kStartTls:
+      return OnStartTls(reply);
     case State::kReady:
       if (current()->active && current()->receive != Point::kDone) {
         return OnTransactionReply(current(), reply);
@@ -116,58 +117,6 @@ void ClientSession::OnReply(const Reply& reply) {
     default:
       return;
   }
-}
-
-void ClientSession::OnGreeting(const Reply& reply) {
-  if (reply.code == 220) {
-    state_ = State::kEhlo;
-    hello_due_ = true;
-    return;
-  }
-  if (IsRefusal(reply)) return End(SessionEnd::kRefused, Stage::kGreeting, reply);
-  EndByProtocolError("the greeting is neither 220 nor a refusal");
-}
-
-void ClientSession::OnHello(const Reply& reply) {
-  if (reply.code == 421) return End(SessionEnd::kRefused, Stage::kHello, reply);
-  if (hello_due_) return EndByProtocolError("a reply that nothing had asked for");
-  if (reply.first_digit() == 2) {
-    if (state_ == State::kEhlo) OnEhloLine(parser_.line());
-    state_ = State::kReady;
-    ready_due_ = true;
-    return;
-  }
-  if (reply.first_digit() == 5 && state_ == State::kEhlo && !options_->lmtp) {
-    // RFC 5321 3.2: a server that does not know EHLO is spoken to without extensions.
-    state_ = State::kHelo;
-    hello_due_ = true;
-    pipelining_ = has_size_ = eight_bit_mime_ = false;
-    size_limit_ = 0;
-    return;
-  }
-  if (IsRefusal(reply)) return End(SessionEnd::kRefused, Stage::kHello, reply);
-  EndByProtocolError("EHLO was answered with neither 250 nor a refusal");
-}
-
-// The first line is the server's name, the others one extension each.
-void ClientSession::OnEhloLine(std::string_view line) {
-  if (first_line_) {
-    first_line_ = false;
-    return;
-  }
-  const size_t space = line.find(' ');
-  const std::string_view keyword = line.substr(0, space);
-  if (EqualsIgnoringCase(keyword, "PIPELINING")) pipelining_ = true;
-  if (EqualsIgnoringCase(keyword, "8BITMIME")) eight_bit_mime_ = true;
-  if (!EqualsIgnoringCase(keyword, "SIZE")) return;
-  has_size_ = true;
-  size_limit_ = 0;
-  if (space == std::string_view::npos) return;
-  // A number that is none, or beyond 64 bits, is no limit.
-  const std::string_view digits = line.substr(space + 1);
-  uint64_t limit = 0;
-  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), limit);
-  if (parsed.ec == std::errc()) size_limit_ = limit;
 }
 
 // Something has been written that the next reply can be about.
@@ -201,7 +150,7 @@ void ClientSession::OnTransactionReply(Slot* slot, const Reply& reply) {
     case Point::kBody:
       // A server that cannot wait for the end refuses early and closes. What it said is final, but
       // the dialogue cannot be continued.
-      if (!IsRefusal(reply)) return EndByProtocolError("a reply before the end of the message");
+      if (!reply.is_refusal()) return EndByProtocolError("a reply before the end of the message");
       Decide(slot, options_->lmtp ? LowestBit(slot->accepted) : slot->accepted, ResultKind::kReply,
              Stage::kBody, reply);
       return End(reply.code == 421 ? SessionEnd::kShutdown : SessionEnd::kProtocolError,
@@ -215,7 +164,7 @@ void ClientSession::OnTransactionReply(Slot* slot, const Reply& reply) {
 
 void ClientSession::OnMail(Slot* slot, const Reply& reply) {
   slot->mail_accepted = reply.first_digit() == 2;
-  if (!slot->mail_accepted && !IsRefusal(reply)) {
+  if (!slot->mail_accepted && !reply.is_refusal()) {
     return EndByProtocolError("MAIL was answered with neither 2xx nor a refusal");
   }
   slot->receive = Point::kRcpt;
@@ -227,7 +176,7 @@ void ClientSession::OnMail(Slot* slot, const Reply& reply) {
 }
 
 void ClientSession::OnRcpt(Slot* slot, const Reply& reply) {
-  if (reply.first_digit() != 2 && !IsRefusal(reply)) {
+  if (reply.first_digit() != 2 && !reply.is_refusal()) {
     return EndByProtocolError("RCPT was answered with neither 2xx nor a refusal");
   }
   const uint64_t bit = Bit(slot->receive_recipient);
@@ -260,7 +209,7 @@ void ClientSession::OnData(Slot* slot, const Reply& reply) {
     slot->body_asked = true;
     return;
   }
-  if (!IsRefusal(reply)) {
+  if (!reply.is_refusal()) {
     return EndByProtocolError("DATA was answered with neither 354 nor a refusal");
   }
   reset_needed_ = slot->mail_accepted;
@@ -308,7 +257,7 @@ void ClientSession::End(SessionEnd end, Stage stage, const Reply& reply) {
   CHECK(state_ != State::kEnding && state_ != State::kEnded);
   end_ = end;
   end_result_ = {ResultKind::kReply, stage, reply};
-  ready_due_ = false;
+  ready_due_ = handshake_due_ = false;
   for (Slot& slot : slots_) {
     if (!slot.active) continue;
     slot.lost = slot.undecided;
@@ -321,14 +270,14 @@ void ClientSession::End(SessionEnd end, Stage stage, const Reply& reply) {
 }
 
 void ClientSession::EndByProtocolError(const char* what) {
-  End(SessionEnd::kProtocolError, waiting_for(), OurText(what));
+  End(SessionEnd::kProtocolError, waiting_for(), Reply::Ours(what));
 }
 
 void ClientSession::Abandon(SessionEnd end, std::string_view text) {
   if (state_ == State::kEnding || state_ == State::kEnded) return;
   // After QUIT the server owes us nothing.
   if (state_ == State::kQuitting && end != SessionEnd::kCancelled) end = SessionEnd::kQuit;
-  End(end, waiting_for(), OurText(text.empty() ? SessionEndName(end) : text));
+  End(end, waiting_for(), Reply::Ours(text.empty() ? SessionEndName(end) : text));
 }
 
 Stage ClientSession::SlotStage(const Slot& slot) {
@@ -358,6 +307,10 @@ Stage ClientSession::waiting_for() const {
     case State::kEhlo:
     case State::kHelo:
       return Stage::kHello;
+    case State::kStartTls:
+      return Stage::kStartTls;
+    case State::kHandshake:
+      return Stage::kTls;
     case State::kReady:
       return current()->active ? SlotStage(*current()) : Stage::kIdle;
     default:
@@ -387,12 +340,12 @@ int ClientSession::BeginTransaction(const ClientEnvelope& envelope) {
   slot->undecided = count == 64 ? UINT64_MAX : (uint64_t{1} << count) - 1;
   if (has_size_ && size_limit_ > 0 && envelope.size > size_limit_) {
     Decide(slot, slot->undecided, ResultKind::kTooLarge, Stage::kMail,
-           OurText("the message is larger than the server's SIZE"));
+           Reply::Ours("the message is larger than the server's SIZE"));
     return index;
   }
   if (envelope.eight_bit && !eight_bit_mime_) {
     Decide(slot, slot->undecided, ResultKind::kNeeds8BitMime, Stage::kMail,
-           OurText("the message has 8-bit content and the server does not offer 8BITMIME"));
+           Reply::Ours("the message has 8-bit content and the server does not offer 8BITMIME"));
     return index;
   }
   slot->send = slot->receive = reset_needed_ ? Point::kReset : Point::kMail;
@@ -411,16 +364,7 @@ void ClientSession::Quit() { quit_wanted_ = true; }
 
 bool ClientSession::Write(OutputBuffer* out) {
   CHECK(out->room() >= core::kClientCommandMax);
-  if (hello_due_ && (state_ == State::kEhlo || state_ == State::kHelo)) {
-    hello_due_ = false;
-    out->Append(options_->lmtp             ? "LHLO "
-                : state_ == State::kEhlo ? "EHLO "
-                                         : "HELO ");
-    out->Append(options_->helo_name);
-    out->Append("\r\n");
-    return false;
-  }
-  if (state_ != State::kReady) return false;
+  if (WriteHello(out) || state_ != State::kReady) return false;
   for (int i = 0; i < kSlots; ++i) {
     Slot* slot = &slots_[current_ ^ i];
     while (slot->active && MayWrite(*slot)) {

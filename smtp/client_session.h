@@ -1,5 +1,5 @@
 // ClientSession: the client's side of an SMTP dialogue (RFC 5321, PIPELINING RFC 2920, SIZE RFC
-// 1870, 8BITMIME RFC 6152).
+// 1870, 8BITMIME RFC 6152, STARTTLS RFC 3207).
 //
 // Pure: replies in, commands and events out. No socket, no clock, no allocation. Inside are two
 // state machines that run independently: the *sender* knows which commands have been written, the
@@ -52,10 +52,19 @@ struct ClientSessionOptions {
   bool lmtp = false;
 };
 
+// Whether a session is to be encrypted.
+enum class TlsUse : uint8_t {
+  kOff,
+  kOffered,  // when the server offers it
+  kNeeded,   // or not at all
+  kOn,       // it is already, from the first byte
+};
+
 class ClientSession {
  public:
   enum class EventKind : uint8_t {
     kNeedBytes,        // all bytes were used: Write, send, receive
+    kStartTls,         // shake hands, then Secured; or Abandon. Bytes that come are the handshake's
     kReady,            // the server has greeted: BeginTransaction or Quit
     kSendBody,         // send the message of `transaction`, then BodyQueued
     kResult,           // one recipient is decided
@@ -73,7 +82,8 @@ class ClientSession {
   static constexpr int kSlots = 2;  // the transaction in hand, and the one behind its body
 
   // `options` outlives the session. The session starts by waiting for the greeting.
-  explicit ClientSession(const ClientSessionOptions* options) : options_(options) {}
+  explicit ClientSession(const ClientSessionOptions* options, TlsUse tls = TlsUse::kOff)
+      : options_(options), tls_(tls), secured_(tls == TlsUse::kOn) {}
 
   // Consumes reply bytes from the front of `*input`; call until kNeedBytes or kEnded. An empty
   // input is fine: events may be waiting.
@@ -94,6 +104,10 @@ class ClientSession {
 
   // The last byte of the body (its CRLF.CRLF) is queued. REQUIRES: kSendBody came for `slot`.
   void BodyQueued(int slot);
+
+  // The handshake is over: what the server has said of itself is forgotten (RFC 3207 4.2).
+  // REQUIRES: kStartTls has come.
+  void Secured();
 
   // Ends the session after what is in hand. No BeginTransaction from now on.
   void Quit();
@@ -117,9 +131,20 @@ class ClientSession {
   bool offers_size() const { return has_size_; }
   uint64_t size_limit() const { return size_limit_; }  // 0: none declared
   bool offers_8bitmime() const { return eight_bit_mime_; }
+  bool secured() const { return secured_; }
 
  private:
-  enum class State : uint8_t { kGreeting, kEhlo, kHelo, kReady, kQuitting, kEnding, kEnded };
+  enum class State : uint8_t {
+    kGreeting,
+    kEhlo,
+    kHelo,
+    kStartTls,   // its answer comes next
+    kHandshake,  // Secured() comes next
+    kReady,
+    kQuitting,
+    kEnding,
+    kEnded,
+  };
   // Where the sender, and where the receiver stands in a transaction, in the order of the dialogue.
   enum class Point : uint8_t { kReset, kMail, kRcpt, kData, kBody, kFinal, kDone };
   struct Slot {
@@ -146,6 +171,11 @@ class ClientSession {
   void OnGreeting(const Reply& reply);
   void OnHello(const Reply& reply);
   void OnEhloLine(std::string_view line);
+  void ForgetExtensions();
+  // It has answered EHLO or HELO: TLS, or mail.
+  void OnGreeted();
+  void OnStartTls(const Reply& reply);
+  bool WriteHello(OutputBuffer* out);
   void OnTransactionReply(Slot* slot, const Reply& reply);
   void OnMail(Slot* slot, const Reply& reply);
   void OnRcpt(Slot* slot, const Reply& reply);
@@ -166,6 +196,11 @@ class ClientSession {
 
   const ClientSessionOptions* options_;
   State state_ = State::kGreeting;
+  TlsUse tls_;
+  bool secured_;
+  bool has_starttls_ = false;
+  bool starttls_due_ = false;   // STARTTLS is to be written
+  bool handshake_due_ = false;  // kStartTls is to be told
   bool pipelining_ = false;
   bool has_size_ = false;
   bool eight_bit_mime_ = false;

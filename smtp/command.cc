@@ -23,6 +23,7 @@ constexpr VerbEntry kVerbs[] = {
     {"NOOP", Verb::kNoop},
     {"VRFY", Verb::kVrfy},
     {"HELP", Verb::kHelp},
+    {"STARTTLS", Verb::kStartTls},
     {"EXPN", Verb::kUnimplemented},
     {"AUTH", Verb::kUnimplemented},
     {"BDAT", Verb::kUnimplemented},
@@ -34,7 +35,6 @@ constexpr VerbEntry kVerbs[] = {
     {"ATRN", Verb::kUnimplemented},
     {"LHLO", Verb::kUnimplemented},
     {"BURL", Verb::kUnimplemented},
-    {"STARTTLS", Verb::kUnimplemented},
     {"XCLIENT", Verb::kUnimplemented},
     {"XFORWARD", Verb::kUnimplemented},
 };
@@ -214,6 +214,7 @@ Command ParseCommand(std::string_view line, bool extended) {
     case Verb::kData:
     case Verb::kRset:
     case Verb::kQuit:
+    case Verb::kStartTls:
       if (!command.argument.empty()) {
         Refuse(&command, 501, kBadArgument, "The command takes no argument", cursor.column());
       }

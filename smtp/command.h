@@ -21,6 +21,7 @@ enum class Verb : uint8_t {
   kVrfy,
   kHelp,
   kQuit,
+  kStartTls,
   kUnimplemented,  // a command of some SMTP extension that we do not offer: 502
   kUnknown,        // 500
 };

@@ -10,6 +10,10 @@ const char* StageName(Stage stage) {
       return "greeting";
     case Stage::kHello:
       return "EHLO";
+    case Stage::kStartTls:
+      return "STARTTLS";
+    case Stage::kTls:
+      return "TLS handshake";
     case Stage::kMail:
       return "MAIL";
     case Stage::kRcpt:
@@ -56,6 +60,10 @@ const char* SessionEndName(SessionEnd end) {
       return "we are short of descriptors or memory";
     case SessionEnd::kNoPort:
       return "we have no port left";
+    case SessionEnd::kTlsFailed:
+      return "TLS failed";
+    case SessionEnd::kTlsMissing:
+      return "no TLS";
   }
   return "unknown";
 }

@@ -22,6 +22,8 @@ enum class Stage : uint8_t {
   kConnect,  // the driver's: no connection
   kGreeting,
   kHello,  // EHLO, HELO
+  kStartTls,
+  kTls,  // the handshake
   kMail,
   kRcpt,
   kData,      // DATA's reply: 354 wanted
@@ -58,6 +60,9 @@ enum class SessionEnd : uint8_t {
   // or memory; it has no port left towards this server.
   kShortage,
   kNoPort,
+  // The session was to be encrypted: the handshake has failed; the server does not offer it.
+  kTlsFailed,
+  kTlsMissing,
 };
 const char* SessionEndName(SessionEnd end);
 

@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include "io/tls_stream.h"
 #include "smtp/client_session.h"
 
 namespace outbox::smtp {
@@ -49,6 +50,9 @@ class DeliverySource {
  public:
   virtual ~DeliverySource() = default;
 
+  // The session is encrypted; or the handshake has failed, and `error` says why (else empty). A
+  // session that need not be encrypted then begins again without, by itself.
+  virtual void OnTls(const io::TlsFacts& /*facts*/, std::string_view /*error*/) {}
   // The session takes a transaction: when it is ready, after each transaction, and, with
   // PIPELINING, as soon as the last window of the current body is being sent (then the two overlap:
   // the results of the one in hand come later). After kLater the connection stays open until its

@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "core/ip_address.h"
+#include "io/tls_stream.h"
 #include "smtp/body_scanner.h"
 #include "smtp/command.h"
 #include "smtp/reply.h"
@@ -51,15 +52,18 @@ enum class ServerEnd : uint8_t {
 
 // One client connection's mail. Made by Reception::Admit, ended by OnClosed.
 //
-// Order of calls: OnHello* ( OnMail ( OnRcpt* OnData ( BodySpace? Append* )* Finish )? | Abort )*
-// OnClosed. A transaction begins when OnMail is answered with 2xx and ends with the answer to
-// Finish or with Abort.
+// Order of calls: (OnHello | OnTls)* ( OnMail ( OnRcpt* OnData ( BodySpace? Append* )* Finish )? |
+// Abort )* OnClosed. A transaction begins when OnMail is answered with 2xx and ends with the answer
+// to Finish or with Abort.
 class ReceptionSession {
  public:
   virtual ~ReceptionSession() = default;
 
   // The name that the client gave itself. `extended`: by EHLO.
   virtual void OnHello(std::string_view name, bool extended) = 0;
+  // TLS is on, and whatever OnHello has said is forgotten; or the handshake has failed, and `error`
+  // says why. No transaction is open.
+  virtual void OnTls(const io::TlsFacts& /*facts*/, std::string_view /*error*/) {}
   // 250 or a refusal.
   virtual MaybeReply OnMail(const MailRequest& request) = 0;
   virtual MaybeReply OnRcpt(const Path& forward_path) = 0;

@@ -29,6 +29,9 @@ struct Reply {
   std::string_view text;
 
   int first_digit() const { return code / 100; }
+  bool is_refusal() const { return first_digit() == 4 || first_digit() == 5; }
+  // Words of our own, in the place of a server's.
+  static Reply Ours(std::string_view text) { return {0, {}, text}; }
 };
 
 // Reads "5.1.1" at the beginning of `text`. Returns the octets it takes, 0 if there is none.

@@ -1,5 +1,6 @@
 #include "smtp/server_connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/check.h"
@@ -29,7 +30,13 @@ void ServerConnection::Start(io::Socket socket) {
   const Reception::Admission admission =
       context_->reception->Admit(peer_, connection_.LocalAddress(), this);
   reception_ = admission.session;
-  if (reception_ == nullptr) {
+  if (reception_ == nullptr && context_->implicit_tls) {
+    // It understands no plain word, and others wait for the handshake's work.
+    return connection_.Terminate(io::Connection::End::kReset);
+  }
+  if (context_->implicit_tls) {
+    securing_ = true;
+  } else if (reception_ == nullptr) {
     CHECK(PrepareOutput());
     session_.Refuse(admission.refusal, &out_);
     BeginClose(true);
@@ -124,6 +131,9 @@ void ServerConnection::Follow(Step step) {
       if (transaction_) reception_->Abort();
       transaction_ = false;
       return reception_->OnHello(command.argument, session_.extended());
+    case Step::kStartTls:
+      securing_ = true;
+      return;
     case Step::kClose:
       return BeginClose(command.verb != Verb::kQuit);
   }
@@ -142,6 +152,25 @@ void ServerConnection::StoreChunk() {
 void ServerConnection::TakeBodyState(BodyState state) {
   body_waits_ = state == BodyState::kWait;
   body_failed_ = body_failed_ || state == BodyState::kFailed;
+}
+
+// --- TLS -----------------------------------------------------------------------------------------
+
+// What was said in plain text is on its way.
+void ServerConnection::BeginTls() {
+  std::unique_ptr<io::TlsStream> stream = io::TlsStream::Accept(context_->tls);
+  if (stream != nullptr) return connection_.StartTls(std::move(stream), context_->tls_memory);
+  Reset();
+}
+
+void ServerConnection::OnTls(std::string_view error) {
+  reception_->OnTls(connection_.tls(), error);
+  progress_ = true;
+  securing_ = false;
+  if (!error.empty()) return connection_.Terminate(io::Connection::End::kGraceful);
+  session_.Secured();
+  if (session_.phase() == Phase::kBanner && context_->banner_delay_ns == 0) SayBanner();
+  Continue();
 }
 
 // --- Questions
@@ -242,6 +271,7 @@ void ServerConnection::OnSent(size_t) {
 void ServerConnection::AfterWork() {
   if (!connection_.open()) return;
   Flush();
+  if (securing_ && !connection_.encrypted() && !connection_.sending()) BeginTls();
   if (end_of_stream_ && !blocked()) BeginClose(false);
   if (closing_ && !connection_.sending() && writing_ == nullptr) {
     if (!linger_ || end_of_stream_) return connection_.Terminate(io::Connection::End::kGraceful);
@@ -263,7 +293,8 @@ void ServerConnection::ReceiveMore() {
     return;
   }
   if (blocked()) return;
-  const bool body = session_.phase() == Phase::kData && transaction_ && !body_failed_;
+  const bool body = session_.phase() == Phase::kData && transaction_ && !body_failed_ &&
+                    !connection_.encrypted();
   if (body) direct_ = reception_->BodySpace();
   if (direct_.empty()) {
     connection_.Receive();
@@ -282,9 +313,10 @@ void ServerConnection::BeginClose(bool linger) {
 
 void ServerConnection::UpdateTimer() {
   int64_t limit_ns = context_->command_timeout_ns;
+  if (securing_) limit_ns = std::min(limit_ns, core::kTlsHandshakeNs);
   if (closing_ && !connection_.sending()) {
     limit_ns = core::kSmtpLingerNs;
-  } else if (!closing_ && !connection_.sending()) {
+  } else if (!closing_ && !connection_.sending() && !securing_) {
     switch (session_.phase()) {
       case Phase::kBanner:
         limit_ns = context_->banner_delay_ns;
@@ -304,7 +336,7 @@ void ServerConnection::UpdateTimer() {
 void ServerConnection::OnTimer() {
   if (!connection_.open()) return;
   // It does not read what we say, or has been told enough.
-  if (connection_.sending()) {
+  if (connection_.sending() || securing_) {
     timed_out_ = true;
     return Reset();
   }
@@ -333,6 +365,10 @@ void ServerConnection::Shutdown() {
   const bool again = shutdown_;
   shutdown_ = true;
   if (!connection_.open() || closing_ || asking_) return;
+  if (securing_) {  // it hears of it when it can
+    if (again) Reset();
+    return;
+  }
   if (session_.phase() == Phase::kData && !again) return;
   Say421(kStopping, "The server stops; try again later. Closing");
   AfterWork();

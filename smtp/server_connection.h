@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@
 #include "core/timer_wheel.h"
 #include "io/connection.h"
 #include "io/io.h"
+#include "io/tls_channel.h"
 #include "smtp/block_cache.h"
 #include "smtp/output_buffer.h"
 #include "smtp/reception.h"
@@ -43,6 +45,11 @@ struct ServerContext {
   int64_t data_timeout_ns = 3 * core::kNsPerMinute;
   // How long the banner is held back to catch clients that do not wait for it. 0: not at all.
   int64_t banner_delay_ns = 0;
+  // Certificates, with `session.offers_tls` or `implicit_tls`. A connection takes those that are
+  // here when its handshake begins.
+  std::shared_ptr<const io::TlsServerContext> tls;
+  io::TlsMemory* tls_memory = nullptr;
+  bool implicit_tls = false;  // from the first byte (RFC 8314)
 };
 
 class ServerConnection final : private io::Connection::Handler {
@@ -99,10 +106,12 @@ class ServerConnection final : private io::Connection::Handler {
   void OnEndOfStream() override;
   void OnSent(size_t size) override;
   void OnError(int error) override;
+  void OnTls(std::string_view error) override;
   void OnClosed() override;
 
   void OnTimer();
   void SayBanner();
+  void BeginTls();
   std::string_view Process(std::string_view input);
   void Follow(Step step);
   void StoreChunk();
@@ -119,7 +128,7 @@ class ServerConnection final : private io::Connection::Handler {
   void Say421(EnhancedCode enhanced, std::string_view text);
   void UpdateTimer();
   // Something has to come before more of the client's bytes can be looked at.
-  bool blocked() const { return asking_ || body_waits_ || output_waits_; }
+  bool blocked() const { return asking_ || body_waits_ || output_waits_ || securing_; }
 
   const ServerContext* context_;
   Owner* owner_;
@@ -132,6 +141,7 @@ class ServerConnection final : private io::Connection::Handler {
   bool body_failed_ = false;   // Reception takes no more of this message
   bool output_waits_ = false;  // the output is full and the last is still being sent
   bool transaction_ = false;   // open at Reception's side
+  bool securing_ = false;      // OnTls will come, when what was said before has been sent
   bool timed_out_ = false;
   bool closing_ = false;       // send what there is, then close
   bool linger_ = false;        // and read on for a moment before

@@ -15,6 +15,8 @@ constexpr EnhancedCode kSyntaxError{5, 5, 2};
 constexpr Reply kBareLineEnd{521, kSyntaxError,
                              "Lines end in CR LF; a bare CR or LF is not taken. Closing"};
 constexpr Reply kLineTooLong{500, kSyntaxError, "The command line is too long"};
+// RFC 3207 4.2: what stands behind STARTTLS may have been put there by somebody else.
+constexpr Reply kSlippedIn{554, {5, 5, 1}, "STARTTLS must be the last command before TLS. Closing"};
 constexpr Reply kEarlyTalker{554, {5, 5, 0}, "You spoke before the greeting. Closing"};
 
 }  // namespace
@@ -28,6 +30,8 @@ ServerSession::Phase ServerSession::phase() const {
     case State::kBody:
     case State::kDrain:
       return Phase::kData;
+    case State::kHandshake:
+      return Phase::kHandshake;
     case State::kClosed:
       return Phase::kClosed;
     default:
@@ -50,8 +54,16 @@ void ServerSession::Refuse(const Reply& reply, OutputBuffer* out) {
   CloseWith(reply, out);
 }
 
+void ServerSession::Secured() {
+  CHECK(state_ == State::kHandshake || state_ == State::kBanner);
+  CHECK(!transaction_ && line_size_ == 0);
+  if (state_ == State::kHandshake) state_ = State::kCommands;
+  secured_ = true;
+  greeted_ = extended_ = false;
+}
+
 ServerSession::Step ServerSession::Next(std::string_view* input, OutputBuffer* out) {
-  CHECK(phase() != Phase::kAnswer && phase() != Phase::kClosed);
+  CHECK(phase() != Phase::kAnswer && phase() != Phase::kHandshake && phase() != Phase::kClosed);
   while (true) {
     if (out->room() < core::kSmtpReplyRoom) return Step::kFlush;
     const Step step = NextStep(input, out);
@@ -105,7 +117,12 @@ ServerSession::Step ServerSession::NextLine(std::string_view* input, OutputBuffe
   if (piece.empty() || piece.back() != '\r') return Disown(kBareLineEnd, out);
   piece.remove_suffix(1);
   if (piece.find('\r') != std::string_view::npos) return Disown(kBareLineEnd, out);
-  return HandleLine(piece, out);
+  const Step step = HandleLine(piece, out);
+  if (step != Step::kStartTls) return step;
+  if (!input->empty()) return Disown(kSlippedIn, out);
+  Say({220, {2, 0, 0}, "Ready to start TLS"}, out);
+  state_ = State::kHandshake;
+  return step;
 }
 
 ServerSession::Step ServerSession::HandleLine(std::string_view line, OutputBuffer* out) {
@@ -120,6 +137,8 @@ ServerSession::Step ServerSession::HandleLine(std::string_view line, OutputBuffe
       return HandleRcpt(out);
     case Verb::kData:
       return HandleData(out);
+    case Verb::kStartTls:
+      return HandleStartTls(out);
     default:
       return HandleOther(out);
   }
@@ -149,6 +168,20 @@ ServerSession::Step ServerSession::HandleOther(OutputBuffer* out) {
   }
 }
 
+// RFC 3207 4. Yes is kStartTls, with nothing said yet.
+ServerSession::Step ServerSession::HandleStartTls(OutputBuffer* out) {
+  if (!options_->offers_tls && !secured_) {
+    return Error({502, kBadSequence, "Command not implemented"}, out);
+  }
+  if (!command_.ok()) return BadCommand(out);
+  if (secured_) return Error({503, kBadSequence, "TLS is on already"}, out);
+  if (!extended_) return Error({503, kBadSequence, "Send EHLO first"}, out);
+  if (transaction_) {
+    return Error({503, kBadSequence, "A transaction is open; end it with DATA or RSET"}, out);
+  }
+  return Step::kStartTls;
+}
+
 ServerSession::Step ServerSession::HandleHello(OutputBuffer* out) {
   if (!command_.ok()) return BadCommand(out);
   if (++idle_commands_ > core::kSmtpIdleCommandsMax && ++errors_ >= options_->max_errors) {
@@ -165,12 +198,17 @@ ServerSession::Step ServerSession::HandleHello(OutputBuffer* out) {
     const char* end = std::to_chars(size, size + sizeof(size), options_->max_message_bytes).ptr;
     out->Append("250-PIPELINING\r\n250-SIZE ");
     out->Append({size, static_cast<size_t>(end - size)});
-    out->Append("\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n");
+    out->Append("\r\n250-8BITMIME\r\n");
+    if (options_->offers_tls && !secured_) out->Append("250-STARTTLS\r\n");
+    out->Append("250 ENHANCEDSTATUSCODES\r\n");
   }
   return Step::kHello;
 }
 
 ServerSession::Step ServerSession::HandleMail(OutputBuffer* out) {
+  if (options_->needs_tls && !secured_) {
+    return Error({530, {5, 7, 0}, "Mail is taken over TLS only; send STARTTLS first"}, out);
+  }
   if (!greeted_) return Error({503, kBadSequence, "Send EHLO or HELO first"}, out);
   if (transaction_) {
     return Error({503, kBadSequence, "A transaction is open; end it with DATA or RSET"}, out);

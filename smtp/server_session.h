@@ -1,5 +1,5 @@
 // ServerSession: the server's side of an SMTP dialogue (RFC 5321, PIPELINING RFC 2920, SIZE RFC
-// 1870, 8BITMIME RFC 6152, ENHANCEDSTATUSCODES RFC 2034).
+// 1870, 8BITMIME RFC 6152, ENHANCEDSTATUSCODES RFC 2034, STARTTLS RFC 3207).
 //
 // Pure: bytes and answers in, replies and steps out. No socket, no clock, no allocation. The driver
 // (smtp/server_connection.h, or a test) feeds bytes to Next() and does what the step says:
@@ -40,6 +40,8 @@ struct ServerSessionOptions {
   // (not below kLongLine, smtp/body_scanner.h)
   uint32_t max_received_headers = core::kSmtpReceivedHeadersMax;  // above: 554 5.4.6, a mail loop
   bool refuse_nul = false;  // a message with NUL octets: 550 5.6.0
+  bool offers_tls = false;  // STARTTLS
+  bool needs_tls = false;   // without it MAIL gets 530 5.7.0
 };
 
 class ServerSession {
@@ -61,6 +63,8 @@ class ServerSession {
              // Then call Next again. Only after kAskMail was answered with 2xx
     kHello,  // EHLO or HELO was accepted: command().argument is the name. Forget the transaction,
              // if one is open. Then call Next again
+    kStartTls,  // send `out`, then shake hands, then call Secured(). Bytes that come before are the
+                // handshake's. No transaction is open
     kClose,  // send `out`, then close. Forget the transaction, if one is open
   };
 
@@ -70,6 +74,7 @@ class ServerSession {
     kCommand,  // waiting for a command: 5 minutes
     kData,     // waiting for a piece of the message: 3 minutes
     kAnswer,   // a question is open: the client waits for us
+    kHandshake,  // of TLS: Secured() comes next
     kClosed,
   };
 
@@ -82,8 +87,12 @@ class ServerSession {
   // Instead of Start: refuses the client with `reply` (421 or 554) and closes.
   void Refuse(const Reply& reply, OutputBuffer* out);
 
-  // Consumes bytes from the front of `*input`. REQUIRES: no question open (phase kAnswer), not
-  // closed; out->room() >= core::kSmtpReplyRoom, or the result is kFlush.
+  // TLS is on, from now on or, before Start, from the first byte. What the client has said so far
+  // is forgotten (RFC 3207 4.2). REQUIRES: phase kHandshake, or kBanner.
+  void Secured();
+
+  // Consumes bytes from the front of `*input`. REQUIRES: no question open (phase kAnswer), no
+  // handshake, not closed; out->room() >= core::kSmtpReplyRoom, or the result is kFlush.
   Step Next(std::string_view* input, OutputBuffer* out);
 
   // Answers the open question and writes the reply. For kAskMail, kAskRcpt and kEndOfBody 2xx is
@@ -100,6 +109,7 @@ class ServerSession {
   bool extended() const { return extended_; }
   // It was closed for what the client did.
   bool disowned() const { return disowned_; }
+  bool secured() const { return secured_; }
   // The command of the step. Views into the input or into the session: valid until the next call.
   const Command& command() const { return command_; }
   // BODY= of this transaction.
@@ -122,6 +132,7 @@ class ServerSession {
     kBody,
     kDrain,  // the message is refused already: its rest is read and dropped
     kAskedCommit,
+    kHandshake,
     kClosed,
   };
 
@@ -133,6 +144,7 @@ class ServerSession {
   Step HandleRcpt(OutputBuffer* out);
   Step HandleData(OutputBuffer* out);
   Step HandleOther(OutputBuffer* out);
+  Step HandleStartTls(OutputBuffer* out);
   Step AnswerMail(const Reply& reply, OutputBuffer* out);
   Step AnswerRcpt(const Reply& reply, OutputBuffer* out);
   Step AnswerData(const Reply& reply, OutputBuffer* out);
@@ -153,6 +165,7 @@ class ServerSession {
   bool greeted_ = false;
   bool transaction_ = false;
   bool disowned_ = false;
+  bool secured_ = false;
   bool rcpt_refused_ = false;  // a RCPT of this transaction was refused
   bool line_dropped_ = false;  // the line in hand is too long: its rest is read and dropped
   bool line_cr_ = false;       // and the octet before was CR

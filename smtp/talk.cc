@@ -135,16 +135,20 @@ void Talk::PutLine(std::string_view text, bool whole, Line* line) {
   line->octets = whole ? 0 : line->octets + text.size();
 }
 
-void Talk::SentMessage(uint64_t bytes, int64_t now_ns) {
+void Talk::Note(std::string_view text, int64_t now_ns) {
   Close(&received_line_);
   Close(&sent_line_);
+  SetPrefix('C', now_ns);
+  PutLine(text.substr(0, core::kTalkLineBytes), true, &sent_line_);
+}
+
+void Talk::SentMessage(uint64_t bytes, int64_t now_ns) {
   char text[48] = "(a message of ";
   char* const number = text + std::strlen(text);
   char* end = std::to_chars(number, text + sizeof text, bytes).ptr;
   constexpr std::string_view kUnit = " bytes)";
   end = std::copy(kUnit.begin(), kUnit.end(), end);
-  SetPrefix('C', now_ns);
-  PutLine({text, static_cast<size_t>(end - text)}, true, &sent_line_);
+  Note({text, static_cast<size_t>(end - text)}, now_ns);
 }
 
 void Talk::BeginTransaction(size_t slot) {

@@ -85,6 +85,8 @@ class Talk {
   void Received(std::string_view bytes, int64_t now_ns) {
     Add('S', bytes, &received_line_, now_ns);
   }
+  // What we have done besides, in words: "(TLSv1.3 ...)".
+  void Note(std::string_view text, int64_t now_ns);
   // A message has been sent behind the commands.
   void SentMessage(uint64_t bytes, int64_t now_ns);
 

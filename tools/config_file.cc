@@ -8,6 +8,7 @@
 
 #include "core/limits.h"
 #include "core/toml.h"
+#include "tools/dkim_keys.h"
 #include "tools/machine.h"
 #include "tools/route_secrets.h"
 
@@ -40,6 +41,8 @@ core::TomlPosition Place(const core::TomlValue& root, std::string_view table,
   return in->position;
 }
 
+enum class With { kNothing, kKeys, kAllSecrets };
+
 // Relative paths are relative to the configuration.
 void LoadSites(const std::string& path, core::Config* config, std::vector<std::string>* errors) {
   for (const core::SiteFileConfig& named : config->site_files) {
@@ -58,7 +61,7 @@ void LoadSites(const std::string& path, core::Config* config, std::vector<std::s
   }
 }
 
-LoadedConfig Load(const std::string& path, bool with_secrets) {
+LoadedConfig Load(const std::string& path, With with) {
   LoadedConfig loaded;
   if (const std::string why = ReadFile(path, &loaded.text); !why.empty()) {
     loaded.errors.push_back(path + ":1:1: the file cannot be read: " + why +
@@ -68,9 +71,13 @@ LoadedConfig Load(const std::string& path, bool with_secrets) {
   core::ConfigResult parsed = core::ParseConfig(loaded.text, path);
   loaded.errors = std::move(parsed.errors);
   if (loaded.errors.empty()) LoadSites(path, &parsed.config, &loaded.errors);
-  if (loaded.errors.empty() && with_secrets) {
-    LoadRouteSecrets(path, &parsed.config, &loaded.errors);
-    RefuseUnprotected(path, parsed.config, &loaded.errors);
+  if (loaded.errors.empty()) {
+    if (with == With::kAllSecrets) {
+      LoadRouteSecrets(path, &parsed.config, &loaded.errors);
+      RefuseUnprotected(path, parsed.config, &loaded.errors);
+      LoadTlsFiles(path, parsed.config, &loaded.tls, &loaded.errors);
+    }
+    if (with != With::kNothing) LoadDkimKeys(path, &parsed.config, &loaded.errors);
   }
   if (loaded.errors.size() > core::kConfigErrors) loaded.errors.resize(core::kConfigErrors);
   if (loaded.errors.empty()) {
@@ -82,9 +89,11 @@ LoadedConfig Load(const std::string& path, bool with_secrets) {
 
 }  // namespace
 
-LoadedConfig LoadConfig(const std::string& path) { return Load(path, /*with_secrets=*/true); }
+LoadedConfig LoadConfig(const std::string& path) { return Load(path, With::kAllSecrets); }
 
-LoadedConfig ReadConfig(const std::string& path) { return Load(path, /*with_secrets=*/false); }
+LoadedConfig LoadSigningConfig(const std::string& path) { return Load(path, With::kKeys); }
+
+LoadedConfig ReadConfig(const std::string& path) { return Load(path, With::kNothing); }
 
 std::vector<std::string> NeedsRestart(const core::Config& running, const LoadedConfig& loaded,
                                       const std::string& path) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "tools/tls_files.h"
 
 namespace outbox::tools {
 
@@ -15,10 +16,14 @@ struct LoadedConfig {
   std::shared_ptr<const core::Config> config;  // null with errors
   std::vector<std::string> errors;             // "file:line:column: what, and what was expected"
   std::string text;
+  TlsFiles tls;  // of LoadConfig
 };
 
-// Everything that outboxd needs to start with it, the secrets of its routes as well.
+// Everything that outboxd needs to start with it: the secrets of its routes, the keys of [[dkim]]
+// and its certificates as well.
 LoadedConfig LoadConfig(const std::string& path);
+// What the file says, and the keys of [[dkim]].
+LoadedConfig LoadSigningConfig(const std::string& path);
 // Only what the file says: for who may not know secrets, and sends nothing.
 LoadedConfig ReadConfig(const std::string& path);
 

@@ -41,6 +41,7 @@ target_link_libraries(outbox_commands PUBLIC
 
 
 add_executable(outbox
-  outbox.cc outbox_completion.cc outbox_options.cc outbox_requests.cc outbox_reroute_options.cc)
+  outbox.cc outbox_completion.cc outbox_dkim.cc outbox_options.cc outbox_requests.cc
+  outbox_reroute_options.cc)
 target_link_libraries(outbox PRIVATE outbox_commands outbox_doctor CLI11::CLI11)
 outbox_tool_options(outbox outbox_control outbox_log_lines outbox_request outbox_commands)

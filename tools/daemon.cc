@@ -56,9 +56,10 @@ uint64_t ResidentBytes() {
   return read == 2 ? resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
 }
 
-Daemon::Daemon(std::string config_file, std::shared_ptr<const core::Config> config)
+Daemon::Daemon(std::string config_file, std::shared_ptr<const core::Config> config, TlsFiles tls)
     : config_file_(std::move(config_file)),
       config_(std::move(config)),
+      tls_(std::move(tls)),
       shards_(config_->shards == 0 ? UsableCores() : config_->shards),
       log_(config_->log.file),
       talk_file_(config_->talk.directory, config_->talk.disk),
@@ -169,7 +170,7 @@ core::Status Daemon::MakeShards() {
     queue::ShardSetup setup;
     setup.index = i;
     setup.max_connections_out = connections_out_ / shards_;
-    shard_configs_.push_back(queue::ShardConfig::Make(config_));
+    shard_configs_.push_back(queue::ShardConfig::Make(config_, tls_.tls));
     setup.config = shard_configs_[i];
     setup.own_addresses = OwnAddresses();
     setup.io = ios[i];
@@ -259,6 +260,8 @@ int Daemon::Run() {
     std::fprintf(stderr, "outboxd: %s\n", status.message().c_str());
     return 1;
   }
+  SetTlsFiles(tls_);
+  tls_ = {};
   StartThreads();
   control_->Run();
   for (const auto& seat : seats_) seat->thread.join();

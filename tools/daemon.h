@@ -31,13 +31,14 @@
 #include "tools/service_manager.h"
 #include "tools/suspension_book.h"
 #include "tools/talk_file.h"
+#include "tools/tls_files.h"
 
 namespace outbox::tools {
 
 class Daemon : private ControlHandler, private queue::ShardObserver {
  public:
-  // `config_file`: what a reload reads.
-  Daemon(std::string config_file, std::shared_ptr<const core::Config> config);
+  // `config_file`: what a reload reads. `tls`: what belongs to the configuration.
+  Daemon(std::string config_file, std::shared_ptr<const core::Config> config, TlsFiles tls);
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon() override;
@@ -82,6 +83,10 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   void OnPrepared(const core::Status& status);
   void CommitReload();
   void MaybeReloadAgain();
+  // daemon_tls.cc
+  void SetTlsFiles(const TlsFiles& files);
+  void LookAtTlsFiles();
+  void TakeTlsFiles();
 
   void Answer(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   void AnswerOrder(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
@@ -104,6 +109,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
     std::shared_ptr<ReplyStream> reply;
     std::shared_ptr<const core::Config> config;
     std::vector<queue::ShardConfig> shards;
+    TlsFiles tls;
     std::vector<std::string> errors;
     uint32_t left = 0;  // shards that have not answered
   };
@@ -113,6 +119,10 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   std::vector<queue::ShardConfig> shard_configs_;  // of today, one a shard
   std::unique_ptr<Reloading> reloading_;
   bool reload_again_ = false;  // a signal came when it could not be done
+  TlsFiles tls_;                        // of the start
+  std::vector<FileStamp> tls_stamps_;   // of the files that are in use, or were refused
+  std::vector<FileStamp> tls_seen_;     // at the last look
+  bool tls_watched_ = false;
   uint32_t shards_ = 1;
   uint32_t connections_out_ = 1;  // in all
   LogFile log_;

@@ -39,7 +39,7 @@ void Daemon::Reload(std::shared_ptr<ReplyStream> reply) {
   manager_.Reloading();
   reloading_ = std::make_unique<Reloading>();
   reloading_->reply = std::move(reply);
-  const LoadedConfig loaded = LoadConfig(config_file_);
+  LoadedConfig loaded = LoadConfig(config_file_);
   if (loaded.config == nullptr) {
     FailReload(loaded.errors);
     return;
@@ -55,8 +55,9 @@ void Daemon::Reload(std::shared_ptr<ReplyStream> reply) {
   reloading_->config = loaded.config;
   reloading_->left = shards_;
   for (uint32_t i = 0; i < shards_; ++i) {
-    reloading_->shards.push_back(queue::ShardConfig::Make(loaded.config));
+    reloading_->shards.push_back(queue::ShardConfig::Make(loaded.config, loaded.tls.tls));
   }
+  reloading_->tls = std::move(loaded.tls);
   const queue::RouteChanges changes =
       reloading_->shards[0].router->Since(*shard_configs_[0].router);
   for (uint32_t i = 0; i < shards_; ++i) {
@@ -93,6 +94,7 @@ void Daemon::CommitReload() {
   config_ = done->config;
   log_.SetForm(LogForm());
   shard_configs_ = done->shards;
+  SetTlsFiles(done->tls);
   memory_limit_.store(config_->limits.memory, std::memory_order_relaxed);
   if (maildrop_ != nullptr) maildrop_->SetListener(*config_);
   manager_.Ready("takes mail");

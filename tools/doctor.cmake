@@ -27,6 +27,7 @@ add_library(outbox_doctor STATIC
   doctor/resolver_checks.cc
   doctor/ring_probe.cc
   doctor/sending_checks.cc
+  doctor/signing_checks.cc
   doctor/spf_findings.cc
   doctor/system_checks.cc
 )

@@ -26,6 +26,7 @@ int ExitOf(const core::Status& status) {
 
 // What can be done without the daemon. Nothing: it must be asked.
 std::optional<int> RunAlone(const CLI::App& app, const Arguments& arguments) {
+  if (app.got_subcommand("dkim")) return ExitOf(DkimCommand(app, arguments.dkim));
   if (app.got_subcommand("report") && !arguments.logs.empty()) {
     return ExitOf(ReportCommand(ReportTarget(arguments)));
   }

@@ -310,6 +310,7 @@ void AddCommands(CLI::App* app, Arguments* arguments) {
   AddTalk(app, arguments);
   AddReport(app, arguments);
   AddDoctor(app, &arguments->doctor);
+  AddDkim(app, &arguments->dkim);
   CLI::App* const stop = AddCommand(app, arguments, "stop", "stop the daemon cleanly",
                                     "  outbox stop\n"
                                     "  outbox stop --wait 0");

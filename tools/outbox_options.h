@@ -10,6 +10,7 @@
 
 #include "tools/doctor/doctor_command.h"
 #include "tools/outbox_commands.h"
+#include "tools/outbox_dkim.h"
 
 namespace outbox::tools {
 
@@ -65,6 +66,7 @@ struct Arguments {
   std::string config_file;
   RerouteArguments reroute;  // clear, reroute
   DoctorArguments doctor;
+  DkimArguments dkim;
   std::string shell;  // completion
 };
 

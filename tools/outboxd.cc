@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "tools/config_file.h"
 #include "tools/control_server.h"
@@ -27,7 +28,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const outbox::tools::LoadedConfig loaded = outbox::tools::LoadConfig(config_file);
+  outbox::tools::LoadedConfig loaded = outbox::tools::LoadConfig(config_file);
   for (const std::string& error : loaded.errors) std::fprintf(stderr, "%s\n", error.c_str());
   if (loaded.config == nullptr) return 2;
   if (check) {
@@ -36,6 +37,6 @@ int main(int argc, char** argv) {
   }
   // Who reads our standard error may go before us: lines are lost then, and counted.
   std::signal(SIGPIPE, SIG_IGN);
-  outbox::tools::Daemon daemon(config_file, loaded.config);
+  outbox::tools::Daemon daemon(config_file, loaded.config, std::move(loaded.tls));
   return daemon.Run();
 }

@@ -22,6 +22,7 @@ add_executable(outboxd
   daemon_commands.cc
   daemon_reload.cc
   daemon_suspensions.cc
+  daemon_tls.cc
   outboxd.cc
   preview_answer.cc
   route_answer.cc

@@ -128,16 +128,10 @@ void LoadRouteSecrets(const std::string& file, core::Config* config,
 void RefuseUnprotected(const std::string& file, const core::Config& config,
                        std::vector<std::string>* errors) {
   for (const core::RouteConfig& route : config.routes) {
-    if (route.tls_line != 0 && route.tls != core::TlsMode::kNone &&
-        route.tls != core::TlsMode::kOpportunistic) {
-      errors->push_back(Place(file, route.tls_line, route.tls_column) + "route \"" + route.name +
-                        "\" wants its mail encrypted, and this version does not speak TLS, so it "
-                        "would go in the clear; expected \"none\" or \"opportunistic\"");
-    }
     if (!route.auth.user.empty()) {
       errors->push_back(Place(file, route.auth.line, route.auth.column) + "route \"" + route.name +
-                        "\" wants to authenticate, which this version does not do, since without "
-                        "TLS it would show its secret; expected no \"auth_user\"");
+                        "\" wants to authenticate, which this version does not do; expected no "
+                        "\"auth_user\"");
     }
   }
 }

@@ -18,8 +18,7 @@ namespace outbox::tools {
 void LoadRouteSecrets(const std::string& file, core::Config* config,
                       std::vector<std::string>* errors);
 
-// Routes that ask for protection that this version cannot give: it must not send their mail in the
-// clear.
+// Routes that ask for what this version cannot do.
 void RefuseUnprotected(const std::string& file, const core::Config& config,
                        std::vector<std::string>* errors);
 

@@ -3,6 +3,7 @@ outbox_test(core_test
   FILES
     core/config_archive_test.cc
     core/config_errors_test.cc
+    core/config_dkim_test.cc
     core/config_local_test.cc
     core/config_test.cc
     core/crc32c_test.cc

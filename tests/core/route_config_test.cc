@@ -174,6 +174,52 @@ max_connections = 4
   EXPECT_EQ(route.auth.secret, nullptr);  // nothing is read here
 }
 
+TEST(RouteConfigTest, TlsIsThatOfDeliveryUnlessTheRouteSaysSo) {
+  const ConfigResult result = Parse(R"(
+[delivery]
+tls = "required"
+tls_timeout = "7s"
+tls_ca = "/etc/ca.pem"
+[[route]]
+match = "a.example"
+via   = "mx"
+[[route]]
+match = "b.example"
+via   = "mx"
+tls   = "none"
+)");
+  ASSERT_THAT(result.errors, ElementsAre());
+  EXPECT_EQ(result.config.routes[0].tls, TlsMode::kRequired);
+  EXPECT_EQ(result.config.routes[1].tls, TlsMode::kNone);
+  EXPECT_EQ(result.config.delivery.tls_timeout_ns, 7 * kNsPerSecond);
+  EXPECT_EQ(result.config.delivery.tls_ca.path, "/etc/ca.pem");
+  EXPECT_EQ(result.config.delivery.tls_ca.line, 9u);
+  EXPECT_EQ(Parse("").config.delivery.tls, TlsMode::kOpportunistic);
+}
+
+TEST(RouteConfigTest, CertificatesOfAListener) {
+  const auto listener = [](const std::string& keys) {
+    return ParseConfig("hostname = \"relay.example.com\"\n[[listener]]\n"
+                       "address = \"127.0.0.1:25\"\nrelay_from = [\"127.0.0.0/8\"]\n" + keys,
+                       "f");
+  };
+  EXPECT_EQ(listener("").config.listeners[0].tls, TlsMode::kNone);
+  const ConfigResult two = listener("tls_certificate = [\"a.pem\", \"b.pem\"]\n"
+                                    "tls_key = [\"a.key\", \"b.key\"]\n");
+  ASSERT_THAT(two.errors, ElementsAre());
+  EXPECT_EQ(two.config.listeners[0].tls, TlsMode::kOpportunistic);
+  EXPECT_EQ(two.config.listeners[0].tls_certificates[1].path, "b.pem");
+  EXPECT_EQ(two.config.listeners[0].tls_keys[1].path, "b.key");
+  EXPECT_EQ(two.config.listeners[0].tls_keys[1].line, 6u);
+  const ConfigResult both = listener("tls_certificate = \"a.pem\"\ntls = \"implicit\"\n");
+  ASSERT_THAT(both.errors, ElementsAre());
+  EXPECT_EQ(both.config.listeners[0].tls, TlsMode::kImplicit);
+  EXPECT_EQ(both.config.listeners[0].tls_keys[0].path, "a.pem");
+  EXPECT_THAT(listener("tls = \"required\"\n").errors,
+              ElementsAre("f:5:7: the listener has no certificate to use TLS with; expected "
+                          "\"tls_certificate\" and \"tls_key\""));
+}
+
 TEST(RouteConfigTest, Mistakes) {
   // Each is line 6 of a route that is fine otherwise.
   const struct {

@@ -53,6 +53,20 @@ class AddedHeadersTest : public ::testing::Test {
   AddedHeaderFacts facts_;
 };
 
+TEST_F(AddedHeadersTest, ReceivedOverTls) {
+  facts_.tls_cipher = "TLS_AES_128_GCM_SHA256";
+  facts_.recipient = "one@example.net";
+  EXPECT_EQ(Made(),
+            "Received: from client.example ([192.0.2.1])\r\n"
+            "\tby relay.example (Outbox) with ESMTPS id 0123456789ABC\r\n"
+            "\tfor <one@example.net>\r\n"
+            "\ttls TLS_AES_128_GCM_SHA256;\r\n"
+            "\tTue, 14 Nov 2023 22:13:20 +0000\r\n");
+  ExpectHeaderLines(Made());
+  facts_.extended = false;  // RFC 3848 has no word for HELO over TLS
+  EXPECT_THAT(Made(), HasSubstr("with SMTP id"));
+}
+
 TEST_F(AddedHeadersTest, Received) {
   EXPECT_EQ(Made(),
             "Received: from client.example ([192.0.2.1])\r\n"

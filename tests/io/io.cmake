@@ -23,6 +23,16 @@ outbox_test(sim_contract_test
   LINK outbox_sim
   LABEL unit
 )
+outbox_test(tls_stream_test
+  FILES io/tls_stream_test.cc
+  LINK outbox_io
+  LABEL unit
+)
+outbox_test(tls_connection_test
+  FILES io/tls_connection_test.cc
+  LINK outbox_io outbox_sim
+  LABEL unit
+)
 outbox_test(connection_test
   FILES io/connection_test.cc
   LINK outbox_io outbox_sim

@@ -48,6 +48,28 @@ TEST(DestinationKeyTest, HostsInTheirOrder) {
   EXPECT_TRUE(ParseDestinationKey("via:10.1.2.3:25,[::1]:25").all_addresses());
 }
 
+TEST(DestinationKeyTest, HowItIsEncrypted) {
+  const core::TlsMode modes[] = {core::TlsMode::kNone, core::TlsMode::kOpportunistic,
+                                 core::TlsMode::kRequired, core::TlsMode::kImplicit,
+                                 core::TlsMode::kVerify};
+  for (const std::string head : {"mx:example.com:2525", "via:10.1.2.3:25,[2001:db8::1]:26"}) {
+    for (const std::string bind : {"", "@192.0.2.7"}) {
+      for (const core::TlsMode mode : modes) {
+        const DestinationKey key = ParseDestinationKey(head + bind + TlsSuffix(mode));
+        EXPECT_TRUE(key.valid());
+        EXPECT_EQ(key.tls, mode);
+        EXPECT_EQ(BindSuffix(key.bind), bind);
+        EXPECT_EQ(key.via_mx() ? key.port : key.hosts[1].port, key.via_mx() ? 2525 : 26);
+      }
+    }
+  }
+  EXPECT_EQ(TlsSuffix(core::TlsMode::kOpportunistic), "");
+  EXPECT_EQ(TlsSuffix(core::TlsMode::kVerify), "#verify");
+  // What asks for something that we do not know must not go without it.
+  EXPECT_FALSE(ParseDestinationKey("mx:example.com#dane").valid());
+  EXPECT_FALSE(ParseDestinationKey("via:10.1.2.3:25#").valid());
+}
+
 TEST(DestinationKeyTest, WhatIsNone) {
   for (const char* text :
        {"", "mx", "mx:", "via:", "via:,", "via:under score", "smtp:example.com",

@@ -82,9 +82,37 @@ TEST(OutcomeTest, Sessions) {
     const bool ours = row.end == SessionEnd::kShortage || row.end == SessionEnd::kNoPort;
     EXPECT_EQ(judgement.ours, ours) << static_cast<int>(row.end);
   }
+  // What a host does not do for a route says nothing about its other mail.
+  for (const SessionEnd end : {SessionEnd::kTlsFailed, SessionEnd::kTlsMissing}) {
+    const HostJudgement judgement = JudgeSession(end, Stage::kTls, 554);
+    EXPECT_TRUE(judgement.insecure && !judgement.refused && !judgement.unreachable);
+  }
+  for (const SessionEnd end : {SessionEnd::kTimeout, SessionEnd::kPeerClosed,
+                               SessionEnd::kProtocolError, SessionEnd::kNetworkError}) {
+    for (const Stage stage : {Stage::kStartTls, Stage::kTls}) {
+      const HostJudgement judgement = JudgeSession(end, stage, 0);
+      EXPECT_TRUE(judgement.insecure && !judgement.unreachable);
+    }
+    EXPECT_FALSE(JudgeSession(end, Stage::kHello, 0).insecure);
+  }
   EXPECT_EQ(JudgeLeftOver(2, 2), Verdict::kBounced);
   EXPECT_EQ(JudgeLeftOver(2, 1), Verdict::kDeferred);
   EXPECT_EQ(JudgeLeftOver(0, 0), Verdict::kDeferred);
+}
+
+TEST(OutcomeTest, SentencesAboutTls) {
+  RecipientResult out;
+  DescribeSession(smtp::SessionEnd::kTlsFailed, smtp::Stage::kTls,
+                  {0, {}, "the certificate has expired"}, "10.1.2.3:25", &out);
+  EXPECT_EQ(out.enhanced, "4.7.5");
+  EXPECT_EQ(out.text, "10.1.2.3:25 could not be spoken to over TLS: the certificate has expired");
+  // A 5xx to STARTTLS is no answer about the mail.
+  DescribeSession(smtp::SessionEnd::kTlsMissing, smtp::Stage::kStartTls,
+                  {554, {5, 7, 0}, "not for you"}, "10.1.2.3:25", &out);
+  EXPECT_EQ(out.code, 0);
+  EXPECT_EQ(out.enhanced, "4.7.4");
+  EXPECT_EQ(out.text, "10.1.2.3:25 has no TLS for us, and the route requires it: 554 5.7.0 not for "
+                      "you");
 }
 
 TEST(OutcomeTest, Sentences) {

@@ -187,10 +187,9 @@ void ShardWorld::Shard::OnLane(const LaneNotice& notice) {
   directory[notice.key].lane_open = notice.open;
 }
 
-std::unique_ptr<DeliveryLink> ShardWorld::Shard::Connect(const core::SocketAddress& peer,
-                                                         const core::IpAddress*,
+std::unique_ptr<DeliveryLink> ShardWorld::Shard::Connect(const LinkTarget& target,
                                                          smtp::DeliverySource* source) {
-  return std::make_unique<ScriptedLink>(world, index, peer.ToString(), source);
+  return std::make_unique<ScriptedLink>(world, index, target.peer.ToString(), source);
 }
 
 void ShardWorld::OnPeerAccepted(const smtp::DeliveryRequest& request, size_t index,

@@ -152,8 +152,7 @@ class ShardWorld {
     void OnLane(const LaneNotice& notice) override;
     void OnCommand(uint8_t, void*) override {}
     void OnReply(uint8_t, void*) override {}
-    std::unique_ptr<DeliveryLink> Connect(const core::SocketAddress& peer,
-                                          const core::IpAddress* from,
+    std::unique_ptr<DeliveryLink> Connect(const LinkTarget& target,
                                           smtp::DeliverySource* source) override;
   };
 

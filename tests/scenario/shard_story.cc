@@ -416,8 +416,9 @@ ClientResult ShardStory::Send(const std::string& from, const std::vector<std::st
   return result;
 }
 
-void ShardStory::SendLater(const std::string& from, const std::vector<std::string>& to) {
-  client_.Send(kListen, {from, to, "Subject: x\r\n\r\nhello\r\n"}, {},
+void ShardStory::SendLater(const std::string& from, const std::vector<std::string>& to,
+                           const std::string& content) {
+  client_.Send(kListen, {from, to, content}, {},
                [this](const ClientResult& got) { acknowledged_later_ += got.acknowledged; });
 }
 

@@ -95,7 +95,8 @@ class ShardStory : public ShardObserver {
   simulation::ClientResult Send(const std::string& from, const std::vector<std::string>& to,
                                 const std::string& content = "Subject: x\r\n\r\nhello\r\n");
   // Submits; the answer is not waited for.
-  void SendLater(const std::string& from, const std::vector<std::string>& to);
+  void SendLater(const std::string& from, const std::vector<std::string>& to,
+                 const std::string& content = "Subject: x\r\n\r\nhello\r\n");
   size_t acknowledged_later() const { return acknowledged_later_; }
   void RunFor(int64_t ns);
   bool RunUntil(const std::function<bool()>& condition, int64_t limit_ns);

@@ -26,6 +26,8 @@ struct TestMessage {
 
 class ClientRun {
  public:
+  explicit ClientRun(TlsUse tls = TlsUse::kOff) : session_(&options, tls) {}
+
   // Feeds what a server says in pieces of `piece` octets; sends behind each piece.
   void Serve(std::string_view bytes, size_t piece = SIZE_MAX) {
     for (size_t pos = 0; pos < bytes.size(); pos += std::min(piece, bytes.size() - pos)) {
@@ -57,6 +59,7 @@ class ClientRun {
   ClientSessionOptions options{"client.example.org"};
   std::vector<TestMessage> messages;  // begun one after another, as soon as the session takes one
   bool hold_bodies = false;           // kSendBody is not followed
+  bool shake_hands = true;            // when kStartTls says so
   std::string sent;
   std::vector<std::string> events;
   // Whether recipient r of message m was delivered, and how many results it got.
@@ -83,6 +86,10 @@ class ClientRun {
     switch (event.kind) {
       case Kind::kReady:
         events.push_back("ready");
+        break;
+      case Kind::kStartTls:  // the handshake takes no time
+        events.push_back("tls");
+        if (shake_hands) session_.Secured();
         break;
       case Kind::kSendBody:
         events.push_back("body " + slot);
@@ -154,7 +161,7 @@ class ClientRun {
     return more;
   }
 
-  ClientSession session_{&options};
+  ClientSession session_;
   size_t next_ = 0;
   size_t in_slot_[ClientSession::kSlots] = {};
   std::deque<std::vector<std::string_view>> keep_;  // the envelopes' views

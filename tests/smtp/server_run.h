@@ -67,6 +67,12 @@ class ServerRun {
         open_ = false;
         body_.clear();
       }
+      if (step == Step::kStartTls) {
+        CHECK(input.empty() && !open_);
+        Note("TLS");
+        Flush();
+        session_.Secured();
+      }
       if (step == Step::kClose) {
         closed = true;
         CHECK(session_.phase() == ServerSession::Phase::kClosed);

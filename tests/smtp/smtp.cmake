@@ -12,6 +12,7 @@ outbox_test(smtp_test
     smtp/seven_bit_test.cc
     smtp/session_pair_test.cc
     smtp/talk_test.cc
+    smtp/tls_session_test.cc
     smtp/wire_text_test.cc
   LINK outbox_smtp)
 outbox_test(smtp_connection_test

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/dkim/rfc_keys.h"
 #include "tests/tools/fake_names.h"
 #include "tools/doctor/daemon_view.h"
 #include "tools/doctor/file_checks.h"
@@ -68,9 +69,9 @@ class DoctorTest : public testing::Test {
     CheckSenderPolicy("example.com", kHost, addresses, &names_, &report_);
     return Found();
   }
-  std::vector<std::string> Dkim() {
+  std::vector<std::string> Dkim(const OurKey* ours = nullptr) {
     report_ = Report();
-    CheckDkim("example.com", "s1", &names_, &report_);
+    CheckDkim("example.com", "s1", ours, &names_, &report_);
     return Found();
   }
   std::vector<std::string> Dmarc(const std::string& domain = "example.com") {
@@ -258,6 +259,19 @@ TEST_F(DoctorTest, KeysThatAreGood) {
               "k=ed25519; t=y; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
   EXPECT_THAT(Dkim(), ElementsAre("ok: an ed25519 key", HasSubstr("note: many receivers"),
                                   HasSubstr("note: t=y")));
+}
+
+TEST_F(DoctorTest, TheKeyThatSignsIsTheOneThatIsPublished) {
+  const auto key = dkim::RfcRsaKey();
+  OurKey ours = {key->public_key(), "s1._domainkey.example.com. IN TXT \"v=DKIM1; ...\"", true};
+  EXPECT_THAT(Dkim(&ours), ElementsAre(HasSubstr("fail: no TXT record")));
+  EXPECT_THAT(Fix(), HasSubstr("add (or change) s1._domainkey.example.com. IN TXT"));
+  names_.Text("s1._domainkey.example.com", key->Record());
+  EXPECT_THAT(Dkim(&ours), ElementsAre(HasSubstr("warn: an RSA key of 1024 bits")));
+  // The same key in the form of the RFC; and one of ed25519 beside it.
+  ours.public_key = "..." + key->public_key();
+  EXPECT_THAT(Dkim(&ours), ElementsAre(HasSubstr("fail: another key than the one that signs")));
+  EXPECT_THAT(Fix(), HasSubstr("add (or change) s1._domainkey.example.com. IN TXT"));
 }
 
 // --- DMARC ---------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ uint32_t ModulusBits(std::string_view der) {
 core::Result<DkimKey> ReadKey(const std::string& p, DkimKey key) {
   std::string bytes;
   if (!absl::Base64Unescape(p, &bytes)) return Unusable("\"p=\" is no base64");
+  key.bytes = bytes;
   if (key.type == "ed25519") {
     if (bytes.size() != kEd25519Bytes) {
       return Unusable("\"p=\" has " + std::to_string(bytes.size()) +

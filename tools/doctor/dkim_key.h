@@ -17,6 +17,7 @@ struct DkimKey {
   // The RSA key is a bare RSAPublicKey, as RFC 6376 has it, and not the SubjectPublicKeyInfo that
   // everybody publishes and most verifiers expect.
   bool bare = false;
+  std::string bytes;     // what p= says
   bool testing = false;  // t=y: verifiers are asked to treat failures as if unsigned
 };
 

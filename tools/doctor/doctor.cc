@@ -18,6 +18,7 @@
 #include "tools/doctor/resolver_checks.h"
 #include "tools/doctor/reverse_name.h"
 #include "tools/doctor/sending_checks.h"
+#include "tools/doctor/signing_checks.h"
 #include "tools/doctor/system_checks.h"
 #include "tools/machine.h"
 
@@ -225,11 +226,13 @@ void Doctor::ExamineDomains(const std::vector<std::string>& domains, Names* name
   if (Begin("dkim")) {
     for (const std::string& domain : domains) {
       for (const std::string& selector : options_.selectors) {
-        CheckDkim(domain, selector, names, &report_);
+        CheckDkim(domain, selector, /*ours=*/nullptr, names, &report_);
       }
     }
-    if (options_.selectors.empty()) {
-      report_.Note("dkim", "no key is looked at: name the selectors that sign, --selector S");
+    if (CheckSigningKeys(config_, domains, names, &report_) + options_.selectors.size() == 0) {
+      report_.Note("dkim",
+                   "nothing is signed here ([[dkim]]), and no key is looked at: where something "
+                   "else signs, name its selectors, --selector S");
     }
   }
   if (Begin("dmarc")) {

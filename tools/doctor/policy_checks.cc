@@ -89,15 +89,22 @@ void CheckReportDomains(const std::string& domain, const DmarcRecord& record, Na
   }
 }
 
+// Whether what is published is what signs. A bare RSAPublicKey is the end of the whole.
+bool IsOurs(const DkimKey& key, const OurKey& ours) {
+  return key.bare ? ours.public_key.ends_with(key.bytes) : ours.public_key == key.bytes;
+}
+
 void JudgeKey(const std::string& what, const DkimKey& key, const std::string& domain,
-              Report* report) {
+              const OurKey* ours, Report* report) {
   const std::string publish = InDnsOf(domain) +
                               ", publish a new key under another selector, sign "
                               "with it, and take this one away a week later.";
   const std::string size = std::to_string(key.bits) + " bits";
   if (key.type == "ed25519") {
     report->Ok(what, "an ed25519 key");
-    report->Note(what, "many receivers cannot check ed25519 yet: sign with an RSA key as well");
+    if (ours == nullptr || !ours->with_rsa) {
+      report->Note(what, "many receivers cannot check ed25519 yet: sign with an RSA key as well");
+    }
   } else if (key.bits < kRsaBitsMin) {
     report->Fail(what, "an RSA key of " + size + "; receivers ignore keys of less than 1024",
                  publish + " 2048 bits are right.");
@@ -164,12 +171,14 @@ void CheckDomain(const std::string& domain, Names* names, Report* report) {
   }
 }
 
-void CheckDkim(const std::string& domain, const std::string& selector, Names* names,
-               Report* report) {
+void CheckDkim(const std::string& domain, const std::string& selector, const OurKey* ours,
+               Names* names, Report* report) {
   const std::string name = selector + "._domainkey." + domain;
-  const std::string publish = InDnsOf(domain) + ", add a TXT record " + name +
-                              ". \"v=DKIM1; k=rsa; p=...\" with the public key of the pair that "
-                              "signs.";
+  const std::string publish =
+      ours != nullptr
+          ? InDnsOf(domain) + ", add (or change) " + ours->zone_line + "."
+          : InDnsOf(domain) + ", add a TXT record " + name +
+                ". \"v=DKIM1; k=rsa; p=...\" with the public key of the pair that signs.";
   if (!core::IsDomainName(name)) {
     report->Fail(name, "no name of the DNS", "Give the selector as it stands in s= of signatures.");
     return;
@@ -201,7 +210,12 @@ void CheckDkim(const std::string& domain, const std::string& selector, Names* na
                  "Sign with another selector whose key is published.");
     return;
   }
-  JudgeKey(name, *key, domain, report);
+  if (ours != nullptr && !IsOurs(*key, *ours)) {
+    report->Fail(name, "another key than the one that signs: receivers find the signatures false",
+                 publish);
+    return;
+  }
+  JudgeKey(name, *key, domain, ours, report);
 }
 
 void CheckDmarc(const std::string& domain, Names* names, Report* report) {

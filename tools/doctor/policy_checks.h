@@ -22,8 +22,15 @@ void CheckSenderPolicy(const std::string& domain, const std::string& hostname,
 void CheckHeloPolicy(const std::string& hostname, const std::vector<core::IpAddress>& addresses,
                      Names* names, Report* report);
 
-void CheckDkim(const std::string& domain, const std::string& selector, Names* names,
-               Report* report);
+// A key that we sign with, and what is to be published of it.
+struct OurKey {
+  std::string public_key;  // as p= has it, decoded
+  std::string zone_line;
+  bool with_rsa = false;  // an RSA key signs for the domain as well
+};
+// The key that is published. `ours`: the one that should be; null: not known.
+void CheckDkim(const std::string& domain, const std::string& selector, const OurKey* ours,
+               Names* names, Report* report);
 
 void CheckDmarc(const std::string& domain, Names* names, Report* report);
 
