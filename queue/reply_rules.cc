@@ -16,6 +16,8 @@ core::ReplyPhase PhaseOf(smtp::Stage stage) {
     case smtp::Stage::kGreeting:
       return core::ReplyPhase::kGreeting;
     case smtp::Stage::kHello:
+    case smtp::Stage::kStartTls:
+    case smtp::Stage::kTls:
       return core::ReplyPhase::kEhlo;
     case smtp::Stage::kRcpt:
       return core::ReplyPhase::kRcpt;
