@@ -5,7 +5,7 @@
 namespace outbox::dkim {
 namespace {
 
-constexpr std::string_view kCrlf = "\r\n";
+constexpr std::string_view kFieldEnd = "\r\n";
 
 bool IsWhite(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
@@ -80,10 +80,10 @@ AuthorKind FindAuthor(std::string_view header, std::string* domain) {
   AuthorKind kind = AuthorKind::kNone;
   while (!header.empty()) {
     // A field: a line, and those behind it that begin with a blank.
-    size_t end = header.find(kCrlf);
+    size_t end = header.find(kFieldEnd);
     while (end != std::string_view::npos && end + 2 < header.size() &&
            (header[end + 2] == ' ' || header[end + 2] == '\t')) {
-      end = header.find(kCrlf, end + 2);
+      end = header.find(kFieldEnd, end + 2);
     }
     const std::string_view field = header.substr(0, end);
     header.remove_prefix(end == std::string_view::npos ? header.size() : end + 2);

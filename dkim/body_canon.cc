@@ -5,7 +5,7 @@
 namespace outbox::dkim {
 namespace {
 
-constexpr std::string_view kCrlf = "\r\n";
+constexpr std::string_view kLineEnd = "\r\n";
 
 bool IsPlain(char c) { return c != ' ' && c != '\t' && c != '\r'; }
 
@@ -75,7 +75,7 @@ void BodyCanon::BareCr() {
 }
 
 void BodyCanon::PutWaiting() {
-  for (; line_ends_ > 0; --line_ends_) Put(kCrlf);
+  for (; line_ends_ > 0; --line_ends_) Put(kLineEnd);
   if (blank_) Put(" ");
   blank_ = false;
 }
@@ -102,7 +102,7 @@ void BodyCanon::Finish() {
   if (cr_) BareCr();
   // Of all line ends at the end one is left, and one is added where there is none; of a body of
   // nothing else the simple form has one, the relaxed form none.
-  if (any_ || !relaxed_) Put(kCrlf);
+  if (any_ || !relaxed_) Put(kLineEnd);
   Flush();
 }
 

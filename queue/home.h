@@ -186,6 +186,8 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void RouteAgain(Message* message, const MetaView* meta, const std::string_view* body);
   // Somebody has to read more than the meta to find a route.
   bool NeedsBody() const;
+  // Close was called.
+  bool closing() const { return closing_; }
   // An operator's command or a reload cannot do what it should with the message.
   void ReportUnreadable(uint64_t id, const core::Status& why);
   // Tickets that are to come back for that.

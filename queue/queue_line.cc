@@ -34,7 +34,10 @@ void SetLower(std::string_view text, std::string* out) {
 
 std::string_view KnownDomain(const HomeTicket& ticket) {
   const DestinationKey key = ParseDestinationKey(ticket.destination->key);
-  return key.via_mx() ? key.domain : std::string_view();
+  if (!key.via_mx()) return {};
+  // Of the text that stays: the key is gone in a moment.
+  const std::string_view text = ticket.destination->key;
+  return text.substr(text.find(':') + 1, key.domain.size());
 }
 
 bool NeedsMeta(const HomeTicket& ticket, QueueColumns columns) {

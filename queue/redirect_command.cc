@@ -106,6 +106,10 @@ void RedirectCommand::Act(HomeTicket* ticket, uint64_t mask, const MetaView& met
   const auto recipients = static_cast<uint64_t>(std::popcount(mask));
   counts_.found += recipients;
   acted_ += static_cast<uint32_t>(recipients);
+  if (home_->closing()) {
+    counts_.waiting += recipients;  // for ever: they stay as they are
+    return;
+  }
   if (!order_->ChangesEnvelope(meta)) return Route(ticket, mask, meta);
   if (last_ == nullptr) last_ = Begin(*ticket);
   Add(ticket, mask);
@@ -120,6 +124,10 @@ void RedirectCommand::AddWhole(Message* message) {
     if (mask == 0 || ticket->archive || ticket->purged) continue;
     counts_.found += static_cast<uint64_t>(std::popcount(mask));
     acted_ += static_cast<uint32_t>(std::popcount(mask));
+    if (home_->closing()) {
+      counts_.waiting += static_cast<uint64_t>(std::popcount(mask));
+      continue;
+    }
     if (last_ == nullptr) last_ = Begin(*ticket);
     Add(ticket, mask);
   }
@@ -127,7 +135,7 @@ void RedirectCommand::AddWhole(Message* message) {
 
 void RedirectCommand::Add(HomeTicket* ticket, uint64_t mask) {
   const auto recipients = static_cast<uint64_t>(std::popcount(mask));
-  if (home_->redirector()->Add(last_, ticket, mask)) {
+  if (home_->closing() || home_->redirector()->Add(last_, ticket, mask)) {
     counts_.waiting += recipients;
   } else {
     counts_.kept += recipients;

@@ -41,7 +41,8 @@ Redirector::Redirection* Redirector::Begin(Store* store, uint64_t id,
 }
 
 bool Redirector::Add(Redirection* redirection, HomeTicket* ticket, uint64_t mask) {
-  CHECK(!closing_ && !redirection->complete);
+  if (closing_) return false;
+  CHECK(!redirection->complete);
   CHECK(mask != 0 && (ticket->pending_mask() & mask) == mask);
   if (ticket->diverted) return false;
   if (ticket->where == TicketPlace::kWaiting) {
@@ -62,6 +63,7 @@ void Redirector::Take(Redirection* redirection, HomeTicket* part) {
 }
 
 void Redirector::Complete(Redirection* redirection) {
+  if (closing_) return;  // Close has dropped it
   redirection->complete = true;
   MaybeReady(redirection);
 }

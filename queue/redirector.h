@@ -63,13 +63,13 @@ class Redirector {
   // REQUIRES: idle().
   ~Redirector();
 
-  // Of the message with this id. Add follows, and Complete.
+  // Of the message with this id. Add follows, and Complete. REQUIRES: Close was not called.
   Redirection* Begin(Store* store, uint64_t id, std::shared_ptr<const RouteOrder> order,
                      RedirectOwner* owner);
   // The recipients in `mask` belong to it, now or when their ticket is at home. False: another order
   // has them. REQUIRES: `mask` is not empty and within the ticket's pending_mask().
   bool Add(Redirection* redirection, HomeTicket* ticket, uint64_t mask);
-  // No more is added: it goes on by itself.
+  // No more is added: it goes on by itself. No effect after Close.
   void Complete(Redirection* redirection);
   // The owner goes: what it has ordered is done all the same.
   void Forget(const RedirectOwner* owner);
@@ -83,7 +83,7 @@ class Redirector {
   // Once a turn: starts what is ready.
   void Tick();
   bool wants_turn() const { return poked_; }
-  // Nothing more is begun; what is not on its way to the disk is given up: it stays as it was.
+  // What is not on its way to the disk is given up: it stays as it was. Owners hear nothing more.
   void Close();
   bool idle() const { return all_.empty(); }
 

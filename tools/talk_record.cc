@@ -21,8 +21,10 @@ bool Contains(const std::string& text, const std::string& lower_part) {
 
 // A recipient that the attempt was for has this domain.
 bool IsForDomain(const TalkRecord& record, const std::string& domain) {
-  if (record.destination == "mx:" + domain ||
-      record.destination.starts_with("mx:" + domain + ":")) {
+  const std::string mx = "mx:" + domain;
+  if (record.destination == mx ||
+      (record.destination.starts_with(mx) &&
+       std::string_view(":@#").find(record.destination[mx.size()]) != std::string_view::npos)) {
     return true;
   }
   return std::any_of(record.lines.begin(), record.lines.end(), [&](const TalkRecord::Line& line) {

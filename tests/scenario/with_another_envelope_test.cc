@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/scenario/shard_story.h"
@@ -242,6 +243,41 @@ TEST_P(WithAnotherEnvelope, ACrashLeavesEitherTheOldOrTheNew) {
   }
   EXPECT_GE(cut, 1);
   EXPECT_EQ(story_.Command(QueueOrder::kRemove, Recipient("*")).done, uint64_t{kMessages});
+  story_.Finish();
+}
+
+// A stop does not wait for attempts that it does not have to wait for, and loses nothing.
+TEST_P(WithAnotherEnvelope, StoppedInTheMiddle) {
+  story_.AddDeadRoute("dead.example");
+  story_.AddDeadRoute("new.example");
+  ScriptedServer* slow = story_.AddServer(
+      "slow.example", {{.at = "RCPT", .reply = "451 4.2.0 later", .delay_ns = 20 * kNsPerSecond}});
+  story_.Start();
+  constexpr uint64_t kMessages = 60;
+  for (uint64_t i = 0; i < kMessages; ++i) {
+    EXPECT_TRUE(story_.Send(kSender, {"r" + std::to_string(i) + "@dead.example"}).acknowledged);
+  }
+  // One ticket is being sent, so the whole message waits.
+  EXPECT_TRUE(story_.Send(kSender, {"a@slow.example", "b@dead.example"}).acknowledged);
+  story_.RunFor(kNsPerSecond);
+  for (int round = 0; round < 6; ++round) {
+    story_.StartRedirect(To({"new@new.example"}), Recipient("*@dead.example"));
+    story_.StartRedirect(To({"new@new.example"}), Recipient("*@slow.example"));
+    story_.RunFor(round * kNsPerMs);
+    ASSERT_TRUE(story_.Stop());
+    story_.Start();
+    story_.RunFor(kNsPerSecond);
+    const std::vector<std::string> queued = Queued();
+    const auto fresh = std::count(queued.begin(), queued.end(), "new@new.example");
+    EXPECT_GE(queued.size(), kMessages + 1);
+    EXPECT_LE(queued.size(), kMessages + 2);  // a and b, or what takes their place
+    EXPECT_EQ(std::set<std::string>(queued.begin(), queued.end()).size(),
+              queued.size() - static_cast<size_t>(std::max<ptrdiff_t>(fresh - 1, 0)));
+    story_.Redirect(Back(), Recipient("*"));
+  }
+  slow->script().rules.clear();
+  EXPECT_EQ(story_.Command(QueueOrder::kRemove, Recipient("*@dead.example")).done, kMessages + 1);
+  ASSERT_TRUE(story_.RunUntilEmpty(30 * kNsPerMinute));
   story_.Finish();
 }
 
