@@ -78,7 +78,7 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, fetches_total, "reads of message bodies from the spool")                             \
   /* The spool. */                                                                                 \
   X(kGauge, spool_bytes, "disk space taken by the spool")                                          \
-  X(kGauge, disk_low, "logs that take no new mail for want of disk: 452 4.3.1")                     \
+  X(kGauge, disk_low, "logs that take no new mail for want of disk: 452 4.3.1")                    \
   X(kGauge, spool_live_bytes, "bytes of the spool that are still needed")                          \
   X(kGauge, messages_queued, "messages with a recipient that is not final")                        \
   X(kCounter, commits_total, "group commits written")                                              \

@@ -161,6 +161,8 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void HoldAll(Store* store, uint64_t id);
   void ReportTooLarge(uint64_t id);
   const Router& router() const;
+  // Who does something to very much mail should wait for the event log.
+  bool log_crowded() const;
   // The present changes of states, for StatesWritten: whether they are on the disk.
   uint64_t StatesMark() { return states_.Milestone(); }
   bool StatesWritten(uint64_t mark) { return states_.Written(mark); }
@@ -281,6 +283,7 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   const OrderDetails* DetailsOf(HomeTicket* ticket) const;
   void EndOrder(HomeTicket* ticket);
   void CountPurged(const HomeTicket& ticket, int count);
+  int64_t FinalTime(int64_t final_ns);
   void BeginPurge(HomeTicket* ticket, const OrderDetails& details, const NameSource& names);
   void WaitPurged(HomeTicket* ticket);
   void RecoverPurge(HomeTicket* ticket, const StatePart& part);
@@ -313,6 +316,7 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   uint32_t rerouting_ = 0;                              // tickets
   std::vector<HomeTicket*> recovered_;                  // scratch: of one message
   absl::flat_hash_map<HomeTicket*, Removal> removals_;  // of the tickets that are `ordered`
+  int64_t last_final_ns_ = 0;                // of what was purged last
   std::map<int64_t, int64_t> purged_until_;  // recipients by the second in which they are final
   std::vector<std::unique_ptr<FetchRequest>> fetch_pool_;
   std::vector<FetchRequest*> fetch_free_;

@@ -3,7 +3,7 @@
 // A purged ticket waits at home with a timer for the moment at which it becomes final. It keeps
 // what it would go on with (next attempt, hold, reply), and its state entry says since when and
 // until when it is purged: so a restart changes nothing, and undo is the same state without that.
-// Finality is a timer of each ticket, and the wheel fires so many a turn.
+// Finality is a timer of each ticket; of those that are purged together one follows the other.
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -15,6 +15,13 @@
 #include "queue/shard_log.h"
 
 namespace outbox::queue {
+namespace {
+
+// Ten thousand a second of a shard, and the most that a purge waits for others.
+constexpr int64_t kFinalGapNs = 100'000;
+constexpr int64_t kFinalSpreadMaxNs = 10 * core::kNsPerMinute;
+
+}  // namespace
 
 RemoveAnswer Home::Order(FinalOrder order, HomeTicket* ticket, uint64_t mask, RemovalOwner* owner,
                          const std::shared_ptr<const OrderDetails>& details,
@@ -175,12 +182,23 @@ int64_t Home::purged_until_ns() const {
   return purged_until_.empty() ? core::kNever : purged_until_.begin()->first * core::kNsPerSecond;
 }
 
+bool Home::log_crowded() const { return context_.log->crowded(); }
+
+// What is purged together becomes final one after the other, so that neither the log nor the mail
+// is flooded by that.
+int64_t Home::FinalTime(int64_t final_ns) {
+  const int64_t turn_ns = last_final_ns_ + kFinalGapNs;
+  if (turn_ns > final_ns && turn_ns - final_ns < kFinalSpreadMaxNs) final_ns = turn_ns;
+  last_final_ns_ = final_ns;
+  return final_ns;
+}
+
 void Home::BeginPurge(HomeTicket* ticket, const OrderDetails& details, const NameSource& names) {
   const int64_t now_ns = context_.io->now_ns();
   if (ticket->diverted) redirector_.Leave(ticket);
   ticket->purged = true;
   ticket->purged_ns = now_ns;
-  ticket->final_ns = AddTime(now_ns, details.undo_ns);
+  ticket->final_ns = FinalTime(AddTime(now_ns, details.undo_ns));
   CountPurged(*ticket, ticket->recipients());
   context_.log->Purged(*ticket, context_.io->wall_ns() + (ticket->final_ns - now_ns), details,
                        names);
@@ -217,7 +235,8 @@ void Home::RecoverPurge(HomeTicket* ticket, const StatePart& part) {
   ticket->purged_ns = now_ns - std::max<int64_t>(0, wall_ns - part.purged_wall_ns);
   // A wall clock that has been set back since gives no more time than there was.
   const int64_t whole_ns = std::max<int64_t>(0, part.final_wall_ns - part.purged_wall_ns);
-  ticket->final_ns = now_ns + std::clamp<int64_t>(part.final_wall_ns - wall_ns, 0, whole_ns);
+  ticket->final_ns =
+      FinalTime(now_ns + std::clamp<int64_t>(part.final_wall_ns - wall_ns, 0, whole_ns));
   CountPurged(*ticket, ticket->recipients());
 }
 

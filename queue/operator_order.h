@@ -1,7 +1,7 @@
 // OperatorOrder: how an operator wants recipients to end, and in whose name.
 //
-// They share one way (queue/home_purge.cc): a ticket that is out is recalled first, and who has been
-// delivered by then is delivered.
+// They share one way (queue/home_purge.cc): a ticket that is out is recalled first, and who has
+// been delivered by then is delivered.
 #ifndef OUTBOX_QUEUE_OPERATOR_ORDER_H_
 #define OUTBOX_QUEUE_OPERATOR_ORDER_H_
 

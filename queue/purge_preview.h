@@ -1,8 +1,9 @@
 // PurgePreview: what a purge would take, before anybody gives the order.
 //
-// One walk (queue/queue_walk.h) counts the recipients that a filter means, their messages and bytes,
-// the oldest of them, and how much each sender and each recipient domain has, so that an operator
-// sees whether he means what he typed. Of either kind core::kQueueGroupsMax names are told apart.
+// One walk (queue/queue_walk.h) counts the recipients that a filter means, their messages and
+// bytes, the oldest of them, and how much each sender and each recipient domain has, so that an
+// operator sees whether he means what he typed. Of either kind core::kQueueGroupsMax names are told
+// apart.
 //
 // Made for one request, run by its shard (queue/shard_operator.h), gone when done.
 #ifndef OUTBOX_QUEUE_PURGE_PREVIEW_H_

@@ -9,6 +9,9 @@
 namespace outbox::queue {
 namespace {
 
+// A log that hangs slows a command down, and does not stop it.
+constexpr int64_t kLogPatienceNs = 100 * core::kNsPerMs;
+
 // Only what is purged can be taken back.
 QueueFilter FilterOf(QueueOrder order, QueueFilter filter) {
   if (order == QueueOrder::kUndo) filter.states = StateBit(RecipientState::kPurged);
@@ -29,9 +32,13 @@ QueueCommand::QueueCommand(io::Io* io, Home* home, std::vector<Store*> stores, Q
 
 bool QueueCommand::wants_turn() const {
   if (done_) return false;
-  if (!walk_.done()) return walk_.wants_turn();
+  if (!walk_.done()) return walk_.wants_turn() && !Waits();
   if (written_.has_value() && !stopping_) return home_->StatesWritten(*written_);
   return !walked_ || stopping_ || ordered_ == 0;
+}
+
+bool QueueCommand::Waits() const {
+  return !stopping_ && io_->now_ns() < patience_until_ns_ && home_->log_crowded();
 }
 
 void QueueCommand::Stop() {
@@ -41,6 +48,7 @@ void QueueCommand::Stop() {
 
 void QueueCommand::Tick() {
   if (!wants_turn()) return;
+  patience_until_ns_ = io_->now_ns() + kLogPatienceNs;
   walk_.Tick();
   if (!walk_.done()) return;
   if (!std::exchange(walked_, true) && ordered_ > 0 && !stopping_) {

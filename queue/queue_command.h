@@ -94,6 +94,8 @@ class QueueCommand : public OperatorWork, private QueueWalker, private RemovalOw
   void OnRemoval(int removed, int kept) override;
   void OnKept(int kept) override;
 
+  // The event log is behind: what is done now would not be told.
+  bool Waits() const;
   void Retry(HomeTicket* ticket);
   void End(FinalOrder order, HomeTicket* ticket, uint64_t mask, const MetaView* meta);
   void Hold(HomeTicket* ticket, uint64_t mask);
@@ -109,6 +111,7 @@ class QueueCommand : public OperatorWork, private QueueWalker, private RemovalOw
   absl::flat_hash_set<uint64_t> lifted_;  // destinations, by the hash of their key
   const std::shared_ptr<const OrderDetails> details_;
   std::optional<uint64_t> written_;  // the milestone that is waited for (Home::StatesMark)
+  int64_t patience_until_ns_ = 0;  // it waits for the event log no longer than that
   bool walked_ = false;
   bool stopping_ = false;
   bool done_ = false;

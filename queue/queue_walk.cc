@@ -19,6 +19,7 @@ constexpr uint32_t kLookUnits = 1;   // a message in memory
 constexpr uint32_t kEntryUnits = 2;  // an entry of an index
 constexpr uint32_t kVisitUnits = 3;  // and what a visit costs, with each recipient besides
 constexpr uint32_t kSingleUnits = 32;
+constexpr uint32_t kActUnits = 16;  // what is done to a message: a ticket, a timer, a log line
 // Slots that are looked at between two looks at the budget.
 constexpr uint32_t kSlotsAtOnce = 8;
 // So many messages of a segment make its index worth reading.
@@ -371,6 +372,7 @@ void QueueWalk::VisitPart(Message* message, const MetaView* meta) {
     more = more || ticket->first >= part.to;
   }
   budget_ = Spend(budget_, std::min<uint32_t>(message->pending, kPartRecipients));
+  if (walker_->acts()) budget_ = Spend(budget_, kActUnits);
   if (more) {
     from_ = part.to;
     budget_ = Spend(budget_, kUnitsPerTurn / 2);  // two parts of a large message a turn

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/event_log.h"
+#include "core/limits.h"
 #include "core/metrics.h"
 #include "io/io.h"
 #include "io/tls_stream.h"
@@ -38,6 +39,8 @@ class ShardLog : public AttemptLog {
   const AttemptTrail& trail() const { return trail_; }
   // Whether the end of each message is an event that is always told (or only with level debug).
   void SetTellsEnds(bool tells) { tells_ends_ = tells; }
+  // So much is to be told that some of what comes now may be dropped.
+  bool crowded() const { return events_->waiting_bytes() > core::kEventLogBufferBytes / 2; }
   // Every event has been told.
   bool idle() const { return stories_.idle(); }
 

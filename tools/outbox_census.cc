@@ -89,8 +89,8 @@ void PrintGaps(const json& end) {
   if (const int64_t purged = NumberOf(end, "purged"); purged > 0) {
     const int64_t left = NumberOf(end, "purged_until") - std::time(nullptr);
     std::fprintf(stderr,
-                 "outbox: %s %s purged, and not among them (--state purged shows them): outbox undo "
-                 "takes them back, for %s still%s\n",
+                 "outbox: %s %s purged, and not among them (--state purged shows them): outbox "
+                 "undo takes them back, for %s still%s\n",
                  Counted(purged, "recipient", "recipients").c_str(), purged == 1 ? "is" : "are",
                  FormatDuration(static_cast<double>(left)).c_str(),
                  purged == 1 ? "" : ", as for the first of them");

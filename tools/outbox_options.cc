@@ -95,7 +95,7 @@ void AddOrders(CLI::App* app, Arguments* arguments) {
   CLI::App* const bounce =
       AddCommand(app, arguments, "bounce", "return mail to its senders now",
                  "  outbox bounce --domain example.net --reason 'This domain has closed.'\n"
-                 "  outbox bounce --mailhost 'mx.example.net*' --older-than 1d --reason 'No answer.'");
+                 "  outbox bounce --mailhost 'mx.example.net*' --reason 'No reply for days.'");
   for (CLI::App* const command : {purge, undo, bounce}) {
     command->add_option("ID", arguments->target, "of one message");
     command->add_flag("--all", arguments->all, "everything");
@@ -117,7 +117,7 @@ void AddActions(CLI::App* app, Arguments* arguments) {
   retry->add_flag("--all", arguments->all, "everything that is queued");
   AddFilter(retry, arguments);
   CLI::App* const remove =
-      AddCommand(app, arguments, "remove", "take a message out of the queue for good; nobody is told",
+      AddCommand(app, arguments, "remove", "take a message out of the queue for good, untold",
                  "  outbox remove 1K0WCJNDQSZ00\n"
                  "  outbox remove 1K0WCJNDQSZ00 --recipient bob@example.net");
   remove->add_option("ID", arguments->target, "of the message")->required();

@@ -91,7 +91,8 @@ void Report(const Sums& sums, const PurgeOptions& options) {
                   .c_str());
     return;
   }
-  std::printf("%llu recipients of %llu messages %s; %llu messages with %llu bytes %s over by that\n",
+  std::printf("%llu recipients of %llu messages %s; %llu messages with %llu bytes %s over by "
+              "that\n",
               static_cast<unsigned long long>(sums.recipients),
               static_cast<unsigned long long>(sums.messages),
               options.dry_run ? "would be purged" : "purged",

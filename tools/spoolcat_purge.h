@@ -32,8 +32,8 @@ CLI::App* AddPurge(CLI::App* app, PurgeOptions* options);
 // Throws CLI::ValidationError.
 void CheckPurge(PurgeOptions* options);
 
-// Purges the logs of a spool, whose lock is held. Prints what was done, or why it could not be; then
-// it is false, and what was done before counts.
+// Purges the logs of a spool, whose lock is held. Prints what was done, or why it could not be;
+// then it is false, and what was done before counts.
 bool PurgeSpool(const std::vector<std::string>& logs, const PurgeOptions& options);
 
 }  // namespace outbox::tools

@@ -1,7 +1,8 @@
 // ExtentMover: gives the space of big bodies back. When extent segments take more than half again
-// as much as what is live in them, or the log is at its reserve, the bodies that still lie in the emptiest one are written again,
-// one at a time, through a BodyStream as if they had just arrived; then the message's record is
-// written again with the places of the copy. Until that is durable the old extents stay.
+// as much as what is live in them, or the log is at its reserve, the bodies that still lie in the
+// emptiest one are written again, one at a time, through a BodyStream as if they had just arrived;
+// then the message's record is written again with the places of the copy. Until that is durable the
+// old extents stay.
 //
 // Two things follow from there being an older record, which names the older extents. It must not
 // come back when the message is done: its segment counts as suspect, so that every done entry

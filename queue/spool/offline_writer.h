@@ -1,9 +1,9 @@
 // OfflineWriter: adds state and done entries to a log that nobody else uses, for tools.
 //
-// Writes batches as the daemon does (docs/spool-format.md), so that its recovery takes them: each is
-// on the disk before the next is begun, and a batch that a crash cuts off is a torn tail. Where to:
-// the newest use of a segment if nothing is in it yet, else a free segment, a new file, or the end
-// of the newest use. The daemon leaves room of that kind for state entries when it refuses mail
+// Writes batches as the daemon does (docs/spool-format.md), so that its recovery takes them: each
+// is on the disk before the next is begun, and a batch that a crash cuts off is a torn tail. Where
+// to: the newest use of a segment if nothing is in it yet, else a free segment, a new file, or the
+// end of the newest use. The daemon leaves room of that kind for state entries when it refuses mail
 // (its reserve), so this works with a full disk.
 //
 // Off the mail path: it calls the system directly and waits. The spool's lock is its owner's.

@@ -12,6 +12,32 @@
 namespace outbox::tools {
 namespace {
 
+TEST(FormatPreview, SaysWhatWouldGo) {
+  const nlohmann::json preview = {
+      {"recipients", 1200},
+      {"messages", 1000},
+      {"bytes", 3 << 20},
+      {"sending", 2},
+      {"oldest_seconds", 3725},
+      {"senders", {{{"group", "virus@bad.test"}, {"recipients", 1199}, {"bytes", 3 << 20}},
+                   {{"group", ""}, {"recipients", 1}, {"bytes", 100}}}},
+      {"sender_count", 2},
+      {"domains", {{{"group", "a.test"}, {"recipients", 700}, {"bytes", 2 << 20}}}},
+      {"domain_count", 501}};
+  EXPECT_EQ(FormatPreview(preview),
+            "1,200 recipients of 1,000 messages, 3.0 MiB; the oldest is 1h02m old\n"
+            "2 of them being sent at this moment: who is delivered by that stays delivered\n"
+            "\n"
+            "RECIPIENTS     SIZE  SENDER\n"
+            "     1,199  3.0 MiB  virus@bad.test\n"
+            "         1    100 B  <>\n"
+            "\n"
+            "RECIPIENTS     SIZE  DOMAIN\n"
+            "       700  2.0 MiB  a.test\n"
+            "and 500 more\n");
+  EXPECT_EQ(FormatPreview({{"recipients", 0}}), "nothing in the queue matches\n");
+}
+
 TEST(FormatStats, GroupsKnownCountersAndShowsTheRestBelow) {
   const nlohmann::json stats = {{"queued", 1234567},      {"sending", 20},
                                 {"accepted_total", 9},    {"spool_bytes", 3 << 20},

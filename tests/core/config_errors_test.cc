@@ -79,7 +79,7 @@ TEST(ConfigErrors, TopLevel) {
        "colour = \"red\"\n" + kFine,
        {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, stats, maildrop, "
         "shards, stop_timeout, listener, storage, queue, resolver, delivery, archive, route, site, "
-        "sites, local, log, talk, limits, io"}},
+        "sites, local, dkim, log, talk, limits, io"}},
       {"short host name",
        "hostname = \"relay\"\n" + kFine.substr(kFine.find("[[")),
        {"f:1:12: \"relay\" is not a full host name; expected for example \"relay.example.com\" or "

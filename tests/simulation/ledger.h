@@ -69,8 +69,8 @@ class Ledger {
   void BackOrdered(const std::string& recipient) { rerouted_.erase(Root(recipient)); }
   // An operator wants this recipient purged: it may be gone from now on, as after a removal.
   void PurgeOrdered(const std::string& recipient) { ++purging_[recipient]; }
-  // What the relay says to that. Once it is purged nothing goes to it, whatever dies, until somebody
-  // wants it back.
+  // What the relay says to that. Once it is purged nothing goes to it, whatever dies, until
+  // somebody wants it back.
   void PurgeAnswered(const std::string& recipient, bool purged, int64_t now_ns);
   void UndoOrdered(const std::string& recipient) { purged_.erase(recipient); }
   // It is back: from now on it may not be gone any more.

@@ -158,6 +158,37 @@ TEST_F(ExtentMoveTest, TheBodiesAreThereAfterACrash) {
 
 // Its older record may still lie in a segment that others keep in use, when the segments with its
 // newer record and with its end are used again.
+// Somebody else has taken the disk: what is left is the reserve, and none of it is mail's.
+TEST_F(ExtentMoveTest, AtTheReserveAsWell) {
+  Store(24);
+  machine_.world.disk(0).SetCapacity(1);
+  ASSERT_EQ(machine_.world.RunFor(20 * core::kNsPerSecond), RunResult::kTimeLimit);
+  EXPECT_FALSE(client().store.accepting());
+  LeaveGaps(4);
+  ASSERT_EQ(machine_.world.RunFor(20 * core::kNsPerSecond), RunResult::kTimeLimit);
+  EXPECT_GT(client().store.stats().moved_bodies, 0u);
+  EXPECT_TRUE(client().store.accepting());
+  CrashAndLook();
+}
+
+TEST_F(ExtentMoveTest, WhatIsFreeForLongGoesBackToTheFileSystem) {
+  Store(180);
+  const uint64_t segment = client().store.options().segment_bytes;
+  const uint64_t before = client().store.stats().spool_bytes;
+  ASSERT_GT(before, 22 * segment);
+  for (const auto& message : messages_) Finish(message->entry());
+  client().store.Flush([](const core::Status& status) { EXPECT_TRUE(status.ok()); });
+  client().store.Tick();
+  ASSERT_EQ(machine_.world.RunFor(30 * core::kNsPerSecond), RunResult::kTimeLimit);
+  EXPECT_EQ(client().store.stats().spool_bytes, before);  // it may be needed again soon
+  ASSERT_EQ(machine_.world.RunFor(120 * core::kNsPerSecond), RunResult::kTimeLimit);
+  const StoreStats stats = client().store.stats();
+  EXPECT_LE(stats.segments_free, 16 + stats.segments - stats.segments_free);
+  EXPECT_LT(stats.spool_bytes, before);
+  EXPECT_TRUE(client().store.accepting());
+  CrashAndLook();
+}
+
 TEST_F(ExtentMoveTest, AFinishedMessageDoesNotComeBackByItsOlderRecord) {
   Store(96);
   TurnTheLogOver();
