@@ -241,8 +241,8 @@ void Destination::LiftHosts() {
 
 void Destination::Lift(bool ask_again) {
   if (!ask_again) LiftHosts();
-  // What the DNS has said is not believed any longer, either, unless it can be acted on, or if it is
-  // to be asked again. A command for many destinations makes it forget once.
+  // What the DNS has said is not believed any longer, either, unless it can be acted on, or if it
+  // is to be asked again. A command for many destinations makes it forget once.
   const bool doubted = ask_again || hosts_.standing() == HostsStanding::kPutOff;
   if (doubted && shard_->context.finder != nullptr) {
     if (now_ns() - shard_->forgot_ns >= core::kNsPerSecond) {

@@ -1,5 +1,5 @@
-// Home's side of `outbox clear` and `outbox reroute`: tickets that an operator has routed again. Who
-// goes through the queue is RedirectCommand, who waits for tickets and writes is Redirector.
+// Home's side of `outbox clear` and `outbox reroute`: tickets that an operator has routed again.
+// Who goes through the queue is RedirectCommand, who waits for tickets and writes is Redirector.
 #include <algorithm>
 #include <bit>
 #include <string>

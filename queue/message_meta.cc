@@ -58,7 +58,8 @@ std::optional<MetaView> MetaView::Parse(std::span<const char> bytes) {
   const uint64_t client = Get<uint16_t>(p + 58);
   const uint64_t groups = Get<uint32_t>(p + 60);
   const uint64_t extents = uint64_t{view.extent_count_} * kExtentBytes;
-  const bool rerouted = Get<uint16_t>(p + 4) >= kOriginalMetaVersion && fixed >= kOriginalFixedBytes;
+  const bool rerouted =
+      Get<uint16_t>(p + 4) >= kOriginalMetaVersion && fixed >= kOriginalFixedBytes;
   const uint64_t original = rerouted ? Get<uint32_t>(p + 64) : 0;
   if (fixed + extents + path + client + groups + prefix + original != total) return std::nullopt;
   view.extents_at_ = fixed;

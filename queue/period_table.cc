@@ -18,8 +18,8 @@ const PeriodSet* PeriodTable::Find() {
     for (size_t i = 2; i < key_.size() / sizeof(uint32_t); ++i) {
       set->retry_ns.push_back(int64_t{word(i)} * core::kNsPerSecond);
     }
-    set->notify_after_ns = word(0) == Periods::kNotifyNever ? core::kNever
-                                                            : int64_t{word(0)} * core::kNsPerSecond;
+    set->notify_after_ns =
+        word(0) == Periods::kNotifyNever ? core::kNever : int64_t{word(0)} * core::kNsPerSecond;
     set->retry_until_ns = int64_t{word(1)} * core::kNsPerSecond;
   }
   last_key_ = key_;

@@ -85,7 +85,8 @@ QueueGroup* QueueCounter::GroupOf(const QueueItem& item, int64_t age_ns) {
   } else if (*by_ == QueueColumn::kReply) {  // as it was said
     key_.text = item.ticket->reply == nullptr ? std::string() : ReplyText(*item.ticket->reply);
   } else if (*by_ == QueueColumn::kRoute) {
-    key_.text = item.recipient == nullptr ? std::string() : std::string(RouteName(*item.ticket, *item.recipient));
+    key_.text = item.recipient == nullptr ? std::string()
+                                          : std::string(RouteName(*item.ticket, *item.recipient));
   } else {
     MakeSortKey(item, *by_, *io_, filter_.live, &key_);
     rank = static_cast<uint32_t>(key_.number);

@@ -64,8 +64,8 @@ struct QueueFilter {
 QueueWalker::Interest LookFor(const Message& message, const QueueFilter& filter,
                               QueueColumns columns, int64_t now_ns);
 
-// The recipients of a ticket that the filter means, as a part of its message shows them; the sender is
-// not looked at. Without a meta all that the ticket alone does not rule out.
+// The recipients of a ticket that the filter means, as a part of its message shows them; the sender
+// is not looked at. Without a meta all that the ticket alone does not rule out.
 uint64_t MeantOf(const QueueFilter& filter, const HomeTicket& ticket, const MetaView* meta,
                  const WalkPart& part, int64_t now_ns);
 
@@ -83,7 +83,8 @@ void ForEachMatch(const Message& message, const MetaView* meta, const WalkPart& 
       if (meta != nullptr) {
         item.recipient = part.Find(item.index);
         if (item.recipient == nullptr ||
-            !filter.MatchesRecipient(item.recipient->address, RouteName(*ticket, *item.recipient))) {
+            !filter.MatchesRecipient(item.recipient->address,
+                                     RouteName(*ticket, *item.recipient))) {
           continue;
         }
       }

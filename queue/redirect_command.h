@@ -62,10 +62,10 @@ class RedirectCommand : public OperatorWork, private QueueWalker, private Redire
   CommandSink* const sink_;
   QueueWalk walk_;
   CommandCounts counts_;
-  uint32_t ordered_ = 0;  // redirections that go on
-  uint32_t acted_ = 0;    // recipients, in this turn
-  uint64_t last_id_ = 0;  // the message that was visited last
-  bool whole_ = false;    // all of it is in last_
+  uint32_t ordered_ = 0;                     // redirections that go on
+  uint32_t acted_ = 0;                       // recipients, in this turn
+  uint64_t last_id_ = 0;                     // the message that was visited last
+  bool whole_ = false;                       // all of it is in last_
   Redirector::Redirection* last_ = nullptr;  // of it, if there is one that is not complete
   absl::flat_hash_set<uint64_t> lifted_;     // destinations, by the hash of their key
   bool walked_ = false;

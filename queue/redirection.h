@@ -1,5 +1,5 @@
-// Redirection: one message that is being routed again by an order (queue/redirector.h), with all that
-// its record needs until it is on the disk. Only for those who carry it out.
+// Redirection: one message that is being routed again by an order (queue/redirector.h), with all
+// that its record needs until it is on the disk. Only for those who carry it out.
 #ifndef OUTBOX_QUEUE_REDIRECTION_H_
 #define OUTBOX_QUEUE_REDIRECTION_H_
 

@@ -1,5 +1,5 @@
-// What is written of a redirection: the meta of the message that takes the place of another one, and
-// its first state, where there is more to say of it than that it is new.
+// What is written of a redirection: the meta of the message that takes the place of another one,
+// and its first state, where there is more to say of it than that it is new.
 #include <algorithm>
 #include <bit>
 #include <string>
@@ -41,7 +41,8 @@ std::vector<std::string> NewRecipients(const RouteOrder& order, const MetaView& 
 }  // namespace
 
 // `carries_original`: nothing but what is replaced is left of the message, so that its original
-// envelope, if it has one, becomes that of the new one. Otherwise a part of it would be two messages'.
+// envelope, if it has one, becomes that of the new one. Otherwise a part of it would be two
+// messages'.
 void Redirector::MakeMeta(Redirection* redirection, const MetaView& meta, std::string_view body,
                           bool carries_original) {
   const RouteOrder& order = *redirection->order;
@@ -111,8 +112,8 @@ void Redirector::MakeMeta(Redirection* redirection, const MetaView& meta, std::s
   fresh.message = nullptr;
 }
 
-// Mail that an operator holds stays held; mail that a route held, and does not any more, has all its
-// periods before it; who was told of the delay is not told again.
+// Mail that an operator holds stays held; mail that a route held, and does not any more, has all
+// its periods before it; who was told of the delay is not told again.
 void Redirector::MakeState(Redirection* redirection) {
   bool notified = false;
   bool was_held = false;

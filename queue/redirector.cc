@@ -171,8 +171,8 @@ void Redirector::OnFetched(Redirection* redirection, const core::Status& status,
 void Redirector::OnRecord(Redirection* redirection, std::span<const char> record) {
   const std::optional<MetaView> meta = MetaView::Parse(record);
   if (!meta.has_value() || meta->id() != redirection->id) {
-    home_->ReportUnreadable(redirection->id, core::Status(core::StatusCode::kDataLoss,
-                                                          "its meta is damaged"));
+    home_->ReportUnreadable(redirection->id,
+                            core::Status(core::StatusCode::kDataLoss, "its meta is damaged"));
     return GiveUp(redirection);
   }
   if (!home_->NeedsBody() || meta->extent_count() == 0) {
@@ -220,8 +220,8 @@ void Redirector::Replace(Redirection* redirection, const MetaView& meta, std::st
     ticket->ending = true;
     redirection->replaced += static_cast<uint64_t>(ticket->recipients());
   }
-  const std::span<const char> state = BuildState(redirection->message, io_->now_ns(),
-                                                 io_->wall_ns(), &redirection->old_state);
+  const std::span<const char> state =
+      BuildState(redirection->message, io_->now_ns(), io_->wall_ns(), &redirection->old_state);
   redirection->ends_message = state.empty();
   if (redirection->new_id == 0) redirection->new_id = redirection->store->NewId();
   MakeMeta(redirection, meta, body, redirection->ends_message);

@@ -1,17 +1,18 @@
 // Redirector: messages whose recipients are to be routed again by an operator's order, from the
 // moment at which the order finds them to the one at which it is carried out.
 //
-// A *redirection* is about one message. It waits until all of its tickets are at home (what an attempt
-// has come to by then counts: who is delivered keeps that), reads the message, and then
+// A *redirection* is about one message. It waits until all of its tickets are at home (what an
+// attempt has come to by then counts: who is delivered keeps that), reads the message, and then
 //   - when the envelope stays: routes them again (Home::RouteAs). That is a change of their state,
 //     which is written like any other one.
-//   - when it changes: writes *another message* in their place: body, headers and time of acceptance
-//     are those of the old one, and so is what happened to it (told, held); the envelope is new, and
-//     the original one is kept in it. It is committed in one record with the new state of the old
-//     message, or its end. So after a crash each recipient is either old or new. What a recipient's
-//     index or group means never changes in a message, and an id never means two envelopes.
-// A commit that makes a message is never given up (queue/store.h), but for one that is too large for a
-// record: then everything stays as it was. One per shard, home's.
+//   - when it changes: writes *another message* in their place. Body, headers and time of
+//     acceptance are those of the old one, and so is what happened to it (told, held); the envelope
+//     is new, and the original one is kept in it. It is committed in one record with the new state
+//     of the old message, or its end. So after a crash each recipient is either old or new. What a
+//     recipient's index or group means never changes in a message, and an id never means two
+//     envelopes.
+// A commit that makes a message is never given up (queue/store.h), but for one that is too large
+// for a record: then everything stays as it was. One per shard, home's.
 #ifndef OUTBOX_QUEUE_REDIRECTOR_H_
 #define OUTBOX_QUEUE_REDIRECTOR_H_
 
@@ -66,8 +67,8 @@ class Redirector {
   // Of the message with this id. Add follows, and Complete. REQUIRES: Close was not called.
   Redirection* Begin(Store* store, uint64_t id, std::shared_ptr<const RouteOrder> order,
                      RedirectOwner* owner);
-  // The recipients in `mask` belong to it, now or when their ticket is at home. False: another order
-  // has them. REQUIRES: `mask` is not empty and within the ticket's pending_mask().
+  // The recipients in `mask` belong to it, now or when their ticket is at home. False: another
+  // order has them. REQUIRES: `mask` is not empty and within the ticket's pending_mask().
   bool Add(Redirection* redirection, HomeTicket* ticket, uint64_t mask);
   // No more is added: it goes on by itself. No effect after Close.
   void Complete(Redirection* redirection);

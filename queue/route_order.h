@@ -1,8 +1,8 @@
 // RouteOrder: how an operator wants queued mail to be routed again.
 //
-// `outbox clear` asks for the routes of today and nothing else; `outbox reroute` for another envelope,
-// a certain route, certain hosts, or for the envelope that the message once had. Made once for a
-// command and shared by all shards, which only read it.
+// `outbox clear` asks for the routes of today and nothing else; `outbox reroute` for another
+// envelope, a certain route, certain hosts, or for the envelope that the message once had. Made
+// once for a command and shared by all shards, which only read it.
 #ifndef OUTBOX_QUEUE_ROUTE_ORDER_H_
 #define OUTBOX_QUEUE_ROUTE_ORDER_H_
 
@@ -18,13 +18,13 @@
 namespace outbox::queue {
 
 struct RouteOrder {
-  bool clear = false;              // by `outbox clear`, for those who tell of it
-  bool dry_run = false;            // only how many would be meant
-  bool original = false;           // the original envelope, where there is another one
-  std::vector<std::string> to;     // new recipients instead of those that are meant
+  bool clear = false;               // by `outbox clear`, for those who tell of it
+  bool dry_run = false;             // only how many would be meant
+  bool original = false;            // the original envelope, where there is another one
+  std::vector<std::string> to;      // new recipients instead of those that are meant
   std::optional<std::string> from;  // a new return path; "": the null one
-  std::string hosts;               // the key of a destination (queue/destination_key.h); or
-  std::string route;               // the name of a route; neither: the routes decide
+  std::string hosts;                // the key of a destination (queue/destination_key.h); or
+  std::string route;                // the name of a route; neither: the routes decide
 
   // Whether a message with this meta gets another envelope, and so another one's place.
   bool ChangesEnvelope(const MetaView& meta) const {

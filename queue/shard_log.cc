@@ -283,10 +283,9 @@ void ShardLog::Rerouted(const HomeTicket& ticket, const RouteChoice& route, std:
 void ShardLog::Redirected(const HomeTicket& ticket, std::string_view route, std::string_view from,
                           const char* by, const MetaView& meta) {
   const bool cleared = std::string_view(by) == "clear";
-  stories_.Tell(
-      ticket,
-      {.event = cleared ? "cleared" : "rerouted", .from = from, .route = route, .by = by},
-      {.meta = &meta});
+  stories_.Tell(ticket,
+                {.event = cleared ? "cleared" : "rerouted", .from = from, .route = route, .by = by},
+                {.meta = &meta});
 }
 
 void ShardLog::Replaced(const HomeTicket& ticket, uint64_t into, const MetaView& meta) {

@@ -7,9 +7,9 @@
 // back, the one that was accepted first first; senders take turns by lanes, so that a newsletter
 // does not keep everybody else's mail on the shelf. Only tickets of one recipient are shelved.
 //
-// The mail of one shelf shares destination, store, periods, routing and whether its sender has had the
-// delay notice. So the order of acceptance is the order of deadlines as well, and one timer for the first
-// of them is enough.
+// The mail of one shelf shares destination, store, periods, routing and whether its sender has had
+// the delay notice. So the order of acceptance is the order of deadlines as well, and one timer for
+// the first of them is enough.
 //
 // Home's, shard-local. A shelf lives from its first message to its last.
 #ifndef OUTBOX_QUEUE_SHELF_H_

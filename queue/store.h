@@ -157,7 +157,7 @@ struct CommitOp {
   struct NewMessage {  // a DSN, or what takes the place of a message
     std::span<const char> meta;
     std::span<const iovec> body;
-    Message* message = nullptr;   // set before the callback, on success
+    Message* message = nullptr;        // set before the callback, on success
     std::span<const char> state = {};  // its first one; empty: untouched
     // Its body lies in the extents of this live message, which must be among `states` or `done`.
     // Each of the two keeps them for as long as it lives. Those in `meta` are of any time.

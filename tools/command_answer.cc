@@ -29,9 +29,8 @@ void CommandAnswer::StartRedirect(const std::vector<queue::Shard*>& shards,
   });
 }
 
-void CommandAnswer::Post(
-    const std::vector<queue::Shard*>& shards,
-    const std::function<bool(queue::Shard*, queue::CommandSink*)>& give) {
+void CommandAnswer::Post(const std::vector<queue::Shard*>& shards,
+                         const std::function<bool(queue::Shard*, queue::CommandSink*)>& give) {
   self_ = shared_from_this();
   for (size_t i = 0; i < shards.size(); ++i) {
     parts_.push_back(std::make_unique<Part>());

@@ -25,8 +25,8 @@ enum Members : uint32_t {
   kDomain = 8,
   kView = 16,  // columns, sort, descending, limit, count, by
   kRecipient = 32,
-  kTalk = 64,    // host, reply, since, until, failed, limit
-  kRoute = 128,  // sender, recipient, source, header, size; or destination
+  kTalk = 64,       // host, reply, since, until, failed, limit
+  kRoute = 128,     // sender, recipient, source, header, size; or destination
   kOrder = 256,     // dry_run
   kEnvelope = 512,  // to, from, via, via_route
   kSuspend = 1024,  // domain or site, all, for, reason

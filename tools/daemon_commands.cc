@@ -11,9 +11,9 @@
 #include "tools/daemon_seat.h"
 #include "tools/preview_answer.h"
 #include "tools/queue_answer.h"
+#include "tools/route_answer.h"
 #include "tools/route_order_request.h"
 #include "tools/talk_answer.h"
-#include "tools/route_answer.h"
 #include "tools/why_answer.h"
 
 namespace outbox::tools {
@@ -111,14 +111,9 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       AnswerOrder(request, reply);
       return;
     case ControlCommand::kClear:
-    case ControlCommand::kReroute: {
-      const core::Status status = CheckRouteOrder(request.order, *config_);
-      if (!status.ok()) return reply->Fail(status.message());
-      std::make_shared<CommandAnswer>(control_.get(), reply)
-          ->StartRedirect(Shards(), std::make_shared<queue::RouteOrder>(request.order),
-                          request.filter);
+    case ControlCommand::kReroute:
+      AnswerReroute(request, reply);
       return;
-    }
     case ControlCommand::kRoute:
       std::make_shared<RouteAnswer>(control_.get(), reply, config_, request.route)
           ->Ask(Shards()[0]);

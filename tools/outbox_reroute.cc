@@ -22,7 +22,8 @@ std::string RedirectText(const std::string& command, bool dry_run, const nlohman
   text += command == "clear" ? " routed by the routes of today, and going now" : " re-routed";
   if (NumberOf(line, "made") > 0) text += "; in their place " + Of(line, "made");
   if (const int64_t kept = NumberOf(line, "kept"); kept > 0) {
-    text += "; " + std::to_string(kept) + " had come to their end before, or another order has them";
+    text +=
+        "; " + std::to_string(kept) + " had come to their end before, or another order has them";
   }
   if (const int64_t failed = NumberOf(line, "failed"); failed > 0) {
     text += "; " + std::to_string(failed) + " stay as they were (see the log)";

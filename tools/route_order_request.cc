@@ -30,7 +30,8 @@ std::string WhyNoAddress(const std::string& text) {
 core::Status ReadTo(const json& value, queue::RouteOrder* order) {
   const json list = value.is_array() ? value : json::array({value});
   if (list.empty() || list.size() > kRerouteRecipientsMax) {
-    return BadOrder("\"to\": expected 1 to " + std::to_string(kRerouteRecipientsMax) + " addresses");
+    return BadOrder("\"to\": expected 1 to " + std::to_string(kRerouteRecipientsMax) +
+                    " addresses");
   }
   for (const json& one : list) {
     if (!one.is_string()) return BadOrder("\"to\": expected an address or an array of addresses");
@@ -73,11 +74,12 @@ core::Status ReadVia(const json& value, queue::RouteOrder* order) {
     core::ViaHost& host = hosts.emplace_back();
     if (core::ParseViaHost(text, &host)) continue;
     return BadOrder("\"via\": \"" + text.substr(0, 320) +
-               "\" is no host: expected for example mx.example.net, 192.0.2.25:2525 or "
-               "[2001:db8::25]:25");
+                    "\" is no host: expected for example mx.example.net, 192.0.2.25:2525 or "
+                    "[2001:db8::25]:25");
   }
   if (hosts.size() > core::kConfigViaHosts) {
-    return BadOrder("\"via\": expected at most " + std::to_string(core::kConfigViaHosts) + " hosts");
+    return BadOrder("\"via\": expected at most " + std::to_string(core::kConfigViaHosts) +
+                    " hosts");
   }
   if (const char* const why = core::WhyNoViaList(hosts)) {
     return BadOrder(std::string("\"via\": expected ") + why);
@@ -120,7 +122,8 @@ core::Status FinishRouteOrder(bool clear, queue::RouteOrder* order) {
 core::Status CheckRouteOrder(const queue::RouteOrder& order, const core::Config& config) {
   for (const core::ViaHost& host : queue::ParseDestinationKey(order.hosts).hosts) {
     if (!core::IsOwnListener(host, config)) continue;
-    return BadOrder("\"via\": " + queue::HostText(host) + " is this relay: the mail would come back");
+    return BadOrder("\"via\": " + queue::HostText(host) +
+                    " is this relay: the mail would come back");
   }
   if (order.route.empty() || order.route == queue::kImplicitRoute) return core::OkStatus();
   std::string known(queue::kImplicitRoute);
@@ -130,13 +133,13 @@ core::Status CheckRouteOrder(const queue::RouteOrder& order, const core::Config&
         return core::OkStatus();
       }
       return BadOrder("\"via_route\": route \"" + order.route +
-                 "\" sends no mail: `outbox remove` takes it out of the queue");
+                      "\" sends no mail: `outbox remove` takes it out of the queue");
     }
     constexpr size_t kNamesBytes = 1000;
     if (known.size() < kNamesBytes) known += ", " + route.name;
   }
   return BadOrder("\"via_route\": there is no route \"" + order.route.substr(0, 64) +
-             "\"; there are " + known);
+                  "\"; there are " + known);
 }
 
 }  // namespace outbox::tools

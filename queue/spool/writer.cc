@@ -265,8 +265,8 @@ Writer::Room Writer::StageCommit(CommitOp* op) {
   return Room::kOk;
 }
 
-// The extents are those of this moment: reclaim may have moved the body since the meta was made. From
-// now on they live for the new message, too, whatever becomes of this record.
+// The extents are those of this moment: reclaim may have moved the body since the meta was made.
+// From now on they live for the new message, too, whatever becomes of this record.
 void Writer::StageNew(RecordWriter* record, const CommitOp::NewMessage& fresh) {
   char* at = EntryData(record);
   const uint32_t bytes = Put(at, fresh.meta, fresh.body);

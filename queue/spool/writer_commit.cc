@@ -115,9 +115,10 @@ void Writer::Apply() {
   in_flight_ = false;
   while (CommitOp* op = batch.commits.PopFront()) ApplyCommit(op, segment);
   while (AppendOp* op = batch.appends.PopFront()) {
-    Message* message = ApplyNew(op->meta, {segment, static_cast<uint32_t>(op->scratch[0]),
-                                           static_cast<uint32_t>(op->scratch[2])},
-                                /*shares_body=*/false);
+    Message* message = ApplyNew(
+        op->meta,
+        {segment, static_cast<uint32_t>(op->scratch[0]), static_cast<uint32_t>(op->scratch[2])},
+        /*shares_body=*/false);
     if (op->stream != nullptr) log_->streams.Claimed(op->stream);
     op->in_flight = false;
     op->done(op, core::Status(), message);
@@ -153,8 +154,7 @@ void Writer::ApplyCommit(CommitOp* op, uint32_t segment) {
   op->callback(op, core::Status());
 }
 
-Message* Writer::ApplyNew(std::span<const char> meta, const RecordPlace& place,
-                          bool shares_body) {
+Message* Writer::ApplyNew(std::span<const char> meta, const RecordPlace& place, bool shares_body) {
   const auto view = MetaView::Parse(meta);
   CHECK(view.has_value());
   Message* message = log_->messages.Add(view->id());

@@ -82,7 +82,9 @@ TEST(MessageStateTest, HeldAndReleasedPartsComeBack) {
 TEST(MessageStateTest, WhoWasRoutedAgainSaysHow) {
   const uint32_t steps[] = {60, 3600};
   StatePart routed = Part(kPartRouted | kPartPinned | kPartReleased, 77);
-  routed.routing = {"via:10.0.0.1:25", "(reroute)", {.notify_after_s = 5, .retry_until_s = 9},
+  routed.routing = {"via:10.0.0.1:25",
+                    "(reroute)",
+                    {.notify_after_s = 5, .retry_until_s = 9},
                     {reinterpret_cast<const char*>(steps), sizeof(steps)}};
   StateBuilder builder;
   builder.Start();

@@ -1,4 +1,5 @@
-// `outbox clear`, and `outbox reroute` to a route or to hosts: the envelope stays, the way is another.
+// `outbox clear`, and `outbox reroute` to a route or to hosts: the envelope stays, the way is
+// another.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -70,8 +71,9 @@ class RoutedAgain : public testing::TestWithParam<uint32_t> {
 // Queued mail keeps its route over a reload; clear forgets it, and the periods that came with it.
 TEST_P(RoutedAgain, ByTheRoutesAndThePeriodsOfToday) {
   story_.AddServer("b.example", {{.at = "RCPT", .reply = "451 4.2.0 later"}});
-  ScriptedServer* other = story_.AddServer("c.example", {{.at = "connect", .reply = "421 4.3.2 no",
-                                                          .then = simulation::ScriptRule::Then::kClose}});
+  ScriptedServer* other = story_.AddServer(
+      "c.example",
+      {{.at = "connect", .reply = "421 4.3.2 no", .then = simulation::ScriptRule::Then::kClose}});
   story_.config().delivery.periods.retry_ns = {kNsPerMinute};
   story_.Start();
   EXPECT_TRUE(story_.Send(kSender, {"one@b.example", "two@b.example"}).acknowledged);
@@ -112,7 +114,8 @@ TEST_P(RoutedAgain, ByTheRoutesAndThePeriodsOfToday) {
 }
 
 TEST_P(RoutedAgain, ThroughHostsOfTheOperatorsUntilTheyAreCleared) {
-  ScriptedServer* mine = story_.AddServer("mine.example", {{.at = "RCPT", .reply = "451 4.2.0 no"}});
+  ScriptedServer* mine =
+      story_.AddServer("mine.example", {{.at = "RCPT", .reply = "451 4.2.0 no"}});
   story_.AddDeadRoute("dead.example");
   story_.Start();
   for (int i = 0; i < 5; ++i) {  // most of them wait on a shelf
@@ -166,7 +169,8 @@ TEST_P(RoutedAgain, WhileItIsBeingSent) {
       {{.at = "RCPT TO:<one@", .reply = "550 5.1.1 no", .delay_ns = 20 * kNsPerSecond}});
   ScriptedServer* mine = story_.AddServer("mine.example");
   story_.Start();
-  EXPECT_TRUE(story_.Send(kSender, {"one@b.example", "two@b.example", "x@mine.example"}).acknowledged);
+  EXPECT_TRUE(
+      story_.Send(kSender, {"one@b.example", "two@b.example", "x@mine.example"}).acknowledged);
   story_.RunFor(kNsPerSecond);
   const CommandCounts counts = story_.Redirect(Via(*mine), To("*@b.example"));
   EXPECT_EQ(counts.found, 2u);

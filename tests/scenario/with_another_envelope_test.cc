@@ -1,5 +1,6 @@
-// `outbox reroute` with new recipients or a new return path: another message takes the place of what
-// is meant, and that can be taken back. Each recipient is either old or new, also after a crash.
+// `outbox reroute` with new recipients or a new return path: another message takes the place of
+// what is meant, and that can be taken back. Each recipient is either old or new, also after a
+// crash.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -146,8 +147,8 @@ TEST_P(WithAnotherEnvelope, WhileItIsBeingSent) {
   story_.AddDeadRoute("dead.example");
   ScriptedServer* server = story_.AddServer("new.example");
   story_.Start();
-  EXPECT_TRUE(
-      story_.Send(kSender, {"one@slow.example", "two@slow.example", "c@dead.example"}).acknowledged);
+  EXPECT_TRUE(story_.Send(kSender, {"one@slow.example", "two@slow.example", "c@dead.example"})
+                  .acknowledged);
   story_.RunFor(2 * kNsPerSecond);
   const CommandCounts counts = story_.Redirect(To({"new@new.example"}), Recipient("*"));
   EXPECT_EQ(counts.found, 3u);
@@ -213,8 +214,9 @@ TEST_P(WithAnotherEnvelope, ACrashLeavesEitherTheOldOrTheNew) {
   story_.Start();
   constexpr int kMessages = 120;
   for (int i = 0; i < kMessages; ++i) {
-    EXPECT_TRUE(story_.Send("s" + std::to_string(i) + "@sender.example",
-                            {"r" + std::to_string(i) + "@dead.example"})
+    EXPECT_TRUE(story_
+                    .Send("s" + std::to_string(i) + "@sender.example",
+                          {"r" + std::to_string(i) + "@dead.example"})
                     .acknowledged);
   }
   int cut = 0;  // crashes at which some were new and some were old
@@ -233,7 +235,8 @@ TEST_P(WithAnotherEnvelope, ACrashLeavesEitherTheOldOrTheNew) {
       senders.insert(line.sender);
       const bool fresh = line.recipient == "new@new.example";
       (fresh ? new_ones : old_ones) = true;
-      EXPECT_TRUE(fresh || line.recipient == "r" + line.sender.substr(1, line.sender.find('@') - 1) +
+      EXPECT_TRUE(fresh || line.recipient == "r" +
+                                                 line.sender.substr(1, line.sender.find('@') - 1) +
                                                  "@dead.example");
     }
     EXPECT_EQ(senders.size(), size_t{kMessages});

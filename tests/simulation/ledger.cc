@@ -188,8 +188,8 @@ bool Ledger::MayFail(const std::string& address) const {
     return failing_domains_.contains(one.substr(one.find('@') + 1));
   };
   const auto names = names_of_.find(address);
-  return fails(address) || (names != names_of_.end() && std::any_of(names->second.begin(),
-                                                                    names->second.end(), fails));
+  return fails(address) || (names != names_of_.end() &&
+                            std::any_of(names->second.begin(), names->second.end(), fails));
 }
 
 bool Ledger::RetriedBetween(int64_t from_ns, int64_t to_ns) const {

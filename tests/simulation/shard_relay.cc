@@ -86,9 +86,11 @@ struct ShardRelay::Life {
   void Give(const queue::RouteOrder& order, const queue::QueueFilter& filter,
             std::function<void(const queue::CommandCounts&)> report) {
     const auto shared = std::make_shared<const queue::RouteOrder>(order);
-    Give([shared, filter](queue::Shard* shard, queue::CommandSink* sink) {
-      return shard->operations().Redirect(shared, filter, sink);
-    }, std::move(report));
+    Give(
+        [shared, filter](queue::Shard* shard, queue::CommandSink* sink) {
+          return shard->operations().Redirect(shared, filter, sink);
+        },
+        std::move(report));
   }
   void Give(const std::function<bool(queue::Shard*, queue::CommandSink*)>& give,
             std::function<void(const queue::CommandCounts&)> report) {

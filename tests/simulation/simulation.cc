@@ -317,9 +317,8 @@ void Simulation::GiveNewRecipient(const std::string& domain) {
   // One of the last few, that it may still be there; better one that cannot be delivered.
   const size_t few = std::min<size_t>(recipients_.size(), 12);
   std::string recipient = recipients_[recipients_.size() - 1 - random.Below(few)];
-  const auto dead = std::find_if(recipients_.rbegin(), recipients_.rend(), [](const auto& one) {
-    return one.ends_with(kDeadDomain);
-  });
+  const auto dead = std::find_if(recipients_.rbegin(), recipients_.rend(),
+                                 [](const auto& one) { return one.ends_with(kDeadDomain); });
   if (dead != recipients_.rend() && random.Chance(1, 2)) recipient = *dead;
   const size_t point = recipient.find('.');
   const std::string to = "n" + std::to_string(++new_recipients_) +

@@ -1,5 +1,6 @@
 # tests/spool/: the durable log on simulated and on real disks.
-add_library(spool_test_support STATIC spool/ledger.cc spool/spool_client.cc)
+add_library(spool_test_support STATIC
+  spool/ledger.cc spool/spool_client.cc spool/spool_machine.cc)
 target_link_libraries(spool_test_support PUBLIC outbox_flags outbox_spool outbox_sim)
 
 outbox_test(spool_store_test
