@@ -37,6 +37,7 @@ outbox_library(outbox_home
     router.cc
     routing_table.cc
     shard_log.cc
+    shard_log_arrivals.cc
     purge_preview.cc
     queue_column.cc
     queue_command.cc

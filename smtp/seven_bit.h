@@ -3,8 +3,8 @@
 // Reads wire form and writes wire form, piece by piece. What is MIME stays what it was: each part
 // whose content is 8bit or binary is encoded, text in quoted-printable, all else in base64, and
 // says so in its header; multiparts and messages in messages are looked into; a message without
-// MIME gets the fields that say what it has become (RFC 1428). Parts that are encoded already are left
-// alone. In header fields encoded words stand for such octets (smtp/mime_text.h).
+// MIME gets the fields that say what it has become (RFC 1428). Parts that are encoded already are
+// left alone. In header fields encoded words stand for such octets (smtp/mime_text.h).
 //
 // A multipart/signed is left alone, since not an octet of it may change: it cannot be done when
 // there is such an octet inside. Nor for what is no readable MIME: see why().

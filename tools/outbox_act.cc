@@ -112,8 +112,8 @@ core::Status ActCommand(ControlClient* client, const char* command, const nlohma
       std::fputs(text.c_str(), stdout);
     } else {
       std::fprintf(stderr,
-                   "%s not done yet; waiting for the end of their attempt (interrupt to leave: what "
-                   "is not delivered is %s all the same)\n",
+                   "%s not done yet; waiting for the end of their attempt (interrupt to leave: "
+                   "what is not delivered is %s all the same)\n",
                    Recipients(NumberOf(*line, "waiting")).c_str(), Outcome(command));
     }
     if (line->contains("end")) {

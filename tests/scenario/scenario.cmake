@@ -8,6 +8,7 @@ outbox_test(scenario_test
     scenario/an_operator_suspends_a_domain_test.cc
     scenario/expired_while_the_relay_was_down_test.cc
     scenario/shard_story.cc
+    scenario/story_orders.cc
     scenario/a_421_in_every_position_test.cc
     scenario/a_dead_domain_keeps_little_in_memory_test.cc
     scenario/a_big_message_arrives_as_it_was_test.cc

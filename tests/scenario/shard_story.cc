@@ -8,8 +8,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "io/sim_disk.h"
-#include "queue/client_limits.h"
-#include "queue/shard_mail.h"
+#include "tests/scenario/story_life.h"
 
 namespace outbox::queue {
 namespace {
@@ -20,60 +19,6 @@ using simulation::RelayCounters;
 const core::SocketAddress kListen = {core::IpAddress::V4(10, 0, 0, 1), 25};
 
 }  // namespace
-
-struct ShardStory::Listing : QueueListSink {
-  bool Lines(std::vector<QueueLine> more) override {
-    // A turn has a time of its own, and one shard's is as good as the other's.
-    if (std::exchange(turn_ns, world->now_ns()) != world->now_ns()) in_turn = 0;
-    in_turn += more.size();
-    most_in_turn = std::max(most_in_turn, in_turn);
-    for (QueueLine& line : more) lines.push_back(std::move(line));
-    return true;
-  }
-  bool full() const override { return lines.size() >= lines_max; }
-  void Done(const ListGaps& more) override {
-    ++done;
-    gaps += more;
-  }
-
-  const io::SimWorld* world = nullptr;
-  std::vector<QueueLine> lines;
-  size_t lines_max = SIZE_MAX;
-  size_t done = 0;
-  ListGaps gaps;
-  int64_t turn_ns = 0;
-  size_t in_turn = 0;
-  size_t most_in_turn = 0;
-};
-
-struct ShardStory::Counting : QueueCensusSink {
-  bool gone() const override { return false; }
-  void OnCensus(QueueCensus census) override {
-    ++done;
-    for (const QueueGroup& group : census.groups) {
-      QueueGroup& sum = groups[group.name];
-      sum.name = group.name;
-      sum.rank = group.rank;
-      sum += group;
-    }
-  }
-
-  std::map<std::string, QueueGroup> groups;
-  size_t done = 0;
-};
-
-struct ShardStory::Life {
-  std::vector<std::unique_ptr<io::SimIo>> ios;
-  std::unique_ptr<Exchange> exchange;
-  SiteTable sites{core::kMaxSites};
-  ClientLimits clients;
-  std::vector<std::unique_ptr<core::ShardMetrics>> metrics;
-  std::vector<std::unique_ptr<Listing>> listings;
-  std::vector<std::unique_ptr<Counting>> countings;
-  size_t events_begin = 0;  // its events, in those of all lives
-  bool recovered = false;   // all that was left by the life before
-  std::vector<std::unique_ptr<Shard>> shards;
-};
 
 ShardStory::ShardStory(uint32_t shards) : shards_(shards) {
   config_.hostname = "relay.example";
@@ -249,113 +194,6 @@ void ShardStory::Reload() {
     });
   }
   EXPECT_TRUE(RunUntil([&] { return done == shards_; }, core::kNsPerMinute));
-}
-
-void ShardStory::SetSuspensions(std::vector<Suspension> all) {
-  suspensions_ = std::make_shared<const SuspensionList>(std::move(all));
-  if (life_ == nullptr) return;
-  size_t heard = 0;
-  for (const auto& shard : life_->shards) {
-    shard->Post([list = suspensions_, &heard](Shard* one) {
-      one->SetSuspensions(list);
-      ++heard;
-    });
-  }
-  EXPECT_TRUE(RunUntil([&] { return heard == shards_; }, core::kNsPerMinute));
-}
-
-std::map<std::string, SitePart> ShardStory::SiteParts() {
-  struct Sink : SiteListSink {
-    void OnSites(std::vector<SitePart> sites) override {
-      ++done;
-      for (const SitePart& one : sites) {
-        SitePart& sum = parts[one.name];
-        sum.name = one.name;
-        sum.hash = one.hash;
-        sum.rate = one.rate;
-        sum.destinations += one.destinations;
-        sum.suspended += one.suspended;
-        sum.ready += one.ready;
-        sum.sending += one.sending;
-      }
-    }
-    std::map<std::string, SitePart> parts;
-    size_t done = 0;
-  };
-  Sink sink;
-  for (const auto& shard : life_->shards) {
-    shard->Post([&sink](Shard* one) { EXPECT_TRUE(one->operations().ListSites(&sink)); });
-  }
-  EXPECT_TRUE(RunUntil([&] { return sink.done == shards_; }, core::kNsPerMinute));
-  return sink.parts;
-}
-
-SiteTable& ShardStory::site_table() { return life_->sites; }
-
-CommandCounts ShardStory::Command(QueueOrder order, const QueueFilter& filter,
-                                  const OrderDetails& details) {
-  return Give([order, filter, details](Shard* shard, CommandSink* sink) {
-    return shard->operations().Command(order, filter, sink, details);
-  });
-}
-
-CommandCounts ShardStory::Redirect(const RouteOrder& order, const QueueFilter& filter) {
-  const auto shared = std::make_shared<const RouteOrder>(order);
-  return Give([shared, filter](Shard* shard, CommandSink* sink) {
-    return shard->operations().Redirect(shared, filter, sink);
-  });
-}
-
-void ShardStory::StartRedirect(const RouteOrder& order, const QueueFilter& filter) {
-  struct Deaf : CommandSink {
-    void OnCommandWaits(const CommandCounts&) override {}
-    void OnCommandDone(const CommandCounts&) override {}
-  };
-  static Deaf deaf;
-  const auto shared = std::make_shared<const RouteOrder>(order);
-  for (const auto& shard : life_->shards) {
-    shard->Post([shared, filter](Shard* one) {
-      EXPECT_TRUE(one->operations().Redirect(shared, filter, &deaf));
-    });
-  }
-}
-
-CommandCounts ShardStory::Give(const std::function<bool(Shard*, CommandSink*)>& give) {
-  struct Sink : CommandSink {
-    void OnCommandWaits(const CommandCounts&) override {}
-    void OnCommandDone(const CommandCounts& counts) override {
-      sum += counts;
-      ++done;
-    }
-    CommandCounts sum;
-    size_t done = 0;
-  };
-  Sink sink;
-  for (const auto& shard : life_->shards) {
-    shard->Post([&give, &sink](Shard* one) { EXPECT_TRUE(give(one, &sink)); });
-  }
-  EXPECT_TRUE(RunUntil([&] { return sink.done == shards_; }, core::kNsPerHour));
-  return sink.sum;
-}
-
-PurgeFacts ShardStory::Preview(const QueueFilter& filter) {
-  struct Sink : PurgePreviewSink {
-    bool gone() const override { return false; }
-    void OnPurgeFacts(PurgeFacts facts) override {
-      sum.Add(facts);
-      ++done;
-    }
-    PurgeFacts sum;
-    size_t done = 0;
-  };
-  Sink sink;
-  for (const auto& shard : life_->shards) {
-    shard->Post([filter, &sink](Shard* one) {
-      EXPECT_TRUE(one->operations().Preview(filter, &sink));
-    });
-  }
-  EXPECT_TRUE(RunUntil([&] { return sink.done == shards_; }, core::kNsPerMinute));
-  return sink.sum;
 }
 
 bool ShardStory::Stop() {

@@ -12,94 +12,19 @@
 #include "io/sim_network.h"
 #include "tests/simulation/ledger.h"
 #include "tests/simulation/scripted_client.h"
+#include "tests/simulation/simulation_run.h"
 
 namespace outbox::simulation {
 namespace {
 
-constexpr int kPeerNode = 1;
-constexpr int kClientNode = 2;
 constexpr int64_t kDownMaxNs = 20 * core::kNsPerSecond;
-constexpr int64_t kUndoNs = 10 * core::kNsPerMinute;
 constexpr int kTriesMax = 4;  // of a client with one message; each is a message of its own
-
-constexpr char kDeadDomain[] = "dead.example";  // nobody listens there
 
 core::SocketAddress HostAddress(int host) {
   return {core::IpAddress::V4(10, 1, 0, static_cast<uint8_t>(host + 1)), 25};
 }
 
-class Simulation {
- public:
-  Simulation(const SimulationOptions& options, const RelayFactory& factory, FILE* trace)
-      : options_(options),
-        world_(options.world),
-        peers_(&world_, kPeerNode),
-        clients_(&world_, kClientNode),
-        client_(&clients_),
-        // With jumps of the wall clock mail may expire early: its age over a restart is what the
-        // clock says.
-        ledger_(LedgerOptions{.retry_min_ns = options.relay.retry_ns,
-                              .expire_ns = options.wall_jumps > 0 ? 0 : options.relay.expire_ns}) {
-    world_.set_trace(trace);
-    MakeHosts();
-    relay_ = factory(&world_, options_.relay);
-    ledger_.set_commit_ns(relay_->commit_ns());
-  }
-  ~Simulation() {
-    relay_.reset();
-    clients_.Abandon();
-    peers_.Abandon();
-  }
-
-  SimulationResult Run();
-
- private:
-  int64_t Within(int64_t duration_ns) {
-    return static_cast<int64_t>(world_.random().Below(static_cast<uint64_t>(duration_ns)));
-  }
-  void MakeHosts();
-  Script MakeScript();
-  bool RefusesSessions(const core::SocketAddress& address) const;
-  ClientMessage MakeMessage(uint64_t id);
-  void Submit(int tries_left);
-  void PlanTrouble();
-  void PlanDeath();
-  void GiveOrder();
-  void GiveNewRecipient(const std::string& domain);
-  void PurgeOne(const std::string& recipient);
-  void UndoOne();
-  bool RunUntil(const std::function<bool()>& condition, int64_t limit_ns);
-  void CheckCounters();
-  void Die();
-  void Heal();
-  void LetGo();
-  bool Settled() const;
-  void CheckConnections();
-  void Wrong(const std::string& what) { wrong_.push_back(what); }
-
-  SimulationOptions options_;
-  io::SimWorld world_;
-  io::SimIo peers_;
-  io::SimIo clients_;
-  ScriptedClient client_;
-  Ledger ledger_;
-  std::vector<std::unique_ptr<ScriptedServer>> hosts_;
-  std::unique_ptr<Relay> relay_;
-  bool relay_up_ = false;
-  bool death_due_ = false;
-  bool death_by_kill_ = false;
-  bool start_due_ = false;
-  bool healed_ = false;
-  int submissions_due_ = 0;
-  int deaths_ = 0;
-  uint64_t last_message_ = 0;
-  std::vector<std::string> recipients_;  // of all that was submitted
-  uint64_t new_recipients_ = 0;
-  std::vector<std::string> rerouted_;  // addresses that an operator has put in the place of others
-  std::vector<std::string> wrong_;
-  std::vector<std::string> purged_;  // recipients that were, some time or other
-  std::vector<std::string> undone_;
-};
+}  // namespace
 
 Script Simulation::MakeScript() {
   core::Random& random = world_.random();
@@ -242,117 +167,6 @@ void Simulation::PlanTrouble() {
       world_.JumpWall(Within(20 * core::kNsPerMinute) - 10 * core::kNsPerMinute);
     });
   }
-}
-
-// An operator at work. What is asked for need not be there.
-void Simulation::GiveOrder() {
-  CheckCounters();
-  if (!relay_up_ || !relay_->ready() || last_message_ == 0) return;
-  core::Random& random = world_.random();
-  const uint64_t domain_number = random.Below(static_cast<uint64_t>(options_.domains));
-  const std::string domain = "d" + std::to_string(domain_number) + ".example";
-  switch (random.Below(14)) {
-    case 0:
-      ledger_.RetryOrdered(world_.now_ns());
-      relay_->Retry(random.Chance(1, 3) ? "" : domain);
-      return;
-    case 1:
-      relay_->Look(domain);
-      return;
-    case 2:
-      relay_->Reload();
-      return;
-    case 3:
-      relay_->Hold(random.Chance(1, 3) ? "" : domain);
-      return;
-    case 4:
-      ledger_.RetryOrdered(world_.now_ns());
-      relay_->Release();
-      return;
-    case 5:
-      UndoOne();
-      return;
-    case 6:
-      ledger_.RetryOrdered(world_.now_ns());
-      relay_->Clear(random.Chance(1, 3) ? "" : domain);
-      return;
-    case 7:
-    case 8:
-      return GiveNewRecipient(domain);
-    default:
-      break;
-  }
-  const uint64_t message = random.Between(1, last_message_);
-  const int number = static_cast<int>(random.Below(static_cast<uint64_t>(options_.recipients_max)));
-  const std::string recipient =
-      "r" + std::to_string(number) + ".m" + std::to_string(message) + "@" + domain;
-  switch (random.Below(4)) {
-    case 0:
-      ledger_.BounceOrdered(recipient);
-      relay_->Bounce(recipient);
-      return;
-    case 1:
-    case 2:
-      PurgeOne(recipient);
-      return;
-    default:
-      break;
-  }
-  ledger_.RemovalOrdered(recipient);
-  relay_->Remove(recipient, [this, recipient](bool removed) {
-    if (removed) ledger_.Removed(recipient, world_.now_ns());
-  });
-}
-
-// Or goes back to the one that a message had at first.
-void Simulation::GiveNewRecipient(const std::string& domain) {
-  core::Random& random = world_.random();
-  ledger_.RetryOrdered(world_.now_ns());
-  if (!rerouted_.empty() && random.Chance(1, 3)) {
-    const std::string recipient = rerouted_[random.Below(rerouted_.size())];
-    ledger_.BackOrdered(recipient);
-    relay_->Reroute(recipient, "", [](bool) {});
-    return;
-  }
-  // One of the last few, that it may still be there; better one that cannot be delivered.
-  const size_t few = std::min<size_t>(recipients_.size(), 12);
-  std::string recipient = recipients_[recipients_.size() - 1 - random.Below(few)];
-  const auto dead = std::find_if(recipients_.rbegin(), recipients_.rend(),
-                                 [](const auto& one) { return one.ends_with(kDeadDomain); });
-  if (dead != recipients_.rend() && random.Chance(1, 2)) recipient = *dead;
-  const size_t point = recipient.find('.');
-  const std::string to = "n" + std::to_string(++new_recipients_) +
-                         recipient.substr(point, recipient.find('@') - point) + "@" +
-                         (options_.dead_domain && random.Chance(1, 2) ? kDeadDomain : domain);
-  if (!ledger_.RerouteOrdered(recipient, to)) return;
-  rerouted_.push_back(to);
-  relay_->Reroute(recipient, to, [this, recipient](bool done) {
-    if (done) ledger_.Rerouted(recipient, world_.now_ns());
-  });
-}
-
-// Some recipients are purged again and again: what is taken back is a candidate.
-void Simulation::PurgeOne(const std::string& recipient) {
-  core::Random& random = world_.random();
-  const bool again = !undone_.empty() && random.Chance(1, 2);
-  const std::string which = again ? undone_[random.Below(undone_.size())] : recipient;
-  ledger_.PurgeOrdered(which);
-  relay_->Purge(which, kUndoNs, [this, which](bool purged) {
-    ledger_.PurgeAnswered(which, purged, world_.now_ns());
-    if (purged) purged_.push_back(which);
-  });
-}
-
-void Simulation::UndoOne() {
-  if (purged_.empty()) return;
-  const std::string recipient = purged_[world_.random().Below(purged_.size())];
-  ledger_.RetryOrdered(world_.now_ns());
-  ledger_.UndoOrdered(recipient);
-  relay_->Undo(recipient, [this, recipient](bool undone) {
-    if (!undone) return;
-    ledger_.Undone(recipient);
-    undone_.push_back(recipient);
-  });
 }
 
 void Simulation::PlanDeath() {
@@ -507,8 +321,6 @@ SimulationResult Simulation::Run() {
                    " steps";
   return result;
 }
-
-}  // namespace
 
 SimulationResult RunSimulation(const SimulationOptions& options, const RelayFactory& factory,
                                FILE* trace) {

@@ -3,6 +3,7 @@ add_library(simulation_harness STATIC
   simulation/ledger.cc
   simulation/line_peer.cc
   simulation/mini_relay.cc
+  simulation/operator_orders.cc
   simulation/options.cc
   simulation/scripted_client.cc
   simulation/scripted_server.cc
