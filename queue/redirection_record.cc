@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "queue/destination_key.h"
@@ -19,6 +20,7 @@ struct RoutedRecipient {
   std::string address;
   std::span<const uint32_t> retry_s;  // the router's
   Periods periods;
+  size_t number = 0;  // as they were given
 
   bool SharesGroup(const RoutedRecipient& other) const {
     return key == other.key && route == other.route;
@@ -71,10 +73,11 @@ void Redirector::MakeMeta(Redirection* redirection, const MetaView& meta, std::s
     });
     if (choice.local && there) continue;  // one mailbox by several names
     routed.push_back({std::string(choice.destination), std::string(choice.route),
-                      std::string(choice.recipient), choice.retry_s, choice.periods});
+                      std::string(choice.recipient), choice.retry_s, choice.periods,
+                      routed.size()});
   }
-  std::stable_sort(routed.begin(), routed.end(), [](const auto& a, const auto& b) {
-    return a.key != b.key ? a.key < b.key : a.route < b.route;
+  std::sort(routed.begin(), routed.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.key, a.route, a.number) < std::tie(b.key, b.route, b.number);
   });
   uint8_t flags = meta.flags() & (kFlagGenerated | kFlagEightBit);
   if (sender.empty()) flags |= kFlagNullSender;
