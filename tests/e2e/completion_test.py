@@ -59,7 +59,7 @@ class Completion(unittest.TestCase):
                          sorted(glob.glob("/etc/host*")))
 
     def test_every_option_is_offered(self):
-        for command in COMMANDS + ["route test"]:
+        for command in COMMANDS + ["route test", "dkim keygen", "dkim record"]:
             text = subprocess.run([str(BIN / "outbox"), *command.split(), "--help"], check=True,
                                   capture_output=True, text=True).stdout
             self.assertIn("Examples:", text)
