@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/check.h"
 #include "core/config.h"
@@ -20,6 +21,19 @@ void CheckPeriods(const outbox::core::RetryPeriods& periods) {
   CHECK(!periods.retry_ns.empty());
   for (const int64_t retry_ns : periods.retry_ns) CHECK(retry_ns >= outbox::core::kNsPerSecond);
   CHECK(periods.notify_after_ns > 0 && periods.retry_until_ns > 0);
+}
+
+void CheckSites(const std::vector<outbox::core::SiteConfig>& sites) {
+  for (const outbox::core::SiteConfig& site : sites) {
+    CHECK(!site.name.empty() && site.hosts.size() + site.domains.size() > 0);
+    CHECK(site.max_connections > 0 && (site.max_rate.events == 0) == (site.max_rate.per_ns == 0));
+    for (const outbox::core::ReplyRuleConfig& rule : site.on_reply) {
+      const bool lowers = rule.rate.limited() || rule.part > 0 || rule.connections > 0;
+      CHECK(!rule.patterns.empty() && rule.phases != 0);
+      CHECK(lowers == (rule.for_ns > 0) && (lowers || rule.suspend_ns > 0));
+      CHECK(rule.part == 0 || site.max_rate.limited());
+    }
+  }
 }
 
 void CheckConfig(const Config& config) {
@@ -58,5 +72,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(result.errors.size() <= outbox::core::kConfigErrors);
   for (const std::string& error : result.errors) CHECK(error.starts_with("f:"));
   if (result.ok()) CheckConfig(result.config);
+  // As a file of sites.
+  outbox::core::Config config;
+  if (outbox::core::ParseSites(text, "s", &config).empty()) CheckSites(config.sites);
   return 0;
 }
