@@ -80,6 +80,13 @@ const char* Outcome(const std::string& command) {
   return command == "hold" ? "held" : "routed again";
 }
 
+const char* WaitsFor(const std::string& command) {
+  // Those that get another envelope wait for the disk as well.
+  return command == "clear" || command == "reroute"
+             ? "not done yet; waiting for the end of their attempt"
+             : "being sent at this moment; waiting for the outcome";
+}
+
 std::string ActText(const std::string& command, const nlohmann::json& request,
                     const nlohmann::json& line) {
   if (command == "clear" || command == "reroute") {
@@ -111,10 +118,9 @@ core::Status ActCommand(ControlClient* client, const char* command, const nlohma
       const std::string text = ActText(command, request, *line);
       std::fputs(text.c_str(), stdout);
     } else {
-      std::fprintf(stderr,
-                   "%s not done yet; waiting for the end of their attempt (interrupt to leave: "
-                   "what is not delivered is %s all the same)\n",
-                   Recipients(NumberOf(*line, "waiting")).c_str(), Outcome(command));
+      std::fprintf(stderr, "%s %s (interrupt to leave: what is not delivered is %s all the same)\n",
+                   Recipients(NumberOf(*line, "waiting")).c_str(), WaitsFor(command),
+                   Outcome(command));
     }
     if (line->contains("end")) {
       return NumberOf(*line, "found") > 0

@@ -3,6 +3,7 @@ daemon, and by spoolcat while it is down. Whoever kills anything in between chan
 
 import json
 import os
+import pwd
 import pty
 import random
 import signal
@@ -91,8 +92,8 @@ class Purge(Scenario):
         log = relay.log_text()
         self.assertEqual(log.count('"event":"purged"'), 50)
         self.assertEqual(log.count('"event":"undone"'), 50)
-        self.assertIn(f'"by":"uid {os.getuid()}","reason":"Monday\'s virus","to":["v7@full.test"]',
-                      log)
+        name = pwd.getpwuid(os.getuid()).pw_name
+        self.assertIn(f'"by":"{name}","reason":"Monday\'s virus","to":["v7@full.test"]', log)
 
     def test_final_when_the_time_is_over(self):
         relay = self.outbox('[queue]\nundo_period = "2s"\n' + route(free_port(), **PERIODS))
