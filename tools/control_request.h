@@ -17,7 +17,6 @@
 #include "tools/suspend_request.h"
 #include "tools/talk_record.h"
 #include "tools/route_question.h"
-#include "tools/talk_record.h"
 
 namespace outbox::tools {
 

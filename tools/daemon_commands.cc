@@ -155,6 +155,14 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
   }
 }
 
+void Daemon::AnswerReroute(const ControlRequest& request,
+                           const std::shared_ptr<ReplyStream>& reply) {
+  const core::Status status = CheckRouteOrder(request.order, *config_);
+  if (!status.ok()) return reply->Fail(status.message());
+  std::make_shared<CommandAnswer>(control_.get(), reply)
+      ->StartRedirect(Shards(), std::make_shared<queue::RouteOrder>(request.order), request.filter);
+}
+
 void Daemon::AnswerOrder(const ControlRequest& request,
                          const std::shared_ptr<ReplyStream>& reply) {
   const queue::OrderDetails details = {.undo_ns = config_->queue.undo_period_ns,
