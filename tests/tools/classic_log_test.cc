@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "core/event_log.h"
 #include "core/time.h"
@@ -28,6 +29,39 @@ std::string Classic(F&& write) {
 
 core::EventLog::Event Write(core::EventLog* log, const char* event, const char* id = "") {
   return log->Write(core::LogLevel::kInfo, kNow, event, id);
+}
+
+// Both halves of a re-route come back: who left, and what took their place.
+TEST(ClassicLog, AMessageThatGotAnotherEnvelope) {
+  const std::string left = Classic([](core::EventLog* log) {
+    Write(log, "rerouted", "1K0WCJNDQSZ00")
+        .Field("destination", "via:192.0.2.25:25")
+        .Field("by", "reroute")
+        .Field("into", "1K0WCJNDQT000")
+        .Field("recipients", 1)
+        .BeginList("to")
+        .Item("bob@a.test")
+        .EndList();
+  });
+  LogFact fact;
+  ASSERT_TRUE(ParseLogFact(left.substr(0, left.size() - 1), &fact)) << left;
+  EXPECT_EQ(fact.event, "rerouted");
+  EXPECT_EQ(fact.into, "1K0WCJNDQT000");
+  EXPECT_EQ(fact.to, std::vector<std::string>{"bob@a.test"});
+  const std::string came = Classic([](core::EventLog* log) {
+    Write(log, "resubmitted", "1K0WCJNDQT000")
+        .Field("about", "1K0WCJNDQSZ00")
+        .Field("sender", "ops@client.test")
+        .Field("recipients", 1)
+        .Field("size", 244);
+  });
+  const size_t end = came.find('\n');
+  ASSERT_TRUE(ParseLogFact(came.substr(0, end), &fact)) << came;
+  EXPECT_EQ(fact.event, "resubmitted");
+  EXPECT_EQ(fact.id, "1K0WCJNDQT000");
+  EXPECT_EQ(fact.about, "1K0WCJNDQSZ00");
+  ASSERT_TRUE(ParseLogFact(came.substr(end + 1, came.size() - end - 2), &fact)) << came;
+  EXPECT_EQ(fact.sender, "ops@client.test");
 }
 
 TEST(ClassicLog, AMessageFromItsBeginningToItsEnd) {
