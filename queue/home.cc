@@ -402,7 +402,7 @@ void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
   ticket->where = TicketPlace::kWaiting;
   context_.log->Notified(*ticket, names);
   TicketResult nothing;
-  nothing.reason = ReturnReason::kRecalled;
+  nothing.reason = ReturnReason::kRecalled;  // no attempt was made
   if (ticket->ordered && !SettleRemoval(ticket, &nothing)) return;
   if (ticket->diverted && !redirector_.Settle(ticket, &nothing)) return;
   OfferOrWait(ticket);

@@ -133,7 +133,7 @@ bool Home::SettleRemoval(HomeTicket* ticket, TicketResult* result) {
   if (removed != 0) {
     if (closing_ && removal.order == FinalOrder::kBounce) return true;  // it stays queued
     HomeTicket* part = Split(ticket, removed);
-    part->next_attempt_ns = 0;
+    if (part != ticket) part->next_attempt_ns = ticket->next_attempt_ns;
     if (removal.order == FinalOrder::kPurge) NoteAttempt(part, *result);
     std::erase_if(result->failed, [&](const RecipientResult& failed) {
       return (removed >> (failed.recipient - ticket->first) & 1) != 0;
