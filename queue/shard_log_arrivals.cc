@@ -1,4 +1,4 @@
-// ShardLog's lines about messages that have come: who they are for, and which way each of them goes.
+// ShardLog's lines about messages that have come: whom they are for, and which way each goes.
 #include <algorithm>
 #include <optional>
 #include <span>

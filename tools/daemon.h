@@ -89,6 +89,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   void TakeTlsFiles();
 
   void Answer(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
+  void AnswerReport(const std::shared_ptr<ReplyStream>& reply);
   void AnswerReroute(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   void AnswerOrder(const ControlRequest& request, const std::shared_ptr<ReplyStream>& reply);
   void AnswerStats(const std::shared_ptr<ReplyStream>& reply);

@@ -128,16 +128,9 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       log_tail_.Follow(filter, reply);
       return;
     }
-    case ControlCommand::kReport: {  // the client reads the log itself
-      std::error_code error;
-      std::string file = config_->log.file;
-      if (!file.empty()) file = std::filesystem::absolute(file, error).string();
-      reply->Finish({{"log_file", file},
-                     {"log_format",
-                      config_->log.format == core::LogFormat::kClassic ? "classic" : "json"},
-                     {"end", true}});
+    case ControlCommand::kReport:
+      AnswerReport(reply);
       return;
-    }
     case ControlCommand::kTalk:
       std::make_shared<TalkAnswer>(control_.get(), reply, request.talk)
           ->Start(Shards(), talk_file_.paths());
@@ -153,6 +146,16 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
       BeginStop("outbox stop");
       return;
   }
+}
+
+// The client reads the log itself.
+void Daemon::AnswerReport(const std::shared_ptr<ReplyStream>& reply) {
+  std::error_code error;
+  std::string file = config_->log.file;
+  if (!file.empty()) file = std::filesystem::absolute(file, error).string();
+  const bool classic = config_->log.format == core::LogFormat::kClassic;
+  reply->Finish(
+      {{"log_file", file}, {"log_format", classic ? "classic" : "json"}, {"end", true}});
 }
 
 void Daemon::AnswerReroute(const ControlRequest& request,
