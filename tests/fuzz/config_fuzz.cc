@@ -42,26 +42,25 @@ void CheckConfig(const Config& config) {
   CHECK(config.shards <= outbox::core::kMaxShards);
   CHECK(!config.listeners.empty());
   for (const outbox::core::ListenerConfig& listener : config.listeners) {
-    CHECK(listener.address.port != 0);
-    CHECK(!listener.relay_from.empty());
+    CHECK(listener.is_unix() == (listener.address.port == 0));
+    CHECK(listener.is_unix() || !listener.relay_from.empty());
     for (const outbox::core::Network& network : listener.relay_from) {
       CHECK(!outbox::core::IsTooWideToRelay(network));
     }
   }
   CheckPeriods(config.delivery.periods);
   for (const outbox::core::RouteConfig& route : config.routes) {
-    CHECK(!route.name.empty() && !route.match.empty() && route.via.empty() == route.via_mx);
+    const bool sends = route.action == outbox::core::RouteAction::kSend;
+    CHECK(!route.name.empty() && route.via.empty() == (route.via_mx || !sends));
     for (const std::string& pattern : route.match) CHECK(outbox::core::IsRoutePattern(pattern));
     for (const outbox::core::ViaHost& host : route.via) {
-      CHECK(host.port != 0 && (host.is_address || outbox::core::IsDomainName(host.host)));
+      CHECK(!host.path.empty() || host.port != 0);
+      CHECK(!host.path.empty() || host.is_address || outbox::core::IsDomainName(host.host));
     }
     CHECK(route.port != 0);
     CheckPeriods(route.periods);
   }
-  for (const outbox::core::SiteConfig& site : config.sites) {
-    CHECK(!site.name.empty() && site.hosts.size() + site.domains.size() > 0);
-    CHECK(site.max_connections > 0 && (site.max_rate.events == 0) == (site.max_rate.per_ns == 0));
-  }
+  CheckSites(config.sites);
 }
 
 }  // namespace
