@@ -37,4 +37,5 @@ install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION share/doc/outbox)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION share/doc/outbox
   FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN "man" EXCLUDE
   PATTERN "README.md" EXCLUDE)
-install(FILES ${CMAKE_SOURCE_DIR}/packaging/outbox.toml DESTINATION share/outbox)
+install(FILES ${CMAKE_SOURCE_DIR}/packaging/outbox.toml ${CMAKE_SOURCE_DIR}/data/large-hosts.toml
+  DESTINATION share/outbox)
