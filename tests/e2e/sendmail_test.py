@@ -59,7 +59,7 @@ class Sendmail(Scenario):
         self.assertNotIn("eve", header)
         body = message.content.split(b"\r\n\r\n", 1)[1]
         self.assertEqual(body, ".\r\n..two\r\nthree\r\n\u00e9nd\r\n".encode())
-        self.assertIn(f'"client":"uid:{os.getuid()}"', relay.log_text())
+        wait_until(lambda: f'"client":"uid:{os.getuid()}"' in relay.log_text(), "a line of the log")
         relay.check_ledger()
 
     def test_a_refusal_is_an_exit_status(self):
@@ -154,7 +154,7 @@ class Sendmail(Scenario):
         self.assertIn(b"Subject: hi", by["y@b.test"].content)
         self.assertEqual(by["me@b.test"].sender, "")
         self.assertIn(b"x@bad.test\r\n    550 5.7.1 no such domain", by["me@b.test"].content)
-        self.assertEqual(relay.log_text().count("maildrop_bad"), 5)
+        wait_until(lambda: relay.log_text().count("maildrop_bad") == 5, "five lines of the log")
         relay.check_ledger()
 
     def test_a_session_on_standard_input(self):
