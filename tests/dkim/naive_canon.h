@@ -28,9 +28,9 @@ inline std::string NaiveUnstuff(std::string_view wire) {
     std::string_view line = end == std::string_view::npos ? wire : wire.substr(0, end + 2);
     wire.remove_prefix(line.size());
     if (line == ".\r\n") break;
-    if (line.starts_with('.')) line.remove_prefix(1);
     // A CR behind a first dot may yet end the message: at the very end it is not text.
-    if (wire.empty() && line == "\r") break;
+    if (wire.empty() && line == ".\r") break;
+    if (line.starts_with('.')) line.remove_prefix(1);
     text += line;
   }
   return text;
