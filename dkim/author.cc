@@ -21,6 +21,12 @@ bool IsFrom(std::string_view line) {
   return at < line.size() && line[at] == ':';
 }
 
+// Whether a line goes on with the field before it. A first dot is taken off on the way.
+bool GoesOn(std::string_view line) {
+  if (line.starts_with('.')) line.remove_prefix(1);
+  return !line.empty() && (line[0] == ' ' || line[0] == '\t');
+}
+
 // Skips "(...)" with what is nested in it, or "..."; `at` is behind the first octet of it.
 size_t SkipEnclosed(std::string_view text, size_t at, char open, char close) {
   for (int depth = 1; at < text.size() && depth > 0; ++at) {
@@ -81,12 +87,12 @@ AuthorKind FindAuthor(std::string_view header, std::string* domain) {
   while (!header.empty()) {
     // A field: a line, and those behind it that begin with a blank.
     size_t end = header.find(kFieldEnd);
-    while (end != std::string_view::npos && end + 2 < header.size() &&
-           (header[end + 2] == ' ' || header[end + 2] == '\t')) {
+    while (end != std::string_view::npos && GoesOn(header.substr(end + 2))) {
       end = header.find(kFieldEnd, end + 2);
     }
-    const std::string_view field = header.substr(0, end);
+    std::string_view field = header.substr(0, end);
     header.remove_prefix(end == std::string_view::npos ? header.size() : end + 2);
+    if (field.starts_with('.')) field.remove_prefix(1);
     if (!IsFrom(field)) continue;
     if (kind != AuthorKind::kNone) {
       domain->clear();

@@ -64,6 +64,10 @@ TEST(AuthorTest, Fields) {
             AuthorKind::kNone);
   EXPECT_EQ(domain, "");
   EXPECT_EQ(FindAuthor("", &domain), AuthorKind::kNone);
+  // Receivers take the first dot off.
+  EXPECT_EQ(FindAuthor(".From: a@example.com\r\nTo: b\r\n", &domain), AuthorKind::kOne);
+  EXPECT_EQ(FindAuthor("From: a@example.com\r\n.From: b@example.net\r\n", &domain),
+            AuthorKind::kSeveral);
   EXPECT_EQ(FindAuthor("From: a@example.com\r\nfrom: b@example.com\r\n", &domain),
             AuthorKind::kSeveral);
   EXPECT_EQ(domain, "");
