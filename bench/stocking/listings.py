@@ -32,6 +32,15 @@ LOOKS = {
     "shape": ["--shape"],
     "count": ["--count"],
 }
+# Orders about all of that mail, behind `outbox`: not among the default looks.
+ORDERS = {
+    "clear": ["clear", "--domain", f"*.{DEAD}"],
+    "reroute": ["reroute", "--domain", f"*.{DEAD}", "--via", "127.0.0.2:9"],
+    "hold": ["hold", "--domain", f"*.{DEAD}"],
+    "release": ["release", "--domain", f"*.{DEAD}"],
+    "purge": ["purge", "--domain", f"*.{DEAD}", "--yes"],
+    "undo": ["undo", "--domain", f"*.{DEAD}"],
+}
 # Those whose time has a target: what shows a million lines is as fast as they are read.
 TIMED = set(LOOKS) - {"all", "table", "memory"}
 SECONDS_MAX, THROUGHPUT_MIN, TURN_US_MAX = 2.0, 0.9, 1000
@@ -118,14 +127,15 @@ class Listings:
     def look(self, name):
         before = self.daemon.stats()
         began = time.monotonic()
+        what = ["queue", *LOOKS[name]] if name in LOOKS else ORDERS[name]
         with open(self.folder / "listing", "wb") as out:
             done = subprocess.run(
                 programs.command(self.options.bin, "outbox", "--control",
-                                 self.folder / "relay/control.sock", "queue", *LOOKS[name]),
+                                 self.folder / "relay/control.sock", *what),
                 stdout=out, stderr=subprocess.PIPE, text=True, timeout=ANSWER_SECONDS)
         seconds = time.monotonic() - began
         if done.returncode:
-            raise Trouble(f"outbox queue {' '.join(LOOKS[name])}: {done.stderr.strip()}")
+            raise Trouble(f"outbox {' '.join(what)}: {done.stderr.strip()}")
         after = self.daemon.stats()
         turns = rest_of(before["command_turn_us"]["buckets"], after["command_turn_us"]["buckets"])
         own = rest_of(before["command_us"]["buckets"], after["command_us"]["buckets"])
@@ -141,7 +151,7 @@ class Listings:
         self.daemon = Daemon(o, self.folder / "relay", self.port, self.routes())
         self.daemon.start()
         self.fill()
-        quiet = {name: self.look(name)["seconds"] for name in o.looks}
+        quiet = {name: self.look(name)["seconds"] for name in o.looks if name in LOOKS}
         self.say("quiet: " + ", ".join(f"{name} {s:.2f} s" for name, s in quiet.items()))
         self.start_load()
         before = self.window()[0]
@@ -177,7 +187,9 @@ def lines(options, result):
         if took["own_max_us"] >= TURN_US_MAX:
             missed.append(f"{TURN_US_MAX} us")
         met = met and not missed
-        text.append(f"  {name:12}{result['quiet_s'][name]:7.2f} s{took['seconds']:7.2f} s"
+        alone = result["quiet_s"].get(name)
+        text.append(f"  {name:12}" + (f"{alone:7.2f} s" if alone is not None else " " * 9) +
+                    f"{took['seconds']:7.2f} s"
                     f"{took['throughput']:12.2f}{took['turn_max_us']:12,.0f} us"
                     f"{took['own_max_us']:12,.0f} us   " +
                     ("MISSED: " + ", ".join(missed) if missed else "met"))
