@@ -104,6 +104,7 @@ class DiskFull(Scenario):
                              queued=accepted - unwanted + more)
         self.assertTrue(all(self.accepts(relay) for _ in range(5)))
         # Said once each, whatever has come and gone at the edge.
+        wait_until(lambda: '"event":"disk_ok"' in relay.log_text(), "the log to say so")
         log = relay.log_text()
         self.assertEqual((log.count('"event":"disk_low"'), log.count('"event":"disk_ok"')), (1, 1))
         self.assertGreater(self.fill(relay, 200), unwanted // 2)
