@@ -108,11 +108,9 @@ void Daemon::Answer(const ControlRequest& request, const std::shared_ptr<ReplySt
     case ControlCommand::kPurge:
     case ControlCommand::kUndo:
     case ControlCommand::kBounce:
-      AnswerOrder(request, reply);
-      return;
     case ControlCommand::kClear:
     case ControlCommand::kReroute:
-      AnswerReroute(request, reply);
+      AnswerOrder(request, reply);
       return;
     case ControlCommand::kRoute:
       std::make_shared<RouteAnswer>(control_.get(), reply, config_, request.route)
@@ -168,6 +166,9 @@ void Daemon::AnswerReroute(const ControlRequest& request,
 
 void Daemon::AnswerOrder(const ControlRequest& request,
                          const std::shared_ptr<ReplyStream>& reply) {
+  const bool routes =
+      request.command == ControlCommand::kClear || request.command == ControlCommand::kReroute;
+  if (routes) return AnswerReroute(request, reply);
   const queue::OrderDetails details = {.undo_ns = config_->queue.undo_period_ns,
                                        .reason = request.reason,
                                        .by = reply->user()};

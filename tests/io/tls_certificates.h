@@ -17,7 +17,7 @@ namespace outbox::io {
 class TlsCertificates {
  public:
   TlsCertificates() {
-    std::string pattern = std::filesystem::current_path().string() + "/tls_test.XXXXXX";
+    std::string pattern = std::filesystem::temp_directory_path().string() + "/tls_test.XXXXXX";
     const char* made = mkdtemp(pattern.data());
     EXPECT_NE(made, nullptr);
     if (made != nullptr) path_ = made;
