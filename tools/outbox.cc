@@ -64,7 +64,9 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("why")) {
     return ExitOf(WhyCommand(&client, *WhyTarget(arguments.target), json));
   }
-  if (app.got_subcommand("purge")) {
+  // What a purge would take is what a bounce would return.
+  const bool look = app.got_subcommand("bounce") && arguments.dry_run;
+  if (app.got_subcommand("purge") || look) {
     const PurgeRequest purge = {.filter = filter,
                                 .reason = arguments.reason,
                                 .dry_run = arguments.dry_run,
@@ -127,6 +129,9 @@ void Check(const CLI::App& app, const Arguments& arguments) {
       throw CLI::RequiredError(std::string(command) + ": a DOMAIN, or --site NAME" +
                                (*command == 'r' ? ", or --all" : ""));
     }
+  }
+  if (app.got_subcommand("bounce") && arguments.reason.empty() && !arguments.dry_run) {
+    throw CLI::RequiredError("bounce: --reason, which the senders read,");
   }
   core::Status status;
   if (app.got_subcommand("purge") && !arguments.yes && !arguments.dry_run &&
