@@ -174,7 +174,13 @@ bool IsOrder(const std::string& event) {
 // The lines about one message, as its story.
 void PrintStory(const MailReport& report) {
   Print("\n");
+  std::string said;
   for (const LogFact& fact : report.lines()) {
+    if (fact.event == "talk") {  // `outbox talk` has the times as well
+      const std::string command = "outbox talk " + fact.id;
+      if (said.find(command) == std::string::npos) said += (said.empty() ? "" : ", ") + command;
+      continue;
+    }
     std::string line = "  " + FormatMoment(fact.time_ns, /*ms=*/true) + "  " + fact.event;
     if (fact.event == "resubmitted") line += " " + fact.id + " in place of " + fact.about;
     if (!fact.into.empty()) line += " as " + fact.into;
@@ -188,9 +194,12 @@ void PrintStory(const MailReport& report) {
     if (!fact.by.empty()) line += (command ? " by outbox " : " by ") + fact.by;
     if (!fact.reply.empty() && !order) line += ": " + fact.reply;
     if (!fact.reason.empty() && order) line += ": " + fact.reason;
-    if (!fact.next_attempt.empty()) line += ", next attempt " + fact.next_attempt;
+    if (const int64_t next = ParseLogTime(fact.next_attempt); next != 0) {
+      line += ", next attempt " + FormatMoment(next, /*ms=*/false);
+    }
     Print(Harmless(line) + "\n");
   }
+  if (!said.empty()) Print("\nwhat was said: " + Harmless(said) + "\n");
 }
 
 }  // namespace
