@@ -14,6 +14,13 @@ constexpr std::string_view kAskOtherwise =
     "Please ask the recipient in another way how to write to them.";
 constexpr std::string_view kCheckAddress = "Please check the address for spelling mistakes.";
 
+// What no host has said, but those who run this mail system have ordered.
+constexpr Row kOurRows[] = {
+    {"0.0", {"Those who run this mail system have decided to return it.", ""}},
+    {"3.2", {"Those who run this mail system have stopped delivery there for a time.", ""}},
+    {"7.1", {"The rules of this mail system forbid the message.", ""}},
+};
+
 // The first row that fits.
 constexpr Row kRows[] = {
     {"1.1", {"The mail system there does not know this address.", kCheckAddress}},
@@ -85,6 +92,9 @@ PlainWords ByReply(uint16_t code) {
 PlainWords ExplainStatus(std::string_view enhanced, uint16_t code) {
   if (enhanced.size() >= 5 && enhanced[1] == '.') {
     const std::string_view detail = enhanced.substr(2);
+    for (const Row& row : kOurRows) {
+      if (code == 0 && detail == row.detail) return row.words;
+    }
     for (const Row& row : kRows) {
       if (row.detail.ends_with('.') ? detail.starts_with(row.detail) : detail == row.detail) {
         return row.words;

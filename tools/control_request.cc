@@ -373,6 +373,11 @@ class Parser {
                    : core::OkStatus();
       case ControlCommand::kBounce:
         if (request.reason.empty()) return Expected("reason", "a text, which the sender reads");
+        // The notice is ASCII (RFC 3464).
+        if (!std::all_of(request.reason.begin(), request.reason.end(),
+                         [](char c) { return c >= ' ' && c <= '~'; })) {
+          return Expected("reason", "a text without accents or umlauts, which the sender reads");
+        }
         break;
       default:
         break;

@@ -41,6 +41,8 @@ bool ParseJson(std::string_view line, LogFact* fact) {
   fact->reply += event.Text("reply");
   if (event.Has("delay_ms")) fact->delay_ms = event.Number("delay_ms");
   fact->next_attempt = event.Text("next_attempt");
+  fact->by = event.Text("by");
+  fact->reason = event.Text("reason");
   return true;
 }
 

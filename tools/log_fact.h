@@ -29,6 +29,8 @@ struct LogFact {
   std::string reply;  // with code and status
   int64_t delay_ms = -1;
   std::string next_attempt;
+  std::string by;      // who has ordered it
+  std::string reason;  // and why
 };
 
 // False: it is no line of the log, or says nothing about a message.

@@ -64,7 +64,9 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("why")) {
     return ExitOf(WhyCommand(&client, *WhyTarget(arguments.target), json));
   }
-  if (app.got_subcommand("purge")) {
+  // What a purge would take is what a bounce would return.
+  const bool look = app.got_subcommand("bounce") && arguments.dry_run;
+  if (app.got_subcommand("purge") || look) {
     const PurgeRequest purge = {.filter = filter,
                                 .reason = arguments.reason,
                                 .dry_run = arguments.dry_run,
@@ -109,8 +111,13 @@ int Run(const CLI::App& app, const Arguments& arguments) {
 // What the parser cannot know is wrong.
 void Check(const CLI::App& app, const Arguments& arguments) {
   for (const char* const command :
-       {"retry", "hold", "release", "purge", "bounce", "clear", "reroute"}) {
-    if (app.got_subcommand(command) && FilterOf(arguments).empty()) {
+       {"retry", "hold", "release", "purge", "undo", "bounce", "clear", "reroute"}) {
+    if (!app.got_subcommand(command)) continue;
+    const nlohmann::json filter = FilterOf(arguments);
+    if (arguments.all && filter.size() > 1) {
+      throw CLI::ValidationError(std::string(command) + ": --all goes without an ID or a filter");
+    }
+    if (filter.empty() && std::string_view(command) != "undo") {
       throw CLI::RequiredError(std::string(command) +
                                ": an ID, a filter such as --domain, or --all");
     }
@@ -123,14 +130,30 @@ void Check(const CLI::App& app, const Arguments& arguments) {
                                (*command == 'r' ? ", or --all" : ""));
     }
   }
+  if (app.got_subcommand("bounce") && arguments.reason.empty() && !arguments.dry_run) {
+    throw CLI::RequiredError("bounce: --reason, which the senders read,");
+  }
   core::Status status;
   if (app.got_subcommand("purge") && !arguments.yes && !arguments.dry_run &&
       (arguments.json || !CanAsk())) {
-    throw CLI::RequiredError("purge: --yes where nobody can be asked (--dry-run only shows)");
+    throw CLI::RequiredError("purge: nobody can be asked here: --yes, or --dry-run to look only,");
   }
   if (app.got_subcommand("queue")) status = CheckQueueView(arguments.view);
   if (app.got_subcommand("why")) status = WhyTarget(arguments.target).status();
   if (!status.ok()) throw CLI::ValidationError(status.message());
+}
+
+// Whoever has mistyped a command hears which; the parser misses a command only.
+std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
+  for (int i = 1; i < argc && app.get_subcommands().empty(); ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--control") {
+      ++i;
+    } else if (!word.starts_with('-')) {
+      return std::string(word);
+    }
+  }
+  return "";
 }
 
 }  // namespace
@@ -150,6 +173,12 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     outbox::tools::Check(app, arguments);
+  } catch (const CLI::RequiredError& error) {
+    const std::string unknown = outbox::tools::UnknownCommand(app, argc, argv);
+    if (unknown.empty()) return app.exit(error) == 0 ? kExitOk : kExitUsage;
+    std::fprintf(stderr, "outbox: \"%s\" is no command; outbox --help lists them\n",
+                 unknown.c_str());
+    return kExitUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }

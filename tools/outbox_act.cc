@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "tools/outbox_commands.h"
 #include "tools/outbox_text.h"
@@ -80,9 +81,13 @@ const char* Outcome(const std::string& command) {
   return command == "hold" ? "held" : "routed again";
 }
 
+// They wait for the disk as well, which is short and not told: another envelope, a notice.
+bool WaitsForMore(const std::string& command) {
+  return command == "clear" || command == "reroute" || command == "bounce";
+}
+
 const char* WaitsFor(const std::string& command) {
-  // Those that get another envelope wait for the disk as well.
-  return command == "clear" || command == "reroute"
+  return WaitsForMore(command)
              ? "not done yet; waiting for the end of their attempt"
              : "being sent at this moment; waiting for the outcome";
 }
@@ -109,8 +114,14 @@ core::Status ActCommand(ControlClient* client, const char* command, const nlohma
   request["command"] = command;
   const core::Status sent = client->Send(request);
   if (!sent.ok()) return sent;
+  std::string notice;
   for (;;) {
-    const core::Result<nlohmann::json> line = client->Receive(kAttemptSeconds);
+    const core::Result<nlohmann::json> line =
+        client->Receive(notice.empty() ? kAttemptSeconds : WaitsForMore(command) ? 1 : 0);
+    if (line.status().code() == core::StatusCode::kUnavailable && !notice.empty()) {
+      std::fputs(std::exchange(notice, "").c_str(), stderr);
+      continue;
+    }
     if (!line.ok()) return line.status();
     if (json) {
       std::printf("%s\n", line->dump().c_str());
@@ -118,9 +129,9 @@ core::Status ActCommand(ControlClient* client, const char* command, const nlohma
       const std::string text = ActText(command, request, *line);
       std::fputs(text.c_str(), stdout);
     } else {
-      std::fprintf(stderr, "%s %s (interrupt to leave: what is not delivered is %s all the same)\n",
-                   Recipients(NumberOf(*line, "waiting")).c_str(), WaitsFor(command),
-                   Outcome(command));
+      notice = Recipients(NumberOf(*line, "waiting")) + " " + WaitsFor(command) +
+               " (interrupt to leave: what is not delivered is " + Outcome(command) +
+               " all the same)\n";
     }
     if (line->contains("end")) {
       return NumberOf(*line, "found") > 0

@@ -90,10 +90,10 @@ void PrintGaps(const json& end) {
     const int64_t left = NumberOf(end, "purged_until") - std::time(nullptr);
     std::fprintf(stderr,
                  "outbox: %s %s purged, and not among them (--state purged shows them): outbox "
-                 "undo takes them back, for %s still%s\n",
+                 "undo takes them back, for %s%s\n",
                  Counted(purged, "recipient", "recipients").c_str(), purged == 1 ? "is" : "are",
                  FormatDuration(static_cast<double>(left)).c_str(),
-                 purged == 1 ? "" : ", as for the first of them");
+                 purged == 1 ? "" : " or longer");
   }
 }
 

@@ -1,5 +1,6 @@
 // `outbox completion`: scripts for shells, made from the commands and options themselves, so that
 // none is forgotten.
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,25 @@ std::vector<std::string> OptionsOf(const CLI::App& app) {
 
 std::vector<const CLI::App*> CommandsOf(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+// Options behind which stands a word that nobody can guess, of all commands.
+std::string FreeOptions(const CLI::App& app) {
+  std::set<std::string> names;
+  std::vector<const CLI::App*> apps = {&app};
+  for (size_t i = 0; i < apps.size(); ++i) {
+    for (const CLI::App* command : CommandsOf(*apps[i])) apps.push_back(command);
+    for (const CLI::Option* option : apps[i]->get_options()) {
+      for (const std::string& name : option->get_lnames()) {
+        if (option->get_items_expected_max() > 0 && ValuesOf("--" + name).empty()) {
+          names.insert("--" + name);
+        }
+      }
+    }
+  }
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : "|") + name;
+  return text;
 }
 
 // In single quotes of a shell.
@@ -88,7 +108,10 @@ std::string BashScript(const CLI::App& app) {
          "  done\n"
          "  case $before in\n" +
          values +
-         "    --control|--config|--log) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
+         "    --control|--config|--log|--out) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
+         "    " +
+         FreeOptions(app) +
+         ") COMPREPLY=(); return ;;\n"
          "  esac\n"
          "  if [[ -n $words ]]; then\n"
          "    # Several values are parted by commas: the last one is completed.\n"
@@ -123,7 +146,7 @@ std::string ZshOptions(const CLI::App& app) {
     for (const std::string& name : option->get_lnames()) {
       std::string spec = "--" + name + "[" + ZshText(option->get_description()) + "]";
       const std::string values = ValuesOf("--" + name);
-      if (name == "control" || name == "config" || name == "log") {
+      if (name == "control" || name == "config" || name == "log" || name == "out") {
         spec += ":file:_files";
       } else if (name == "sort") {  // its values have colons
         spec += ":value:";

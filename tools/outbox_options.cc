@@ -94,16 +94,16 @@ void AddOrders(CLI::App* app, Arguments* arguments) {
                  "  outbox undo 1K0WCJNDQSZ00");
   CLI::App* const bounce =
       AddCommand(app, arguments, "bounce", "return mail to its senders now",
+                 "  outbox bounce --domain example.net --dry-run\n"
                  "  outbox bounce --domain example.net --reason 'This domain has closed.'\n"
                  "  outbox bounce --mailhost 'mx.example.net*' --reason 'No reply for days.'");
+  bounce->add_flag("--dry-run", arguments->dry_run, "only show what would be returned");
   for (CLI::App* const command : {purge, undo, bounce}) {
     command->add_option("ID", arguments->target, "of one message");
     command->add_flag("--all", arguments->all, "everything");
     AddFilter(command, arguments);
-    command
-        ->add_option("--reason", arguments->reason,
-                     command == bounce ? "what the senders are told" : "for the log")
-        ->required(command == bounce);
+    command->add_option("--reason", arguments->reason,
+                        command == bounce ? "what the senders are told; required" : "for the log");
   }
 }
 

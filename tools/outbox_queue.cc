@@ -84,16 +84,17 @@ std::string Cell(const EventFields& line, const Column& column) {
   return std::string(raw);
 }
 
-void PrintEnd(const nlohmann::json& end) {
+// Only who sorts has looked at all of them; else the walk ends soon after the limit.
+void PrintEnd(const nlohmann::json& end, bool sorted) {
   if (end.value("cut", false)) {
     std::fprintf(stderr, "outbox: %s of %s%s shown\n", FormatCount(NumberOf(end, "shown")).c_str(),
-                 NumberOf(end, "found") > NumberOf(end, "shown") + 1 ? "" : "at least ",
-                 FormatCount(NumberOf(end, "found")).c_str());
+                 sorted ? "" : "at least ", FormatCount(NumberOf(end, "found")).c_str());
   }
   PrintGaps(end);
 }
 
-core::Status List(ControlClient* client, bool everything, const std::vector<std::string>& names) {
+core::Status List(ControlClient* client, bool everything, bool sorted,
+                  const std::vector<std::string>& names) {
   TextTable::Row titles;
   std::vector<const Column*> columns;
   for (const std::string& name : names) {
@@ -126,13 +127,13 @@ core::Status List(ControlClient* client, bool everything, const std::vector<std:
     const core::Result<nlohmann::json> end = client->Parse(*line);
     if (!end.ok()) return end.status();
     if (!any) std::puts(everything ? "The queue is empty." : "Nothing that is queued matches.");
-    PrintEnd(*end);
+    PrintEnd(*end, sorted);
     return core::OkStatus();
   }
 }
 
 // The lines go out as they come in; only the last one, or an error, is looked at.
-core::Status ListJson(ControlClient* client) {
+core::Status ListJson(ControlClient* client, bool sorted) {
   for (;;) {
     const core::Result<std::string_view> line = client->ReceiveLine(kAnswerSeconds);
     if (!line.ok()) return line.status();
@@ -143,7 +144,7 @@ core::Status ListJson(ControlClient* client) {
     }
     const core::Result<nlohmann::json> end = client->Parse(*line);
     if (!end.ok()) return end.status();
-    PrintEnd(*end);
+    PrintEnd(*end, sorted);
     return core::OkStatus();
   }
 }
@@ -218,7 +219,8 @@ core::Status QueueCommand(ControlClient* client, const nlohmann::json& filter,
   const core::Status sent = client->Send(request);
   if (!sent.ok()) return sent;
   if (census) return PrintCensus(client, by, view.shape, json);
-  return json ? ListJson(client) : List(client, filter.empty(), names);
+  const bool sorted = !view.sort.empty();
+  return json ? ListJson(client, sorted) : List(client, filter.empty(), sorted, names);
 }
 
 }  // namespace outbox::tools

@@ -134,7 +134,7 @@ size_t PrintRecipients(const MailReport& report, bool as_json, size_t limit) {
   std::vector<std::pair<const MessageReport*, const RecipientReport*>> rows;
   for (const MessageReport& message : report.messages()) {
     for (const RecipientReport& recipient : message.recipients) {
-      if (report.Wants(message, recipient)) rows.emplace_back(&message, &recipient);
+      if (report.Wants(recipient)) rows.emplace_back(&message, &recipient);
     }
   }
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
@@ -162,10 +162,25 @@ size_t PrintRecipients(const MailReport& report, bool as_json, size_t limit) {
   return rows.size();
 }
 
+// What an operator has done. Its line has the last reply of a host as well, no answer to it.
+bool IsOrder(const std::string& event) {
+  for (const char* const order : {"retried", "held", "released", "cleared", "rerouted", "purged",
+                                  "undone", "removed"}) {
+    if (event == order) return true;
+  }
+  return false;
+}
+
 // The lines about one message, as its story.
 void PrintStory(const MailReport& report) {
   Print("\n");
+  std::string said;
   for (const LogFact& fact : report.lines()) {
+    if (fact.event == "talk") {  // `outbox talk` has the times as well
+      const std::string command = "outbox talk " + fact.id;
+      if (said.find(command) == std::string::npos) said += (said.empty() ? "" : ", ") + command;
+      continue;
+    }
     std::string line = "  " + FormatMoment(fact.time_ns, /*ms=*/true) + "  " + fact.event;
     if (fact.event == "resubmitted") line += " " + fact.id + " in place of " + fact.about;
     if (!fact.into.empty()) line += " as " + fact.into;
@@ -173,11 +188,18 @@ void PrintStory(const MailReport& report) {
     for (const std::string& to : fact.to) line += " " + to;
     if (!fact.was.empty()) line += " was " + fact.was;
     if (!fact.route.empty()) line += " by route " + fact.route + " to " + fact.destination;
-    if (!fact.mailhost.empty()) line += " at " + fact.mailhost;
-    if (!fact.reply.empty()) line += ": " + fact.reply;
-    if (!fact.next_attempt.empty()) line += ", next attempt " + fact.next_attempt;
+    const bool order = IsOrder(fact.event);
+    if (!fact.mailhost.empty() && !order && fact.by.empty()) line += " at " + fact.mailhost;
+    const bool command = fact.by == "clear" || fact.by == "reroute";
+    if (!fact.by.empty()) line += (command ? " by outbox " : " by ") + fact.by;
+    if (!fact.reply.empty() && !order) line += ": " + fact.reply;
+    if (!fact.reason.empty() && order) line += ": " + fact.reason;
+    if (const int64_t next = ParseLogTime(fact.next_attempt); next != 0) {
+      line += ", next attempt " + FormatMoment(next, /*ms=*/false);
+    }
     Print(Harmless(line) + "\n");
   }
+  if (!said.empty()) Print("\nwhat was said: " + Harmless(said) + "\n");
 }
 
 }  // namespace

@@ -44,7 +44,13 @@ std::string WhySite(const json& site) {
     return "by " + TextOf(*found, "by") + (reason.empty() ? "" : ": " + reason);
   }
   const std::string reply = TextOf(site, "reply");
-  return reply.empty() ? "" : TextOf(site, "mailhost") + " said: " + reply;
+  if (!reply.empty()) return TextOf(site, "mailhost") + " said: " + reply;
+  if (const int64_t domains = NumberOf(site, "suspended_destinations"); domains > 0) {
+    return Counted(domains, "destination is", "destinations are") + " suspended: outbox suspended";
+  }
+  const int64_t failures = NumberOf(site, "failures");
+  if (TextOf(site, "state") != "backoff" || failures == 0) return "";
+  return Counted(failures, "failure", "failures") + " in a row: outbox why ID has the last one";
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ core::Status TalkCommand(ControlClient* client, const nlohmann::json& filter, bo
         std::fprintf(stderr, "outbox: the newest %lld of %lld; --limit shows more\n", limit, found);
       }
       if (any) return core::OkStatus();
-      std::fputs("outbox: no such dialogue is kept any more\n", stderr);
+      std::fputs("outbox: no dialogue that is kept matches\n", stderr);
       return core::Status(core::StatusCode::kNotFound, "");
     }
     const std::string text =

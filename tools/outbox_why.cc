@@ -161,7 +161,7 @@ void AddDestination(const json& destination, int64_t now, std::string* out) {
     const int64_t down = NumberOf(host, "down_until");
     AddLine("host",
             TextOf(host, "host") +
-                (down > 0 ? ", did not answer; tried last until " + Until(down, now) : ""),
+                (down > 0 ? ", did not answer; after the others until " + Until(down, now) : ""),
             out);
   }
 }
@@ -179,14 +179,17 @@ void AddQueued(const json& why, int64_t now, std::string* out) {
   const std::string asked = TextOf(why, "recipient");
   const json recipients = why.value("recipients", json::array());
   if (id.empty() && asked.empty()) {
-    *out += "domain " + TextOf(why, "domain") + ", route " + TextOf(why, "route") + "\n\n";
+    const std::string domain = TextOf(why, "domain");
+    *out += "domain " + domain + ", route " + TextOf(why, "route") +
+            "; `outbox queue --domain " + domain + "` lists its mail\n\n";
     return;
   }
   if (recipients.empty()) {
     *out += id.empty() ? "nothing is queued for " + asked + "; its domain, route " +
                              TextOf(why, "route") + ":\n\n"
                        : "message " + id +
-                             " is not queued: all its recipients are final, or it never was here\n";
+                             " is not queued: all its recipients are final, or it never was here; "
+                             "`outbox report " + id + "` tells what the log knows\n";
   }
   std::string message;
   for (const json& recipient : recipients) {

@@ -9,6 +9,8 @@ namespace outbox::tools {
 namespace {
 
 constexpr size_t kRoutesShown = 5;
+// Of a route that holds.
+constexpr std::string_view kHoldDestination = "hold:";
 
 std::string DomainOf(const std::string& address) {
   const size_t at = address.rfind('@');
@@ -55,7 +57,10 @@ RecipientReport* MailReport::RecipientOf(MessageReport* message, const std::stri
 void MailReport::Add(const LogFact& fact) {
   if (fact.time_ns < filter_.since_ns || fact.time_ns > filter_.until_ns) return;
   if (!filter_.id.empty()) {
-    if (fact.id != filter_.id && fact.about != filter_.id && !places_.contains(fact.id)) return;
+    if (fact.id != filter_.id && fact.about != filter_.id && !places_.contains(fact.id) &&
+        !places_.contains(fact.about)) {
+      return;
+    }
     if (lines_.size() < kReportLines) lines_.push_back(fact);
   }
   MessageReport* const message = MessageOf(fact.id);
@@ -102,6 +107,9 @@ void MailReport::AddRoute(const LogFact& fact, MessageReport* message) {
     RecipientReport* const recipient = RecipientOf(message, to);
     recipient->route = fact.route;
     recipient->destination = fact.destination;
+    if (recipient->state == "waiting" || recipient->state == "held") {
+      recipient->state = fact.destination == kHoldDestination ? "held" : "waiting";
+    }
     if (!fact.was.empty()) recipient->was = fact.was;
   }
 }
@@ -117,7 +125,9 @@ void MailReport::AddOutcome(const LogFact& fact, RecipientReport* recipient) {
   if (!IsOutcome(fact)) return;
   if (recipient->final() && fact.event == "deferred") return;
   if (fact.event == "undone") {  // it waits again
-    if (recipient->state == "purged") recipient->state = "waiting";
+    if (recipient->state == "purged") {
+      recipient->state = recipient->destination == kHoldDestination ? "held" : "waiting";
+    }
     return;
   }
   recipient->state = fact.event;
@@ -130,8 +140,7 @@ void MailReport::AddOutcome(const LogFact& fact, RecipientReport* recipient) {
   if (fact.event == "deferred" || fact.event == "bounced") ++recipient->failures;
 }
 
-bool MailReport::Wants(const MessageReport& message, const RecipientReport& recipient) const {
-  if (!filter_.id.empty() && message.id != filter_.id && message.about != filter_.id) return false;
+bool MailReport::Wants(const RecipientReport& recipient) const {
   if (!filter_.domain.empty() && DomainOf(recipient.address) != filter_.domain) return false;
   return !filter_.failed || recipient.failed();
 }
@@ -139,7 +148,7 @@ bool MailReport::Wants(const MessageReport& message, const RecipientReport& reci
 void MailReport::Count(const MessageReport& message,
                        std::map<std::string, DomainReport>* domains) const {
   for (const RecipientReport& recipient : message.recipients) {
-    if (!Wants(message, recipient)) continue;
+    if (!Wants(recipient)) continue;
     std::string name = DomainOf(recipient.address);
     if (domains->size() >= kReportDomains && !domains->contains(name)) name = "(others)";
     DomainReport& domain = (*domains)[name];

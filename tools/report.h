@@ -27,7 +27,7 @@ inline constexpr size_t kReportDomains = 100'000;
 
 // An empty member is any.
 struct ReportFilter {
-  std::string id;      // in capital letters; with the notices about it
+  std::string id;      // in capital letters; with the notices about it, and what took its place
   std::string domain;  // of the recipient, lower case
   int64_t since_ns = 0;
   int64_t until_ns = INT64_MAX;
@@ -37,7 +37,7 @@ struct ReportFilter {
 // What became of one recipient until now.
 struct RecipientReport {
   std::string address;
-  // delivered, deferred, bounced, expired, purged, removed, discarded, rerouted
+  // held (by a route), delivered, deferred, bounced, expired, purged, removed, discarded, rerouted
   std::string state = "waiting";
   int64_t time_ns = 0;            // of its newest line
   std::string route;              // the rule that decides where it goes
@@ -51,7 +51,9 @@ struct RecipientReport {
   int64_t failures = 0;   // attempts that put it off, or refused it
   bool told = false;      // its sender was told of a delay
 
-  bool final() const { return state != "waiting" && state != "deferred" && state != "purged"; }
+  bool final() const {
+    return state != "waiting" && state != "held" && state != "deferred" && state != "purged";
+  }
   bool failed() const {
     return state == "bounced" || state == "expired" || (state == "deferred" && failures > 0);
   }
@@ -95,8 +97,8 @@ class MailReport {
 
   // The messages, the oldest first.
   const std::deque<MessageReport>& messages() const { return messages_; }
-  // The filter leaves this one.
-  bool Wants(const MessageReport& message, const RecipientReport& recipient) const;
+  // The filter leaves this one. Messages that it does not mean are not taken in the first place.
+  bool Wants(const RecipientReport& recipient) const;
   // By domain, all that was added.
   std::map<std::string, DomainReport> Domains() const;
   // With a filter for one message: the lines about it.

@@ -91,14 +91,15 @@ void Report(const Sums& sums, const PurgeOptions& options) {
                   .c_str());
     return;
   }
-  std::printf("%llu recipients of %llu messages %s; %llu messages with %llu bytes %s over by "
+  const auto ending = [](uint64_t count) { return count == 1 ? "" : "s"; };
+  std::printf("%llu recipient%s of %llu message%s %s; %llu message%s with %llu bytes %s over by "
               "that\n",
-              static_cast<unsigned long long>(sums.recipients),
-              static_cast<unsigned long long>(sums.messages),
+              static_cast<unsigned long long>(sums.recipients), ending(sums.recipients),
+              static_cast<unsigned long long>(sums.messages), ending(sums.messages),
               options.dry_run ? "would be purged" : "purged",
-              static_cast<unsigned long long>(sums.ended),
+              static_cast<unsigned long long>(sums.ended), ending(sums.ended),
               static_cast<unsigned long long>(sums.bytes),
-              options.dry_run ? "would be" : "are");
+              options.dry_run ? "would be" : sums.ended == 1 ? "is" : "are");
 }
 
 }  // namespace

@@ -155,6 +155,8 @@ TEST(ControlRequest, WhatEndsMail) {
   EXPECT_EQ(Good({{"command", "bounce"}, {"all", true}, {"reason", "closed"}}).reason, "closed");
   EXPECT_EQ(Bad({{"command", "bounce"}, {"all", true}}),
             "\"reason\": expected a text, which the sender reads");
+  EXPECT_EQ(Bad({{"command", "bounce"}, {"all", true}, {"reason", "f\xc3\xbcr immer"}}),
+            "\"reason\": expected a text without accents or umlauts, which the sender reads");
   for (const char* const command : {"retry", "hold", "release"}) {
     EXPECT_EQ(Bad({{"command", command}, {"state", "purged"}}),
               "\"state\": what is purged must be taken back first, by \"undo\"");

@@ -97,6 +97,25 @@ TEST(Report, WhoWasRoutedOtherwiseIsSeen) {
   EXPECT_EQ(bob.was, "mx:a.test");
 }
 
+TEST(Report, WhatARouteHoldsIsHeld) {
+  MailReport report({});
+  LogFact accepted = Accepted("ONE", {"bob@a.test"});
+  accepted.destination = "hold:";
+  report.Add(accepted);
+  const RecipientReport& bob = report.messages()[0].recipients[0];
+  EXPECT_EQ(bob.state, "held");
+  EXPECT_FALSE(bob.final());
+  report.Add(Fact("purged", "ONE", {"bob@a.test"}, 2));
+  report.Add(Fact("undone", "ONE", {"bob@a.test"}, 3));
+  EXPECT_EQ(bob.state, "held");
+  EXPECT_EQ(report.Domains().at("a.test").waiting, 1);
+  LogFact released = Fact("rerouted", "ONE", {"bob@a.test"}, 4);
+  released.route = "out";
+  released.destination = "mx:a.test";
+  report.Add(released);
+  EXPECT_EQ(bob.state, "waiting");
+}
+
 TEST(Report, WhoGotAnotherEnvelopeIsFollowed) {
   ReportFilter one;
   one.id = "ONE";
@@ -108,14 +127,21 @@ TEST(Report, WhoGotAnotherEnvelopeIsFollowed) {
   LogFact resubmitted = Fact("resubmitted", "TWO", {"carol@b.test"});
   resubmitted.about = "ONE";
   report.Add(resubmitted);
-  report.Add(Fact("delivered", "TWO", {"carol@b.test"}));
-  ASSERT_EQ(report.messages().size(), 2u);
+  LogFact back = Fact("rerouted", "TWO", {"carol@b.test"});
+  back.into = "THREE";
+  report.Add(back);
+  LogFact again = Fact("resubmitted", "THREE", {"bob@a.test"});
+  again.about = "TWO";
+  report.Add(again);
+  report.Add(Fact("delivered", "THREE", {"bob@a.test"}));
+  report.Add(Accepted("FOUR", {"bob@a.test"}));
+  ASSERT_EQ(report.messages().size(), 3u);
   const RecipientReport& bob = report.messages()[0].recipients[0];
   EXPECT_EQ(bob.state, "rerouted");
   EXPECT_EQ(bob.into, "TWO");
   EXPECT_TRUE(bob.final());
-  EXPECT_EQ(report.messages()[1].recipients[0].state, "delivered");
-  EXPECT_TRUE(report.Wants(report.messages()[1], report.messages()[1].recipients[0]));
+  EXPECT_EQ(report.messages()[1].recipients[0].into, "THREE");
+  EXPECT_EQ(report.messages()[2].recipients[0].state, "delivered");
 }
 
 TEST(Report, Filters) {

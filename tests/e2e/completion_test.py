@@ -55,6 +55,9 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.complete("route", "test", "--hea"), ["--header"])
         self.assertEqual(self.complete("--control", "/tmp/x", "route", "test", "--si"), ["--size"])
         self.assertEqual(self.complete("doctor", "--only", "spf,dk"), ["spf,dkim"])
+        # What stands behind these nobody can guess.
+        self.assertEqual(self.complete("queue", "--route", ""), [])
+        self.assertEqual(self.complete("report", "--since", "--"), [])
         self.assertEqual(sorted(self.complete("report", "--log", "/etc/host")),
                          sorted(glob.glob("/etc/host*")))
 

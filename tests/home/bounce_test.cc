@@ -113,6 +113,11 @@ TEST(PlainWordsTest, EveryStatusHasASentence) {
   EXPECT_THAT(std::string(ExplainStatus("5.7.26", 550).what), HasSubstr("rules"));
   EXPECT_THAT(std::string(ExplainStatus("", 0).what), HasSubstr("could be reached"));
   EXPECT_THAT(std::string(ExplainStatus("", 550).what), HasSubstr("address"));
+  // What this side has decided is not laid at the other's door.
+  for (const char* const status : {"5.0.0", "4.3.2", "5.7.1"}) {
+    EXPECT_THAT(std::string(ExplainStatus(status, 0).what), HasSubstr("this mail system"))
+        << status;
+  }
   // Nonsense from a peer is judged by the reply's code.
   for (const char* status : {"5", "5.", "5.1", "9.9.9", "5.0.0", "....."}) {
     EXPECT_THAT(std::string(ExplainStatus(status, 554).what), HasSubstr("refused")) << status;
