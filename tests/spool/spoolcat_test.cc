@@ -211,7 +211,8 @@ TEST_F(SpoolcatTest, PurgesWhatIsMeantAndTheDaemonSeesIt) {
                  "\"recipients\":3}\n");
   EXPECT_EQ(Recover().pending, (std::map<uint64_t, uint32_t>{{small_.id, 1}, {large_.id, 3}}));
   EXPECT_EQ(Run(purge + "--domain example.net", &out), 0) << out;
-  EXPECT_NE(out.find("3 recipients of 2 messages purged; 1 message with"), std::string::npos) << out;
+  EXPECT_NE(out.find("3 recipients of 2 messages purged; 1 message with"), std::string::npos)
+      << out;
   // Again: nothing is left to be done.
   EXPECT_EQ(Run(purge + "--domain example.net", &out), 0) << out;
   EXPECT_NE(out.find("0 recipients of 0 messages purged"), std::string::npos) << out;
