@@ -297,7 +297,11 @@ void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_
 void Notifier::OnCommitted(Notice* notice, const core::Status& status) {
   // After a success that ended it the message is gone.
   const bool gone = status.ok() && notice->ends_message;
-  if (!gone) states_->Unlock(notice->store, notice->message);
+  if (gone) {
+    states_->Ended(notice->id);
+  } else {
+    states_->Unlock(notice->message);
+  }
   if (!status.ok()) {
     for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
          ticket = notice->tickets.Next(ticket)) {

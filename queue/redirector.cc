@@ -245,7 +245,11 @@ void Redirector::Replace(Redirection* redirection, const MetaView& meta, std::st
 
 void Redirector::OnCommitted(Redirection* redirection, const core::Status& status) {
   const bool gone = status.ok() && redirection->ends_message;
-  if (!gone) states_->Unlock(redirection->store, redirection->message);
+  if (gone) {
+    states_->Ended(redirection->id);
+  } else {
+    states_->Unlock(redirection->message);
+  }
   if (status.ok()) return OnReplaced(redirection);
   for (HomeTicket* ticket = redirection->tickets.front(); ticket != nullptr;
        ticket = redirection->tickets.Next(ticket)) {

@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "queue/retry_policy.h"
+#include "queue/state_writer.h"
 
 namespace outbox::queue {
 namespace {
@@ -61,8 +62,8 @@ int64_t Shelves::DeadlineOf(int64_t accepted_ns, const PeriodSet& periods, bool 
 
 bool Shelves::Fits(const HomeTicket& ticket) {
   const Message& message = *ticket.message;
-  return message.pending == 1 && message.policy == 0 && ticket.mask == 1 && ticket.first == 0 &&
-         ticket.group == 0 && ticket.settled == 0 && ticket.priority == 0 && !ticket.ordered &&
+  return message.pending == 1 && !StateWriter::Owes(message) && ticket.mask == 1 &&
+         ticket.first == 0 && ticket.group == 0 && ticket.settled == 0 && ticket.priority == 0 && !ticket.ordered &&
          !ticket.rerouting && !ticket.diverted && !ticket.released && ticket.hold == 0 &&
          !ticket.purged && ticket.paused_ns == 0 && !ticket.expired && !ticket.ending &&
          !ticket.archive && FirstTicket(&message) == &ticket;

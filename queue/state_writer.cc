@@ -125,15 +125,18 @@ void StateWriter::Lock(Message* message) {
   message->policy |= kLocked;
 }
 
-void StateWriter::Unlock(Store* store, Message* message) {
+void StateWriter::Unlock(Message* message) {
   CHECK((message->policy & kLocked) != 0);
   message->policy = static_cast<uint8_t>(message->policy & ~kLocked);
-  // Those that Tick has not met are in the list still.
-  std::erase_if(locked_, [&](const MarkedMessage& mark) {
-    if (mark.id != message->id || mark.store != store) return false;
-    Push(mark, io_->now_ns() + kGatherNs);
-    return true;
-  });
+  Resume(message->id);
+}
+
+void StateWriter::Resume(uint64_t id) {
+  if (waiting_.empty()) return;
+  const auto found = waiting_.find(id);
+  if (found == waiting_.end()) return;
+  for (const MarkedMessage& mark : found->second) Push(mark, io_->now_ns() + kGatherNs);
+  waiting_.erase(found);
 }
 
 uint64_t StateWriter::Milestone() {
@@ -142,12 +145,6 @@ uint64_t StateWriter::Milestone() {
 }
 
 bool StateWriter::Written(uint64_t milestone) {
-  // Whose message was ended by its notice is never unlocked.
-  std::erase_if(locked_, [this](const MarkedMessage& mark) {
-    if (mark.store->Find(mark.id) != nullptr) return false;
-    Settle(mark.milestone);
-    return true;
-  });
   while (owed_.size() > 1 && owed_.front() == 0) {
     owed_.pop_front();
     ++first_milestone_;
@@ -167,8 +164,9 @@ void StateWriter::Tick(bool force) {
     }
     const MarkedMessage mark = marked_[next_];
     Message* message = mark.store->Find(mark.id);
-    if (message != nullptr && (message->policy & kLocked) != 0) {
-      locked_.push_back(mark);  // Unlock puts it back
+    if (message != nullptr && (message->policy & (kLocked | kWriting)) != 0) {
+      // Also if nothing more is owed: whether this one is on the disk is not known before.
+      waiting_[mark.id].push_back(mark);
     } else if (message == nullptr || (message->policy & kMarked) == 0) {
       Settle(mark.milestone);  // finished meanwhile, or written
     } else if (Write(mark, message)) {
@@ -191,6 +189,7 @@ bool StateWriter::Write(const MarkedMessage& mark, Message* message) {
   Commit* commit = Take();
   if (commit == nullptr) return false;
   Unmark(message);
+  message->policy |= kWriting;
   commit->store = mark.store;
   commit->id = mark.id;
   commit->milestone = mark.milestone;
@@ -226,10 +225,12 @@ void StateWriter::OnCommitted(Commit* commit, const core::Status& status) {
   free_.push_back(commit);
   if (next_ < marked_.size()) due_ns_ = std::min(due_ns_, io_->now_ns());
   const uint64_t milestone = commit->milestone;
+  Message* message = commit->store->Find(commit->id);
+  if (message != nullptr) message->policy = static_cast<uint8_t>(message->policy & ~kWriting);
+  Resume(commit->id);
   if (status.ok()) return Settle(milestone);
   // The disk did not take it: what is known now is written again. The old state on disk is still
   // true enough: recipients may be tried once more than needed after a crash, none is lost.
-  Message* message = commit->store->Find(commit->id);
   // On a shelf its time has come meanwhile: the next attempt is written.
   if (closing_ || message == nullptr || message->home == nullptr || message->shelved()) {
     return Settle(milestone);

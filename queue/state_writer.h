@@ -3,7 +3,9 @@
 // Home marks a message whose tickets have changed. A few milliseconds after the first mark every
 // marked message gets one snapshot of its whole present state in the store, so outcomes that arrive
 // close together are written once. A message that a Notice is committing is left alone until then:
-// the notice carries its state. When very many are marked at once, so many are written a turn.
+// the notice carries its state. So is one whose last snapshot is still on its way: a disk that
+// stands still gets one of each message, however often it changes. When very many are marked at
+// once, so many are written a turn.
 //
 // Who has changed a lot can ask when all of it is on the disk (Milestone, Written). One per shard,
 // home's.
@@ -15,6 +17,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "core/time.h"
 #include "io/io.h"
 #include "queue/home_ticket.h"
@@ -43,9 +46,15 @@ class StateWriter {
   void Unmark(Message* message);
   // While locked, marks are kept and written after Unlock.
   void Lock(Message* message);
-  void Unlock(Store* store, Message* message);
+  void Unlock(Message* message);
+  // Instead of Unlock: what was committed has ended the message.
+  void Ended(uint64_t id) { Resume(id); }
   // Somebody is committing its state.
   static bool IsLocked(const Message& message) { return (message.policy & kLocked) != 0; }
+  // A snapshot of it is owed, or somebody is committing it.
+  static bool Owes(const Message& message) {
+    return (message.policy & (kMarked | kLocked)) != 0;
+  }
 
   // All that is marked by now; Written tells when the disk has it, or it is over otherwise. What
   // the disk refuses counts when it has taken it after all.
@@ -58,7 +67,7 @@ class StateWriter {
   void Tick(bool force);
   int64_t NextDeadline() const;
   // Nothing is marked, nothing in flight.
-  bool idle() const { return next_ == marked_.size() && in_flight_ == 0; }
+  bool idle() const { return next_ == marked_.size() && in_flight_ == 0 && waiting_.empty(); }
 
  private:
   struct Commit;
@@ -71,6 +80,8 @@ class StateWriter {
   Commit* Take();
   void OnCommitted(Commit* commit, const core::Status& status);
   void Push(const MarkedMessage& mark, int64_t due_ns);
+  // The message's marks that wait are looked at again.
+  void Resume(uint64_t id);
   // False: there is no room for a commit.
   bool Write(const MarkedMessage& mark, Message* message);
   // Nothing is owed for this mark any more.
@@ -79,11 +90,13 @@ class StateWriter {
   // Flags in Message::policy, which is home's.
   static constexpr uint8_t kMarked = 1;
   static constexpr uint8_t kLocked = 2;
+  static constexpr uint8_t kWriting = 4;  // a snapshot is on its way
 
   io::Io* const io_;
   std::vector<MarkedMessage> marked_;  // from next_ on
   size_t next_ = 0;
-  std::vector<MarkedMessage> locked_;  // those that Tick has met while they were locked
+  // Those that Tick has met while they were locked or being written, by message.
+  absl::flat_hash_map<uint64_t, std::vector<MarkedMessage>> waiting_;
   std::deque<int64_t> owed_ = {0};     // marks, by the milestone that they count for
   uint64_t first_milestone_ = 0;       // that of the first of them
   int64_t due_ns_ = core::kNever;
