@@ -78,6 +78,7 @@ int Home::Release(HomeTicket* ticket, uint64_t mask) {
   part->hold = 0;
   part->released = true;
   part->released_ns = context_.io->now_ns();
+  part->paused_ns = 0;  // that was before its periods begin
   part->next_attempt_ns = 0;
   context_.log->Released(*part);
   if (part->destination->action == core::RouteAction::kHold && !part->rerouting) {

@@ -30,7 +30,9 @@ bool SamePeriods(const Periods& a, const Periods& b) {
 
 HomeTicket* Home::TakeApart(HomeTicket* ticket, uint64_t mask) {
   if (mask == ticket->mask) CancelTimer(ticket);
-  return Split(ticket, mask);
+  HomeTicket* part = Split(ticket, mask);
+  if (part != ticket) part->next_attempt_ns = ticket->next_attempt_ns;
+  return part;
 }
 
 void Home::CallBack(HomeTicket* ticket) {
@@ -129,6 +131,7 @@ void Home::RoutePart(HomeTicket* part, const MetaView& meta, const RouteChoice& 
   if (was_held && choice.action != core::RouteAction::kHold) {
     part->released = true;
     part->released_ns = context_.io->now_ns();
+    part->paused_ns = 0;
   }
   if (changed || was_held) states_.Mark(part->store, part->message);
   context_.log->Redirected(*part, choice.route, from == choice.destination ? "" : from,

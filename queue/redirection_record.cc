@@ -116,11 +116,13 @@ void Redirector::MakeMeta(Redirection* redirection, const MetaView& meta, std::s
 }
 
 // Mail that an operator holds stays held; mail that a route held, and does not any more, has all
-// its periods before it; who was told of the delay is not told again.
+// its periods before it; the time for which it was purged does not count in the new message,
+// either; who was told of the delay is not told again.
 void Redirector::MakeState(Redirection* redirection) {
   bool notified = false;
   bool was_held = false;
   int64_t released_ns = INT64_MIN;
+  int64_t paused_ns = 0;
   redirection->held = false;
   for (HomeTicket* ticket = redirection->tickets.front(); ticket != nullptr;
        ticket = redirection->tickets.Next(ticket)) {
@@ -129,12 +131,16 @@ void Redirector::MakeState(Redirection* redirection) {
     was_held = was_held || by_route;
     redirection->held = redirection->held || (!by_route && ticket->hold != 0);
     if (ticket->released) released_ns = std::max(released_ns, ticket->released_ns);
+    paused_ns = std::max(paused_ns, ticket->paused_ns);
   }
   const bool pinned = redirection->order->pinned();
   redirection->fresh.state = {};
   const bool released = was_held || released_ns != INT64_MIN;
-  if (!notified && !redirection->held && !released && !pinned) return;
-  if (was_held) released_ns = io_->now_ns();
+  if (!notified && !redirection->held && !released && !pinned && paused_ns == 0) return;
+  if (was_held) {
+    released_ns = io_->now_ns();
+    paused_ns = 0;
+  }
   const std::optional<MetaView> meta = MetaView::Parse(redirection->fresh.meta);
   redirection->new_state.Start();
   GroupView group;
@@ -148,6 +154,10 @@ void Redirector::MakeState(Redirection* redirection) {
     if (released && ActionOf(group.destination()) != core::RouteAction::kHold) {
       part.flags |= kPartReleased;
       part.released_wall_ns = io_->wall_ns() - (io_->now_ns() - released_ns);
+    }
+    if (paused_ns != 0) {
+      part.flags |= kPartPaused;
+      part.paused_ns = paused_ns;
     }
     std::string retry;
     if (pinned) {

@@ -53,6 +53,29 @@ class HeldUntilReleased : public testing::TestWithParam<uint32_t> {
   simulation::ScriptedServer* sender_;
 };
 
+// Its periods begin when it is released, and not later for having been purged before that.
+TEST_P(HeldUntilReleased, AndPurgedMeanwhile) {
+  story_.config().delivery.periods.notify_after_ns = core::kNever;
+  story_.config().delivery.periods.retry_until_ns = 2 * kNsPerHour;
+  story_.AddDeadRoute("dead.example");
+  story_.Start();
+  EXPECT_TRUE(story_.Send(kSender, {"one@dead.example"}).acknowledged);
+  story_.RunFor(kNsPerSecond);
+  EXPECT_EQ(Command(QueueOrder::kHold).found, 1u);
+  OrderDetails details;
+  details.undo_ns = kNsPerDay;
+  EXPECT_EQ(story_.Command(QueueOrder::kPurge, {}, details).done, 1u);
+  story_.RunFor(5 * kNsPerHour);
+  EXPECT_EQ(Command(QueueOrder::kUndo).done, 1u);
+  EXPECT_THAT(Held(), ElementsAre("one@dead.example"));
+  EXPECT_EQ(Command(QueueOrder::kRelease).done, 1u);
+  story_.RunFor(kNsPerHour);
+  EXPECT_THAT(story_.List(), SizeIs(1));
+  ASSERT_TRUE(story_.RunUntilEmpty(90 * kNsPerMinute));
+  EXPECT_EQ(story_.Counters().expired, 1u);
+  story_.Finish();
+}
+
 TEST_P(HeldUntilReleased, ByARoute) {
   AddHold("quarantine").senders = {"*@bad.example"};
   simulation::ScriptedServer* server = story_.AddServer("b.example");

@@ -186,6 +186,29 @@ TEST_P(WithAnotherEnvelope, WhatHappenedToItStays) {
   story_.Finish();
 }
 
+// What was purged and is not any more has all the time that it had left, also by another name.
+TEST_P(WithAnotherEnvelope, TheTimeInWhichItWasPurgedDoesNotCount) {
+  story_.config().delivery.periods.notify_after_ns = core::kNever;
+  story_.config().delivery.periods.retry_until_ns = 2 * core::kNsPerHour;
+  story_.AddDeadRoute("dead.example");
+  story_.Start();
+  EXPECT_TRUE(story_.Send(kSender, {"a@dead.example", "b@dead.example"}).acknowledged);
+  story_.RunFor(kNsPerMinute);
+  OrderDetails details;
+  details.undo_ns = 24 * core::kNsPerHour;
+  EXPECT_EQ(story_.Command(QueueOrder::kPurge, Recipient("*"), details).done, 2u);
+  story_.RunFor(5 * core::kNsPerHour);
+  EXPECT_EQ(story_.Command(QueueOrder::kUndo, Recipient("*")).done, 2u);
+  EXPECT_EQ(story_.Redirect(To({"x@dead.example"}), Recipient("a@*")).made, 1u);
+  story_.RunFor(kNsPerMinute);
+  Restart();
+  EXPECT_THAT(Queued(), UnorderedElementsAre("b@dead.example", "x@dead.example"));
+  EXPECT_THAT(sender_->taken(), IsEmpty());
+  ASSERT_TRUE(story_.RunUntilEmpty(3 * core::kNsPerHour));  // and not for ever
+  EXPECT_EQ(story_.Counters().expired, 2u);
+  story_.Finish();
+}
+
 // Two messages with one body, each for its own recipient.
 TEST_P(WithAnotherEnvelope, ALargeBodyIsShared) {
   story_.AddDeadRoute("dead.example");
