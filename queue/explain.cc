@@ -61,6 +61,7 @@ void MessageExplainer::Add(const QueueItem& item) {
   facts.accepted_wall_ns = item.meta->accepted_wall_ns();
   facts.since_wall_ns = wall(ticket.since_ns);
   facts.notified = ticket.notified;
+  facts.rerouted = ticket.diverted;
   if (item.meta->has_original()) {
     facts.original_id = item.meta->original_id();
     facts.original_sender = std::string(item.meta->original_reverse_path());

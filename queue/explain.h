@@ -39,6 +39,7 @@ struct RecipientFacts {
   std::string original_sender;
   std::vector<std::string> original_recipients;  // the first few
   uint32_t original_count = 0;
+  bool rerouted = false;          // by an order that is not carried out yet
   bool held_by_route = false;     // or
   bool held_by_operator = false;  // neither: it is not held
 };

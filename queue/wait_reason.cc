@@ -43,6 +43,8 @@ constexpr WaitReasonInfo kReasonTable[kWaitReasons] = {
     {WaitReason::kReply, "reply", "it is being sent, and the host has not answered yet",
      "the answer, or the end of our patience with the host"},
     {WaitReason::kNotice, "notice", "the notice to its sender is being stored", "the disk"},
+    {WaitReason::kReroute, "reroute", "an operator has routed it again, and its message with it",
+     "the end of what is being sent of the message, and then the disk"},
     {WaitReason::kHeldByRoute, "held_by_route", "it is held by its route", "`outbox release`"},
     {WaitReason::kHeldByOperator, "held_by_operator", "it is held by an operator",
      "`outbox release`"},

@@ -32,11 +32,12 @@ enum class WaitReason : uint8_t {
   kRetry,   // the last attempt failed: it waits for the next one
   kReply,   // it is being sent
   kNotice,  // the notice to its sender is on its way to the disk
+  kReroute,         // an operator has routed it again, with others of its message
   kHeldByRoute,     // its route holds it until it is released
   kHeldByOperator,  // `outbox hold`
   kPurged,          // `outbox purge`
 };
-inline constexpr int kWaitReasons = 21;
+inline constexpr int kWaitReasons = 22;
 
 struct WaitReasonInfo {
   WaitReason reason;

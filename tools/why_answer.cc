@@ -34,7 +34,7 @@ const char* WaitsFor(const queue::RecipientFacts& facts) {
     case queue::TicketPlace::kWaiting:
       return "retry";
     case queue::TicketPlace::kNotice:
-      return "notice";
+      return facts.rerouted ? "reroute" : "notice";
     case queue::TicketPlace::kOut:
       break;
   }
@@ -87,6 +87,7 @@ void AddCause(const queue::RecipientFacts& facts, const queue::DestinationView* 
   if (facts.held_by_route) return AddReason(WaitReason::kHeldByRoute, 0, out);
   if (facts.held_by_operator) return AddReason(WaitReason::kHeldByOperator, 0, out);
   if (step == "notice") return AddReason(WaitReason::kNotice, 0, out);
+  if (step == "reroute") return AddReason(WaitReason::kReroute, 0, out);
   if (step == "reply") return AddReason(WaitReason::kReply, 0, out);
   const WaitReason limit = destination == nullptr ? WaitReason::kNone : destination->limit;
   const int64_t until = destination == nullptr ? 0 : BlockedUntil(*destination);

@@ -19,6 +19,7 @@
 #include "core/metrics.h"
 #include "io/sim_io.h"
 #include "io/sim_world.h"
+#include "queue/explain.h"
 #include "queue/queue_counter.h"
 #include "queue/queue_lister.h"
 #include "queue/shard.h"
@@ -87,6 +88,8 @@ class ShardStory : public ShardObserver {
   CommandCounts Redirect(const RouteOrder& order, const QueueFilter& filter);
   // The same without waiting; nobody hears the end.
   void StartRedirect(const RouteOrder& order, const QueueFilter& filter);
+  // What `outbox why` knows of the recipients that are meant.
+  std::vector<RecipientFacts> Explain(const QueueFilter& filter);
   // What a purge would take.
   PurgeFacts Preview(const QueueFilter& filter);
   bool running() const { return life_ != nullptr; }

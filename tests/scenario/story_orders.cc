@@ -97,6 +97,25 @@ CommandCounts ShardStory::Give(const std::function<bool(Shard*, CommandSink*)>& 
   return sink.sum;
 }
 
+std::vector<RecipientFacts> ShardStory::Explain(const QueueFilter& filter) {
+  struct Sink : MessageFactsSink {
+    void OnMessageFacts(MessageFacts facts) override {
+      for (RecipientFacts& one : facts.recipients) all.push_back(std::move(one));
+      ++done;
+    }
+    std::vector<RecipientFacts> all;
+    size_t done = 0;
+  };
+  Sink sink;
+  for (const auto& shard : life_->shards) {
+    shard->Post([filter, &sink](Shard* one) {
+      EXPECT_TRUE(one->operations().Explain(filter, &sink));
+    });
+  }
+  EXPECT_TRUE(RunUntil([&] { return sink.done == shards_; }, core::kNsPerMinute));
+  return std::move(sink.all);
+}
+
 PurgeFacts ShardStory::Preview(const QueueFilter& filter) {
   struct Sink : PurgePreviewSink {
     bool gone() const override { return false; }

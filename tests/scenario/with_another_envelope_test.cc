@@ -163,6 +163,28 @@ TEST_P(WithAnotherEnvelope, WhileItIsBeingSent) {
   story_.Finish();
 }
 
+// Nor is it a notice that it waits for.
+TEST_P(WithAnotherEnvelope, AndWhyItWaits) {
+  story_.AddServer("slow.example",
+                   {{.at = "RCPT", .reply = "451 4.2.0 later", .delay_ns = 20 * kNsPerSecond}});
+  story_.AddDeadRoute("dead.example");
+  ScriptedServer* server = story_.AddServer("new.example");
+  story_.Start();
+  EXPECT_TRUE(story_.Send(kSender, {"a@slow.example", "b@dead.example"}).acknowledged);
+  story_.RunFor(2 * kNsPerSecond);
+  ASSERT_THAT(story_.Explain(Recipient("b@*")), SizeIs(1));
+  EXPECT_FALSE(story_.Explain(Recipient("b@*"))[0].rerouted);
+  story_.StartRedirect(To({"new@new.example"}), Recipient("*"));
+  story_.RunFor(2 * kNsPerSecond);
+  const std::vector<RecipientFacts> facts = story_.Explain(Recipient("b@*"));
+  ASSERT_THAT(facts, SizeIs(1));
+  EXPECT_EQ(facts[0].place, TicketPlace::kNotice);
+  EXPECT_TRUE(facts[0].rerouted);
+  ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
+  EXPECT_THAT(server->taken(), SizeIs(1));
+  story_.Finish();
+}
+
 // Held mail stays held, and a sender who was told of the delay is not told again.
 TEST_P(WithAnotherEnvelope, WhatHappenedToItStays) {
   story_.config().delivery.periods.notify_after_ns = 10 * kNsPerMinute;
