@@ -63,10 +63,10 @@ int64_t Shelves::DeadlineOf(int64_t accepted_ns, const PeriodSet& periods, bool 
 bool Shelves::Fits(const HomeTicket& ticket) {
   const Message& message = *ticket.message;
   return message.pending == 1 && !StateWriter::Owes(message) && ticket.mask == 1 &&
-         ticket.first == 0 && ticket.group == 0 && ticket.settled == 0 && ticket.priority == 0 && !ticket.ordered &&
-         !ticket.rerouting && !ticket.diverted && !ticket.released && ticket.hold == 0 &&
-         !ticket.purged && ticket.paused_ns == 0 && !ticket.expired && !ticket.ending &&
-         !ticket.archive && FirstTicket(&message) == &ticket;
+         ticket.first == 0 && ticket.group == 0 && ticket.settled == 0 && ticket.priority == 0 &&
+         !ticket.ordered && !ticket.rerouting && !ticket.diverted && !ticket.released &&
+         ticket.hold == 0 && !ticket.purged && ticket.paused_ns == 0 && !ticket.expired &&
+         !ticket.ending && !ticket.archive && FirstTicket(&message) == &ticket;
 }
 
 Shelf* Shelves::Of(const Message& message) const {
