@@ -66,7 +66,7 @@ class HostileHost : public ScenarioTest {
 
   // The host speaks like an honest one, but for lines that begin with `at`: there it does `then`.
   void HonestBut(const std::string& at, std::function<void(LinePeer*)> then) {
-    Behave([this, at, then](LinePeer* peer, bool greeting) {
+    Behave([at, then](LinePeer* peer, bool greeting) {
       if (greeting) return peer->Write("220 b.example ESMTP\r\n");
       std::string line;
       while (!peer->closing() && peer->TakeLine(&line)) {

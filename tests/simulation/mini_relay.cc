@@ -207,7 +207,7 @@ void MiniRelay::Attempt(uint64_t number) {
     return client_->Send(host, {item.sender, {item.recipient}, item.content}, {},
                          [this, number](const ClientResult& result) { OnResult(number, result); });
   }
-  Bounce(number, "550 5.4.4 no route");
+  BounceMessage(number, "550 5.4.4 no route");
 }
 
 void MiniRelay::OnResult(uint64_t number, const ClientResult& result) {
@@ -221,12 +221,12 @@ void MiniRelay::OnResult(uint64_t number, const ClientResult& result) {
   const std::string& said = rcpt.empty() || rcpt.starts_with("2") ? result.last_reply : rcpt;
   // A refusal of the recipient or of the message; what happens before MAIL is about the host.
   const bool envelope = !rcpt.empty();
-  if (envelope && said.starts_with("5")) return Bounce(number, said);
+  if (envelope && said.starts_with("5")) return BounceMessage(number, said);
   ++item.host;
   if (io_->wall_ns() - item.accepted_wall_ns > options_.expire_ns) {
-    return Bounce(number, "450 4.4.7 expired");
+    return BounceMessage(number, "450 4.4.7 expired");
   }
-  if (fault_ == MiniRelayFault::kBounceDeferred && envelope) return Bounce(number, said);
+  if (fault_ == MiniRelayFault::kBounceDeferred && envelope) return BounceMessage(number, said);
   if (fault_ == MiniRelayFault::kForgetDeferred && said.starts_with("4")) return Forget(number);
   if (fault_ == MiniRelayFault::kRetryAtOnce) item.host = 0;
   Later(number);
@@ -242,7 +242,7 @@ void MiniRelay::Later(uint64_t number) {
                    });
 }
 
-void MiniRelay::Bounce(uint64_t number, const std::string& reply) {
+void MiniRelay::BounceMessage(uint64_t number, const std::string& reply) {
   Item item = items_.at(number);
   ++counters_.bounced;
   if (item.sender.empty()) return Forget(number);

@@ -68,7 +68,7 @@ class MiniRelay : public Relay {
   void Attempt(uint64_t number);
   void OnResult(uint64_t number, const ClientResult& result);
   void Later(uint64_t number);
-  void Bounce(uint64_t number, const std::string& reply);
+  void BounceMessage(uint64_t number, const std::string& reply);
   std::string Dsn(const Item& item, const std::string& reply) const;
 
   io::SimWorld* world_;
