@@ -47,6 +47,12 @@ core::Status ReportOfDaemon(ControlClient* client, const Arguments& arguments) {
   return ReportCommand(request);
 }
 
+// A command is done, after which one expects that mail goes: if some is suspended, that is said.
+core::Status Noting(ControlClient* client, core::Status done, bool json) {
+  if (done.ok() && !json) NoteSuspensions(client);
+  return done;
+}
+
 int Run(const CLI::App& app, const Arguments& arguments) {
   if (const std::optional<int> done = RunAlone(app, arguments)) return *done;
   ControlClient client;
@@ -59,7 +65,7 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   const nlohmann::json filter = FilterOf(arguments);
   if (app.got_subcommand("stats")) return ExitOf(StatsCommand(&client, json));
   if (app.got_subcommand("queue")) {
-    return ExitOf(QueueCommand(&client, filter, arguments.view, json));
+    return ExitOf(Noting(&client, QueueCommand(&client, filter, arguments.view, json), json));
   }
   if (app.got_subcommand("why")) {
     return ExitOf(WhyCommand(&client, *WhyTarget(arguments.target), json));
@@ -81,12 +87,17 @@ int Run(const CLI::App& app, const Arguments& arguments) {
     if (!arguments.reason.empty()) order["reason"] = arguments.reason;
     return ExitOf(ActCommand(&client, command, order, json));
   }
-  for (const char* const command : {"retry", "remove", "hold", "release"}) {
+  for (const char* const command : {"remove", "hold"}) {
     if (app.got_subcommand(command)) return ExitOf(ActCommand(&client, command, filter, json));
+  }
+  for (const char* const command : {"retry", "release"}) {
+    if (!app.got_subcommand(command)) continue;
+    return ExitOf(Noting(&client, ActCommand(&client, command, filter, json), json));
   }
   for (const char* const command : {"clear", "reroute"}) {
     if (!app.got_subcommand(command)) continue;
-    return ExitOf(ActCommand(&client, command, RouteOrderOf(arguments), json));
+    return ExitOf(
+        Noting(&client, ActCommand(&client, command, RouteOrderOf(arguments), json), json));
   }
   if (app.got_subcommand("route")) {
     return ExitOf(RouteTestCommand(&client, RouteQuestionOf(arguments), "", json));

@@ -86,6 +86,9 @@ core::Result<std::vector<std::string>> LogFiles(ControlClient* client, int64_t s
 core::Status SuspendCommand(ControlClient* client, const nlohmann::json& what, bool json);
 core::Status ResumeCommand(ControlClient* client, const nlohmann::json& what, bool json);
 core::Status SuspendedCommand(ControlClient* client, bool json);
+// What is suspended holds mail that waits for nothing else: says on stderr how much is, if any. For
+// after a command whose answer makes one expect that mail goes.
+void NoteSuspensions(ControlClient* client);
 // Prints the sites that mail goes to. `limit` 0: as many as the daemon thinks right.
 core::Status SitesCommand(ControlClient* client, uint32_t limit, bool json);
 // Asks the daemon to read its configuration again. kIoError: what is wrong with it.

@@ -77,11 +77,11 @@ core::Status SuspendCommand(ControlClient* client, const json& what, bool as_jso
     return core::OkStatus();
   }
   const json suspension = answer->value("suspended", json::object());
-  const std::string text = WhatOf(suspension) + " is suspended until " +
-                           (NumberOf(suspension, "until") == 0 ? "it is resumed"
-                                                               : UntilText(suspension)) +
-                           (answer->value("replaced", false) ? ", instead of as before" : "") +
-                           "; what is under way ends\n";
+  const std::string text =
+      WhatOf(suspension) + " is suspended until " +
+      (NumberOf(suspension, "until") == 0 ? "it is resumed" : UntilText(suspension)) +
+      (answer->value("replaced", false) ? ", instead of as before" : "") +
+      "; what is under way ends\n";
   std::fputs(text.c_str(), stdout);
   return core::OkStatus();
 }
@@ -109,6 +109,17 @@ core::Status SuspendedCommand(ControlClient* client, bool as_json) {
     std::printf("%s\n", one.dump().c_str());
   }
   return core::OkStatus();
+}
+
+void NoteSuspensions(ControlClient* client) {
+  const core::Result<json> answer = AskDaemon(client, {{"command", "suspended"}});
+  if (!answer.ok()) return;  // the command's own answer is complete
+  const json all = answer->value("suspensions", json::array());
+  if (all.empty()) return;
+  std::fflush(stdout);
+  std::fprintf(
+      stderr, "outbox: %s in force: mail for what is suspended waits (outbox suspended)\n",
+      Counted(static_cast<int64_t>(all.size()), "suspension is", "suspensions are").c_str());
 }
 
 }  // namespace outbox::tools

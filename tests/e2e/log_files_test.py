@@ -158,8 +158,8 @@ relay_from = ["127.0.0.1/32"]
         for suffix in (".2.gz", ".1", None):
             ids.append(self.send(relay, ["bob@a.test"]))
             relay.wait_for_stats("the delivery", queued=0)
-            # Lines wait a moment for others, each shard's for itself: without that, some would be in
-            # the next file.
+            # Lines wait a moment for others, each shard's by itself: without that, some would be
+            # in the next file.
             wait_until(lambda: {"accepted", "delivered"} <=
                        {json.loads(line)["event"] for line in log.read_text().splitlines()},
                        "its lines in the log")

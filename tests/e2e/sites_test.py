@@ -91,6 +91,11 @@ anvil_rate_time_unit = 5s
         self.assertIn("held up by      an operator has suspended it", why)
         self.assertIn("their maintenance", why)
         self.assertIn("their maintenance", relay.cli("suspended").stdout)
+        for command in (["queue"], ["retry", "--all"]):
+            self.assertEqual(relay.cli(*command).stderr,
+                             "outbox: 1 suspension is in force: mail for what is suspended waits "
+                             "(outbox suspended)\n")
+            self.assertEqual(relay.cli(*command, "--json").stderr, "")
         row = self.sites(relay)[place]
         # Of the ten, the homes have let one or two out to wait there.
         self.assertEqual((row["state"], row["connections"]), ("suspended", 0))
