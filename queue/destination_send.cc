@@ -157,6 +157,7 @@ void Destination::MoveOn(Attempt* attempt) {
 // The hosts are there: other mail for them, by another route, may go. What this one has waits, and
 // one ticket at a time finds out whether they have become better.
 void Destination::OnInsecure() {
+  if (insecure_until_ns_ > now_ns()) return;  // handshakes that failed together are one failure
   const int64_t wait_ns = core::kNsPerMinute << std::min(insecure_times_, 10u);
   insecure_until_ns_ = now_ns() + std::min(wait_ns, retry_period_ns_);
   ++insecure_times_;

@@ -30,6 +30,7 @@ outbox_test(scenario_test
     scenario/refused_or_discarded_by_a_route_test.cc
     scenario/hostile_clients_test.cc
     scenario/hostile_hosts_test.cc
+    scenario/hosts_without_the_required_tls_test.cc
     scenario/host_dead_for_longer_than_retry_until_test.cc
     scenario/lines_of_the_log_wait_for_company_test.cc
     scenario/mail_of_our_domains_is_signed_test.cc
