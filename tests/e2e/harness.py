@@ -219,6 +219,10 @@ class Outbox:
     def log_text(self):
         return self.log.read_text(errors="replace")
 
+    def wait_for_log(self, text):
+        """Lines wait a moment for others: what has happened stands in the log a little later."""
+        wait_until(lambda: text in self.log_text(), f"{text} in the log")
+
     def stop(self, signum=signal.SIGTERM):
         """Stops it in an orderly way; its exit code."""
         self.process.send_signal(signum)

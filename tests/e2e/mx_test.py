@@ -170,7 +170,7 @@ class MailByMx(Scenario):
         wait_until(lambda: self.taken("::1") == ["implicit-six.test", "mixed.test", "six.test"],
                    "the mail at ::1")
         self.assertEqual({one.client for one in self.receivers["::1"].messages}, {"::1"})
-        self.assertIn(f'"mailhost":"mx.six.test[::1]:{self.relay.port}"', self.relay.log_text())
+        self.relay.wait_for_log(f'"mailhost":"mx.six.test[::1]:{self.relay.port}"')
         self.relay.check_ledger()
 
     def test_names_in_a_route(self):

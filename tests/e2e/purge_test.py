@@ -144,7 +144,7 @@ class Purge(Scenario):
             self.assertIn(b"This domain has closed.", notice.content)
         relay.wait_for_stats("the notices to be gone", queued=2, bounced_total=3, generated_total=3)
         relay.check_ledger()
-        self.assertIn('"event":"bounced"', relay.log_text())
+        relay.wait_for_log('"event":"bounced"')
         missing = relay.cli("bounce", "--all", check=False)
         self.assertEqual(missing.returncode, 2)
         self.assertIn("--reason", missing.stderr)

@@ -80,7 +80,7 @@ class Routes(Scenario):
         relay.wait_for_stats("the rest", queued=0, accepted_total=3, discarded_total=2,
                              delivered_total=1, rejected_total=1, messages_refused_total=1)
         relay.check_ledger()
-        self.assertIn('"event":"discarded"', relay.log_text())
+        relay.wait_for_log('"event":"discarded"')
 
     def test_held_by_a_route_over_a_restart_and_released(self):
         receiver = self.receiver()

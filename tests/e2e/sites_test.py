@@ -119,7 +119,7 @@ anvil_rate_time_unit = 5s
         relay.cli("suspend", "*", "--for", "1s")
         self.send(relay, 3, "slow.test")
         receiver.wait_for(3)
-        self.assertIn("its time is over", relay.log_text())
+        relay.wait_for_log("its time is over")
         relay.check_ledger()
 
     def test_a_book_that_is_damaged_stops_the_start(self):
@@ -130,7 +130,7 @@ anvil_rate_time_unit = 5s
         book.write_text(book.read_text().replace("example.net", "example.org"))
         with self.assertRaises(AssertionError):
             relay.start()
-        self.assertIn("suspended.json: is damaged", relay.log_text())
+        relay.wait_for_log("suspended.json: is damaged")
         book.unlink()
         relay.start()
         self.assertEqual(relay.cli("suspended").stdout, "nothing is suspended\n")

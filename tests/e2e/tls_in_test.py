@@ -101,7 +101,7 @@ class TlsIn(Scenario):
         said = self.s_client(relay.port, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
         self.assertNotIn("221", said)
         wait_until(lambda: relay.stats()["tls_in_failed_total"] == 1, "the old version's failure")
-        self.assertIn('"event":"tls_failed"', relay.log_text())
+        relay.wait_for_log('"event":"tls_failed"')
 
     def test_the_name_picks_the_certificate(self):
         relay = self.relay(self.receiver(), files=[self.first, self.second])
@@ -184,7 +184,7 @@ class TlsIn(Scenario):
             self.certificates.issue("first", "relay.outbox.test")
             after = self.certificates.serial(self.first[0])
             self.assertNotEqual(before, after)
-            wait_until(lambda: '"event":"tls_files_loaded"' in relay.log_text(), "the new files")
+            relay.wait_for_log('"event":"tls_files_loaded"')
             seen = self.s_client(relay.port, "-showcerts")
             (self.dir / "seen.pem").write_text(
                 seen[seen.index("-----BEGIN"):seen.index("-----END CERTIFICATE-----") + 26])
@@ -192,8 +192,8 @@ class TlsIn(Scenario):
             client.sendmail("a@app.test", ["b@one.test"], "Subject: x\r\n\r\nhi\r\n")
             # One that is of no use is told of, and the old one goes on.
             self.second[1].rename(self.first[1])
-            wait_until(lambda: '"event":"tls_files_refused"' in relay.log_text(), "the refusal")
-            self.assertIn("does not belong to the certificate", relay.log_text())
+            relay.wait_for_log('"event":"tls_files_refused"')
+            relay.wait_for_log("does not belong to the certificate")
             self.assertIn("Verify return code: 0 (ok)", self.s_client(relay.port))
             client.sendmail("a@app.test", ["b@one.test"], "Subject: y\r\n\r\nhi\r\n")
         receiver.wait_for(2)

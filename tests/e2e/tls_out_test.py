@@ -127,7 +127,7 @@ class TlsOut(Scenario):
             receiver.wait_for(1)
             self.assertEqual(receiver.sessions[0].version, version.name.replace("_", "."))
             relay.wait_for_stats("the delivery", delivered_total=1, tls_out_total=1)
-            wait_until(lambda: '"tls":"TLSv1.' in relay.log_text(), "the event to name it")
+            relay.wait_for_log('"tls":"TLSv1.')
             talk = relay.cli("talk", "--domain", "one.test").stdout
             self.assertIn("STARTTLS", talk)
             self.assertRegex(talk, r"\(TLSv1\.[23], TLS_")
@@ -169,7 +169,7 @@ class TlsOut(Scenario):
         self.assertEqual((receiver.connections, receiver.starttls), (3, 1))  # it costs once
         stats = relay.wait_for_stats("both", delivered_total=2, tls_out_failed_total=1)
         self.assertEqual(stats["deferred_total"], 0)
-        self.assertIn('"event":"tls_failed"', relay.log_text())
+        relay.wait_for_log('"event":"tls_failed"')
 
     def test_a_failed_handshake_falls_back(self):
         # What it says behind 220 is no handshake.
