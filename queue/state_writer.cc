@@ -154,15 +154,15 @@ bool StateWriter::Written(uint64_t milestone) {
 
 // As far as there is room: what is behind that is not looked at, however much it is.
 void StateWriter::Tick(bool force) {
-  if (next_ == marked_.size() || (!force && io_->now_ns() < due_ns_)) return;
+  if (marked_.empty() || (!force && io_->now_ns() < due_ns_)) return;
   due_ns_ = core::kNever;
   int commits = 0;
-  for (int looked = 0; next_ < marked_.size(); ++looked) {
+  for (int looked = 0; !marked_.empty(); ++looked) {
     if (commits == kCommitsPerTurn || looked == kMarksPerTurn) {
       due_ns_ = io_->now_ns();  // the next turn goes on
       break;
     }
-    const MarkedMessage mark = marked_[next_];
+    const MarkedMessage mark = marked_.front();
     Message* message = mark.store->Find(mark.id);
     if (message != nullptr && (message->policy & (kLocked | kWriting)) != 0) {
       // Also if nothing more is owed: whether this one is on the disk is not known before.
@@ -174,14 +174,7 @@ void StateWriter::Tick(bool force) {
     } else {
       break;  // a completion makes room and sets the time
     }
-    ++next_;
-  }
-  if (next_ == marked_.size()) {
-    marked_.clear();
-    next_ = 0;
-  } else if (next_ >= marked_.size() / 2) {
-    marked_.erase(marked_.begin(), marked_.begin() + static_cast<ptrdiff_t>(next_));
-    next_ = 0;
+    marked_.pop_front();
   }
 }
 
@@ -223,7 +216,7 @@ StateWriter::Commit* StateWriter::Take() {
 void StateWriter::OnCommitted(Commit* commit, const core::Status& status) {
   --in_flight_;
   free_.push_back(commit);
-  if (next_ < marked_.size()) due_ns_ = std::min(due_ns_, io_->now_ns());
+  if (!marked_.empty()) due_ns_ = std::min(due_ns_, io_->now_ns());
   const uint64_t milestone = commit->milestone;
   Message* message = commit->store->Find(commit->id);
   if (message != nullptr) message->policy = static_cast<uint8_t>(message->policy & ~kWriting);

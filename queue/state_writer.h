@@ -52,9 +52,7 @@ class StateWriter {
   // Somebody is committing its state.
   static bool IsLocked(const Message& message) { return (message.policy & kLocked) != 0; }
   // A snapshot of it is owed, or somebody is committing it.
-  static bool Owes(const Message& message) {
-    return (message.policy & (kMarked | kLocked)) != 0;
-  }
+  static bool Owes(const Message& message) { return (message.policy & (kMarked | kLocked)) != 0; }
 
   // All that is marked by now; Written tells when the disk has it, or it is over otherwise. What
   // the disk refuses counts when it has taken it after all.
@@ -67,13 +65,13 @@ class StateWriter {
   void Tick(bool force);
   int64_t NextDeadline() const;
   // Nothing is marked, nothing in flight.
-  bool idle() const { return next_ == marked_.size() && in_flight_ == 0 && waiting_.empty(); }
+  bool idle() const { return marked_.empty() && in_flight_ == 0 && waiting_.empty(); }
 
  private:
   struct Commit;
   struct MarkedMessage {
     Store* store;
-    uint64_t id;  // the message may have been finished since
+    uint64_t id;         // the message may have been finished since
     uint64_t milestone;  // that it counts for
   };
 
@@ -93,12 +91,11 @@ class StateWriter {
   static constexpr uint8_t kWriting = 4;  // a snapshot is on its way
 
   io::Io* const io_;
-  std::vector<MarkedMessage> marked_;  // from next_ on
-  size_t next_ = 0;
+  std::deque<MarkedMessage> marked_;  // a million of them grow and go without being moved
   // Those that Tick has met while they were locked or being written, by message.
   absl::flat_hash_map<uint64_t, std::vector<MarkedMessage>> waiting_;
-  std::deque<int64_t> owed_ = {0};     // marks, by the milestone that they count for
-  uint64_t first_milestone_ = 0;       // that of the first of them
+  std::deque<int64_t> owed_ = {0};  // marks, by the milestone that they count for
+  uint64_t first_milestone_ = 0;    // that of the first of them
   int64_t due_ns_ = core::kNever;
   std::vector<std::unique_ptr<Commit>> pool_;
   std::vector<Commit*> free_;
