@@ -84,6 +84,13 @@ core::Result<nlohmann::json> ControlClient::Receive(int timeout_seconds) {
   return Parse(*line);
 }
 
+core::Result<nlohmann::json> ControlClient::Ask(const nlohmann::json& request,
+                                                int timeout_seconds) {
+  const Status sent = Send(request);
+  if (!sent.ok()) return sent;
+  return Receive(timeout_seconds);
+}
+
 core::Result<std::string_view> ControlClient::ReceiveLine(int timeout_seconds) {
   size_t searched = taken_;
   size_t newline = 0;

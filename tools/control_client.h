@@ -24,7 +24,9 @@ class ControlClient {
   // The next line of the answer. kUnavailable: the daemon has closed, or said nothing for
   // `timeout_seconds`. An answer of {"error": ...} becomes a kIoError with that text.
   core::Result<nlohmann::json> Receive(int timeout_seconds);
-  // The same line as it came: for long lists. Without its LF, which lies behind it. Valid until the
+  // Sends, and receives an answer of one line.
+  core::Result<nlohmann::json> Ask(const nlohmann::json& request, int timeout_seconds);
+  // The next line as it came: for long lists. Without its LF, which lies behind it. Valid until the
   // next call.
   core::Result<std::string_view> ReceiveLine(int timeout_seconds);
   // What Receive makes of a line.

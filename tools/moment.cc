@@ -105,4 +105,8 @@ std::string FormatMoment(int64_t wall_ns, bool ms) {
   return text;
 }
 
+std::string MomentText(int64_t seconds) {
+  return FormatMoment(seconds * core::kNsPerSecond, /*ms=*/false);
+}
+
 }  // namespace outbox::tools

@@ -21,6 +21,8 @@ int64_t ParseLogTime(std::string_view text);
 
 // "2026-11-22 20:15:07.123", local time; `ms` false: without the fraction.
 std::string FormatMoment(int64_t wall_ns, bool ms);
+// The same without it, of a Unix time.
+std::string MomentText(int64_t seconds);
 
 }  // namespace outbox::tools
 

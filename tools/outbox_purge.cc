@@ -36,9 +36,7 @@ void AddGroups(const json& preview, const char* list, const char* count, const c
 core::Result<json> AskPreview(ControlClient* client, const json& order) {
   json request = order;
   request["dry_run"] = true;
-  const core::Status sent = client->Send(request);
-  if (!sent.ok()) return sent;
-  return client->Receive(kAnswerSeconds);
+  return client->Ask(request, kAnswerSeconds);
 }
 
 // The answer that was typed begins with y.

@@ -90,9 +90,8 @@ ordered_json DomainJson(const std::string& name, const DomainReport& domain) {
                       {"removed", domain.removed},
                       {"discarded", domain.discarded},
                       {"failures", domain.failures}};
-  out["delay_ms_mean"] =
-      NumberOrNull(domain.delivered > 0,
-                   domain.delay_sum_ms / std::max<int64_t>(1, domain.delivered));
+  out["delay_ms_mean"] = NumberOrNull(domain.delivered > 0,
+                                      domain.delay_sum_ms / std::max<int64_t>(1, domain.delivered));
   out["delay_ms_max"] = NumberOrNull(domain.delivered > 0, domain.delay_max_ms);
   out["routes"] = domain.routes;
   out["last_failure"] =
@@ -164,8 +163,8 @@ size_t PrintRecipients(const MailReport& report, bool as_json, size_t limit) {
 
 // What an operator has done. Its line has the last reply of a host as well, no answer to it.
 bool IsOrder(const std::string& event) {
-  for (const char* const order : {"retried", "held", "released", "cleared", "rerouted", "purged",
-                                  "undone", "removed"}) {
+  for (const char* const order :
+       {"retried", "held", "released", "cleared", "rerouted", "purged", "undone", "removed"}) {
     if (event == order) return true;
   }
   return false;
@@ -231,9 +230,7 @@ core::Status ReportCommand(const ReportRequest& request) {
 }
 
 core::Result<std::vector<std::string>> LogFiles(ControlClient* client, int64_t since_ns) {
-  const core::Status sent = client->Send({{"command", "report"}});
-  if (!sent.ok()) return sent;
-  const core::Result<nlohmann::json> answer = client->Receive(kAnswerSeconds);
+  const core::Result<nlohmann::json> answer = client->Ask({{"command", "report"}}, kAnswerSeconds);
   if (!answer.ok()) return answer.status();
   const std::string file = answer->value("log_file", std::string());
   if (file.empty()) {

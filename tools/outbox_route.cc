@@ -71,10 +71,8 @@ core::Result<json> AskFile(ControlClient* client, const RouteQuestion& question,
   if (verdict.action != core::RouteAction::kSend) return answer;
   answer["trouble"] = "not looked up, since no outboxd could be asked";
   if (client == nullptr) return answer;
-  const core::Status sent =
-      client->Send({{"command", "route"}, {"destination", verdict.destination}});
-  if (!sent.ok()) return answer;
-  const core::Result<json> hosts = client->Receive(kAnswerSeconds);
+  const core::Result<json> hosts =
+      client->Ask({{"command", "route"}, {"destination", verdict.destination}}, kAnswerSeconds);
   if (!hosts.ok()) return answer;
   answer.erase("trouble");
   for (const char* const name : {"hosts", "implicit_mx", "trouble"}) {
@@ -91,8 +89,8 @@ std::string FormatRoute(const json& answer) {
   const long long routes = NumberOf(answer, "routes");
   AddRow("route",
          TextOf(answer, "route") + (number > routes ? ", the implicit last one"
-                                                  : ", number " + std::to_string(number) + " of " +
-                                                        std::to_string(routes)),
+                                                    : ", number " + std::to_string(number) +
+                                                          " of " + std::to_string(routes)),
          &out);
   if (!answer.value("decided", true)) {
     AddRow("", "unless a route before it takes the message for its header or size, see below",
@@ -137,9 +135,7 @@ core::Status RouteTestCommand(ControlClient* client, const json& question, const
   if (file.empty()) {
     json request = question;
     request["command"] = "route";
-    const core::Status sent = client->Send(request);
-    if (!sent.ok()) return sent;
-    const core::Result<json> got = client->Receive(kAnswerSeconds);
+    const core::Result<json> got = client->Ask(request, kAnswerSeconds);
     if (!got.ok()) return got.status();
     answer = *got;
   } else {

@@ -93,9 +93,7 @@ std::string FormatStats(const nlohmann::json& stats) {
 }
 
 core::Status StatsCommand(ControlClient* client, bool json) {
-  const core::Status sent = client->Send({{"command", "stats"}});
-  if (!sent.ok()) return sent;
-  const core::Result<nlohmann::json> stats = client->Receive(kAnswerSeconds);
+  const core::Result<nlohmann::json> stats = client->Ask({{"command", "stats"}}, kAnswerSeconds);
   if (!stats.ok()) return stats.status();
   const std::string text = json ? stats->dump() + "\n" : FormatStats(*stats);
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -6,9 +6,7 @@
 namespace outbox::tools {
 
 core::Status StopCommand(ControlClient* client, int wait_seconds, bool json) {
-  const core::Status sent = client->Send({{"command", "stop"}});
-  if (!sent.ok()) return sent;
-  const core::Result<nlohmann::json> answer = client->Receive(kAnswerSeconds);
+  const core::Result<nlohmann::json> answer = client->Ask({{"command", "stop"}}, kAnswerSeconds);
   if (!answer.ok()) return answer.status();
   if (wait_seconds <= 0) {
     std::puts(json ? "{\"stopping\":true}" : "stopping");
@@ -25,9 +23,7 @@ core::Status StopCommand(ControlClient* client, int wait_seconds, bool json) {
 }
 
 core::Status ReloadCommand(ControlClient* client, bool json) {
-  const core::Status sent = client->Send({{"command", "reload"}});
-  if (!sent.ok()) return sent;
-  const core::Result<nlohmann::json> answer = client->Receive(kAnswerSeconds);
+  const core::Result<nlohmann::json> answer = client->Ask({{"command", "reload"}}, kAnswerSeconds);
   if (!answer.ok()) return answer.status();
   if (json) {
     std::printf("%s\n", answer->dump().c_str());

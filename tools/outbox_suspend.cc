@@ -1,9 +1,9 @@
 // `outbox suspend`, `resume` and `suspended`.
 #include <cstdint>
 #include <cstdio>
-#include <ctime>
 #include <string>
 
+#include "tools/moment.h"
 #include "tools/outbox_commands.h"
 #include "tools/outbox_table.h"
 #include "tools/outbox_text.h"
@@ -18,24 +18,9 @@ std::string WhatOf(const json& suspension) {
   return (site ? "site " : "") + Harmless(TextOf(suspension, site ? "site" : "domain"));
 }
 
-std::string MomentText(int64_t seconds) {
-  const std::time_t time = seconds;
-  std::tm local = {};
-  localtime_r(&time, &local);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
-  return text;
-}
-
 std::string UntilText(const json& suspension) {
   const int64_t until = NumberOf(suspension, "until");
   return until == 0 ? "resumed" : MomentText(until);
-}
-
-core::Result<json> AskDaemon(ControlClient* client, const json& request) {
-  const core::Status sent = client->Send(request);
-  if (!sent.ok()) return sent;
-  return client->Receive(kAnswerSeconds);
 }
 
 }  // namespace
@@ -70,7 +55,7 @@ std::string FormatResumed(const json& answer) {
 core::Status SuspendCommand(ControlClient* client, const json& what, bool as_json) {
   json request = what;
   request["command"] = "suspend";
-  const core::Result<json> answer = AskDaemon(client, request);
+  const core::Result<json> answer = client->Ask(request, kAnswerSeconds);
   if (!answer.ok()) return answer.status();
   if (as_json) {
     std::printf("%s\n", answer->dump().c_str());
@@ -89,7 +74,7 @@ core::Status SuspendCommand(ControlClient* client, const json& what, bool as_jso
 core::Status ResumeCommand(ControlClient* client, const json& what, bool as_json) {
   json request = what;
   request["command"] = "resume";
-  const core::Result<json> answer = AskDaemon(client, request);
+  const core::Result<json> answer = client->Ask(request, kAnswerSeconds);
   if (!answer.ok()) return answer.status();
   const std::string text = as_json ? answer->dump() + "\n" : FormatResumed(*answer);
   std::fputs(text.c_str(), stdout);
@@ -99,7 +84,7 @@ core::Status ResumeCommand(ControlClient* client, const json& what, bool as_json
 }
 
 core::Status SuspendedCommand(ControlClient* client, bool as_json) {
-  const core::Result<json> answer = AskDaemon(client, {{"command", "suspended"}});
+  const core::Result<json> answer = client->Ask({{"command", "suspended"}}, kAnswerSeconds);
   if (!answer.ok()) return answer.status();
   if (!as_json) {
     std::fputs(FormatSuspensions(*answer).c_str(), stdout);
@@ -112,7 +97,7 @@ core::Status SuspendedCommand(ControlClient* client, bool as_json) {
 }
 
 void NoteSuspensions(ControlClient* client) {
-  const core::Result<json> answer = AskDaemon(client, {{"command", "suspended"}});
+  const core::Result<json> answer = client->Ask({{"command", "suspended"}}, kAnswerSeconds);
   if (!answer.ok()) return;  // the command's own answer is complete
   const json all = answer->value("suspensions", json::array());
   if (all.empty()) return;

@@ -4,6 +4,7 @@
 #include <ctime>
 #include <string>
 
+#include "tools/moment.h"
 #include "tools/outbox_commands.h"
 #include "tools/outbox_table.h"
 #include "tools/outbox_text.h"
@@ -13,23 +14,15 @@ namespace {
 
 using nlohmann::json;
 
-std::string Clock(int64_t seconds) {
-  const std::time_t time = seconds;
-  std::tm local = {};
-  localtime_r(&time, &local);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
-  return text;
-}
-
 // "2026-11-22 20:15:00, in 4m10s".
 std::string Until(int64_t seconds, int64_t now) {
-  if (seconds <= now) return Clock(seconds) + ", now";
-  return Clock(seconds) + ", in " + FormatDuration(static_cast<double>(seconds - now));
+  if (seconds <= now) return MomentText(seconds) + ", now";
+  return MomentText(seconds) + ", in " + FormatDuration(static_cast<double>(seconds - now));
 }
 
 std::string Since(int64_t seconds, int64_t now) {
-  return FormatDuration(static_cast<double>(now - seconds)) + " (since " + Clock(seconds) + ")";
+  return FormatDuration(static_cast<double>(now - seconds)) + " (since " + MomentText(seconds) +
+         ")";
 }
 
 void AddLine(const char* name, const std::string& value, std::string* out) {
@@ -70,8 +63,8 @@ void AddOriginal(const json& recipient, std::string* out) {
 
 void AddRecipient(const json& recipient, int64_t now, std::string* out) {
   out->append(TextOf(recipient, "recipient") + "\n");
-  AddLine("state",
-          TextOf(recipient, "state") + ", for " + Since(NumberOf(recipient, "since"), now), out);
+  AddLine("state", TextOf(recipient, "state") + ", for " + Since(NumberOf(recipient, "since"), now),
+          out);
   const std::string cause = TextOf(recipient, "cause");
   std::string detail;
   if (cause == "reply") detail = ": " + TextOf(recipient, "mailhost");
@@ -147,9 +140,10 @@ void AddDestination(const json& destination, int64_t now, std::string* out) {
   }
   if (const auto suspended = destination.find("suspension"); suspended != destination.end()) {
     const std::string reason = TextOf(*suspended, "reason");
-    AddLine("suspended", "by " + TextOf(*suspended, "by") + " at " +
-                             Clock(NumberOf(*suspended, "since")) +
-                             (reason.empty() ? "" : ": " + reason), out);
+    AddLine("suspended",
+            "by " + TextOf(*suspended, "by") + " at " + MomentText(NumberOf(*suspended, "since")) +
+                (reason.empty() ? "" : ": " + reason),
+            out);
   }
   const json of_site = destination.value("site", json::object());
   if (of_site.contains("reply")) {
@@ -170,7 +164,7 @@ std::string MessageLine(const json& recipient) {
   const std::string sender = TextOf(recipient, "sender");
   return "message " + TextOf(recipient, "id") + " from " + (sender.empty() ? "<>" : sender) + ", " +
          std::to_string(NumberOf(recipient, "size")) + " bytes, accepted " +
-         Clock(NumberOf(recipient, "accepted")) + "\n\n";
+         MomentText(NumberOf(recipient, "accepted")) + "\n\n";
 }
 
 // What was asked about, and the recipients that are queued.
@@ -180,8 +174,8 @@ void AddQueued(const json& why, int64_t now, std::string* out) {
   const json recipients = why.value("recipients", json::array());
   if (id.empty() && asked.empty()) {
     const std::string domain = TextOf(why, "domain");
-    *out += "domain " + domain + ", route " + TextOf(why, "route") +
-            "; `outbox queue --domain " + domain + "` lists its mail\n\n";
+    *out += "domain " + domain + ", route " + TextOf(why, "route") + "; `outbox queue --domain " +
+            domain + "` lists its mail\n\n";
     return;
   }
   if (recipients.empty()) {
@@ -189,7 +183,8 @@ void AddQueued(const json& why, int64_t now, std::string* out) {
                              TextOf(why, "route") + ":\n\n"
                        : "message " + id +
                              " is not queued: all its recipients are final, or it never was here; "
-                             "`outbox report " + id + "` tells what the log knows\n";
+                             "`outbox report " +
+                             id + "` tells what the log knows\n";
   }
   std::string message;
   for (const json& recipient : recipients) {
@@ -220,7 +215,7 @@ std::string FormatWhy(const json& why, int64_t now) {
     table.SetOutput(&out);
     for (const json& fact : trail) {
       const std::string recipient = TextOf(fact, "recipient");
-      table.Add({Clock(NumberOf(fact, "time")), TextOf(fact, "id"),
+      table.Add({MomentText(NumberOf(fact, "time")), TextOf(fact, "id"),
                  recipient.empty() ? "(the host itself)" : recipient, TextOf(fact, "mailhost"),
                  TextOf(fact, "reply")});
     }
@@ -235,9 +230,7 @@ std::string FormatWhy(const json& why, int64_t now) {
 core::Status WhyCommand(ControlClient* client, const json& what, bool as_json) {
   json request = what;
   request["command"] = "why";
-  const core::Status sent = client->Send(request);
-  if (!sent.ok()) return sent;
-  const core::Result<json> why = client->Receive(kAnswerSeconds);
+  const core::Result<json> why = client->Ask(request, kAnswerSeconds);
   if (!why.ok()) return why.status();
   const std::string text = as_json ? why->dump() + "\n" : FormatWhy(*why, std::time(nullptr));
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -36,21 +36,17 @@ DaemonView LookAtDaemon(const std::string& control) {
     view.forbidden = status.code() == core::StatusCode::kPermissionDenied;
     return view;
   }
-  core::Status status = client.Send({{"command", "stats"}});
-  if (status.ok()) {
-    const core::Result<nlohmann::json> answer = client.Receive(kDaemonSeconds);
-    status = answer.status();
-    if (answer.ok() && client.Peer(&view.pid, &view.user)) {
-      view.running = true;
-      view.queued = answer->value("queued", int64_t{0});
-      view.recovering = answer->value("recovering", int64_t{0}) != 0;
-      // The group of the process: that of its directory in /proc.
-      struct stat process = {};
-      const std::string path = "/proc/" + std::to_string(view.pid);
-      view.group = stat(path.c_str(), &process) == 0 ? process.st_gid : view.user;
-    }
+  const core::Result<nlohmann::json> answer = client.Ask({{"command", "stats"}}, kDaemonSeconds);
+  if (answer.ok() && client.Peer(&view.pid, &view.user)) {
+    view.running = true;
+    view.queued = answer->value("queued", int64_t{0});
+    view.recovering = answer->value("recovering", int64_t{0}) != 0;
+    // The group of the process: that of its directory in /proc.
+    struct stat process = {};
+    const std::string path = "/proc/" + std::to_string(view.pid);
+    view.group = stat(path.c_str(), &process) == 0 ? process.st_gid : view.user;
   }
-  if (!view.running) view.failure = status.message();
+  if (!view.running) view.failure = answer.status().message();
   return view;
 }
 
