@@ -148,7 +148,8 @@ class Parser {
           listener->path.find('\0') != std::string::npos) {
         problems_->Expect(text, "is not the path of a unix socket",
                           "an absolute path, for example \"unix:/run/outbox/submit.sock\", of at "
-                          "most " + std::to_string(kControlPathBytes) + " bytes");
+                          "most " +
+                              std::to_string(kControlPathBytes) + " bytes");
         return;
       }
     } else {
@@ -163,15 +164,13 @@ class Parser {
       }
       listener->address = *address;
     }
-    const auto [first, is_new] =
-        listener_lines_.emplace(listener->ToString(), text.position.line);
+    const auto [first, is_new] = listener_lines_.emplace(listener->ToString(), text.position.line);
     if (!is_new) {
       problems_->Expect(
           text, "is the address of the listener in line " + std::to_string(first->second) + ", too",
           "a different address for each");
     } else if (text.text == "unix:" + config_.control || text.text == "unix:" + config_.stats) {
-      problems_->Expect(text, "is the socket of \"control\" or \"stats\"",
-                        "a path of its own");
+      problems_->Expect(text, "is the socket of \"control\" or \"stats\"", "a path of its own");
     }
   }
 
@@ -319,7 +318,7 @@ class Parser {
     if (reader.Text("name", &text)) {
       if (!IsProgramName(text.text)) {
         problems_->Expect(text, "is not a program's name",
-               "1 to 32 letters, digits, hyphens or underscores");
+                          "1 to 32 letters, digits, hyphens or underscores");
       }
       config_.log.name = text.text;
     }
@@ -376,13 +375,8 @@ class Parser {
 ConfigResult ParseConfig(std::string_view text, std::string_view file) {
   ConfigResult result;
   ConfigProblems problems;
-  if (text.size() > kConfigFileBytes) {
-    problems.Add({}, "the file has " + FormatByteSize(text.size()) + "; expected at most " +
-                         FormatByteSize(kConfigFileBytes));
-  } else if (const TomlResult toml = ParseToml(text); !toml.ok()) {
-    problems.Add(toml.error_position, toml.error + "; expected TOML");
-  } else {
-    Parser(&result.config, &problems).Read(toml.root);
+  if (const std::optional<TomlValue> root = ParseConfigToml(text, &problems)) {
+    Parser(&result.config, &problems).Read(*root);
   }
   result.errors = problems.Lines(file, kConfigErrors);
   return result;

@@ -6,6 +6,7 @@
 
 #include "core/byte_size.h"
 #include "core/duration.h"
+#include "core/limits.h"
 #include "core/time.h"
 
 namespace outbox::core {
@@ -73,6 +74,20 @@ std::vector<std::string> ConfigProblems::Lines(std::string_view file, size_t max
     line.append(": ").append(problem.text);
   }
   return lines;
+}
+
+std::optional<TomlValue> ParseConfigToml(std::string_view text, ConfigProblems* problems) {
+  if (text.size() > kConfigFileBytes) {
+    problems->Add({}, "the file has " + FormatByteSize(text.size()) + "; expected at most " +
+                          FormatByteSize(kConfigFileBytes));
+    return std::nullopt;
+  }
+  TomlResult toml = ParseToml(text);
+  if (!toml.ok()) {
+    problems->Add(toml.error_position, toml.error + "; expected TOML");
+    return std::nullopt;
+  }
+  return std::move(toml.root);
 }
 
 const TomlValue* ConfigReader::Find(std::string_view key) const {

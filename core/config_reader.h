@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,9 @@ class ConfigProblems {
   };
   std::vector<Problem> problems_;
 };
+
+// The table of a configuration file of at most kConfigFileBytes. None: the problem is there.
+std::optional<TomlValue> ParseConfigToml(std::string_view text, ConfigProblems* problems);
 
 class ConfigReader {
  public:

@@ -5,7 +5,6 @@
 #include <iterator>
 #include <utility>
 
-#include "core/byte_size.h"
 #include "core/config_rules.h"
 #include "core/domain_name.h"
 #include "core/reply_pattern.h"
@@ -24,9 +23,9 @@ struct PhaseName {
   ReplyPhase phase;
   const char* name;
 };
-constexpr PhaseName kPhases[] = {
-    {ReplyPhase::kGreeting, "greeting"}, {ReplyPhase::kEhlo, "ehlo"}, {ReplyPhase::kMail, "mail"},
-    {ReplyPhase::kRcpt, "rcpt"},         {ReplyPhase::kData, "data"}, {ReplyPhase::kDot, "dot"}};
+constexpr PhaseName kPhases[] = {{ReplyPhase::kGreeting, "greeting"}, {ReplyPhase::kEhlo, "ehlo"},
+                                 {ReplyPhase::kMail, "mail"},         {ReplyPhase::kRcpt, "rcpt"},
+                                 {ReplyPhase::kData, "data"},         {ReplyPhase::kDot, "dot"}};
 
 // N of "1/N"; 0: it is none, though it may be a rate.
 uint32_t PartOf(std::string_view text) {
@@ -76,8 +75,8 @@ void SiteReader::Read(const TomlValue& table) {
   reader.Finish();
   if (Replaced(site.name)) return;
   if (config_.sites.size() == kConfigSites) {
-    problems_->Add(reader.position(), "more than " + std::to_string(kConfigSites) +
-                                          " sites in all; expected fewer");
+    problems_->Add(reader.position(),
+                   "more than " + std::to_string(kConfigSites) + " sites in all; expected fewer");
     return;
   }
   config_.sites.push_back(std::move(site));
@@ -239,8 +238,7 @@ void ReadSiteFiles(ConfigReader* reader, std::vector<SiteFileConfig>* files,
   std::vector<ConfigText> texts;
   if (!reader->Texts("sites", "a file or an array of files", kConfigSiteFiles, &texts)) return;
   for (const ConfigText& text : texts) {
-    if (text.text.empty() || text.text.size() > 4000 ||
-        text.text.find('\0') != std::string::npos) {
+    if (text.text.empty() || text.text.size() > 4000 || text.text.find('\0') != std::string::npos) {
       problems->Expect(text, "is not a path that can be used", "1 to 4000 bytes");
       continue;
     }
@@ -250,13 +248,8 @@ void ReadSiteFiles(ConfigReader* reader, std::vector<SiteFileConfig>* files,
 
 std::vector<std::string> ParseSites(std::string_view text, std::string_view file, Config* config) {
   ConfigProblems problems;
-  if (text.size() > kConfigFileBytes) {
-    problems.Add({}, "the file has " + FormatByteSize(text.size()) + "; expected at most " +
-                         FormatByteSize(kConfigFileBytes));
-  } else if (const TomlResult toml = ParseToml(text); !toml.ok()) {
-    problems.Add(toml.error_position, toml.error + "; expected TOML");
-  } else {
-    ConfigReader reader(toml.root, "", &problems);
+  if (const std::optional<TomlValue> root = ParseConfigToml(text, &problems)) {
+    ConfigReader reader(*root, "", &problems);
     SiteReader sites(config, &problems);
     for (const TomlValue* table : reader.Tables("site", kConfigSites)) sites.Read(*table);
     reader.Finish();
