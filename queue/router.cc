@@ -49,12 +49,10 @@ Router::Router(const core::Config& config)
   entries_.back().suffix = TlsSuffix(delivery.tls);
   if (const core::LocalConfig& local = config.local; !local.domains.empty()) {
     local_ = std::make_unique<LocalDomains>(local);
-    local_entry_ =
-        MakeEntry(std::string(kLocalRoute), local.periods, 0, local.max_connections);
+    local_entry_ = MakeEntry(std::string(kLocalRoute), local.periods, 0, local.max_connections);
     core::RetryPeriods periods = local.periods;
     periods.notify_after_ns = core::kNever;
-    archive_entry_ =
-        MakeEntry(std::string(core::kArchiveRoute), periods, 0, local.max_connections);
+    archive_entry_ = MakeEntry(std::string(core::kArchiveRoute), periods, 0, local.max_connections);
     archives_ = std::any_of(entries_.begin(), entries_.end(),
                             [](const Entry& entry) { return !entry.archive.empty(); });
     archives_notices_ = archives_ && config.archive.notices;
@@ -178,22 +176,26 @@ RouteChoice Router::ChoiceOf(uint32_t index, std::string_view recipient) const {
   return choice;
 }
 
-RouteChoice Router::RouteLocal(std::string_view recipient, const RouteFacts& facts) const {
-  const LocalAnswer answer = local_->Find(recipient);
-  if (answer.standing == LocalStanding::kNoMailbox) return RouteNoMailbox(recipient, facts);
+RouteChoice Router::LocalChoice(const Entry& entry, std::string_view destination,
+                                std::string_view recipient) const {
   RouteChoice choice;
   choice.index = static_cast<uint32_t>(entries_.size());
-  choice.destination = local_->key();
-  choice.route = local_entry_.name;
-  choice.retry_s = local_entry_.retry_s;
-  choice.periods = local_entry_.periods;
-  choice.recipient = answer.address;
+  choice.destination = destination;
+  choice.route = entry.name;
+  choice.retry_s = entry.retry_s;
+  choice.periods = entry.periods;
+  choice.recipient = recipient;
   choice.local = true;
   return choice;
 }
 
-RouteChoice Router::RouteNoMailbox(std::string_view recipient,
-                                   const RouteFacts& facts) const {
+RouteChoice Router::RouteLocal(std::string_view recipient, const RouteFacts& facts) const {
+  const LocalAnswer answer = local_->Find(recipient);
+  if (answer.standing == LocalStanding::kNoMailbox) return RouteNoMailbox(recipient, facts);
+  return LocalChoice(local_entry_, local_->key(), answer.address);
+}
+
+RouteChoice Router::RouteNoMailbox(std::string_view recipient, const RouteFacts& facts) const {
   std::string_view to = local_->Find(recipient).address;
   if (local_->undelivered() == core::Undelivered::kForward) {
     to = local_->forward_to();
@@ -202,15 +204,8 @@ RouteChoice Router::RouteNoMailbox(std::string_view recipient,
     // Once only: what is forwarded to a mailbox that there is not comes to an end.
     if (local_->Find(to).standing != LocalStanding::kNoMailbox) return RouteLocal(to, facts);
   }
-  RouteChoice choice;
-  choice.index = static_cast<uint32_t>(entries_.size());
-  choice.destination = local_->no_mailbox_key();
+  RouteChoice choice = LocalChoice(local_entry_, local_->no_mailbox_key(), to);
   choice.action = ActionOf(choice.destination);
-  choice.route = local_entry_.name;
-  choice.retry_s = local_entry_.retry_s;
-  choice.periods = local_entry_.periods;
-  choice.recipient = to;
-  choice.local = true;
   return choice;
 }
 
@@ -224,15 +219,7 @@ std::string_view Router::ArchiveOfNotice(uint32_t index) const {
 }
 
 RouteChoice Router::RouteArchive(std::string_view mailbox) const {
-  RouteChoice choice;
-  choice.index = static_cast<uint32_t>(entries_.size());
-  choice.destination = local_->key();
-  choice.route = archive_entry_.name;
-  choice.retry_s = archive_entry_.retry_s;
-  choice.periods = archive_entry_.periods;
-  choice.recipient = mailbox;
-  choice.local = true;
-  return choice;
+  return LocalChoice(archive_entry_, local_->key(), mailbox);
 }
 
 bool Router::LeadsTo(const Entry& entry, const DestinationKey& key) {

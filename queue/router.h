@@ -39,7 +39,7 @@ inline constexpr std::string_view kImplicitRoute = "mx";
 // The answer to one question. Views belong to the router; `destination` only until the next
 // question.
 struct RouteChoice {
-  std::string_view destination;       // queue/destination_key.h
+  std::string_view destination;  // queue/destination_key.h
   core::RouteAction action = core::RouteAction::kSend;
   // False: a route that is for some content could match. What is said here is what would be if none
   // did.
@@ -138,6 +138,9 @@ class Router {
   RouteChoice RouteOut(std::string_view recipient, const RouteFacts& facts) const;
   // What the route with this number says; `domain_` is the recipient's.
   RouteChoice ChoiceOf(uint32_t index, std::string_view recipient) const;
+  // Outside of the table; `entry` says for how long.
+  RouteChoice LocalChoice(const Entry& entry, std::string_view destination,
+                          std::string_view recipient) const;
   RouteChoice RouteLocal(std::string_view recipient, const RouteFacts& facts) const;
   void SetDomain(std::string_view recipient) const;
   // The number of the first route by domain alone that matches; entries_.size() - 1 (the implicit
@@ -165,11 +168,11 @@ class Router {
   std::unique_ptr<LocalDomains> local_;
   Entry local_entry_;
   Entry archive_entry_;
-  mutable std::string domain_;       // scratch: lower case
-  mutable std::string recipient_;    // likewise
-  mutable std::string sender_;       // likewise
+  mutable std::string domain_;                // scratch: lower case
+  mutable std::string recipient_;             // likewise
+  mutable std::string sender_;                // likewise
   mutable std::vector<uint32_t> candidates_;  // scratch
-  mutable std::string destination_;  // scratch: the answer's key
+  mutable std::string destination_;           // scratch: the answer's key
 };
 
 }  // namespace outbox::queue
