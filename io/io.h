@@ -117,8 +117,8 @@ class Io {
   // Steady (CLOCK_BOOTTIME) and wall (CLOCK_REALTIME) nanoseconds, frozen for one turn.
   int64_t now_ns() const { return now_ns_; }
   int64_t wall_ns() const { return wall_ns_; }
-  // The processor time that this thread has used, to measure what a turn costs: for statistics
-  // alone, since nothing may be decided by it. 0 where there is no such thing.
+  // The processor time that this thread has used: for statistics of what a turn costs, and for
+  // where long work pauses; nothing else may be decided by it. 0 where there is no such thing.
   virtual int64_t ProcessorNs() const { return 0; }
   // From the system's random source; for seeds, ids and ports. Not for the hot path.
   virtual uint64_t RandomU64() = 0;

@@ -23,7 +23,7 @@ MessageExplainer::MessageExplainer(io::Io* io, Home* home, std::vector<Store*> s
       trail_(trail),
       filter_(std::move(filter)),
       sink_(sink),
-      walk_(home, std::move(stores), this, filter_.id) {}
+      walk_(io, home, std::move(stores), this, filter_.id) {}
 
 void MessageExplainer::Tick() {
   if (walk_.done()) return;

@@ -42,7 +42,7 @@ PurgePreview::PurgePreview(io::Io* io, Home* home, std::vector<Store*> stores, Q
       stores_(stores),
       filter_(std::move(filter)),
       sink_(sink),
-      walk_(home, std::move(stores), this, filter_.id) {
+      walk_(io, home, std::move(stores), this, filter_.id) {
   // No turn is to move them all.
   facts_.senders.reserve(core::kQueueGroupsMax);
   facts_.domains.reserve(core::kQueueGroupsMax);

@@ -27,7 +27,7 @@ QueueCommand::QueueCommand(io::Io* io, Home* home, std::vector<Store*> stores, Q
       order_(order),
       filter_(FilterOf(order, std::move(filter))),
       sink_(sink),
-      walk_(home, std::move(stores), this, filter_.id),
+      walk_(io, home, std::move(stores), this, filter_.id),
       details_(std::make_shared<const OrderDetails>(std::move(details))) {}
 
 bool QueueCommand::wants_turn() const {

@@ -46,7 +46,7 @@ QueueCounter::QueueCounter(io::Io* io, Home* home, std::vector<Store*> stores, Q
       filter_(std::move(filter)),
       by_(by),
       sink_(sink),
-      walk_(home, std::move(stores), this, filter_.id) {
+      walk_(io, home, std::move(stores), this, filter_.id) {
   by_name_.reserve(core::kQueueGroupsMax);  // no turn is to move them all
 }
 

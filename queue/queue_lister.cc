@@ -23,7 +23,7 @@ QueueLister::QueueLister(io::Io* io, Home* home, std::vector<Store*> stores, Que
       stores_(stores),
       query_(std::move(query)),
       sink_(sink),
-      walk_(home, std::move(stores), this, query_.filter.id) {
+      walk_(io, home, std::move(stores), this, query_.filter.id) {
   lines_.reserve(kQueueLinesPerChunk);
 }
 

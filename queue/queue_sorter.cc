@@ -20,7 +20,7 @@ QueueSorter::QueueSorter(io::Io* io, Home* home, std::vector<Store*> stores, Que
     : io_(io), home_(home), stores_(std::move(stores)), query_(std::move(query)), sink_(sink) {
   CHECK(query_.sort.has_value() && query_.limit > 0 && query_.limit <= core::kSortedLinesMax);
   QueueWalker* const walker = this;
-  walk_ = std::make_unique<QueueWalk>(home_, stores_, walker, query_.filter.id);
+  walk_ = std::make_unique<QueueWalk>(io_, home_, stores_, walker, query_.filter.id);
 }
 
 bool QueueSorter::wants_turn() const {
@@ -40,7 +40,7 @@ void QueueSorter::Tick() {
     if (ListSome() && !stopping_) return;
     if (ids_.empty() || stopping_) return End();
     QueueWalker* const walker = this;
-    walk_ = std::make_unique<QueueWalk>(home_, stores_, walker, std::move(ids_));
+    walk_ = std::make_unique<QueueWalk>(io_, home_, stores_, walker, std::move(ids_));
     step_ = Step::kShow;
     return;
   }

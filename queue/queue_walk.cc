@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/limits.h"
+#include "core/time.h"
 #include "queue/home.h"
 
 namespace outbox::queue {
@@ -15,6 +16,10 @@ namespace {
 // What is done in a turn, in units of some tens of nanoseconds: a few tenths of a millisecond, so
 // that the mail does not notice. bench/listing measures it.
 constexpr uint32_t kUnitsPerTurn = 5120;
+// What a unit costs differs from one walker and machine to the next: a turn that has used as much
+// processor time ends as well. Looked at every so many units.
+constexpr int64_t kTurnProcessorNs = 300 * core::kNsPerUs;
+constexpr uint32_t kUnitsBetweenLooks = 256;
 constexpr uint32_t kLookUnits = 1;   // a message in memory
 constexpr uint32_t kEntryUnits = 2;  // an entry of an index
 constexpr uint32_t kVisitUnits = 3;  // and what a visit costs, with each recipient besides
@@ -52,9 +57,9 @@ uint32_t Spend(uint32_t budget, uint32_t cost) { return budget > cost ? budget -
 
 }  // namespace
 
-QueueWalk::QueueWalk(Home* home, std::vector<Store*> stores, QueueWalker* walker,
+QueueWalk::QueueWalk(const io::Io* io, Home* home, std::vector<Store*> stores, QueueWalker* walker,
                      std::vector<uint64_t> ids)
-    : home_(home), stores_(std::move(stores)), walker_(walker), ids_(std::move(ids)) {
+    : io_(io), home_(home), stores_(std::move(stores)), walker_(walker), ids_(std::move(ids)) {
   fetch_.Bind<&QueueWalk::OnFetched>(this);
 }
 
@@ -76,10 +81,15 @@ void QueueWalk::Tick() {
     done_ = !in_flight();
     return;
   }
+  const int64_t until_ns = io_->ProcessorNs() + kTurnProcessorNs;
   if (IsInTheWay()) MakeWay();
   for (IndexReader* const reader : {&indexes_[reader_], &indexes_[1 - reader_]}) reader->Tick();
   budget_ = kUnitsPerTurn;
+  uint32_t next_look = budget_ - kUnitsBetweenLooks;
   while (budget_ > 0 && !done_ && !walker_->full() && Advance()) {
+    if (budget_ > next_look) continue;
+    if (io_->ProcessorNs() >= until_ns) return;
+    next_look = Spend(budget_, kUnitsBetweenLooks);
   }
 }
 

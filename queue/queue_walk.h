@@ -30,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/io.h"
 #include "queue/home_ticket.h"
 #include "queue/message_meta.h"
 #include "queue/spool/index_reader.h"
@@ -86,11 +87,12 @@ class QueueWalk {
  public:
   // `ids`: only these messages; none: all. `stores` are the shard's; they, home and the walker
   // outlive the walk.
-  QueueWalk(Home* home, std::vector<Store*> stores, QueueWalker* walker,
+  QueueWalk(const io::Io* io, Home* home, std::vector<Store*> stores, QueueWalker* walker,
             std::vector<uint64_t> ids = {});
   // `id`: only that message; 0: all.
-  QueueWalk(Home* home, std::vector<Store*> stores, QueueWalker* walker, uint64_t id)
-      : QueueWalk(home, std::move(stores), walker,
+  QueueWalk(const io::Io* io, Home* home, std::vector<Store*> stores, QueueWalker* walker,
+            uint64_t id)
+      : QueueWalk(io, home, std::move(stores), walker,
                   id == 0 ? std::vector<uint64_t>() : std::vector<uint64_t>{id}) {}
   QueueWalk(const QueueWalk&) = delete;
   QueueWalk& operator=(const QueueWalk&) = delete;
@@ -147,14 +149,15 @@ class QueueWalk {
   QueueWalker::Interest Look(Message* message);
   void Unreadable(Message* message, const core::Status& why);
 
+  const io::Io* const io_;
   Home* const home_;
   const std::vector<Store*> stores_;
   QueueWalker* const walker_;
   const std::vector<uint64_t> ids_;
   Step step_ = Step::kLook;
   size_t store_ = 0;
-  uint32_t cursor_ = 0;  // slots, ids, segments, or bits
-  std::vector<uint64_t> page_;  // ids of messages to visit without their strings, the last first
+  uint32_t cursor_ = 0;           // slots, ids, segments, or bits
+  std::vector<uint64_t> page_;    // ids of messages to visit without their strings, the last first
   std::vector<uint64_t> wanted_;  // a bit a message, by Store::IndexOf
   std::vector<uint32_t> wanted_in_;  // so many by segment
   // The one whose messages are visited, and the one that is read meanwhile.
@@ -163,9 +166,9 @@ class QueueWalk {
   EntryRef entry_;
   uint32_t budget_ = 0;  // of this turn
   std::vector<WalkPart::Recipient> recipients_;
-  uint64_t id_ = 0;      // 0: none
-  uint32_t from_ = 0;    // of the message id_: what was visited ends here
-  int tries_ = 0;        // to read it
+  uint64_t id_ = 0;    // 0: none
+  uint32_t from_ = 0;  // of the message id_: what was visited ends here
+  int tries_ = 0;      // to read it
   FetchOp fetch_;
   bool looked_ = false;  // at all messages of the store
   bool stopping_ = false;

@@ -22,7 +22,7 @@ RedirectCommand::RedirectCommand(io::Io* io, Home* home, std::vector<Store*> sto
       order_(std::move(order)),
       filter_(std::move(filter)),
       sink_(sink),
-      walk_(home, std::move(stores), this, filter_.id) {}
+      walk_(io, home, std::move(stores), this, filter_.id) {}
 
 bool RedirectCommand::wants_turn() const {
   if (done_) return false;

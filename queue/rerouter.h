@@ -64,8 +64,8 @@ class Rerouter {
 // Finds the mail of changed routes in all the shard's stores.
 class RerouteWalk : public OperatorWork, private QueueWalker {
  public:
-  RerouteWalk(Home* home, std::vector<Store*> stores, RouteChanges changes)
-      : home_(home), changes_(std::move(changes)), walk_(home, std::move(stores), this, 0) {}
+  RerouteWalk(const io::Io* io, Home* home, std::vector<Store*> stores, RouteChanges changes)
+      : home_(home), changes_(std::move(changes)), walk_(io, home, std::move(stores), this, 0) {}
 
   // OperatorWork
   void Tick() override { walk_.Tick(); }

@@ -31,8 +31,8 @@ bool ShardOperator::Count(const QueueFilter& filter, std::optional<QueueColumn> 
 
 bool ShardOperator::Command(QueueOrder order, const QueueFilter& filter, CommandSink* sink,
                             OrderDetails details) {
-  return !Full() && Add(std::make_unique<QueueCommand>(io_, home_, stores_, order,
-                                                       WithLive(filter), sink, std::move(details)));
+  return !Full() && Add(std::make_unique<QueueCommand>(io_, home_, stores_, order, WithLive(filter),
+                                                       sink, std::move(details)));
 }
 
 bool ShardOperator::Preview(const QueueFilter& filter, PurgePreviewSink* sink) {
@@ -60,7 +60,7 @@ bool ShardOperator::ListSites(SiteListSink* sink) {
 }
 
 void ShardOperator::Reroute(RouteChanges changes) {
-  Add(std::make_unique<RerouteWalk>(home_, stores_, std::move(changes)));
+  Add(std::make_unique<RerouteWalk>(io_, home_, stores_, std::move(changes)));
 }
 
 DestinationFacts ShardOperator::LookAt(std::string_view key, std::string_view domain) const {
