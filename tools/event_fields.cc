@@ -8,12 +8,11 @@ namespace {
 // Where the string that begins at `at` (its quote) ends, one behind its closing quote; npos: it
 // does not.
 size_t EndOfString(std::string_view text, size_t at) {
-  for (++at; at < text.size(); ++at) {
-    if (text[at] == '\\') {
-      ++at;
-    } else if (text[at] == '"') {
-      return at + 1;
-    }
+  const size_t begin = at + 1;
+  for (at = text.find('"', begin); at != std::string_view::npos; at = text.find('"', at + 1)) {
+    size_t escapes = at;  // a quote behind an odd number of them is a character
+    while (escapes > begin && text[escapes - 1] == '\\') --escapes;
+    if ((at - escapes) % 2 == 0) return at + 1;
   }
   return std::string_view::npos;
 }

@@ -17,8 +17,8 @@ namespace outbox::tools {
 namespace {
 
 struct Column {
-  const char* name;
-  const char* member;
+  std::string_view name;
+  std::string_view member;
   const char* title;
   bool groups;
 };
@@ -110,16 +110,15 @@ core::Status List(ControlClient* client, bool everything, bool sorted,
     table.SetColours(static_cast<size_t>(state - names.begin()), ColourOfState);
   }
   bool any = false;
+  EventFields fields;
+  TextTable::Row row(columns.size());
   for (;;) {
     const core::Result<std::string_view> line = client->ReceiveLine(kAnswerSeconds);
     if (line.ok() && line->starts_with(kRowStart)) {
-      EventFields fields;
       if (!fields.Parse(*line)) return client->Parse(*line).status();
       any = true;
-      TextTable::Row row;
-      row.reserve(columns.size());
-      for (const Column* column : columns) row.push_back(Cell(fields, *column));
-      table.Add(std::move(row));
+      for (size_t i = 0; i < columns.size(); ++i) row[i] = Cell(fields, *columns[i]);
+      table.Add(row);
       continue;
     }
     table.End();
@@ -184,8 +183,8 @@ core::Status CheckQueueView(const QueueView& view) {
   }
   const size_t colon = view.sort.find(':');
   const std::string order = colon == std::string::npos ? "asc" : view.sort.substr(colon + 1);
-  if (!view.sort.empty() && (Find(view.sort.substr(0, colon)) == nullptr ||
-                             (order != "asc" && order != "desc"))) {
+  if (!view.sort.empty() &&
+      (Find(view.sort.substr(0, colon)) == nullptr || (order != "asc" && order != "desc"))) {
     return bad("--sort: expected COLUMN or COLUMN:desc, with one of" + known);
   }
   if (view.count && (view.shape || !view.by.empty())) {

@@ -14,13 +14,12 @@ constexpr size_t kWidthMax = 48;  // wider cells push the rest of their row, the
 
 }  // namespace
 
-void TextTable::Add(Row row) {
-  for (std::string& cell : row) cell = Harmless(std::move(cell));
+void TextTable::Add(const Row& row) {
   if (streaming_) {
     Print(row, /*titles=*/false);
     return;
   }
-  rows_.push_back(std::move(row));
+  rows_.push_back(row);
   if (rows_.size() == kRowsForWidths) StartStreaming();
 }
 
@@ -49,7 +48,9 @@ void TextTable::AppendCell(const std::string& text, size_t column, bool titles,
   }
   if (right_[column]) line->append(room, ' ');
   line->append(start);
+  const size_t at = line->size();
   line->append(text);
+  MakeHarmless(line, at);
   if (*start != '\0') line->append(kPlain);
   if (column + 1 < widths_.size()) line->append((right_[column] ? 0 : room) + 2, ' ');
 }
@@ -63,7 +64,7 @@ void TextTable::Print(const Row& row, bool titles) {
   if (out_ != nullptr) {
     out_->append(line_);
   } else {
-    std::fwrite(line_.data(), 1, line_.size(), stdout);
+    fwrite_unlocked(line_.data(), 1, line_.size(), stdout);
   }
 }
 

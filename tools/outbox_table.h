@@ -21,7 +21,7 @@ class TextTable {
       : titles_(std::move(titles)), indent_(indent, ' '), right_(titles_.size(), false) {}
 
   // REQUIRES: as many cells as there are titles.
-  void Add(Row row);
+  void Add(const Row& row);
   // Appends instead of printing, from now on; for tests and for texts in pieces.
   void SetOutput(std::string* out) { out_ = out; }
   // The column is aligned to the right: numbers.

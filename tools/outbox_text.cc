@@ -59,10 +59,15 @@ int64_t NumberOf(const nlohmann::json& from, const char* name) {
   return found != from.end() && found->is_number() ? found->get<int64_t>() : 0;
 }
 
-std::string Harmless(std::string text) {
-  for (char& c : text) {
+void MakeHarmless(std::string* text, size_t from) {
+  for (size_t at = from; at < text->size(); ++at) {
+    char& c = (*text)[at];
     if ((c >= 0 && c < ' ') || c == 0x7f) c = ' ';
   }
+}
+
+std::string Harmless(std::string text) {
+  MakeHarmless(&text, 0);
   return text;
 }
 

@@ -23,6 +23,8 @@ int64_t NumberOf(const nlohmann::json& from, const char* name);
 
 // Without control characters: a terminal must not obey a peer.
 std::string Harmless(std::string text);
+// The same in place, from this octet on.
+void MakeHarmless(std::string* text, size_t from);
 
 // Standard output is a terminal that takes colours, and nobody has set NO_COLOR.
 bool UseColours();
