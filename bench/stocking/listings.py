@@ -5,6 +5,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from comparing import load, programs
@@ -128,7 +129,8 @@ class Listings:
         before = self.daemon.stats()
         began = time.monotonic()
         what = ["queue", *LOOKS[name]] if name in LOOKS else ORDERS[name]
-        with open(self.folder / "listing", "wb") as out:
+        # Into memory: a quarter of a gigabyte written back to the spool's disk is not the look's.
+        with tempfile.TemporaryFile(dir="/dev/shm") as out:
             done = subprocess.run(
                 programs.command(self.options.bin, "outbox", "--control",
                                  self.folder / "relay/control.sock", *what),
