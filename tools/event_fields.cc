@@ -48,48 +48,54 @@ void AppendUtf8(uint32_t c, std::string* out) {
 // `raw` with its quotes.
 std::string Unescaped(std::string_view raw) {
   std::string text;
-  if (raw.size() < 2 || raw[0] != '"') return text;
+  EventFields::AppendText(raw, &text);
+  return text;
+}
+
+}  // namespace
+
+void EventFields::AppendText(std::string_view raw, std::string* text) {
+  if (raw.size() < 2 || raw[0] != '"') return;
   raw = raw.substr(1, raw.size() - 2);
-  if (raw.find('\\') == std::string_view::npos) return std::string(raw);
-  text.reserve(raw.size());
+  if (raw.find('\\') == std::string_view::npos) {
+    text->append(raw);
+    return;
+  }
   for (size_t at = 0; at < raw.size(); ++at) {
     if (raw[at] != '\\' || at + 1 >= raw.size()) {
-      text.push_back(raw[at]);
+      text->push_back(raw[at]);
       continue;
     }
     const char c = raw[++at];
     switch (c) {
       case 'n':
-        text.push_back('\n');
+        text->push_back('\n');
         break;
       case 'r':
-        text.push_back('\r');
+        text->push_back('\r');
         break;
       case 't':
-        text.push_back('\t');
+        text->push_back('\t');
         break;
       case 'b':
-        text.push_back('\b');
+        text->push_back('\b');
         break;
       case 'f':
-        text.push_back('\f');
+        text->push_back('\f');
         break;
       case 'u': {
         uint32_t code = 0;
         const std::string_view digits = raw.substr(at + 1, 4);
         std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
-        AppendUtf8(code, &text);
+        AppendUtf8(code, text);
         at += digits.size();
         break;
       }
       default:
-        text.push_back(c);
+        text->push_back(c);
     }
   }
-  return text;
 }
-
-}  // namespace
 
 bool EventFields::Parse(std::string_view line) {
   count_ = 0;

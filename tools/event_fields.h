@@ -33,6 +33,8 @@ class EventFields {
   bool Has(std::string_view key) const { return !Raw(key).empty(); }
   // The value as it stands, a string with its quotes; "" if there is none.
   std::string_view Raw(std::string_view key) const;
+  // Appends the text of a string that Raw has returned; nothing if it is none.
+  static void AppendText(std::string_view raw, std::string* text);
 
  private:
   struct Field {

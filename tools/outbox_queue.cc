@@ -64,24 +64,35 @@ std::vector<std::string> ColumnsOf(const QueueView& view) {
   return columns.empty() ? Split(kUsual) : columns;
 }
 
-std::string Cell(const EventFields& line, const Column& column) {
+// `cell` is written over, so that a million rows need no memory of their own.
+void WriteCell(const EventFields& line, const Column& column, int64_t now_s, std::string* cell) {
   const std::string_view raw = line.Raw(column.member);
-  if (raw.empty() || raw == "null") return "-";
+  if (raw.empty() || raw == "null") {
+    cell->assign("-");
+    return;
+  }
   const std::string_view name = column.name;
   if (raw[0] == '"') {
-    std::string text = line.Text(column.member);
-    if (text.empty()) return name == "sender" ? "<>" : "-";
-    return text;
+    cell->clear();
+    EventFields::AppendText(raw, cell);
+    if (cell->empty()) cell->assign(name == "sender" ? "<>" : "-");
+    return;
   }
   double number = 0;
-  std::from_chars(raw.data(), raw.data() + raw.size(), number);
-  if (name == "age") return FormatDuration(number);
-  if (name == "size") return FormatBytes(number);
-  if (name == "next") {
-    const double wait = number - static_cast<double>(std::time(nullptr));
-    return wait <= 0 ? "now" : "in " + FormatDuration(wait);
+  if (name == "age" || name == "size" || name == "next") {
+    std::from_chars(raw.data(), raw.data() + raw.size(), number);
   }
-  return std::string(raw);
+  if (name == "age") {
+    cell->assign(FormatDuration(number));
+  } else if (name == "size") {
+    cell->assign(FormatBytes(number));
+  } else if (name == "next") {
+    const double wait = number - static_cast<double>(now_s);
+    cell->assign(wait <= 0 ? "now" : "in ");
+    if (wait > 0) cell->append(FormatDuration(wait));
+  } else {
+    cell->assign(raw);
+  }
 }
 
 // Only who sorts has looked at all of them; else the walk ends soon after the limit.
@@ -117,7 +128,8 @@ core::Status List(ControlClient* client, bool everything, bool sorted,
     if (line.ok() && line->starts_with(kRowStart)) {
       if (!fields.Parse(*line)) return client->Parse(*line).status();
       any = true;
-      for (size_t i = 0; i < columns.size(); ++i) row[i] = Cell(fields, *columns[i]);
+      const std::time_t now_s = std::time(nullptr);
+      for (size_t i = 0; i < columns.size(); ++i) WriteCell(fields, *columns[i], now_s, &row[i]);
       table.Add(row);
       continue;
     }

@@ -9,18 +9,19 @@
 namespace outbox::tools {
 
 std::string FormatDuration(double seconds) {
-  const auto whole = static_cast<long long>(std::max(seconds, 0.0));
-  char text[48];
-  if (whole < 60) {
-    std::snprintf(text, sizeof text, "%llds", whole);
-  } else if (whole < 3600) {
-    std::snprintf(text, sizeof text, "%lldm%02llds", whole / 60, whole % 60);
-  } else if (whole < 86400) {
-    std::snprintf(text, sizeof text, "%lldh%02lldm", whole / 3600, whole / 60 % 60);
-  } else {
-    std::snprintf(text, sizeof text, "%lldd%02lldh", whole / 86400, whole / 3600 % 24);
-  }
-  return text;
+  const auto whole = static_cast<int64_t>(std::max(seconds, 0.0));
+  if (whole < 60) return std::to_string(whole) + "s";
+  const auto two = [](int64_t large, char name, int64_t small, char small_name) {
+    std::string text = std::to_string(large);
+    text.push_back(name);
+    text.push_back(static_cast<char>('0' + small / 10));
+    text.push_back(static_cast<char>('0' + small % 10));
+    text.push_back(small_name);
+    return text;
+  };
+  if (whole < 3600) return two(whole / 60, 'm', whole % 60, 's');
+  if (whole < 86400) return two(whole / 3600, 'h', whole / 60 % 60, 'm');
+  return two(whole / 86400, 'd', whole / 3600 % 24, 'h');
 }
 
 std::string FormatBytes(double bytes) {
