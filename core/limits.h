@@ -84,6 +84,8 @@ inline constexpr size_t kClientPrefixCopyMax = 2048;
 inline constexpr size_t kSmtpStalledBytes = size_t{64} << 20;
 // Room for the longest command that the client session writes.
 inline constexpr size_t kClientCommandMax = 512;
+// The same for the longest line of an AUTH exchange: a user and a secret of the longest, in base64.
+inline constexpr size_t kClientAuthMax = 2048;
 
 // --- TLS ---
 
@@ -384,7 +386,9 @@ inline constexpr size_t kConfigHeaderConditions = 1000;
 inline constexpr size_t kConfigConditions = 10'000;
 inline constexpr size_t kConfigConditionBytes = 512;
 inline constexpr size_t kConfigRejectBytes = 400;  // what a route that refuses mail says
-inline constexpr size_t kConfigSecretBytes = 4096;
+// What a route may say of itself to a host (AUTH): a user's name, and the secret.
+inline constexpr size_t kConfigAuthUserBytes = 256;
+inline constexpr size_t kConfigSecretBytes = 1024;
 inline constexpr size_t kConfigRouteNameBytes = 64;
 inline constexpr size_t kConfigRetrySteps = 64;  // of one retry schedule
 inline constexpr size_t kConfigResolvers = 8;

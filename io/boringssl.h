@@ -1,11 +1,13 @@
 // BoringSSL: the only pair of files that includes it, and how its errors read.
 //
-// io/tls_context and io/tls_stream are built on it; what they show to others knows nothing of it.
+// io/tls_context, io/tls_stream and io/hmac_md5 are built on it; what they show to others knows
+// nothing of it.
 #ifndef OUTBOX_IO_BORINGSSL_H_
 #define OUTBOX_IO_BORINGSSL_H_
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/md5.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>

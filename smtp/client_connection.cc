@@ -1,13 +1,12 @@
 #include "smtp/client_connection.h"
 
 #include <cerrno>
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/status.h"
+#include "smtp/secret_echo.h"
 
 namespace outbox::smtp {
 
@@ -35,18 +34,19 @@ void ClientConnection::Prepare() {
   timed_replies_ = 0;
   body_ = Body();
   shaking_hands_ = falling_back_ = false;
-  session_ = ClientSession(&context_->session, TlsUseNow());
+  session_ = ClientSession(&context_->session, TlsUseNow(), &credentials_);
   served_ = false;
   talk_.Start(context_->io->now_ns());
 }
 
 void ClientConnection::Start(const core::SocketAddress& host, const core::SocketAddress* local,
-                             ClientTls tls) {
+                             ClientTls tls, ClientCredentials credentials) {
   path_.clear();
   host_ = host;
   has_local_ = local != nullptr;
   if (has_local_) local_ = *local;
   tls_ = std::move(tls);
+  credentials_ = std::move(credentials);
   Prepare();
   context_->io->Connect(&connect_, host_, has_local_ ? &local_ : nullptr);
   UpdateTimer();
@@ -56,6 +56,7 @@ void ClientConnection::StartUnix(const std::string& path) {
   path_ = path;
   has_local_ = false;
   tls_ = {};
+  credentials_ = {};
   Prepare();
   context_->io->ConnectUnix(&connect_, path_);
   UpdateTimer();
@@ -166,6 +167,7 @@ void ClientConnection::ReleaseWindows() {
 // ----------------------------------------------------------------------
 
 void ClientConnection::OnBytes(std::span<char> bytes) {
+  if (session_.waiting_for() == Stage::kAuth) HideSecret(bytes, credentials_.secret->text());
   talk_.Received({bytes.data(), bytes.size()}, context_->io->now_ns());
   TellEvents({bytes.data(), bytes.size()});
   Pump();
@@ -189,7 +191,9 @@ void ClientConnection::OnEvent(const ClientSession::Event& event) {
   const DeliveryRequest& request = requests_[event.transaction];
   switch (event.kind) {
     case ClientSession::EventKind::kNeedBytes:
+      return;
     case ClientSession::EventKind::kReady:
+      if (session_.authenticated()) source_->OnAuthenticated(session_.auth().mechanism());
       return;
     case ClientSession::EventKind::kStartTls:
       return BeginTls();
@@ -238,7 +242,8 @@ void ClientConnection::Pump() {
   if (!connection_.open()) return;
   if (ended_) {
     const bool good_order = end_ == SessionEnd::kQuit || end_ == SessionEnd::kRefused ||
-                            end_ == SessionEnd::kShutdown || end_ == SessionEnd::kPeerClosed;
+                            end_ == SessionEnd::kShutdown || end_ == SessionEnd::kPeerClosed ||
+                            end_ == SessionEnd::kAuthRefused || end_ == SessionEnd::kAuthMissing;
     connection_.Terminate(good_order ? io::Connection::End::kGraceful
                                      : io::Connection::End::kReset);
     return;
@@ -256,12 +261,12 @@ void ClientConnection::SendOnce() {
   part_count_ = 0;
   AskForTransaction();
   const bool more = session_.Write(&out);
+  secret_in_block_ = session_.waiting_for() == Stage::kAuth;
   talk_.Sent(out.written(), context_->io->now_ns());
   AddPart(out.written().data(), out.written().size());
   if (body_.slot >= 0 && !more && AskForWindow()) AddBody(&out);
   if (part_count_ == 0 || !connection_.open() || ended_) {
-    context_->blocks->Give(std::move(sending_));
-    return;
+    return GiveBlock();
   }
   progress_ = true;
   connection_.Send({parts_, part_count_});
@@ -356,49 +361,6 @@ bool ClientConnection::AskForWindow() {
   return body_.has_window;
 }
 
-// What the last send was made of.
-void ClientConnection::GiveSent() {
-  if (sending_ != nullptr) context_->blocks->Give(std::move(sending_));
-  rest_.reset();
-  context_->blocks->Unreserve(std::exchange(rest_room_, 0));
-  cut_ = false;
-}
-
-size_t ClientConnection::PartBytes() const {
-  size_t bytes = 0;
-  for (size_t i = 0; i < part_count_; ++i) bytes += parts_[i].iov_len;
-  return bytes;
-}
-
-void ClientConnection::FreeWindow() {
-  if (!connection_.open() || ended_ || !window_in_flight_ || cut_) return;
-  const size_t room = PartBytes();
-  if (!context_->blocks->Reserve(room)) return;
-  rest_room_ = room;
-  cut_ = true;
-  connection_.CutSend();
-}
-
-// Not for the first `sent` bytes: the kernel has those.
-void ClientConnection::SendRest(size_t sent) {
-  const size_t size = PartBytes() - sent;
-  auto rest = std::make_unique<char[]>(size);
-  size_t at = 0;
-  for (size_t i = 0; i < part_count_; ++i) {
-    const size_t skip = std::min(sent, parts_[i].iov_len);
-    sent -= skip;
-    const size_t length = parts_[i].iov_len - skip;
-    if (length > 0) memcpy(rest.get() + at, static_cast<char*>(parts_[i].iov_base) + skip, length);
-    at += length;
-  }
-  if (sending_ != nullptr) context_->blocks->Give(std::move(sending_));
-  rest_ = std::move(rest);
-  cut_ = false;
-  parts_[0] = {rest_.get(), size};
-  part_count_ = 1;
-  connection_.Send({parts_, 1});
-}
-
 void ClientConnection::OnSent(size_t size) {
   if (size < PartBytes()) {
     CHECK(cut_);
@@ -444,6 +406,7 @@ int64_t ClientConnection::TimeoutNs() const {
     case Stage::kGreeting:
       return timeouts.greeting_ns;
     case Stage::kHello:
+    case Stage::kAuth:
       return timeouts.hello_ns;
     case Stage::kStartTls:
     case Stage::kTls:

@@ -10,6 +10,9 @@
 // made once more, without, and the host is remembered for some minutes (smtp/plain_hosts.h).
 // Everywhere else it is the session's end, and nothing goes in the clear.
 //
+// AUTH. With credentials no mail goes over a session that has not taken them. The memory that a
+// secret was sent from is overwritten before anybody else has it.
+//
 // Lifecycle: constructed; Start; ends with DeliverySource::OnSessionEnd, in which it may be
 // destroyed (or started again). Lives on its shard.
 #ifndef OUTBOX_SMTP_CLIENT_CONNECTION_H_
@@ -84,7 +87,7 @@ class ClientConnection final : private io::Connection::Handler {
 
   // Connects to `host`, from `local` unless that is null. Nothing is told before the loop turns.
   void Start(const core::SocketAddress& host, const core::SocketAddress* local,
-             ClientTls tls = {});
+             ClientTls tls = {}, ClientCredentials credentials = {});
 
   // The same to the unix socket with this path (io::Io::ConnectUnix).
   void StartUnix(const std::string& path);
@@ -154,6 +157,8 @@ class ClientConnection final : private io::Connection::Handler {
   void EndWithoutSession(SessionEnd end, std::string text);
   SessionEnd EndOfConnect(int error) const;
   void ReleaseWindows();
+  // client_send.cc
+  void GiveBlock();
   void GiveSent();
   size_t PartBytes() const;
   void SendRest(size_t sent);
@@ -171,6 +176,7 @@ class ClientConnection final : private io::Connection::Handler {
   core::SocketAddress local_;
   bool has_local_ = false;
   ClientTls tls_;
+  ClientCredentials credentials_;
   bool shaking_hands_ = false;  // TLS, until OnTls
   bool falling_back_ = false;   // the connection closes, and another one follows without TLS
   bool running_ = false;         // from Start to OnSessionEnd
@@ -193,6 +199,7 @@ class ClientConnection final : private io::Connection::Handler {
   uint64_t window_cookie_ = 0;
   uint64_t window_token_ = 0;
   BlockCache::Block sending_;
+  bool secret_in_block_ = false;  // there may be one in it
   std::unique_ptr<char[]> rest_;  // of a send that was cut, instead of `sending_` and the window
   size_t rest_room_ = 0;          // reserved for it
   bool cut_ = false;              // the send in flight is being cut

@@ -1,4 +1,6 @@
-// The beginning of a client session: the greeting, EHLO, and TLS if that is to be.
+// The beginning of a client session: the greeting, EHLO, and TLS if that is to be. AUTH follows in
+// client_auth.cc.
+#include <algorithm>
 #include <charconv>
 
 #include "core/check.h"
@@ -45,6 +47,11 @@ void ClientSession::OnEhloLine(std::string_view line) {
   if (EqualsIgnoringCase(keyword, "PIPELINING")) pipelining_ = true;
   if (EqualsIgnoringCase(keyword, "8BITMIME")) eight_bit_mime_ = true;
   if (EqualsIgnoringCase(keyword, "STARTTLS")) has_starttls_ = true;
+  // "AUTH=": as it was before RFC 2554, which some still say besides, or instead.
+  const std::string_view auth = line.substr(0, std::min<size_t>(line.size(), 5));
+  if (EqualsIgnoringCase(auth, "AUTH ") || EqualsIgnoringCase(auth, "AUTH=")) {
+    auth_.OnOffer(line.substr(auth.size()));
+  }
   if (!EqualsIgnoringCase(keyword, "SIZE")) return;
   has_size_ = true;
   size_limit_ = 0;
@@ -60,6 +67,7 @@ void ClientSession::ForgetExtensions() {
   pipelining_ = has_size_ = eight_bit_mime_ = has_starttls_ = false;
   size_limit_ = 0;
   first_line_ = true;
+  auth_.ForgetOffer();
 }
 
 void ClientSession::OnGreeted() {
@@ -71,8 +79,7 @@ void ClientSession::OnGreeted() {
   if (!secured_ && tls_ == TlsUse::kNeeded) {
     return End(SessionEnd::kTlsMissing, Stage::kHello, Reply::Ours("STARTTLS is not offered"));
   }
-  state_ = State::kReady;
-  ready_due_ = true;
+  BeginAuth();
 }
 
 void ClientSession::OnStartTls(const Reply& reply) {
@@ -88,8 +95,7 @@ void ClientSession::OnStartTls(const Reply& reply) {
   }
   if (tls_ == TlsUse::kNeeded) return End(SessionEnd::kTlsMissing, Stage::kStartTls, reply);
   // RFC 3207 4: it is offered and not to be had; the session goes on as it is.
-  state_ = State::kReady;
-  ready_due_ = true;
+  BeginAuth();
 }
 
 void ClientSession::Secured() {
@@ -105,6 +111,10 @@ bool ClientSession::WriteHello(OutputBuffer* out) {
   if (starttls_due_ && state_ == State::kStartTls) {
     starttls_due_ = false;
     out->Append("STARTTLS\r\n");
+    return true;
+  }
+  if (state_ == State::kAuth && auth_.due()) {
+    auth_.Write(out);
     return true;
   }
   if (!hello_due_ || (state_ != State::kEhlo && state_ != State::kHelo)) return false;

@@ -106,6 +106,8 @@ void ClientSession::OnReply(const Reply& reply) {
       return OnHello(reply);
     case State::kStartTls:
       return OnStartTls(reply);
+    case State::kAuth:
+      return OnAuth(reply);
     case State::kReady:
       if (current()->active && current()->receive != Point::kDone) {
         return OnTransactionReply(current(), reply);
@@ -311,6 +313,8 @@ Stage ClientSession::waiting_for() const {
       return Stage::kStartTls;
     case State::kHandshake:
       return Stage::kTls;
+    case State::kAuth:
+      return Stage::kAuth;
     case State::kReady:
       return current()->active ? SlotStage(*current()) : Stage::kIdle;
     default:

@@ -1,5 +1,5 @@
 // ClientSession: the client's side of an SMTP dialogue (RFC 5321, PIPELINING RFC 2920, SIZE RFC
-// 1870, 8BITMIME RFC 6152, STARTTLS RFC 3207).
+// 1870, 8BITMIME RFC 6152, STARTTLS RFC 3207, AUTH RFC 4954).
 //
 // Pure: replies in, commands and events out. No socket, no clock, no allocation. Inside are two
 // state machines that run independently: the *sender* knows which commands have been written, the
@@ -31,6 +31,7 @@
 #include <string_view>
 
 #include "core/limits.h"
+#include "smtp/auth_exchange.h"
 #include "smtp/delivery_result.h"
 #include "smtp/output_buffer.h"
 #include "smtp/reply.h"
@@ -81,9 +82,11 @@ class ClientSession {
 
   static constexpr int kSlots = 2;  // the transaction in hand, and the one behind its body
 
-  // `options` outlives the session. The session starts by waiting for the greeting.
-  explicit ClientSession(const ClientSessionOptions* options, TlsUse tls = TlsUse::kOff)
-      : options_(options), tls_(tls), secured_(tls == TlsUse::kOn) {}
+  // `options` and `credentials` outlive the session; with null for these it says not who it is. The
+  // session starts by waiting for the greeting.
+  explicit ClientSession(const ClientSessionOptions* options, TlsUse tls = TlsUse::kOff,
+                         const ClientCredentials* credentials = nullptr)
+      : options_(options), tls_(tls), secured_(tls == TlsUse::kOn), auth_(credentials) {}
 
   // Consumes reply bytes from the front of `*input`; call until kNeedBytes or kEnded. An empty
   // input is fine: events may be waiting.
@@ -98,8 +101,9 @@ class ClientSession {
   int BeginTransaction(const ClientEnvelope& envelope);
 
   // Writes the commands that can be sent now, as far as they fit. Returns true when more would
-  // follow if there were room: send and call again. REQUIRES: out->room() >=
-  // core::kClientCommandMax.
+  // follow if there were room: send and call again. Before waiting_for() has passed kAuth there may
+  // be a secret in it. REQUIRES: out->room() >= core::kClientCommandMax; with credentials, and
+  // before the session is ready, core::kClientAuthMax.
   bool Write(OutputBuffer* out);
 
   // The last byte of the body (its CRLF.CRLF) is queued. REQUIRES: kSendBody came for `slot`.
@@ -132,6 +136,9 @@ class ClientSession {
   uint64_t size_limit() const { return size_limit_; }  // 0: none declared
   bool offers_8bitmime() const { return eight_bit_mime_; }
   bool secured() const { return secured_; }
+  // The server knows who we are, by auth().mechanism().
+  bool authenticated() const { return authenticated_; }
+  const AuthExchange& auth() const { return auth_; }
 
  private:
   enum class State : uint8_t {
@@ -140,6 +147,7 @@ class ClientSession {
     kHelo,
     kStartTls,   // its answer comes next
     kHandshake,  // Secured() comes next
+    kAuth,       // AUTH, and what it takes
     kReady,
     kQuitting,
     kEnding,
@@ -172,9 +180,13 @@ class ClientSession {
   void OnHello(const Reply& reply);
   void OnEhloLine(std::string_view line);
   void ForgetExtensions();
-  // It has answered EHLO or HELO: TLS, or mail.
+  // It has answered EHLO or HELO: TLS, AUTH, or mail.
   void OnGreeted();
   void OnStartTls(const Reply& reply);
+  // client_auth.cc
+  void BeginAuth();
+  void OnAuth(const Reply& reply);
+  void OnAuthRefused(const Reply& reply);
   bool WriteHello(OutputBuffer* out);
   void OnTransactionReply(Slot* slot, const Reply& reply);
   void OnMail(Slot* slot, const Reply& reply);
@@ -209,12 +221,14 @@ class ClientSession {
   bool quit_wanted_ = false;
   bool reset_needed_ = false;  // the server holds a transaction open that is over for us
   bool first_line_ = true;     // of EHLO's reply
+  bool authenticated_ = false;
   uint8_t current_ = 0;        // the slot that the next reply is about
   uint8_t in_hand_ = 0;        // active slots
   uint32_t replies_ = 0;
   uint64_t size_limit_ = 0;
   SessionEnd end_ = SessionEnd::kQuit;
   RecipientResult end_result_;
+  AuthExchange auth_;
   Slot slots_[kSlots];
   ReplyParser parser_;
 };

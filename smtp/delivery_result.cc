@@ -14,6 +14,8 @@ const char* StageName(Stage stage) {
       return "STARTTLS";
     case Stage::kTls:
       return "TLS handshake";
+    case Stage::kAuth:
+      return "AUTH";
     case Stage::kMail:
       return "MAIL";
     case Stage::kRcpt:
@@ -64,6 +66,10 @@ const char* SessionEndName(SessionEnd end) {
       return "TLS failed";
     case SessionEnd::kTlsMissing:
       return "no TLS";
+    case SessionEnd::kAuthRefused:
+      return "AUTH refused";
+    case SessionEnd::kAuthMissing:
+      return "no AUTH";
   }
   return "unknown";
 }

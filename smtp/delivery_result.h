@@ -24,6 +24,7 @@ enum class Stage : uint8_t {
   kHello,  // EHLO, HELO
   kStartTls,
   kTls,  // the handshake
+  kAuth,
   kMail,
   kRcpt,
   kData,      // DATA's reply: 354 wanted
@@ -63,6 +64,10 @@ enum class SessionEnd : uint8_t {
   // The session was to be encrypted: the handshake has failed; the server does not offer it.
   kTlsFailed,
   kTlsMissing,
+  // The server was to know who we are: it has refused us, or what it said made no sense (then the
+  // text is ours, and no code is there); there is no way to tell it.
+  kAuthRefused,
+  kAuthMissing,
 };
 const char* SessionEndName(SessionEnd end);
 

@@ -53,6 +53,8 @@ class DeliverySource {
   // The session is encrypted; or the handshake has failed, and `error` says why (else empty). A
   // session that need not be encrypted then begins again without, by itself.
   virtual void OnTls(const io::TlsFacts& /*facts*/, std::string_view /*error*/) {}
+  // The host knows who we are, by this mechanism. That it does not is the session's end.
+  virtual void OnAuthenticated(core::AuthMechanism /*mechanism*/) {}
   // The session takes a transaction: when it is ready, after each transaction, and, with
   // PIPELINING, as soon as the last window of the current body is being sent (then the two overlap:
   // the results of the one in hand come later). After kLater the connection stays open until its

@@ -88,7 +88,7 @@ std::string_view Talk::WithoutSecret(std::string_view line) {
     authenticating_ = true;
     return line.substr(0, line.find(' ', kAuth.size()));
   }
-  return authenticating_ ? kHidden : line;
+  return authenticating_ && line != "*" ? kHidden : line;
 }
 
 void Talk::Add(char who, std::string_view bytes, Line* line, int64_t now_ns) {

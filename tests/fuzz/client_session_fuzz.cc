@@ -1,6 +1,7 @@
 // Fuzzes the client session: whatever a server says, every recipient gets at most one result,
 // exactly one once its transaction or the session is over, and the pieces make no difference to
-// what is told. With SMTP and LMTP, with messages and with questions that send none.
+// what is told. With SMTP and LMTP, with messages and with questions that send none. With a user,
+// no mail leaves before the server has taken it, and the secret never in the clear.
 #include "smtp/client_session.h"
 
 #include <cstddef>
@@ -40,6 +41,26 @@ void Prepare(smtp::ClientRun* run, uint8_t choice) {
   run->messages[1].verify_only = (choice & 16) != 0;
 }
 
+// A user for half of the sessions; these are encrypted for half of them.
+const smtp::ClientCredentials* CredentialsOf(uint8_t choice) {
+  static const smtp::ClientCredentials* const user = new smtp::ClientCredentials{
+      .user = "tim", .secret = outbox::core::Secret::Copy("tanstaaftanstaaf")};
+  return (choice & 32) != 0 ? user : nullptr;
+}
+
+smtp::TlsUse TlsOf(uint8_t choice) {
+  return (choice & 64) != 0 ? smtp::TlsUse::kOn : smtp::TlsUse::kOff;
+}
+
+void CheckAuth(smtp::ClientRun* run, uint8_t choice) {
+  if (CredentialsOf(choice) == nullptr) return;
+  const size_t mail = run->sent.find("MAIL FROM");
+  CHECK(mail == std::string::npos || run->session().authenticated());
+  if ((choice & 64) != 0) return;
+  CHECK(run->sent.find("AUTH PLAIN") == std::string::npos);
+  CHECK(run->sent.find("AUTH LOGIN") == std::string::npos);
+}
+
 void CheckResults(const smtp::ClientRun& run) {
   for (const std::vector<int>& message : run.results) {
     for (const int results : message) CHECK(run.ended ? results == 1 : results <= 1);
@@ -52,17 +73,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const uint8_t choice = data[0];
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  smtp::ClientRun whole;
+  smtp::ClientRun whole(TlsOf(choice), CredentialsOf(choice));
   Prepare(&whole, choice);
   Serve(&whole, bytes, false);
   CheckResults(whole);
-  smtp::ClientRun cut;
+  CheckAuth(&whole, choice);
+  smtp::ClientRun cut(TlsOf(choice), CredentialsOf(choice));
   Prepare(&cut, choice);
   Serve(&cut, bytes, true);
   CHECK(cut.events == whole.events);
   CHECK(cut.sent == whole.sent);
   // Everything at once: a server that does not wait for us is a protocol error, but never a crash.
-  smtp::ClientRun rude;
+  smtp::ClientRun rude(TlsOf(choice), CredentialsOf(choice));
   Prepare(&rude, choice);
   rude.Serve(bytes);
   CheckResults(rude);

@@ -26,7 +26,8 @@ struct TestMessage {
 
 class ClientRun {
  public:
-  explicit ClientRun(TlsUse tls = TlsUse::kOff) : session_(&options, tls) {}
+  explicit ClientRun(TlsUse tls = TlsUse::kOff, const ClientCredentials* credentials = nullptr)
+      : session_(&options, tls, credentials) {}
 
   // Feeds what a server says in pieces of `piece` octets; sends behind each piece.
   void Serve(std::string_view bytes, size_t piece = SIZE_MAX) {
@@ -151,7 +152,7 @@ class ClientRun {
       delivered.emplace_back(message.recipients.size());
       more = true;
     }
-    char memory[1024];
+    char memory[core::kClientAuthMax];
     bool again = true;
     while (again) {
       OutputBuffer out{memory};

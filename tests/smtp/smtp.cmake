@@ -15,6 +15,11 @@ outbox_test(smtp_test
     smtp/tls_session_test.cc
     smtp/wire_text_test.cc
   LINK outbox_smtp)
+outbox_test(smtp_client_auth_test
+  FILES
+    smtp/auth_text_test.cc
+    smtp/client_auth_test.cc
+  LINK outbox_smtp)
 outbox_test(smtp_connection_test
   FILES smtp/connection_test.cc
   LINK outbox_smtp outbox_sim)

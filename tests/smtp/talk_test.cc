@@ -154,11 +154,19 @@ TEST_F(TalkTest, WhatProvesWhoWeAreIsHidden) {
   talk.Received("34 UGFzc3dvcmQ6\r\n", 0);
   talk.Sent("c2VjcmV0\r\n", 0);
   talk.Received("535 5.7.8 no\r\n", 0);
+  talk.Sent("AUTH CRAM-MD5\r\n", 0);
+  talk.Received("334 PDE4OTYuNjk3MTcwOTUyQHBvc3Q+\r\n", 0);
+  talk.Sent("dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZl\r\n", 0);
+  talk.Received("334 and now?\r\n", 0);
+  talk.Sent("*\r\n", 0);
+  talk.Received("501 cancelled\r\n", 0);
   talk.Sent("QUIT\r\n", 0);
   EXPECT_EQ(talk.Text(),
             "C: AUTH PLAIN\nS: 235 2.7.0 ok\nC: MAIL FROM:<a@b.example> AUTH=<>\nS: 250 ok\n"
             "C: auth LOGIN\nS: 334 VXNlcm5hbWU6\nC: (hidden)\nS: 334 UGFzc3dvcmQ6\n"
-            "C: (hidden)\nS: 535 5.7.8 no\nC: QUIT");
+            "C: (hidden)\nS: 535 5.7.8 no\n"
+            "C: AUTH CRAM-MD5\nS: 334 PDE4OTYuNjk3MTcwOTUyQHBvc3Q+\nC: (hidden)\n"
+            "S: 334 and now?\nC: *\nS: 501 cancelled\nC: QUIT");
 }
 
 TEST_F(TalkTest, TheRingForgetsLinesButCutsNone) {
