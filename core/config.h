@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/auth_mechanism.h"
 #include "core/ip_address.h"
 #include "core/limits.h"
 #include "core/rate.h"
@@ -158,6 +159,8 @@ struct RouteAuth {
   std::string secret_file;  // one of the two
   std::string secret_env;
   std::shared_ptr<const Secret> secret;  // what they hold: tools/route_secrets.h
+  bool plain_in_clear = false;           // the secret itself may be said without TLS
+  AuthMechanisms mechanisms = kAllAuthMechanisms;
   uint32_t line = 0;                     // of the key that names the secret
   uint32_t column = 0;
 };

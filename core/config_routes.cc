@@ -13,17 +13,12 @@ namespace outbox::core {
 namespace {
 
 constexpr int64_t kLongestPeriodNs = 365 * kNsPerDay;
-constexpr size_t kPathBytes = 4000;
 constexpr std::string_view kBlanks = " \t";
 
 std::string_view Trim(std::string_view text) {
   const size_t first = text.find_first_not_of(kBlanks);
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
-bool IsPrintable(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }
 
 // local@domain, either with "*".
@@ -34,15 +29,6 @@ bool IsAddressPattern(std::string_view text) {
   }
   const std::string_view domain = text.substr(at + 1);
   return domain.find_first_of(" <>") == std::string_view::npos && text.front() != '<';
-}
-
-bool IsEnvironmentName(std::string_view text) {
-  const auto is_letter = [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-  };
-  return !text.empty() && text.size() <= 255 && is_letter(text[0]) &&
-         std::all_of(text.begin(), text.end(),
-                     [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
 }
 
 }  // namespace
@@ -376,10 +362,11 @@ void RouteReader::ReadSending(ConfigReader* reader, RouteConfig* route) {
   reader->Integer("max_connections", 1, kMaxConnectionsPerSite, &route->max_connections);
   ReadBind(reader, route);
   ReadTls(reader, route);
-  ReadAuth(reader, route);
+  auth_.Read(reader, route);
   if (route->action == RouteAction::kSend) return;
-  for (const char* const key : {"port", "max_connections", "bind", "tls", "auth_user",
-                                "auth_secret_file", "auth_secret_env"}) {
+  std::vector<std::string_view> keys = {"port", "max_connections", "bind", "tls"};
+  keys.insert(keys.end(), std::begin(kRouteAuthKeys), std::end(kRouteAuthKeys));
+  for (const std::string_view key : keys) {
     if (!reader->Has(key)) continue;
     problems_->Add(reader->PositionOf(key), "\"" + std::string(key) +
                                                 "\" is for mail that is sent; expected it in a "
@@ -422,42 +409,6 @@ void RouteReader::ReadTls(ConfigReader* reader, RouteConfig* route) {
   route->tls_column = place.column;
   if (route->via.empty() || !route->via[0].lmtp || route->tls <= TlsMode::kOpportunistic) return;
   problems_->Add(place, "LMTP is not encrypted here; expected \"none\", or hosts that speak SMTP");
-}
-
-void RouteReader::ReadAuth(ConfigReader* reader, RouteConfig* route) {
-  ConfigText user;
-  ConfigText file;
-  ConfigText env;
-  const bool has_user = reader->Text("auth_user", &user);
-  const bool has_file = reader->Text("auth_secret_file", &file);
-  const bool has_env = reader->Text("auth_secret_env", &env);
-  if (!has_user && !has_file && !has_env) return;
-  if (!has_user) {
-    problems_->Add(reader->PositionOf(has_file ? "auth_secret_file" : "auth_secret_env"),
-                   "there is a secret, but no \"auth_user\"; expected both");
-    return;
-  }
-  if (has_file == has_env) {
-    problems_->Add(user.position,
-                   "\"auth_user\" has " + std::string(has_file ? "two secrets" : "no secret") +
-                       "; expected either \"auth_secret_file\" or \"auth_secret_env\"");
-    return;
-  }
-  if (user.text.empty() || user.text.size() > kConfigConditionBytes || !IsPrintable(user.text)) {
-    problems_->Expect(user, "is no name to authenticate with", "printable ASCII characters");
-  }
-  const ConfigText& place = has_file ? file : env;
-  if (has_file && (file.text.empty() || file.text.size() > kPathBytes)) {
-    problems_->Expect(file, "is not a path that can be used", "the file that holds the secret");
-  }
-  if (has_env && !IsEnvironmentName(env.text)) {
-    // What stands there may be the secret itself.
-    problems_->Add(env.position,
-                   "\"auth_secret_env\" is no name of an environment variable; "
-                   "expected for example \"RELAY_SECRET\"");
-  }
-  route->auth = {user.text, file.text,           env.text,
-                 nullptr,   place.position.line, place.position.column};
 }
 
 }  // namespace outbox::core

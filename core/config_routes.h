@@ -12,6 +12,7 @@
 #include "core/config.h"
 #include "core/config_archive.h"
 #include "core/config_reader.h"
+#include "core/config_route_auth.h"
 #include "core/config_rules.h"
 
 namespace outbox::core {
@@ -30,7 +31,7 @@ bool ParseHeaderCondition(std::string_view text, HeaderCondition* condition);
 class RouteReader {
  public:
   RouteReader(Config* config, ArchiveReader* archive, ConfigProblems* problems)
-      : config_(*config), archive_(archive), problems_(problems) {}
+      : config_(*config), archive_(archive), problems_(problems), auth_(problems) {}
 
   // Reads one table and adds it to config->routes.
   void Read(const TomlValue& table);
@@ -57,11 +58,11 @@ class RouteReader {
   void ReadSending(ConfigReader* reader, RouteConfig* route);
   void ReadBind(ConfigReader* reader, RouteConfig* route);
   void ReadTls(ConfigReader* reader, RouteConfig* route);
-  void ReadAuth(ConfigReader* reader, RouteConfig* route);
 
   Config& config_;
   ArchiveReader* const archive_;
   ConfigProblems* const problems_;
+  RouteAuthReader auth_;
   RoutePatterns patterns_;
   struct Named {
     uint32_t line = 0;

@@ -185,4 +185,8 @@ RoutePatterns::Earlier RoutePatterns::Add(std::string_view pattern, uint32_t lin
   return found;
 }
 
+bool IsPrintable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 }  // namespace outbox::core

@@ -76,6 +76,9 @@ class RoutePatterns {
   std::map<std::string, uint32_t, std::less<>> lines_;
 };
 
+// ASCII without control characters.
+bool IsPrintable(std::string_view text);
+
 }  // namespace outbox::core
 
 #endif  // OUTBOX_CORE_CONFIG_RULES_H_

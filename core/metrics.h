@@ -70,6 +70,8 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, tls_out_total, "outbound TLS handshakes that succeeded")                             \
   X(kCounter, tls_out_resumed_total, "of these, those that resumed a session")                     \
   X(kCounter, tls_out_failed_total, "outbound TLS handshakes that failed")                         \
+  X(kCounter, auth_out_total, "outbound sessions that the host has taken our user in")             \
+  X(kCounter, auth_out_failed_total, "outbound sessions in which it has not, or could not be told") \
   X(kCounter, bytes_out_total, "bytes of messages given to outbound sessions")                     \
   X(kCounter, site_slowdowns_total, "times that a reply has lowered the limits of a site")         \
   X(kCounter, site_suspensions_total, "times that a reply has suspended a site")                   \

@@ -74,7 +74,6 @@ LoadedConfig Load(const std::string& path, With with) {
   if (loaded.errors.empty()) {
     if (with == With::kAllSecrets) {
       LoadRouteSecrets(path, &parsed.config, &loaded.errors);
-      RefuseUnprotected(path, parsed.config, &loaded.errors);
       LoadTlsFiles(path, parsed.config, &loaded.tls, &loaded.errors);
     }
     if (with != With::kNothing) LoadDkimKeys(path, &parsed.config, &loaded.errors);

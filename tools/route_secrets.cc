@@ -125,15 +125,4 @@ void LoadRouteSecrets(const std::string& file, core::Config* config,
   }
 }
 
-void RefuseUnprotected(const std::string& file, const core::Config& config,
-                       std::vector<std::string>* errors) {
-  for (const core::RouteConfig& route : config.routes) {
-    if (!route.auth.user.empty()) {
-      errors->push_back(Place(file, route.auth.line, route.auth.column) + "route \"" + route.name +
-                        "\" wants to authenticate, which this version does not do; expected no "
-                        "\"auth_user\"");
-    }
-  }
-}
-
 }  // namespace outbox::tools

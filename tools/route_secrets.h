@@ -18,10 +18,6 @@ namespace outbox::tools {
 void LoadRouteSecrets(const std::string& file, core::Config* config,
                       std::vector<std::string>* errors);
 
-// Routes that ask for what this version cannot do.
-void RefuseUnprotected(const std::string& file, const core::Config& config,
-                       std::vector<std::string>* errors);
-
 }  // namespace outbox::tools
 
 #endif  // OUTBOX_TOOLS_ROUTE_SECRETS_H_

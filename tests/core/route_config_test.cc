@@ -172,6 +172,63 @@ max_connections = 4
   EXPECT_EQ(route.auth.secret_file, "/etc/outbox/provider.secret");
   EXPECT_EQ(route.auth.line, 12u);
   EXPECT_EQ(route.auth.secret, nullptr);  // nothing is read here
+  EXPECT_FALSE(route.auth.plain_in_clear);
+  EXPECT_EQ(route.auth.mechanisms, kAllAuthMechanisms);
+}
+
+TEST(RouteConfigTest, HowItAuthenticates) {
+  const std::string route = "[[route]]\nmatch = \"*.a.example\"\nvia = \"smtp.example:587\"\n"
+                            "auth_user = \"me\"\nauth_secret_env = \"SECRET\"\n";
+  const ConfigResult result =
+      Parse(route + "auth_mechanisms = [\"CRAM-MD5\", \"LOGIN\"]\nauth_plaintext = true\n");
+  ASSERT_THAT(result.errors, ElementsAre());
+  const RouteAuth& auth = result.config.routes[0].auth;
+  EXPECT_EQ(auth.secret_env, "SECRET");
+  EXPECT_TRUE(auth.plain_in_clear);
+  EXPECT_EQ(auth.mechanisms, BitOf(AuthMechanism::kLogin) | BitOf(AuthMechanism::kCramMd5));
+
+  EXPECT_THAT(Parse(route + "auth_mechanisms = \"GSSAPI\"\n").errors,
+              ElementsAre("f:10:19: \"GSSAPI\" is no mechanism that is known here; expected "
+                          "\"PLAIN\", \"LOGIN\" or \"CRAM-MD5\""));
+  EXPECT_THAT(Parse("[[route]]\nmatch = \"*\"\nvia = \"mx\"\nauth_plaintext = true\n").errors,
+              ElementsAre("f:8:18: \"auth_plaintext\" is for a route with \"auth_user\"; expected "
+                          "that, too"));
+  EXPECT_THAT(Parse("[[route]]\nmatch = \"*\"\nvia = \"lmtp:10.0.0.1:24\"\n"
+                    "auth_user = \"me\"\nauth_secret_env = \"SECRET\"\n")
+                  .errors,
+              ElementsAre("f:8:13: nobody authenticates by LMTP here; expected no \"auth_user\", "
+                          "or hosts that speak SMTP"));
+  const std::string long_user(257, 'u');
+  EXPECT_THAT(Parse("[[route]]\nmatch = \"*\"\nvia = \"mx\"\nauth_user = \"" + long_user +
+                    "\"\nauth_secret_env = \"SECRET\"\n")
+                  .errors,
+              ElementsAre("f:8:13: \"" + long_user + "\" is no name to authenticate with; "
+                          "expected 1 to 256 printable ASCII characters"));
+}
+
+TEST(RouteConfigTest, AUserHasOneSecretAtTheSameHosts) {
+  const auto route = [](const std::string& domain, const std::string& host,
+                        const std::string& rest) {
+    return "[[route]]\nmatch = \"" + domain + "\"\nvia = \"" + host + "\"\n" + rest + "\n";
+  };
+  const std::string me = "auth_user = \"me\"\nauth_secret_env = \"ONE\"";
+  const std::string other = "auth_user = \"me\"\nauth_secret_env = \"TWO\"";
+  const std::string first = route("a.example", "smtp.example:587", me);
+  for (const std::string& fine :
+       {route("b.example", "smtp.example:587", me + "\ntls = \"verify\""),
+        route("b.example", "smtp.example:465", other), route("b.example", "mx", other),
+        route("b.example", "smtp.example:587",
+              "auth_user = \"you\"\nauth_secret_env = \"TWO\"")}) {
+    EXPECT_THAT(Parse(first + fine).errors, ElementsAre()) << fine;
+  }
+  for (const std::string& wrong : {other, me + "\nauth_plaintext = true",
+                                   me + "\nauth_mechanisms = \"PLAIN\""}) {
+    EXPECT_THAT(Parse(first + route("b.example", "smtp.example:587", wrong)).errors,
+                ElementsAre("f:13:13: the route with this user in line 8 goes to the same hosts "
+                            "with another secret, auth_mechanisms or auth_plaintext; expected the "
+                            "same"))
+        << wrong;
+  }
 }
 
 TEST(RouteConfigTest, TlsIsThatOfDeliveryUnlessTheRouteSaysSo) {
