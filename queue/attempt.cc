@@ -333,9 +333,9 @@ void Attempt::TellTalk(const DeliveryLink& session, std::string_view at) {
 }
 
 void Attempt::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
-                           std::string_view at) {
+                           std::string_view at, std::string_view user) {
   RecipientResult words;
-  DescribeSession(end, stage, reply, at, &words);
+  DescribeSession(end, stage, reply, at, user, &words);
   if (log_ != nullptr) log_->OnHostFailed(*ticket, at, words);
   for (uint64_t left = undecided_; left != 0; left &= left - 1) {
     RecipientResult* failed = Failed(static_cast<uint64_t>(std::countr_zero(left)));

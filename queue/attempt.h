@@ -81,7 +81,7 @@ class Attempt {
   bool undecided() const { return undecided_ != 0; }
   // The host would not even listen: what the undecided ones get if no other host does better.
   void OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
-                    std::string_view host);
+                    std::string_view at, std::string_view user);
   // Writes down what was said at the host.
   void TellTalk(const DeliveryLink& session, std::string_view host);
   // The bytes cannot be had: the undecided ones are deferred.
@@ -117,7 +117,8 @@ class Attempt {
   uint32_t tried_count = 0;
   uint32_t refused_count = 0;      // of them, that refuse to talk for good
   uint32_t unreachable_count = 0;  // of them, that could not be reached or would not talk
-  uint32_t insecure_count = 0;     // of them, that would not be encrypted as the route wants it
+  uint32_t unfit_count = 0;        // of them, that do not do what the route asks for
+  bool unknown = false;            // one of these would not have our user
   uint8_t host = 0;                // where it is, or goes next
   bool in_transaction = false;
   bool replied = false;     // the host has answered something about this transaction

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/auth_mechanism.h"
 #include "io/tls_stream.h"
 #include "queue/ticket.h"
 #include "smtp/reply.h"
@@ -37,6 +38,11 @@ class AttemptLog {
                            const io::TlsFacts& /*tls*/) {}
   // A TLS handshake has failed; what becomes of the mail is told by others.
   virtual void OnTlsFailed(std::string_view /*mailhost*/, std::string_view /*why*/) {}
+  // The host has taken our user; or has not, or could not be told: the reply says why.
+  virtual void OnAuthenticated(std::string_view /*mailhost*/, std::string_view /*user*/,
+                               core::AuthMechanism /*mechanism*/) {}
+  virtual void OnAuthFailed(std::string_view /*mailhost*/, std::string_view /*user*/,
+                            const smtp::Reply& /*reply*/) {}
   virtual void OnDisconnected(std::string_view /*mailhost*/, uint32_t /*transactions*/,
                               std::string_view /*how*/) {}
   // A transaction with so many of the ticket's recipients begins.

@@ -118,7 +118,8 @@ void Delivery::Connect(Attempt* attempt) {
   ++shard->counters.connects;
   switch (LinkFactory* const links = shard->context.links; plan_->link) {
     case LinkKind::kSmtp: {
-      LinkTarget target{host.address, nullptr, destination_->host_key().tls, host.tls_name};
+      LinkTarget target{host.address, nullptr, destination_->host_key().tls, host.tls_name,
+                        &destination_->host_key()};
       destination_->host_key().BindFor(host.address.ip, &target.from);
       link_ = links->Connect(target, this);
       break;
@@ -268,6 +269,12 @@ void Delivery::OnTls(const io::TlsFacts& facts, std::string_view error) {
   if (facts.resumed) ++counters.tls_resumed;
 }
 
+void Delivery::OnAuthenticated(core::AuthMechanism mechanism) {
+  ++destination_->shard()->counters.auth;
+  if (log() == nullptr) return;
+  log()->OnAuthenticated(host_name(), destination_->host_key().user, mechanism);
+}
+
 smtp::NextAnswer Delivery::NextTransaction(smtp::DeliveryRequest* request) {
   in_call_ = true;
   const smtp::NextAnswer answer = Next(request);
@@ -387,12 +394,16 @@ void Delivery::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp:
   timer_.Cancel();
   BecomeBusy();
   if (end == smtp::SessionEnd::kRefused) ++destination_->shard()->counters.sessions_refused;
+  if (stage == smtp::Stage::kAuth) {
+    ++destination_->shard()->counters.auth_failed;
+    if (log() != nullptr) log()->OnAuthFailed(host_name(), destination_->host_key().user, reply);
+  }
   if (end == smtp::SessionEnd::kTimeout) ++destination_->shard()->counters.sessions_timed_out;
   if (reply.code >= 400 && plan_->policy.on_reply != nullptr) Heed(stage, reply, connected_ns_);
   const HostJudgement judgement = JudgeSession(end, stage, reply.code);
   PlannedHost& host = plan_->hosts[host_];
   --host.connections;
-  if (!opened_ && (judgement.unreachable || judgement.insecure)) {
+  if (!opened_ && (judgement.unreachable || judgement.unfit())) {
     host.down_until_ns = now_ns() + kHostDownNs;
   }
   short_ = judgement.ours;
@@ -433,11 +444,12 @@ void Delivery::OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smt
     destination_->PutBack(attempt);
     return;
   }
-  attempt->OnSessionEnd(end, stage, reply, plan_->hosts[host_].name);
+  attempt->OnSessionEnd(end, stage, reply, host_name(), destination_->host_key().user);
   attempt->TellTalk(*link_, host_name());
   if (judgement.refused) ++attempt->refused_count;
   if (judgement.unreachable) ++attempt->unreachable_count;
-  if (judgement.insecure) ++attempt->insecure_count;
+  if (judgement.unfit()) ++attempt->unfit_count;
+  if (judgement.unknown) attempt->unknown = true;
   destination_->MoveOn(attempt);
 }
 

@@ -67,6 +67,7 @@ class Delivery : public smtp::DeliverySource, public IdleConnection {
 
   // smtp::DeliverySource
   void OnTls(const io::TlsFacts& facts, std::string_view error) override;
+  void OnAuthenticated(core::AuthMechanism mechanism) override;
   smtp::NextAnswer NextTransaction(smtp::DeliveryRequest* request) override;
   smtp::NextAnswer NextWindow(uint64_t cookie, smtp::BodyWindow* window) override;
   void ReleaseWindow(uint64_t cookie, uint64_t token) override;

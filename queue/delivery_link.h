@@ -15,6 +15,7 @@
 #include "core/check.h"
 #include "core/config.h"
 #include "core/ip_address.h"
+#include "queue/destination_key.h"
 #include "smtp/delivery_source.h"
 #include "smtp/talk.h"
 
@@ -26,6 +27,7 @@ struct LinkTarget {
   const core::IpAddress* from = nullptr;  // of ours; null: the system's choice
   core::TlsMode tls = core::TlsMode::kNone;
   std::string_view tls_name;  // PlannedHost's
+  const DestinationKey* key = nullptr;  // whose credentials are said; null: none are
 };
 
 class DeliveryLink {

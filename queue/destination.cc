@@ -87,6 +87,10 @@ void Destination::Reconsider() {
   if (policies_seen_ == shard_->policies) return;
   policies_seen_ = shard_->policies;
   hosts_.Reconsider();
+  // There may be another secret.
+  if (unfit_until_ns_ == 0 || host_key().user.empty()) return;
+  unfit_until_ns_ = now_ns();
+  ArmTimer();
 }
 
 // The hosts are not known, or not any more.
@@ -232,7 +236,7 @@ const RecipientResult* Destination::Trouble() const {
   if (hosts_.standing() == HostsStanding::kPutOff) return &hosts_.words();
   if (const RecipientResult* words = PauseWords()) return words;
   if (plan() == nullptr || trouble_.text.empty()) return nullptr;
-  if (insecure_until_ns_ > now_ns()) return &trouble_;
+  if (unfit_until_ns_ > now_ns()) return &trouble_;
   return shard_->gate->BlockedUntil(plan()->site) == 0 ? nullptr : &trouble_;
 }
 
@@ -311,7 +315,7 @@ void Destination::ArmTimer() {
   }
   if (!ready_.empty()) {
     if (rate_until_ns_ != 0) at_ns = std::min(at_ns, rate_until_ns_);
-    if (insecure_until_ns_ != 0) at_ns = std::min(at_ns, insecure_until_ns_);
+    if (unfit_until_ns_ != 0) at_ns = std::min(at_ns, unfit_until_ns_);
     if (!hosts_.asking() && !paused) at_ns = std::min(at_ns, hosts_.refresh_ns());
     if (hosts_.standing() == HostsStanding::kUndeliverable) at_ns = now;
   }
@@ -335,10 +339,10 @@ void Destination::OnTimer() {
     ParkAll();  // they wait for the DNS
   }
   const bool rate_over = rate_until_ns_ != 0 && rate_until_ns_ <= now_ns();
-  const bool insecure_over = insecure_until_ns_ != 0 && insecure_until_ns_ <= now_ns();
+  const bool unfit_over = unfit_until_ns_ != 0 && unfit_until_ns_ <= now_ns();
   if (rate_over) rate_until_ns_ = 0;
-  if (insecure_over) insecure_until_ns_ = 0;
-  if (rate_over || insecure_over) {
+  if (unfit_over) unfit_until_ns_ = 0;
+  if (rate_over || unfit_over) {
     PokeIdle();
     MaybeGrow();
   }
@@ -355,7 +359,7 @@ void Destination::LookAfterReady() {
       static_cast<int64_t>(ready_.size()) * pace_ns_ / std::max(open_count_, 1u);
   if (stuck || wait_ns > kParkNs) ParkAll();
   // The open connections take nothing, whatever their pace was: another one.
-  if (stuck && !ready_.empty() && rate_until_ns_ == 0 && insecure_until_ns_ == 0 && !suspended_) {
+  if (stuck && !ready_.empty() && rate_until_ns_ == 0 && unfit_until_ns_ == 0 && !suspended_) {
     AskForOneMore();
   }
   if (ready_.size() >= kLaneShort) crowded_ns_ = now_ns();

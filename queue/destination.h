@@ -211,9 +211,9 @@ class Destination : public SiteUser, public ColdMail {
   void LookAfterHomeless();
   void EndHomeless();
   void EndAttempts();
-  void OnInsecure();
+  void OnUnfit();
   // Nothing that is ready is sent now, whatever the connections.
-  bool Held() const { return rate_until_ns_ > now_ns() || insecure_until_ns_ > now_ns(); }
+  bool Held() const { return rate_until_ns_ > now_ns() || unfit_until_ns_ > now_ns(); }
   bool WantsMore() const;
   void MaybeGrow();
   // Another connection, whatever the pace of the open ones, if none is being opened.
@@ -257,10 +257,11 @@ class Destination : public SiteUser, public ColdMail {
   int64_t crowded_ns_ = 0;  // when the ready list was last long enough for lanes
   int64_t empty_since_ns_ = 0;
   int64_t rate_until_ns_ = 0;  // nothing is sent before, by the site's rate; 0: now
-  // Likewise, since no host could be spoken to as encrypted as the route wants it; and how often in
+  // Likewise, since no host does what the route asks for: TLS, or taking its user; and how often in
   // a row that has been so.
-  int64_t insecure_until_ns_ = 0;
-  uint32_t insecure_times_ = 0;
+  int64_t unfit_until_ns_ = 0;
+  uint32_t unfit_times_ = 0;
+  bool unknown_ = false;  // it is our user that they would not have
   RecipientResult trouble_;    // why the site was left alone last
   core::Timer timer_;
   int64_t timer_at_ns_ = 0;

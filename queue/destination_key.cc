@@ -45,6 +45,16 @@ bool TakeTls(std::string_view* text, core::TlsMode* tls) {
   return true;
 }
 
+// Cuts "|me@example.com" off. Neither a host nor anything else before it has a "|". False: nobody
+// is named.
+bool TakeUser(std::string_view* text, std::string* user) {
+  const size_t bar = text->find('|');
+  if (bar == std::string_view::npos) return true;
+  *user = text->substr(bar + 1);
+  *text = text->substr(0, bar);
+  return !user->empty();
+}
+
 void ParseMx(std::string_view text, DestinationKey* key) {
   // A colon that ends in a port; those inside of an address literal do not.
   const size_t colon = text.rfind(':');
@@ -76,6 +86,7 @@ bool DestinationKey::BindFor(const core::IpAddress& peer, const core::IpAddress*
 DestinationKey ParseDestinationKey(std::string_view text) {
   DestinationKey key;
   if (text.starts_with(kMx) || text.starts_with(kVia)) {
+    if (!TakeUser(&text, &key.user)) return key;
     if (!TakeTls(&text, &key.tls)) return key;
     TakeBind(&text, &key.bind);
   }
@@ -133,6 +144,10 @@ std::string BindSuffix(std::span<const core::IpAddress> bind) {
 
 std::string TlsSuffix(core::TlsMode tls) {
   return std::string(kTlsWords[static_cast<size_t>(tls)]);
+}
+
+std::string UserSuffix(std::string_view user) {
+  return user.empty() ? std::string() : "|" + std::string(user);
 }
 
 std::string RejectKey(std::string_view text) { return std::string(kReject).append(text); }

@@ -7,6 +7,8 @@
 //   either with "@192.0.2.7" or "@192.0.2.7,2001:db8::7" behind it: from these addresses of ours
 //   and any of these with "#none", "#required", "#implicit" or "#verify" at the end: how the
 //   sessions are encrypted (core::TlsMode); without, where the host offers it
+//   and any of these with "|me@example.com" at the very end: the user that we are to these hosts,
+//   up to the end of the key, whatever is in it (AUTH; the secret: queue/route_credentials.h)
 //   "lmtp:10.1.2.3:24,store.example.net:24"    these hosts, by LMTP
 //   "lmtp:/run/dovecot/lmtp"                   this unix socket, by LMTP
 //   "maildir:/var/mail/{domain}/{user}"        the recipient's Maildir (core/mailbox_name.h)
@@ -39,6 +41,7 @@ struct DestinationKey {
   // The addresses to send from, one of a family; empty: the system's choice.
   std::vector<core::IpAddress> bind;
   core::TlsMode tls = core::TlsMode::kOpportunistic;
+  std::string user;  // whom we say to be; empty: nobody
   LinkKind link = LinkKind::kSmtp;
   std::string place;        // the path of a unix socket, or of Maildirs; else empty
   bool no_mailbox = false;  // "nomailbox:"
@@ -66,6 +69,8 @@ std::string ViaKey(std::span<const core::ViaHost> hosts);
 std::string BindSuffix(std::span<const core::IpAddress> bind);
 // What stands behind that; "" for opportunistic TLS.
 std::string TlsSuffix(core::TlsMode tls);
+// And behind that; "" for nobody.
+std::string UserSuffix(std::string_view user);
 
 // The keys of mail that goes nowhere.
 inline constexpr std::string_view kHoldKey = "hold:";

@@ -132,14 +132,15 @@ void Destination::MoveOn(Attempt* attempt) {
   }
   // An attempt that ends early, recalled say, has not asked them all: the site may be well.
   const bool unreachable = !more && attempt->unreachable_count == attempt->tried_count;
-  const bool insecure = !more && attempt->insecure_count > 0 &&
-                        attempt->insecure_count + attempt->unreachable_count ==
+  const bool unfit = !more && attempt->unfit_count > 0 &&
+                        attempt->unfit_count + attempt->unreachable_count ==
                             attempt->tried_count;
-  attempt->ticket->result->unreachable = unreachable || insecure;
-  if (insecure) {
+  attempt->ticket->result->unreachable = unreachable || unfit;
+  if (unfit) {
     const std::vector<RecipientResult>& failed = attempt->ticket->result->failed;
     if (!failed.empty()) trouble_ = failed.back();
-    OnInsecure();
+    unknown_ = attempt->unknown;
+    OnUnfit();
   }
   if (unreachable &&
       shard_->gate->Fail(attempt->plan->site, attempt->started_ns, retry_period_ns_)) {
@@ -156,11 +157,11 @@ void Destination::MoveOn(Attempt* attempt) {
 
 // The hosts are there: other mail for them, by another route, may go. What this one has waits, and
 // one ticket at a time finds out whether they have become better.
-void Destination::OnInsecure() {
-  if (insecure_until_ns_ > now_ns()) return;  // handshakes that failed together are one failure
-  const int64_t wait_ns = core::kNsPerMinute << std::min(insecure_times_, 10u);
-  insecure_until_ns_ = now_ns() + std::min(wait_ns, retry_period_ns_);
-  ++insecure_times_;
+void Destination::OnUnfit() {
+  if (unfit_until_ns_ > now_ns()) return;  // sessions that failed together are one failure
+  const int64_t wait_ns = core::kNsPerMinute << std::min(unfit_times_, 10u);
+  unfit_until_ns_ = now_ns() + std::min(wait_ns, retry_period_ns_);
+  ++unfit_times_;
   ++shard_->counters.backoffs;
 }
 
@@ -236,8 +237,8 @@ void Destination::LiftHosts() {
   if (plan() == nullptr) return;
   for (PlannedHost& host : plan()->hosts) host.down_until_ns = 0;
   shard_->gate->Lift(plan()->site);
-  insecure_until_ns_ = 0;
-  insecure_times_ = 0;
+  unfit_until_ns_ = 0;
+  unfit_times_ = 0;
 }
 
 void Destination::Lift(bool ask_again) {
@@ -389,7 +390,7 @@ void Destination::PokeIdle() {
 
 void Destination::OnPlan(HostPlan* old) {
   if (old->site != plan()->site) StopAsking();
-  rate_until_ns_ = insecure_until_ns_ = 0;
+  rate_until_ns_ = unfit_until_ns_ = 0;
   suspensions_seen_ = 0;  // it may be another site
   core::IntrusiveList<Attempt, &Attempt::link> homeless;
   while (Attempt* attempt = homeless_.PopFront()) homeless.PushBack(attempt);
@@ -436,7 +437,7 @@ void Destination::OnStillBusy(int64_t for_ns) {
 
 void Destination::OnAlive(HostPlan* at, uint8_t host) {
   at->hosts[host].down_until_ns = 0;
-  insecure_times_ = 0;
+  unfit_times_ = 0;
   shard_->gate->Succeed(at->site);
 }
 

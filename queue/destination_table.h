@@ -71,6 +71,8 @@ struct OwnerCounters {
   uint64_t tls = 0;  // handshakes that succeeded
   uint64_t tls_resumed = 0;  // of these
   uint64_t tls_failed = 0;
+  uint64_t auth = 0;  // sessions whose host knows who we are
+  uint64_t auth_failed = 0;
   uint64_t sessions_refused = 0;  // by the greeting, or by the reply to EHLO and HELO
   uint64_t sessions_timed_out = 0;
   uint64_t transactions_lost = 0;  // their session ended under them

@@ -15,6 +15,7 @@ namespace {
 DestinationLimit LimitOf(const DestinationView& view) {
   if (view.suspension.has_value()) return DestinationLimit::kSuspended;
   if (view.paused_until_wall_ns > 0) return DestinationLimit::kPaused;
+  if (view.user_refused_until_wall_ns > 0) return DestinationLimit::kUser;
   if (view.blocked_until_wall_ns > 0) return DestinationLimit::kBackoff;
   if (view.ready == 0) return DestinationLimit::kNone;
   if (view.rate_until_wall_ns > 0) {
@@ -40,6 +41,7 @@ void Destination::Describe(DestinationView* view) const {
     return steady_ns > io.now_ns() ? io.wall_ns() + (steady_ns - io.now_ns()) : int64_t{0};
   };
   view->key = key_;
+  view->user = host_key().user;
   view->shard = shard_->context.post->self();
   view->lanes = lane_open_;
   view->ready = ready_.size();
@@ -68,7 +70,8 @@ void Destination::Describe(DestinationView* view) const {
     view->site_window = state.window;
     view->site_failures = state.failures;
     view->blocked_until_wall_ns =
-        std::max(state.blocked_until_wall_ns, wall(insecure_until_ns_));
+        std::max(state.blocked_until_wall_ns, wall(unfit_until_ns_));
+    if (unknown_) view->user_refused_until_wall_ns = wall(unfit_until_ns_);
     view->paused_until_wall_ns = state.suspended_until_wall_ns;
     view->lowered_until_wall_ns = std::max(state.narrow_until_wall_ns, state.slow_until_wall_ns);
     if (state.slowed) view->site_rate_now = FormatInterval(state.interval_ns);

@@ -26,6 +26,7 @@ struct HostView {
 
 struct DestinationView {
   std::string key;
+  std::string user;  // whom we say to be to its hosts; empty: nobody
   uint32_t shard = 0;
   bool lanes = false;        // so busy that every shard sends its own part
   uint64_t ready = 0;        // tickets that wait for a delivery
@@ -45,6 +46,7 @@ struct DestinationView {
   uint32_t site_window = 0;    // connections that the slow start allows; 0: the limit
   uint32_t site_failures = 0;  // in a row
   int64_t blocked_until_wall_ns = 0;
+  int64_t user_refused_until_wall_ns = 0;  // kUser
   // Why it gets less, or nothing.
   int64_t paused_until_wall_ns = 0;  // kPaused
   int64_t lowered_until_wall_ns = 0;  // kSlowed; it recovers then

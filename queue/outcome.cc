@@ -18,6 +18,8 @@ const char* Doing(smtp::Stage stage) {
       return "while waiting for the answer to STARTTLS";
     case smtp::Stage::kTls:
       return "during the TLS handshake";
+    case smtp::Stage::kAuth:
+      return "while waiting for the answer to AUTH";
     case smtp::Stage::kMail:
       return "while waiting for the answer to MAIL FROM";
     case smtp::Stage::kRcpt:
@@ -66,6 +68,10 @@ Words WordsOf(smtp::SessionEnd end) {
       return {"could not be spoken to over TLS", "4.7.5"};
     case smtp::SessionEnd::kTlsMissing:
       return {"has no TLS for us, and the route requires it", "4.7.4"};
+    case smtp::SessionEnd::kAuthRefused:
+      return {"refused our user ", "4.7.8"};
+    case smtp::SessionEnd::kAuthMissing:
+      return {"cannot be told that we are the user ", "4.7.0"};
     case smtp::SessionEnd::kRefused:
     case smtp::SessionEnd::kShutdown:
     case smtp::SessionEnd::kQuit:
@@ -102,10 +108,14 @@ Action JudgeRecipient(const smtp::RecipientResult& result) {
 HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t code) {
   const bool early = stage <= smtp::Stage::kMail || stage == smtp::Stage::kReset;
   const bool tls = stage == smtp::Stage::kStartTls || stage == smtp::Stage::kTls;
+  const bool auth = stage == smtp::Stage::kAuth;
   switch (end) {
     case smtp::SessionEnd::kTlsFailed:
     case smtp::SessionEnd::kTlsMissing:
       return {.insecure = true};
+    case smtp::SessionEnd::kAuthRefused:
+    case smtp::SessionEnd::kAuthMissing:
+      return {.unknown = true};
     case smtp::SessionEnd::kRefused:
       return {.refused = code / 100 == 5, .unreachable = true};
     case smtp::SessionEnd::kConnectFailed:
@@ -115,7 +125,7 @@ HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t cod
     case smtp::SessionEnd::kPeerClosed:
     case smtp::SessionEnd::kTimeout:
     case smtp::SessionEnd::kNetworkError:
-      return {.unreachable = early && !tls, .insecure = tls};
+      return {.unreachable = early && !tls && !auth, .insecure = tls, .unknown = auth};
     case smtp::SessionEnd::kShortage:
     case smtp::SessionEnd::kNoPort:
       return {.ours = true};
@@ -160,13 +170,17 @@ void DescribeRecipient(const smtp::RecipientResult& result, std::string_view hos
 }
 
 void DescribeSession(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
-                     std::string_view host, RecipientResult* out) {
+                     std::string_view host, std::string_view user, RecipientResult* out) {
   const bool tls = end == smtp::SessionEnd::kTlsFailed || end == smtp::SessionEnd::kTlsMissing;
-  if (tls) {  // the reason is ours, whatever the host has said
+  // With a 421, too.
+  if (stage == smtp::Stage::kAuth && reply.code != 0) end = smtp::SessionEnd::kAuthRefused;
+  const bool auth = end == smtp::SessionEnd::kAuthRefused || end == smtp::SessionEnd::kAuthMissing;
+  if (tls || auth) {  // the reason is ours, whatever the host has said
     const Words said = WordsOf(end);
     out->code = 0;
     out->enhanced = said.enhanced;
     out->text = std::string(host) + " " + said.text;
+    if (auth) out->text += user;
     std::string answer = reply.code == 0 ? "" : std::to_string(reply.code) + " ";
     if (!reply.enhanced.empty()) answer += EnhancedText(reply.enhanced) + " ";
     if (!reply.text.empty()) out->text += ": " + answer + std::string(reply.text);

@@ -12,8 +12,9 @@
 //     every host has said so, and is deferred when one of them failed otherwise.
 //   - 452 or 552 at RCPT behind an accepted one is a full transaction: the rest goes into the next.
 //   - When the hosts are used up, what is left is deferred.
-//   - A host that cannot be spoken to as encrypted as the route wants it: the next host; deferred
-//     when none can, and never in the clear.
+//   - A host that cannot be spoken to as encrypted as the route wants it, or that does not take the
+//     route's user, for good or for now: the next host; deferred when none can, and never in the
+//     clear or without AUTH. A wrong secret is the operator's mistake, not the sender's.
 //   - Without a descriptor, memory or a port of our own no host was asked: nobody is blamed, and
 //     the mail waits until we have one again.
 #ifndef OUTBOX_QUEUE_OUTCOME_H_
@@ -45,9 +46,11 @@ struct HostJudgement {
   // It could not be reached, or ended the session before it answered anything about a message. When
   // all hosts of a destination are like that, the site backs off.
   bool unreachable = false;
-  // It does not do what the route asks for (TLS). That says nothing about other mail for it, so the
-  // site does not back off: the destination does.
+  // It does not do what the route asks for: TLS; or it does not take the route's user. That says
+  // nothing about other mail for it, so the site does not back off: the destination does.
   bool insecure = false;
+  bool unknown = false;
+  bool unfit() const { return insecure || unknown; }
   // It was never asked: the trouble is our own, and has nothing to do with the host or the mail.
   bool ours = false;
 };
@@ -61,9 +64,9 @@ Verdict JudgeLeftOver(uint32_t tried, uint32_t refused);
 // reply as it was given, or a sentence of ours. `host`: "10.1.2.3:25", for the sentence.
 void DescribeRecipient(const smtp::RecipientResult& result, std::string_view host,
                        RecipientResult* out);
-// The same for those that wait for a host when the session ended.
+// The same for those that wait for a host when the session ended. `user`: whom we have said to be.
 void DescribeSession(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
-                     std::string_view host, RecipientResult* out);
+                     std::string_view host, std::string_view user, RecipientResult* out);
 
 // RFC 3463 text of a code: "5.1.1"; "" for none.
 std::string EnhancedText(const smtp::EnhancedCode& code);

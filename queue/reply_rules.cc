@@ -18,6 +18,7 @@ core::ReplyPhase PhaseOf(smtp::Stage stage) {
     case smtp::Stage::kHello:
     case smtp::Stage::kStartTls:
     case smtp::Stage::kTls:
+    case smtp::Stage::kAuth:
       return core::ReplyPhase::kEhlo;
     case smtp::Stage::kRcpt:
       return core::ReplyPhase::kRcpt;

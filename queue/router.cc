@@ -69,7 +69,9 @@ void Router::AddRoute(const core::RouteConfig& route, uint32_t index) {
   switch (route.action) {
     case core::RouteAction::kSend:
       entry.suffix = BindSuffix(route.bind);
-      if (route.via.empty() || !route.via[0].lmtp) entry.suffix += TlsSuffix(route.tls);
+      if (route.via.empty() || !route.via[0].lmtp) {
+        entry.suffix += TlsSuffix(route.tls) + UserSuffix(route.auth.user);
+      }
       if (!route.via_mx) {
         entry.destination = ViaKey(route.via) + entry.suffix;
         uint32_t& most =
@@ -224,7 +226,7 @@ RouteChoice Router::RouteArchive(std::string_view mailbox) const {
 
 bool Router::LeadsTo(const Entry& entry, const DestinationKey& key) {
   return key.via_mx() && key.port == entry.port &&
-         BindSuffix(key.bind) + TlsSuffix(key.tls) == entry.suffix;
+         BindSuffix(key.bind) + TlsSuffix(key.tls) + UserSuffix(key.user) == entry.suffix;
 }
 
 bool Router::StillRoutes(std::string_view route, std::string_view key) const {

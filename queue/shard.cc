@@ -125,6 +125,7 @@ void Shard::SetClientContext() {
   client_context_.tls_memory = &tls_memory_;
   client_context_.plain_hosts = &plain_hosts_;
   tls_client_.SetTrust(setup_.config.tls.trust);
+  links_.SetCredentials(setup_.config.credentials);
   client_context_.session.helo_name = hostname_;
   lmtp_context_ = client_context_;
   lmtp_context_.session.lmtp = true;
@@ -319,6 +320,8 @@ void Shard::Measure() {
   metrics.tls_out_total.Set(static_cast<int64_t>(owner.tls));
   metrics.tls_out_resumed_total.Set(static_cast<int64_t>(owner.tls_resumed));
   metrics.tls_out_failed_total.Set(static_cast<int64_t>(owner.tls_failed));
+  metrics.auth_out_total.Set(static_cast<int64_t>(owner.auth));
+  metrics.auth_out_failed_total.Set(static_cast<int64_t>(owner.auth_failed));
   metrics.attempts_total.Set(static_cast<int64_t>(owner.attempts));
   metrics.site_slowdowns_total.Set(static_cast<int64_t>(owner.site_slowdowns));
   metrics.site_suspensions_total.Set(static_cast<int64_t>(owner.site_suspensions));

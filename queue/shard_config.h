@@ -10,6 +10,7 @@
 
 #include "core/config.h"
 #include "dkim/signing_table.h"
+#include "queue/route_credentials.h"
 #include "queue/router.h"
 #include "queue/shard_tls.h"
 #include "queue/site_rules.h"
@@ -22,12 +23,14 @@ struct ShardConfig {
   std::shared_ptr<const SiteRules> sites;
   std::shared_ptr<const dkim::SigningTable> signing;  // null: nothing is signed
   ShardTls tls;
+  std::shared_ptr<const RouteCredentials> credentials;
 
   static ShardConfig Make(std::shared_ptr<const core::Config> config, ShardTls tls = {}) {
     ShardConfig made;
     made.tls = std::move(tls);
     made.router = std::make_shared<const Router>(*config);
     made.sites = std::make_shared<const SiteRules>(*config, made.router.get());
+    made.credentials = RouteCredentials::Make(*config);
     made.signing = dkim::SigningTable::Make(config);
     made.config = std::move(config);
     return made;

@@ -254,6 +254,23 @@ void ShardLog::OnTlsFailed(std::string_view mailhost, std::string_view why) {
       .Field("why", why);
 }
 
+void ShardLog::OnAuthenticated(std::string_view mailhost, std::string_view user,
+                               core::AuthMechanism mechanism) {
+  if (!events_->Wants(LogLevel::kDebug)) return;
+  events_->Write(LogLevel::kDebug, io_->wall_ns(), "authenticated")
+      .Field("mailhost", mailhost)
+      .Field("user", user)
+      .Field("mechanism", core::AuthMechanismName(mechanism));
+}
+
+void ShardLog::OnAuthFailed(std::string_view mailhost, std::string_view user,
+                            const smtp::Reply& reply) {
+  if (!events_->Wants(LogLevel::kInfo)) return;
+  core::EventLog::Event line = events_->Write(LogLevel::kInfo, io_->wall_ns(), "auth_failed");
+  line.Field("mailhost", mailhost).Field("user", user);
+  Words(reply.code, EnhancedText(reply.enhanced), reply.text, &line);
+}
+
 void ShardLog::OnDisconnected(std::string_view mailhost, uint32_t transactions,
                               std::string_view how) {
   if (!events_->Wants(LogLevel::kDebug)) return;

@@ -97,6 +97,10 @@ class ShardLog : public AttemptLog {
   void NotSigned(uint64_t id, std::string_view why);
 
   // --- Owner: AttemptLog ---
+  void OnAuthenticated(std::string_view mailhost, std::string_view user,
+                       core::AuthMechanism mechanism) override;
+  void OnAuthFailed(std::string_view mailhost, std::string_view user,
+                    const smtp::Reply& reply) override;
   void OnConnected(std::string_view mailhost, int64_t took_ns, const io::TlsFacts& tls) override;
   void OnTlsFailed(std::string_view mailhost, std::string_view why) override;
   void OnDisconnected(std::string_view mailhost, uint32_t transactions,

@@ -69,6 +69,7 @@ void Shard::CommitReload() {
   SetTimeouts();
   TakeLocalConfig();
   signing_.SetTable(setup_.config.signing);
+  links_.SetCredentials(setup_.config.credentials);
   tls_client_.SetTrust(setup_.config.tls.trust);
   events_.SetMinimum(config.log.level);
   log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);

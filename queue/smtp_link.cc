@@ -1,5 +1,7 @@
 #include "queue/smtp_link.h"
 
+#include <utility>
+
 #include "queue/maildir_link.h"
 
 namespace outbox::queue {
@@ -10,11 +12,11 @@ class SmtpLink : public DeliveryLink {
   SmtpLink(const smtp::ClientContext* context, smtp::DeliverySource* source)
       : connection_(context, source) {}
 
-  void Connect(const LinkTarget& target) {
+  void Connect(const LinkTarget& target, smtp::ClientCredentials credentials) {
     const core::SocketAddress local = {target.from == nullptr ? core::IpAddress() : *target.from,
                                        0};
     connection_.Start(target.peer, target.from == nullptr ? nullptr : &local,
-                      {target.tls, std::string(target.tls_name)});
+                      {target.tls, std::string(target.tls_name)}, std::move(credentials));
   }
   void ConnectUnix(const std::string& path) { connection_.StartUnix(path); }
 
@@ -35,7 +37,12 @@ class SmtpLink : public DeliveryLink {
 std::unique_ptr<DeliveryLink> SmtpLinkFactory::Connect(const LinkTarget& target,
                                                        smtp::DeliverySource* source) {
   auto link = std::make_unique<SmtpLink>(context_, source);
-  link->Connect(target);
+  smtp::ClientCredentials credentials;
+  if (target.key != nullptr) {
+    credentials.user = target.key->user;
+    if (credentials_ != nullptr) credentials = credentials_->For(*target.key);
+  }
+  link->Connect(target, std::move(credentials));
   return link;
 }
 
@@ -47,7 +54,7 @@ std::unique_ptr<DeliveryLink> SmtpLinkFactory::ConnectLmtp(const core::SocketAdd
   if (path.empty()) {
     LinkTarget target;
     target.peer = peer;
-    link->Connect(target);
+    link->Connect(target, {});
   } else {
     link->ConnectUnix(path);
   }

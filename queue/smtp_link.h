@@ -9,6 +9,7 @@
 
 #include "core/ip_address.h"
 #include "queue/delivery_link.h"
+#include "queue/route_credentials.h"
 #include "smtp/client_connection.h"
 
 namespace outbox::queue {
@@ -22,6 +23,11 @@ class SmtpLinkFactory : public LinkFactory {
                            const smtp::ClientContext* lmtp = nullptr, std::string hostname = {})
       : context_(context), lmtp_(lmtp), hostname_(std::move(hostname)) {}
 
+  // From now on; null: nobody is known anywhere.
+  void SetCredentials(std::shared_ptr<const RouteCredentials> credentials) {
+    credentials_ = std::move(credentials);
+  }
+
   std::unique_ptr<DeliveryLink> Connect(const LinkTarget& target,
                                         smtp::DeliverySource* source) override;
   std::unique_ptr<DeliveryLink> ConnectLmtp(const core::SocketAddress& peer,
@@ -34,6 +40,7 @@ class SmtpLinkFactory : public LinkFactory {
   const smtp::ClientContext* const context_;
   const smtp::ClientContext* const lmtp_;
   const std::string hostname_;
+  std::shared_ptr<const RouteCredentials> credentials_;
 };
 
 }  // namespace outbox::queue

@@ -9,6 +9,9 @@ constexpr WaitReasonInfo kReasonTable[kWaitReasons] = {
     {WaitReason::kNone, "none", "nothing: it is about to go", "the next turn of its destination"},
     {WaitReason::kBackoff, "backoff", "the host was not well, and is left alone for a time",
      "the end of that time, or `outbox retry`; then one message goes first"},
+    {WaitReason::kUser, "user", "the host does not let us in as the user of the route (auth_user)",
+     "the right secret, or a host that takes it, and `outbox reload`; else one message tries again "
+     "at the end of the time"},
     {WaitReason::kCanary, "canary",
      "one message has gone first, to see whether the host is well again",
      "the outcome of that one"},

@@ -15,6 +15,7 @@ enum class WaitReason : uint8_t {
   // Of mail that is ready at its destination.
   kNone,         // nothing waits, or it is about to go
   kBackoff,      // its site is left alone after failures
+  kUser,         // its hosts do not let us in as the user of its route
   kCanary,       // one message goes first, to see whether the site is well again
   kSlowStart,    // it was not well: the connections grow one by one
   kConnections,  // all connections that the site may have are in use
@@ -37,7 +38,7 @@ enum class WaitReason : uint8_t {
   kHeldByOperator,  // `outbox hold`
   kPurged,          // `outbox purge`
 };
-inline constexpr int kWaitReasons = 22;
+inline constexpr int kWaitReasons = 23;
 
 struct WaitReasonInfo {
   WaitReason reason;

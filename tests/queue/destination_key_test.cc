@@ -6,6 +6,8 @@
 #include <string>
 
 #include "core/config_rules.h"
+#include "core/secret.h"
+#include "queue/route_credentials.h"
 
 namespace outbox::queue {
 namespace {
@@ -68,6 +70,70 @@ TEST(DestinationKeyTest, HowItIsEncrypted) {
   // What asks for something that we do not know must not go without it.
   EXPECT_FALSE(ParseDestinationKey("mx:example.com#dane").valid());
   EXPECT_FALSE(ParseDestinationKey("via:10.1.2.3:25#").valid());
+}
+
+TEST(DestinationKeyTest, WhoWeAre) {
+  for (const std::string head : {"mx:example.com:2525", "mx:example.com", "via:10.1.2.3:25,x.y:26"}) {
+    for (const std::string rest : {"", "@192.0.2.7", "#verify", "@192.0.2.7#required"}) {
+      const DestinationKey nobody = ParseDestinationKey(head + rest);
+      EXPECT_EQ(nobody.user, "");
+      // Whatever stands in the name.
+      for (const std::string user : {"me", "me@example.com", "a|b#none@192.0.2.9", "#", " ", "|"}) {
+        const DestinationKey key = ParseDestinationKey(head + rest + UserSuffix(user));
+        EXPECT_TRUE(key.valid());
+        EXPECT_EQ(key.user, user);
+        EXPECT_EQ(key.tls, nobody.tls);
+        EXPECT_EQ(BindSuffix(key.bind), BindSuffix(nobody.bind));
+        EXPECT_EQ(key.domain, nobody.domain);
+        EXPECT_EQ(key.port, nobody.port);
+        EXPECT_EQ(ViaKey(key.hosts), ViaKey(nobody.hosts));
+      }
+    }
+  }
+  EXPECT_EQ(UserSuffix(""), "");
+  // Somebody was meant: it must not go as nobody.
+  EXPECT_FALSE(ParseDestinationKey("via:10.1.2.3:25|").valid());
+}
+
+TEST(RouteCredentialsTest, AUserIsOneAtHisHostsOnly) {
+  core::Config config;
+  const auto add = [&config](const std::string& host, const std::string& user,
+                             const std::string& secret) {
+    core::RouteConfig route;
+    if (host == "mx") {
+      route.via_mx = true;
+    } else {
+      route.via.resize(1);
+      EXPECT_TRUE(core::ParseViaHost(host, route.via.data()));
+    }
+    route.auth.user = user;
+    route.auth.secret = core::Secret::Copy(secret);
+    route.auth.plain_in_clear = secret == "one";
+    config.routes.push_back(route);
+  };
+  add("a.example:587", "me", "one");
+  add("b.example:587", "me", "two");
+  add("a.example:587", "you", "three");
+  add("mx", "me", "four");
+  const auto credentials = RouteCredentials::Make(config);
+  const auto secret = [&](const std::string& key) {
+    const smtp::ClientCredentials found = credentials->For(ParseDestinationKey(key));
+    if (!found.wanted()) return std::string("nobody");
+    return found.user + ":" + std::string(found.secret ? found.secret->text() : "gone");
+  };
+  EXPECT_EQ(secret("via:a.example:587|me"), "me:one");
+  EXPECT_EQ(secret("via:a.example:587@192.0.2.1#verify|me"), "me:one");
+  EXPECT_EQ(secret("via:b.example:587|me"), "me:two");
+  EXPECT_EQ(secret("via:a.example:587|you"), "you:three");
+  EXPECT_EQ(secret("mx:c.example|me"), "me:four");
+  EXPECT_EQ(secret("mx:d.example:587#none|me"), "me:four");
+  EXPECT_EQ(secret("via:a.example:587"), "nobody");
+  for (const char* key : {"via:a.example:25|me", "via:a.example:587,b.example:587|me",
+                          "via:b.example:587|you", "via:a.example:587|Me", "mx:c.example|you"}) {
+    EXPECT_EQ(secret(key).substr(secret(key).find(':')), ":gone") << key;
+  }
+  EXPECT_TRUE(credentials->For(ParseDestinationKey("via:a.example:587|me")).plain_in_clear);
+  EXPECT_FALSE(credentials->For(ParseDestinationKey("via:b.example:587|me")).plain_in_clear);
 }
 
 TEST(DestinationKeyTest, WhatIsNone) {

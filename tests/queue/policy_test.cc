@@ -93,8 +93,18 @@ TEST(OutcomeTest, Sessions) {
       const HostJudgement judgement = JudgeSession(end, stage, 0);
       EXPECT_TRUE(judgement.insecure && !judgement.unreachable);
     }
-    EXPECT_FALSE(JudgeSession(end, Stage::kHello, 0).insecure);
+    const HostJudgement auth = JudgeSession(end, Stage::kAuth, 0);
+    EXPECT_TRUE(auth.unknown && auth.unfit() && !auth.unreachable && !auth.insecure);
+    EXPECT_FALSE(JudgeSession(end, Stage::kHello, 0).unfit());
   }
+  // A wrong secret bounces nothing, whatever the host says to it.
+  for (const uint16_t code : {uint16_t{0}, uint16_t{454}, uint16_t{535}, uint16_t{550}}) {
+    for (const SessionEnd end : {SessionEnd::kAuthRefused, SessionEnd::kAuthMissing}) {
+      const HostJudgement judgement = JudgeSession(end, Stage::kAuth, code);
+      EXPECT_TRUE(judgement.unknown && !judgement.refused && !judgement.unreachable);
+    }
+  }
+  EXPECT_TRUE(JudgeSession(SessionEnd::kShutdown, Stage::kAuth, 421).unknown);
   EXPECT_EQ(JudgeLeftOver(2, 2), Verdict::kBounced);
   EXPECT_EQ(JudgeLeftOver(2, 1), Verdict::kDeferred);
   EXPECT_EQ(JudgeLeftOver(0, 0), Verdict::kDeferred);
@@ -103,27 +113,54 @@ TEST(OutcomeTest, Sessions) {
 TEST(OutcomeTest, SentencesAboutTls) {
   RecipientResult out;
   DescribeSession(smtp::SessionEnd::kTlsFailed, smtp::Stage::kTls,
-                  {0, {}, "the certificate has expired"}, "10.1.2.3:25", &out);
+                  {0, {}, "the certificate has expired"}, "10.1.2.3:25", {}, &out);
   EXPECT_EQ(out.enhanced, "4.7.5");
   EXPECT_EQ(out.text, "10.1.2.3:25 could not be spoken to over TLS: the certificate has expired");
   // A 5xx to STARTTLS is no answer about the mail.
   DescribeSession(smtp::SessionEnd::kTlsMissing, smtp::Stage::kStartTls,
-                  {554, {5, 7, 0}, "not for you"}, "10.1.2.3:25", &out);
+                  {554, {5, 7, 0}, "not for you"}, "10.1.2.3:25", {}, &out);
   EXPECT_EQ(out.code, 0);
   EXPECT_EQ(out.enhanced, "4.7.4");
   EXPECT_EQ(out.text, "10.1.2.3:25 has no TLS for us, and the route requires it: 554 5.7.0 not for "
                       "you");
 }
 
+TEST(OutcomeTest, SentencesAboutAuth) {
+  const struct {
+    smtp::SessionEnd end;
+    smtp::Reply reply;
+    const char* enhanced;
+    const char* text;
+  } kTable[] = {
+      {smtp::SessionEnd::kAuthRefused, {535, {5, 7, 8}, "bad credentials"}, "4.7.8",
+       "mx:587 refused our user me@example.com: 535 5.7.8 bad credentials"},
+      {smtp::SessionEnd::kShutdown, {421, {4, 7, 0}, "too many errors"}, "4.7.8",
+       "mx:587 refused our user me@example.com: 421 4.7.0 too many errors"},
+      {smtp::SessionEnd::kAuthRefused, {0, {}, "the challenge is no base64"}, "4.7.8",
+       "mx:587 refused our user me@example.com: the challenge is no base64"},
+      {smtp::SessionEnd::kAuthMissing, {0, {}, "AUTH is not offered"}, "4.7.0",
+       "mx:587 cannot be told that we are the user me@example.com: AUTH is not offered"},
+      {smtp::SessionEnd::kPeerClosed, {}, "4.4.2",
+       "mx:587 closed the connection while waiting for the answer to AUTH"},
+  };
+  for (const auto& row : kTable) {
+    RecipientResult out;
+    DescribeSession(row.end, smtp::Stage::kAuth, row.reply, "mx:587", "me@example.com", &out);
+    EXPECT_EQ(out.code, 0);
+    EXPECT_EQ(out.enhanced, row.enhanced);
+    EXPECT_EQ(out.text, row.text);
+  }
+}
+
 TEST(OutcomeTest, Sentences) {
   RecipientResult out;
-  DescribeSession(smtp::SessionEnd::kTimeout, smtp::Stage::kGreeting, {}, "10.1.2.3:25", &out);
+  DescribeSession(smtp::SessionEnd::kTimeout, smtp::Stage::kGreeting, {}, "10.1.2.3:25", {}, &out);
   EXPECT_EQ(out.text, "10.1.2.3:25 did not answer in time while waiting for the greeting");
   EXPECT_EQ(out.enhanced, "4.4.2");
   smtp::Reply reply;
   reply.code = 554;
   reply.text = "go away";
-  DescribeSession(smtp::SessionEnd::kRefused, smtp::Stage::kGreeting, reply, "h", &out);
+  DescribeSession(smtp::SessionEnd::kRefused, smtp::Stage::kGreeting, reply, "h", {}, &out);
   EXPECT_EQ(out.text, "go away");
   EXPECT_EQ(out.code, 554);
   smtp::RecipientResult lost = Reply(0, smtp::ResultKind::kLost);

@@ -2,6 +2,7 @@
 # named after what happens.
 outbox_test(scenario_test
   FILES
+    scenario/a_host_refuses_our_user_test.cc
     scenario/a_reload_removes_the_route_test.cc
     scenario/an_archive_gets_a_copy_test.cc
     scenario/an_operator_removes_mail_test.cc

@@ -107,9 +107,14 @@ class ScriptedServer::Session {
     const bool hello = server_->script_.lmtp
                            ? StartsWith(line, "LHLO")
                            : StartsWith(line, "EHLO") || StartsWith(line, "HELO");
-    const bool last_of_group = hello || StartsWith(line, "DATA") || StartsWith(line, "QUIT");
+    const bool last_of_group = hello || StartsWith(line, "DATA") || StartsWith(line, "QUIT") ||
+                               StartsWith(line, "AUTH ");
     if (more && (!pipelining_ || last_of_group)) Violation("bytes behind " + line);
     if (hello) return Hello(line);
+    if (StartsWith(line, "AUTH ") && server_->script_.needs_auth) return Auth(line);
+    if (line == "*" && server_->script_.needs_auth) {
+      return Answer(line, "501 5.7.0 as you like", [](const std::string&) {});
+    }
     if (StartsWith(line, "MAIL FROM:")) return Mail(line);
     if (StartsWith(line, "RCPT TO:")) return Recipient(line);
     if (StartsWith(line, "DATA")) return Data(line);
@@ -137,7 +142,18 @@ class ScriptedServer::Session {
     });
   }
 
+  void Auth(const std::string& line) {
+    if (!auth_.empty() || in_mail_) Violation("AUTH where it must not be");
+    Answer(line, "235 2.7.0 ok", [this, line](const std::string& said) {
+      if (said[0] == '2') auth_ = line;
+    });
+  }
+
   void Mail(const std::string& line) {
+    if (server_->script_.needs_auth && auth_.empty()) {
+      Violation("MAIL without AUTH");
+      return Answer(line, "530 5.7.0 who are you?", [](const std::string&) {});
+    }
     if (in_mail_) {
       Violation("nested MAIL");
       return Answer(line, "503 5.5.1 one at a time", [](const std::string&) {});
@@ -146,6 +162,7 @@ class ScriptedServer::Session {
       in_mail_ = said[0] == '2';
       message_ = {};
       message_.reverse_path = PathOf(line);
+      message_.auth = auth_;
     });
   }
 
@@ -280,6 +297,7 @@ class ScriptedServer::Session {
   TakenMessage message_;
   bool pipelining_ = false;
   bool in_mail_ = false;
+  std::string auth_;  // the command that was taken
   bool in_data_ = false;
   bool body_seen_ = false;
   size_t scanned_ = 0;  // of the input, without an end of the content

@@ -49,6 +49,8 @@ struct Script {
   // LMTP: LHLO, and behind the content a reply for each recipient: "250", or that of a rule at
   // ". <address>".
   bool lmtp = false;
+  // AUTH in one command is taken (235) unless a rule refuses it; without it no mail is.
+  bool needs_auth = false;
 };
 
 // A message that the server said 250 to, or was about to.
@@ -57,6 +59,7 @@ struct TakenMessage {
   std::string reverse_path;
   std::vector<std::string> recipients;  // those it accepted
   std::string content;                  // wire form, without the final ".CRLF"
+  std::string auth;  // the AUTH command of its session that was taken
   int64_t taken_ns = 0;
   // The session went on to its QUIT: the client has read our 250. Without it a duplicate is no
   // fault.
