@@ -103,6 +103,9 @@ std::string FormatRoute(const json& answer) {
     AddRow("mail is", "refused: 550 5.7.1 " + TextOf(answer, "text"), &out);
   }
   if (action == "send") AddRow("destination", TextOf(answer, "destination"), &out);
+  if (const std::string user = TextOf(answer, "user"); !user.empty()) {
+    AddRow("as user", user, &out);
+  }
   AddHostRows(answer, &out);
   if (const std::string archive = TextOf(answer, "archive"); !archive.empty()) {
     AddRow("copy to", archive, &out);

@@ -133,6 +133,7 @@ void AddDestination(const json& destination, int64_t now, std::string* out) {
             out);
     AddLine("site", TextOf(*site, "name"), out);
   }
+  AddLine("user", TextOf(destination, "user"), out);
   if (TextOf(destination, "cause") == "none" && ready == 0) {
     AddLine("held up by", "nothing", out);
   } else {

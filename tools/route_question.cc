@@ -138,6 +138,8 @@ json RouteJson(const core::Config& config, const RouteQuestion& question,
   out["decided"] = verdict.decided;
   out["destination"] =
       verdict.action == core::RouteAction::kSend ? json(verdict.destination) : json(nullptr);
+  const std::string user = queue::ParseDestinationKey(verdict.destination).user;
+  out["user"] = user.empty() ? json(nullptr) : json(user);
   if (verdict.action == core::RouteAction::kReject) {
     out["text"] = queue::RejectText(verdict.destination);
   }

@@ -62,6 +62,8 @@ int64_t BlockedUntil(const queue::DestinationView& view) {
       return view.paused_until_wall_ns;
     case queue::WaitReason::kSuspended:
       return view.suspension.has_value() ? view.suspension->until_wall_ns : 0;
+    case queue::WaitReason::kUser:
+      return view.user_refused_until_wall_ns;
     default:
       return std::max(view.blocked_until_wall_ns, view.asked_again_wall_ns);
   }
@@ -176,6 +178,7 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
   out["limit"] = out["cause"];
   out["blocked_until"] = out["lifted_at"];
   if (!main->trouble.empty()) out["trouble"] = main->trouble;
+  if (!main->user.empty()) out["user"] = main->user;
   for (const queue::HostView& host : main->hosts) {
     out["hosts"].push_back({{"host", host.name}, {"down_until", Seconds(host.down_until_wall_ns)}});
   }
