@@ -41,7 +41,7 @@ core::TomlPosition Place(const core::TomlValue& root, std::string_view table,
   return in->position;
 }
 
-enum class With { kNothing, kKeys, kAllSecrets };
+enum class With { kNothing, kKeys, kFiles, kAllSecrets };
 
 // Relative paths are relative to the configuration.
 void LoadSites(const std::string& path, core::Config* config, std::vector<std::string>* errors) {
@@ -72,8 +72,8 @@ LoadedConfig Load(const std::string& path, With with) {
   loaded.errors = std::move(parsed.errors);
   if (loaded.errors.empty()) LoadSites(path, &parsed.config, &loaded.errors);
   if (loaded.errors.empty()) {
-    if (with == With::kAllSecrets) {
-      LoadRouteSecrets(path, &parsed.config, &loaded.errors);
+    if (with == With::kAllSecrets) LoadRouteSecrets(path, &parsed.config, &loaded.errors);
+    if (with >= With::kFiles) {
       LoadTlsFiles(path, parsed.config, &loaded.tls, &loaded.errors);
     }
     if (with != With::kNothing) LoadDkimKeys(path, &parsed.config, &loaded.errors);
@@ -89,6 +89,8 @@ LoadedConfig Load(const std::string& path, With with) {
 }  // namespace
 
 LoadedConfig LoadConfig(const std::string& path) { return Load(path, With::kAllSecrets); }
+
+LoadedConfig LoadExaminedConfig(const std::string& path) { return Load(path, With::kFiles); }
 
 LoadedConfig LoadSigningConfig(const std::string& path) { return Load(path, With::kKeys); }
 

@@ -22,6 +22,8 @@ struct LoadedConfig {
 // Everything that outboxd needs to start with it: the secrets of its routes, the keys of [[dkim]]
 // and its certificates as well.
 LoadedConfig LoadConfig(const std::string& path);
+// The same for who is not outboxd: without the secrets of routes, which are outboxd's to read.
+LoadedConfig LoadExaminedConfig(const std::string& path);
 // What the file says, and the keys of [[dkim]].
 LoadedConfig LoadSigningConfig(const std::string& path);
 // Only what the file says: for who may not know secrets, and sends nothing.

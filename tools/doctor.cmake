@@ -26,6 +26,7 @@ add_library(outbox_doctor STATIC
   doctor/report.cc
   doctor/resolver_checks.cc
   doctor/ring_probe.cc
+  doctor/secret_checks.cc
   doctor/sending_checks.cc
   doctor/signing_checks.cc
   doctor/spf_findings.cc

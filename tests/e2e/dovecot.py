@@ -33,6 +33,7 @@ protocols = lmtp imap
 listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
+auth_mechanisms = plain login cram-md5
 default_login_user = nobody
 default_internal_user = nobody
 default_internal_group = nogroup
@@ -54,6 +55,11 @@ service lmtp {{
   inet_listener lmtp {{
     address = 127.0.0.1
     port = {lmtp_port}
+  }}
+}}
+service auth {{
+  unix_listener auth-smtp {{
+    mode = 0666
   }}
 }}
 service imap-login {{
@@ -97,6 +103,7 @@ class Dovecot:
                            f"::{home}::\n")
         self.lmtp_port, self.imap_port = free_ports(2)
         self.socket = self.dir / "run" / "lmtp"
+        self.auth = self.dir / "run" / "auth-smtp"  # for a Postfix: PLAIN, LOGIN, CRAM-MD5
         config = self.dir / "dovecot.conf"
         config.write_text(CONFIG.format(dir=self.dir, mail=self.mail, lmtp_port=self.lmtp_port,
                                         imap_port=self.imap_port))

@@ -219,9 +219,10 @@ begin retry
 class Exim:
     """An Exim that takes mail for known@exim.test into a Maildir, and relays all other mail to the
     port `relay_to` of 127.0.0.1, with `relay_tls` over TLS or not at all. `tls`: lines of its main
-    section."""
+    section; `more`: sections behind all others."""
 
-    def __init__(self, scenario, tls="tls_advertise_hosts =", relay_to=None, relay_tls=False):
+    def __init__(self, scenario, tls="tls_advertise_hosts =", relay_to=None, relay_tls=False,
+                 more=""):
         need_root()
         need(EXIM)
         self.port = free_port()
@@ -237,7 +238,7 @@ class Exim:
         conf.write_text(EXIM_CONF.format(root=EXIM, spool=spool, log=log, mail=mail,
                                          port=self.port, tls=tls, relay_to=relay_to or 25,
                                          relays="true" if relay_to else "false",
-                                         relay_tls="require" if relay_tls else "avoid"))
+                                         relay_tls="require" if relay_tls else "avoid") + more)
         # -bdf: in the foreground. Privileges beyond exim's own user are not needed and are dropped.
         self.process = scenario.spawn([EXIM / "usr/sbin/exim4", "-C", conf, "-bdf"],
                                       stderr=subprocess.DEVNULL)

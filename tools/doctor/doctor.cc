@@ -93,7 +93,7 @@ void Doctor::LoadConfiguration() {
     AddMachineDefaults(&config_);
     return;
   }
-  const LoadedConfig loaded = LoadConfig(path);
+  const LoadedConfig loaded = LoadExaminedConfig(path);
   if (loaded.config == nullptr) {
     for (const std::string& error : loaded.errors) {
       report_.Fail(

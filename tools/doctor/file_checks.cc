@@ -10,6 +10,7 @@
 #include <string>
 
 #include "tools/doctor/ring_probe.h"
+#include "tools/doctor/secret_checks.h"
 
 namespace outbox::tools {
 namespace {
@@ -253,6 +254,7 @@ void CheckFiles(const core::Config& config, const DaemonView& daemon, BlockingLo
   CheckSpool(config, account, loop, report);
   CheckControl(config, account, report);
   CheckLog(config, account, report);
+  CheckRouteSecrets(config, account, report);
 }
 
 }  // namespace outbox::tools

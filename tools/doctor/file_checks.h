@@ -1,4 +1,5 @@
-// The places that outboxd writes to: the spool, the control socket's directory, the log.
+// The places that outboxd writes to: the spool, the control socket's directory, the log. And the
+// secrets that it reads (tools/doctor/secret_checks.h).
 #ifndef OUTBOX_TOOLS_DOCTOR_FILE_CHECKS_H_
 #define OUTBOX_TOOLS_DOCTOR_FILE_CHECKS_H_
 
