@@ -293,6 +293,10 @@ void Destination::MaybeCloseLane() {
   shard_->context.post->Lane(key_, hash_, false);
 }
 
+int64_t Destination::ForgetAtNs() const {
+  return std::max(empty_since_ns_ + kForgetNs, unfit_known_ns_);
+}
+
 void Destination::ArmTimer() {
   int64_t at_ns = core::kNever;
   const int64_t now = now_ns();
@@ -303,7 +307,7 @@ void Destination::ArmTimer() {
     at_ns = now + core::kNsPerSecond;
   } else if (forgettable()) {
     if (empty_since_ns_ == 0) empty_since_ns_ = now;
-    at_ns = empty_since_ns_ + kForgetNs;
+    at_ns = ForgetAtNs();
   }
   if (!forgettable()) empty_since_ns_ = 0;
   if (!homeless_.empty()) at_ns = std::min(at_ns, now + kPatienceNs);
@@ -326,7 +330,7 @@ void Destination::ArmTimer() {
 
 void Destination::OnTimer() {
   MaybeCloseLane();
-  if (forgettable() && empty_since_ns_ != 0 && now_ns() - empty_since_ns_ >= kForgetNs) {
+  if (forgettable() && empty_since_ns_ != 0 && now_ns() >= ForgetAtNs()) {
     shard_->table->Forget(this);  // deletes this
     return;
   }

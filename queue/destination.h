@@ -184,6 +184,8 @@ class Destination : public SiteUser, public ColdMail {
   void ParkAll();
   void MaybeOpenLane();
   void MaybeCloseLane();
+  // When nothing is left of it but what it remembers, and that is worth nothing any more.
+  int64_t ForgetAtNs() const;
   void ArmTimer();
   void OnTimer();
   void LookAfterReady();
@@ -261,6 +263,7 @@ class Destination : public SiteUser, public ColdMail {
   // a row that has been so.
   int64_t unfit_until_ns_ = 0;
   uint32_t unfit_times_ = 0;
+  int64_t unfit_known_ns_ = 0;  // until then that is remembered, without mail as well
   bool unknown_ = false;  // it is our user that they would not have
   RecipientResult trouble_;    // why the site was left alone last
   core::Timer timer_;

@@ -159,8 +159,10 @@ void Destination::MoveOn(Attempt* attempt) {
 // one ticket at a time finds out whether they have become better.
 void Destination::OnUnfit() {
   if (unfit_until_ns_ > now_ns()) return;  // sessions that failed together are one failure
-  const int64_t wait_ns = core::kNsPerMinute << std::min(unfit_times_, 10u);
-  unfit_until_ns_ = now_ns() + std::min(wait_ns, retry_period_ns_);
+  const int64_t wait_ns =
+      std::min(core::kNsPerMinute << std::min(unfit_times_, 10u), retry_period_ns_);
+  unfit_until_ns_ = now_ns() + wait_ns;
+  unfit_known_ns_ = unfit_until_ns_ + wait_ns;
   ++unfit_times_;
   ++shard_->counters.backoffs;
 }
@@ -237,7 +239,7 @@ void Destination::LiftHosts() {
   if (plan() == nullptr) return;
   for (PlannedHost& host : plan()->hosts) host.down_until_ns = 0;
   shard_->gate->Lift(plan()->site);
-  unfit_until_ns_ = 0;
+  unfit_until_ns_ = unfit_known_ns_ = 0;
   unfit_times_ = 0;
 }
 

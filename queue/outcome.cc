@@ -172,8 +172,11 @@ void DescribeRecipient(const smtp::RecipientResult& result, std::string_view hos
 void DescribeSession(smtp::SessionEnd end, smtp::Stage stage, const smtp::Reply& reply,
                      std::string_view host, std::string_view user, RecipientResult* out) {
   const bool tls = end == smtp::SessionEnd::kTlsFailed || end == smtp::SessionEnd::kTlsMissing;
-  // With a 421, too.
+  // With a 421, too; but not when it is we who could make nothing of what it has said.
   if (stage == smtp::Stage::kAuth && reply.code != 0) end = smtp::SessionEnd::kAuthRefused;
+  if (end == smtp::SessionEnd::kAuthRefused && reply.code == 0) {
+    end = smtp::SessionEnd::kAuthMissing;
+  }
   const bool auth = end == smtp::SessionEnd::kAuthRefused || end == smtp::SessionEnd::kAuthMissing;
   if (tls || auth) {  // the reason is ours, whatever the host has said
     const Words said = WordsOf(end);

@@ -102,6 +102,8 @@ void AuthExchange::OnChallenge(std::string_view text) {
 }
 
 void AuthExchange::TakeDigest(std::string_view challenge) {
+  // What is beyond that was not kept.
+  if (challenge.size() >= core::kReplyTextMax) return Cancel("the challenge is too long");
   std::array<char, core::kReplyTextMax> octets;
   size_t size = 0;
   if (challenge.empty() || !DecodeBase64(challenge, octets, &size)) {

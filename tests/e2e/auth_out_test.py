@@ -48,12 +48,11 @@ class AuthOut(Scenario):
         commands = [("talk", "--domain", domain) for domain in
                     ("postfix.test", "exim.test", "one.test")]
         commands += [("why", "known@postfix.test"), ("why", "a@one.test"), ("queue", "--json")]
-        texts = [relay.log_text()]
-        texts += [relay.cli(*command, check=False).stdout for command in commands]
-        texts += [path.read_text(errors="replace") for path in relay.spool.rglob("*")
-                  if path.is_file()]
+        texts = [relay.log.read_bytes()]
+        texts += [relay.cli(*command, check=False).stdout.encode() for command in commands]
+        texts += [path.read_bytes() for path in relay.spool.rglob("*") if path.is_file()]
         for form in forms(user, secret):
-            self.assertFalse(any(form in text for text in texts), form)
+            self.assertFalse(any(form.encode() in text for text in texts), form)
 
 
 class RealServers(AuthOut):

@@ -93,7 +93,8 @@ TEST_P(AHostRefusesOurUser, WhateverItsWordsNothingBounces) {
     story_.RunFor(5 * kNsPerMinute);
   }
   EXPECT_TRUE(host->taken().empty());
-  EXPECT_LE(host->sessions_total(), 12u);
+  // Fifteen messages have come, and the host was asked less and less often.
+  EXPECT_LE(host->sessions_total(), 6u);
   EXPECT_EQ(story_.Metric(&core::ShardMetrics::bounced_total), 0);
   story_.Finish(15);
 }
@@ -120,9 +121,8 @@ TEST_P(AHostRefusesOurUser, TheBackupTakesTheMail) {
   NeedAuth(backup);
   story_.Start();
   SendMany(5);
-  ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
+  EXPECT_TRUE(story_.RunUntil([&] { return backup->taken().size() == 5; }, kNsPerMinute));
   EXPECT_TRUE(first->taken().empty());
-  EXPECT_EQ(backup->taken().size(), 5u);
   story_.Finish();
 }
 

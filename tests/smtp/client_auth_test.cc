@@ -262,7 +262,7 @@ TEST(ClientAuthTest, ARefusalEndsTheSessionWhateverWasSaid) {
       {"PLAIN",
        {"354 go on\r\n"},
        "protocol error: AUTH was answered with neither 235, 334 nor a refusal (AUTH)"},
-      {"PLAIN", {"what?\r\n"}, "protocol error: the reply code is not three digits (AUTH)"},
+      {"PLAIN", {"what?\r\n"}, "protocol error: a reply does not begin with a valid code (AUTH)"},
   };
   for (const auto& [offer, lines, end] : cases) {
     for (const size_t piece : {size_t{1}, SIZE_MAX}) {
@@ -300,6 +300,7 @@ TEST(ClientAuthTest, AChallengeThatMakesNoSenseIsCancelled) {
       {"CRAM-MD5", {"334 ???\r\n"}, "the challenge is no base64"},
       {"CRAM-MD5", {"334 PDE4\xff\x01\r\n"}, "the challenge is no base64"},
       {"CRAM-MD5", {"334-PDE4\r\n334 PDE4\r\n"}, "the challenge is no base64"},
+      {"CRAM-MD5", {long_one}, "the challenge is too long"},
       {"CRAM-MD5", {kCramChallenge, kCramChallenge}, "another challenge behind the answer"},
       {"PLAIN", {"334 \r\n"}, "another challenge behind the answer"},
       {"LOGIN", {"334 a\r\n", "334 b\r\n", "334 c\r\n"}, "another challenge behind the answer"},
@@ -317,9 +318,6 @@ TEST(ClientAuthTest, AChallengeThatMakesNoSenseIsCancelled) {
                   ElementsAre(HasSubstr("end protocol error")));
     }
   }
-  // What is cut to what is kept of a reply would be another challenge.
-  EXPECT_THAT(Tell(TlsUse::kOn, Credentials(), Offer("CRAM-MD5"), {long_one}).sent,
-              EndsWith("\r\n*\r\n"));
 }
 
 TEST(ClientAuthTest, RepliesThatNothingHadAskedForEndTheSession) {
