@@ -14,11 +14,17 @@ constexpr std::string_view kAskOtherwise =
     "Please ask the recipient in another way how to write to them.";
 constexpr std::string_view kCheckAddress = "Please check the address for spelling mistakes.";
 
-// What no host has said, but those who run this mail system have ordered.
+constexpr PlainWords kUnknownThere = {
+    "The next mail server does not know this mail system as one that may send by it.",
+    "Those who run this mail system have to mend that."};
+
+// What no host has said, but those who run this mail system have ordered, or have to mend.
 constexpr Row kOurRows[] = {
     {"0.0", {"Those who run this mail system have decided to return it.", ""}},
     {"3.2", {"Those who run this mail system have stopped delivery there for a time.", ""}},
     {"7.1", {"The rules of this mail system forbid the message.", ""}},
+    {"7.0", kUnknownThere},
+    {"7.8", kUnknownThere},
 };
 
 // The first row that fits.

@@ -114,7 +114,7 @@ TEST(PlainWordsTest, EveryStatusHasASentence) {
   EXPECT_THAT(std::string(ExplainStatus("", 0).what), HasSubstr("could be reached"));
   EXPECT_THAT(std::string(ExplainStatus("", 550).what), HasSubstr("address"));
   // What this side has decided is not laid at the other's door.
-  for (const char* const status : {"5.0.0", "4.3.2", "5.7.1"}) {
+  for (const char* const status : {"5.0.0", "4.3.2", "5.7.1", "4.7.0", "4.7.8"}) {
     EXPECT_THAT(std::string(ExplainStatus(status, 0).what), HasSubstr("this mail system"))
         << status;
   }
