@@ -122,6 +122,7 @@ TEST_P(AHostRefusesOurUser, TheBackupTakesTheMail) {
   story_.Start();
   SendMany(5);
   EXPECT_TRUE(story_.RunUntil([&] { return backup->taken().size() == 5; }, kNsPerMinute));
+  ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
   EXPECT_TRUE(first->taken().empty());
   story_.Finish();
 }
