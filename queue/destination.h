@@ -264,7 +264,7 @@ class Destination : public SiteUser, public ColdMail {
   int64_t unfit_until_ns_ = 0;
   uint32_t unfit_times_ = 0;
   int64_t unfit_known_ns_ = 0;  // until then that is remembered, without mail as well
-  bool unknown_ = false;  // it is our user that they would not have
+  bool unknown_ = false;        // it is our user that they would not have
   RecipientResult trouble_;    // why the site was left alone last
   core::Timer timer_;
   int64_t timer_at_ns_ = 0;

@@ -133,8 +133,7 @@ void Destination::MoveOn(Attempt* attempt) {
   // An attempt that ends early, recalled say, has not asked them all: the site may be well.
   const bool unreachable = !more && attempt->unreachable_count == attempt->tried_count;
   const bool unfit = !more && attempt->unfit_count > 0 &&
-                        attempt->unfit_count + attempt->unreachable_count ==
-                            attempt->tried_count;
+                     attempt->unfit_count + attempt->unreachable_count == attempt->tried_count;
   attempt->ticket->result->unreachable = unreachable || unfit;
   if (unfit) {
     const std::vector<RecipientResult>& failed = attempt->ticket->result->failed;

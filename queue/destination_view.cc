@@ -69,8 +69,7 @@ void Destination::Describe(DestinationView* view) const {
     view->site_limit = state.limit;
     view->site_window = state.window;
     view->site_failures = state.failures;
-    view->blocked_until_wall_ns =
-        std::max(state.blocked_until_wall_ns, wall(unfit_until_ns_));
+    view->blocked_until_wall_ns = std::max(state.blocked_until_wall_ns, wall(unfit_until_ns_));
     if (unknown_) view->user_refused_until_wall_ns = wall(unfit_until_ns_);
     view->paused_until_wall_ns = state.suspended_until_wall_ns;
     view->lowered_until_wall_ns = std::max(state.narrow_until_wall_ns, state.slow_until_wall_ns);

@@ -30,9 +30,9 @@ enum class WaitReason : uint8_t {
   kPaused,       // a reply of its site's hosts has
   kSlowed,       // such a reply has lowered the rate, or the connections, of its site
   // Of one recipient.
-  kRetry,   // the last attempt failed: it waits for the next one
-  kReply,   // it is being sent
-  kNotice,  // the notice to its sender is on its way to the disk
+  kRetry,           // the last attempt failed: it waits for the next one
+  kReply,           // it is being sent
+  kNotice,          // the notice to its sender is on its way to the disk
   kReroute,         // an operator has routed it again, with others of its message
   kHeldByRoute,     // its route holds it until it is released
   kHeldByOperator,  // `outbox hold`

@@ -86,8 +86,8 @@ class ClientConnection final : private io::Connection::Handler {
   ~ClientConnection();
 
   // Connects to `host`, from `local` unless that is null. Nothing is told before the loop turns.
-  void Start(const core::SocketAddress& host, const core::SocketAddress* local,
-             ClientTls tls = {}, ClientCredentials credentials = {});
+  void Start(const core::SocketAddress& host, const core::SocketAddress* local, ClientTls tls = {},
+             ClientCredentials credentials = {});
 
   // The same to the unix socket with this path (io::Io::ConnectUnix).
   void StartUnix(const std::string& path);

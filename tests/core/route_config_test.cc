@@ -177,8 +177,9 @@ max_connections = 4
 }
 
 TEST(RouteConfigTest, HowItAuthenticates) {
-  const std::string route = "[[route]]\nmatch = \"*.a.example\"\nvia = \"smtp.example:587\"\n"
-                            "auth_user = \"me\"\nauth_secret_env = \"SECRET\"\n";
+  const std::string route =
+      "[[route]]\nmatch = \"*.a.example\"\nvia = \"smtp.example:587\"\n"
+      "auth_user = \"me\"\nauth_secret_env = \"SECRET\"\n";
   const ConfigResult result =
       Parse(route + "auth_mechanisms = [\"CRAM-MD5\", \"LOGIN\"]\nauth_plaintext = true\n");
   ASSERT_THAT(result.errors, ElementsAre());
@@ -202,7 +203,8 @@ TEST(RouteConfigTest, HowItAuthenticates) {
   EXPECT_THAT(Parse("[[route]]\nmatch = \"*\"\nvia = \"mx\"\nauth_user = \"" + long_user +
                     "\"\nauth_secret_env = \"SECRET\"\n")
                   .errors,
-              ElementsAre("f:8:13: \"" + long_user + "\" is no name to authenticate with; "
+              ElementsAre("f:8:13: \"" + long_user +
+                          "\" is no name to authenticate with; "
                           "expected 1 to 256 printable ASCII characters"));
 }
 
@@ -217,12 +219,11 @@ TEST(RouteConfigTest, AUserHasOneSecretAtTheSameHosts) {
   for (const std::string& fine :
        {route("b.example", "smtp.example:587", me + "\ntls = \"verify\""),
         route("b.example", "smtp.example:465", other), route("b.example", "mx", other),
-        route("b.example", "smtp.example:587",
-              "auth_user = \"you\"\nauth_secret_env = \"TWO\"")}) {
+        route("b.example", "smtp.example:587", "auth_user = \"you\"\nauth_secret_env = \"TWO\"")}) {
     EXPECT_THAT(Parse(first + fine).errors, ElementsAre()) << fine;
   }
-  for (const std::string& wrong : {other, me + "\nauth_plaintext = true",
-                                   me + "\nauth_mechanisms = \"PLAIN\""}) {
+  for (const std::string& wrong :
+       {other, me + "\nauth_plaintext = true", me + "\nauth_mechanisms = \"PLAIN\""}) {
     EXPECT_THAT(Parse(first + route("b.example", "smtp.example:587", wrong)).errors,
                 ElementsAre("f:13:13: the route with this user in line 8 goes to the same hosts "
                             "with another secret, auth_mechanisms or auth_plaintext; expected the "

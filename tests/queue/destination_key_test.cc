@@ -73,7 +73,8 @@ TEST(DestinationKeyTest, HowItIsEncrypted) {
 }
 
 TEST(DestinationKeyTest, WhoWeAre) {
-  for (const std::string head : {"mx:example.com:2525", "mx:example.com", "via:10.1.2.3:25,x.y:26"}) {
+  for (const std::string head :
+       {"mx:example.com:2525", "mx:example.com", "via:10.1.2.3:25,x.y:26"}) {
     for (const std::string rest : {"", "@192.0.2.7", "#verify", "@192.0.2.7#required"}) {
       const DestinationKey nobody = ParseDestinationKey(head + rest);
       EXPECT_EQ(nobody.user, "");

@@ -132,15 +132,25 @@ TEST(OutcomeTest, SentencesAboutAuth) {
     const char* enhanced;
     const char* text;
   } kTable[] = {
-      {smtp::SessionEnd::kAuthRefused, {535, {5, 7, 8}, "bad credentials"}, "4.7.8",
+      {smtp::SessionEnd::kAuthRefused,
+       {535, {5, 7, 8}, "bad credentials"},
+       "4.7.8",
        "mx:587 refused our user me@example.com: 535 5.7.8 bad credentials"},
-      {smtp::SessionEnd::kShutdown, {421, {4, 7, 0}, "too many errors"}, "4.7.8",
+      {smtp::SessionEnd::kShutdown,
+       {421, {4, 7, 0}, "too many errors"},
+       "4.7.8",
        "mx:587 refused our user me@example.com: 421 4.7.0 too many errors"},
-      {smtp::SessionEnd::kAuthRefused, {0, {}, "the challenge is no base64"}, "4.7.0",
+      {smtp::SessionEnd::kAuthRefused,
+       {0, {}, "the challenge is no base64"},
+       "4.7.0",
        "mx:587 cannot be told that we are the user me@example.com: the challenge is no base64"},
-      {smtp::SessionEnd::kAuthMissing, {0, {}, "AUTH is not offered"}, "4.7.0",
+      {smtp::SessionEnd::kAuthMissing,
+       {0, {}, "AUTH is not offered"},
+       "4.7.0",
        "mx:587 cannot be told that we are the user me@example.com: AUTH is not offered"},
-      {smtp::SessionEnd::kPeerClosed, {}, "4.4.2",
+      {smtp::SessionEnd::kPeerClosed,
+       {},
+       "4.4.2",
        "mx:587 closed the connection while waiting for the answer to AUTH"},
   };
   for (const auto& row : kTable) {

@@ -107,8 +107,8 @@ class ScriptedServer::Session {
     const bool hello = server_->script_.lmtp
                            ? StartsWith(line, "LHLO")
                            : StartsWith(line, "EHLO") || StartsWith(line, "HELO");
-    const bool last_of_group = hello || StartsWith(line, "DATA") || StartsWith(line, "QUIT") ||
-                               StartsWith(line, "AUTH ");
+    const bool last_of_group =
+        hello || StartsWith(line, "DATA") || StartsWith(line, "QUIT") || StartsWith(line, "AUTH ");
     if (more && (!pipelining_ || last_of_group)) Violation("bytes behind " + line);
     if (hello) return Hello(line);
     if (StartsWith(line, "AUTH ") && server_->script_.needs_auth) return Auth(line);

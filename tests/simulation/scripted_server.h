@@ -59,7 +59,7 @@ struct TakenMessage {
   std::string reverse_path;
   std::vector<std::string> recipients;  // those it accepted
   std::string content;                  // wire form, without the final ".CRLF"
-  std::string auth;  // the AUTH command of its session that was taken
+  std::string auth;                     // the AUTH command of its session that was taken
   int64_t taken_ns = 0;
   // The session went on to its QUIT: the client has read our 250. Without it a duplicate is no
   // fault.

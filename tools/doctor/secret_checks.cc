@@ -34,9 +34,8 @@ void CheckFile(const core::RouteConfig& route, const Account& account, Report* r
                         "name another file in auth_secret_file.");
   }
   if (!MayRead(found, account)) {
-    return report->Fail(
-        path, Whose(route) + ", may not be read by " + UserName(account.user),
-        "As root: chgrp it to outboxd's group and chmod 0640; then outbox reload.");
+    return report->Fail(path, Whose(route) + ", may not be read by " + UserName(account.user),
+                        "As root: chgrp it to outboxd's group and chmod 0640; then outbox reload.");
   }
   if ((found.st_mode & (S_IROTH | S_IWOTH)) != 0) {
     return report->Fail(path, Whose(route) + ", is open to everybody on this machine",
@@ -56,8 +55,9 @@ void CheckRouteSecrets(const core::Config& config, const Account& account, Repor
       if (seen.insert(auth.secret_file).second) CheckFile(route, account, report);
     } else if (seen.insert("$" + auth.secret_env).second) {
       report->Note(auth.secret_env,
-                   Whose(route) + ", is a variable of outboxd's environment, which cannot be seen "
-                                  "from here");
+                   Whose(route) +
+                       ", is a variable of outboxd's environment, which cannot be seen "
+                       "from here");
     }
   }
 }
