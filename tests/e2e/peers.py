@@ -112,9 +112,9 @@ tlsmgr unix - - n 1000? 1 tlsmgr
 
 class Postfix:
     """A Postfix that takes mail for known@postfix.test into a Maildir, and relays all other mail to
-    the port `relay_to` of 127.0.0.1. `more`: lines of main.cf."""
+    the port `relay_to` of 127.0.0.1. `more`: lines of main.cf; `services`: of master.cf."""
 
-    def __init__(self, scenario, more="", relay_to=None):
+    def __init__(self, scenario, more="", relay_to=None, services=""):
         need_root()
         need(POSTFIX)
         self.port = free_port()
@@ -141,7 +141,7 @@ class Postfix:
         if relay_to:
             text += f"relayhost = [127.0.0.1]:{relay_to}\nsmtp_tls_security_level = none\n"
         (etc / "main.cf").write_text(text)
-        (etc / "master.cf").write_text(MASTER_CF.format(**values))
+        (etc / "master.cf").write_text(MASTER_CF.format(**values) + services)
         environment = {**POSTFIX_ENVIRONMENT, "MAIL_CONFIG": str(etc)}
         self.process = scenario.spawn(
             [POSTFIX / "usr/lib/postfix/sbin/master", "-d", "-c", etc], env=environment,
