@@ -7,12 +7,12 @@ import subprocess
 import unittest
 
 from features import TLS
-from harness import Client, wait_until
+from harness import SLOWNESS, Client, wait_until
 from mail_system import says
 from message import Message, head_of
 from relay import sender_of
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 20 * SLOWNESS
 
 # `state`: "ok", "lacks" (`text`: "Outbox" or "peer"; `why`: if there is something to explain),
 # "failed" or "not run" (`why`).

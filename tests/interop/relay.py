@@ -10,8 +10,8 @@ import subprocess
 from features import KEYS, SECRET, TLS, USER
 from harness import BIN, Outbox, free_ports, route
 
-# One listener takes mail as it comes, one speaks TLS at once; AUTH_LISTENER takes it from those only
-# who have said a password.
+# One listener takes mail as it comes, one speaks TLS at once; AUTH_LISTENER takes it only from
+# those who have said a password.
 LISTENER = """
 [[listener]]
 address    = "127.0.0.1:{{port}}"
