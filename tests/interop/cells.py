@@ -15,7 +15,7 @@ from relay import sender_of
 PATIENCE_SECONDS = 20 * SLOWNESS
 
 # `state`: "ok", "lacks" (`text`: "Outbox" or "peer"; `why`: if there is something to explain),
-# "failed" or "not run" (`why`).
+# "failed" or "not run" (`why`); "unasked".
 Cell = collections.namedtuple("Cell", "state text why", defaults=("", ""))
 OK = Cell("ok")
 

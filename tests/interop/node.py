@@ -12,6 +12,7 @@ from harness import PEERS
 FOLDER = PEERS / "node"
 PACKAGE = pathlib.Path(__file__).with_name("package.json")
 INSTALL_SECONDS = 300
+NODE_MIN = 18
 tried = {}
 
 
@@ -29,6 +30,9 @@ def install():
     """None, or why there is nothing."""
     if not shutil.which("node"):
         return "node is missing (Debian's package nodejs)"
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
+    if int(version.lstrip("v").split(".")[0]) < NODE_MIN:
+        return f"node is {version}, and has to be {NODE_MIN} or newer"
     mark = FOLDER / "installed"
     wanted = hashlib.sha256(PACKAGE.read_bytes()).hexdigest()
     if mark.exists() and mark.read_text() == wanted:

@@ -30,9 +30,9 @@ tls_key = "{key}"
 AUTH_LISTENER = """
 [[listener]]
 address    = "127.0.0.1:{auth}"
-relay_from = []
 tls_certificate = "{certificate}"
 tls_key = "{key}"
+auth = "required"
 auth_users = "{users}"
 """
 

@@ -5,7 +5,7 @@ import re
 
 from features import FEATURES
 
-SHOWN = {"ok": "ok", "failed": "**FAILED**", "not run": "not run"}
+SHOWN = {"ok": "ok", "failed": "**FAILED**", "not run": "not run", "unasked": ""}
 
 HEAD = pathlib.Path(__file__).with_name("head.md")
 
@@ -68,6 +68,8 @@ def differences(committed, now):
             continue
         for feature, before, after in zip(FEATURES, old[place], cells):
             where = f"{place[0]} {place[1]}, {feature.title}"
+            if not after:
+                continue
             if "not run" in (before, after):
                 unseen.append(where)
             elif before != after:
