@@ -18,15 +18,20 @@ class World(Scenario):
         self.catcher = Catcher()
         self.addCleanup(self.catcher.close)
         self.in_wires, self.out_wires = {}, {}
-        self.sasl_port = free_port()
-        self._dovecot = None
+        self._sasl_port, self._dovecot = free_port(), None
 
     @property
     def dovecot(self):
         """Started when it is asked for: for its own row, or as Postfix's book of users."""
         if self._dovecot is None:
-            self._dovecot = dovecot_lmtp.start(self, self.sasl_port)
+            self._dovecot = dovecot_lmtp.start(self, self._sasl_port)
         return self._dovecot
+
+    @property
+    def sasl_port(self):
+        """Where this Dovecot says who may come in."""
+        assert self.dovecot
+        return self._sasl_port
 
     def wire(self, wires, peer, key, server_port=None, hold=False):
         wires[peer.name, key] = Wire(server_port, hold)
