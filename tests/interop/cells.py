@@ -142,8 +142,9 @@ def from_client(world, relay, client, feature):
         return Cell("lacks", "Outbox")
     if key in client.cannot:
         return Cell("lacks", "peer")
-    local = "grüße" if key == "smtputf8" else "known"
-    message = Message(f"{key}.{client.name}@interop.test", f"{local}@{key}.out.test",
+    # Haraka says SMTPUTF8 for the sake of a sender only.
+    local, sender = ("zoë", "chloé") if key == "smtputf8" else ("known", key)
+    message = Message(f"{sender}.{client.name}@interop.test", f"{local}@{key}.out.test",
                       key == "smtputf8")
     wire = world.out_wires[client.name, key]
     wire.server_port = relay.port_for(key)

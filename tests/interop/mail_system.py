@@ -40,7 +40,7 @@ class Server:
         self.world = world
         self.domain = f"{self.name}.test"
         self.recipient = f"known@{self.domain}"
-        self.utf8_recipient = f"grüße@{self.domain}"
+        self.utf8_recipient = f"zoë@{self.domain}"
 
     @property
     def auth_port(self):

@@ -10,7 +10,7 @@ from relay import readable_copy
 
 MAIN = """
 virtual_mailbox_maps = inline:{{
-  {{ known@postfix.test = known/ }}, {{ grüße@postfix.test = known/ }} }}
+  {{ known@postfix.test = known/ }}, {{ zoë@postfix.test = known/ }} }}
 smtputf8_enable = yes
 smtpd_tls_security_level = may
 smtpd_tls_cert_file = {certificate}

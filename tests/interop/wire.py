@@ -32,7 +32,7 @@ class Dialogue:
     def command(self, verb):
         """The client's first line that begins so, without its end; None if there is none. Not
         meant for what a message may contain."""
-        found = re.search(rf"^{verb}\b[^\r\n]*", self.client(), re.M | re.I)
+        found = re.search(rf"^{verb}[^\r\n]*", self.client(), re.M | re.I)
         return found[0] if found else None
 
     def is_tls_from_the_start(self):
