@@ -20,6 +20,9 @@ Cell = collections.namedtuple("Cell", "state text why", defaults=("", ""))
 OK = Cell("ok")
 
 
+DATA = r"DATA(?=\r\n)"
+
+
 class Wrong(Exception):
     """The message was carried, but not as it should."""
 
@@ -37,12 +40,13 @@ def use_in(dialogue, key, token=None):
     """What is missing in the dialogue if the feature was not used; None if it was."""
     mail, rcpt = dialogue.command("MAIL FROM:") or "", dialogue.command("RCPT TO:") or ""
     missing = {
-        "plain": None if dialogue.is_clear() else "it was not in the clear",
+        "plain": None if dialogue.is_clear() and dialogue.command(DATA)
+                 else "it was not said in the clear with DATA",
         "starttls": None if dialogue.is_tls_by_starttls() else "no handshake after STARTTLS",
         "implicit": None if dialogue.is_tls_from_the_start() else "no TLS from the first byte",
         "pipelining": None if dialogue.is_pipelined() else "RCPT waited for the answer to MAIL",
-        "bdat": None if dialogue.command(r"BDAT \d+") and not dialogue.command("DATA$")
-                else "no BDAT was said",
+        "bdat": None if dialogue.command(r"BDAT \d+") and not dialogue.command(DATA)
+                else "it was DATA and not BDAT",
         "smtputf8": None if " SMTPUTF8" in mail else f"no SMTPUTF8 in {mail}",
         "dsn": None if " RET=" in mail and " NOTIFY=" in rcpt else f"none in {mail} and {rcpt}",
     }
@@ -111,12 +115,12 @@ def to_server(world, relay, server, feature):
     utf8 = key == "smtputf8"
     message = Message(sender_of(key, server), server.utf8_recipient if utf8 else server.recipient,
                       utf8)
-    hand_in(relay.port, message, key)
+    hand_in(relay.way_out(key).port, message, key)
     wire = world.in_wires[server.name, key]
     try:
         stored = wait_until(lambda: server.find(message.token), "the message", PATIENCE_SECONDS)
     except AssertionError:
-        raise Wrong(f"it did not arrive: {relay.story_of(message.sender)}") from None
+        raise Wrong(f"it did not arrive: {relay.story_of(key, message.sender)}") from None
     check_content(message, stored)
     prove(wire.dialogue(), key, message.token)
     if key in TLS and not says(server.secured, stored):

@@ -8,11 +8,11 @@ import ssl
 import subprocess
 
 from features import KEYS, SECRET, TLS, USER
-from harness import BIN, Outbox, free_ports, route
+from harness import BIN, LISTENER, Outbox, free_ports, route
 
 # One listener takes mail as it comes, one speaks TLS at once; AUTH_LISTENER takes it only from
 # those who have said a password.
-LISTENER = """
+LISTENERS = """
 [[listener]]
 address    = "127.0.0.1:{{port}}"
 relay_from = ["127.0.0.1/32"]
@@ -35,6 +35,8 @@ tls_key = "{key}"
 auth = "required"
 auth_users = "{users}"
 """
+
+BDAT = "\n[delivery]\nchunking = true\n"
 
 
 def version():
@@ -61,21 +63,32 @@ class Relay:
         self.secret = world.dir / "outbox-secret"
         self.secret.write_text(SECRET + "\n")
         self.secret.chmod(0o600)
-        self.knows_auth_in = self.accepts(LISTENER + AUTH_LISTENER, "")
-        self.knows_auth_out = self.accepts(LISTENER, self.auth_keys(
+        self.knows_auth_in = self.accepts(LISTENERS + AUTH_LISTENER, "")
+        self.knows_auth_out = self.accepts(LISTENERS, self.auth_keys(
             route(25, name="x", tls="required")))
-        listener = LISTENER + (AUTH_LISTENER if self.knows_auth_in else "")
+        self.knows_bdat_out = self.accepts(LISTENERS, BDAT)
+        listener = LISTENERS + (AUTH_LISTENER if self.knows_auth_in else "")
         if not self.knows_auth_in:
             self.auth_port = None
         config = f'\n[delivery]\ntls_ca = "{world.certificates.ca}"\nretry = "30s"\n'
-        for server in servers:
-            for key in KEYS:
-                config += self.route_to(server, key, wires[server.name, key].port)
-        config += route(world.catcher.port, name="onward", tls="none")
-        self.outbox = Outbox(world, config, listener=listener.format(**self.values), shards=2)
-        world.addCleanup(self.outbox.end)
+        routes = {key: "".join(self.route_to(server, key, wires[server.name, key].port)
+                               for server in servers) for key in KEYS}
+        onward = route(world.catcher.port, name="onward", tls="none")
+        self.outbox = self.started(config + "".join(routes.values()) + onward,
+                                   listener.format(**self.values))
+        # BDAT is said to all hosts that offer it, or to none.
+        self.bdat_outbox = self.knows_bdat_out and self.started(BDAT + routes["bdat"], LISTENER)
         self.port = self.outbox.port
         self.keywords = self.offered()
+
+    def started(self, config, listener):
+        outbox = Outbox(self.world, config, listener=listener, shards=2)
+        self.world.addCleanup(outbox.end)
+        return outbox
+
+    def way_out(self, key):
+        """The daemon through which it is tried towards a server."""
+        return self.bdat_outbox if key == "bdat" else self.outbox
 
     def users_file(self):
         hashed = subprocess.run(["openssl", "passwd", "-6", SECRET], check=True,
@@ -125,19 +138,21 @@ class Relay:
     def has(self, feature, outbound):
         if feature.key == "auth":
             return self.knows_auth_out if outbound else self.knows_auth_in
-        # What Outbox offers it also makes use of.
+        if feature.key == "bdat" and outbound:
+            return self.knows_bdat_out
+        # What Outbox offers else it also makes use of.
         return feature.keyword is None or feature.keyword in self.keywords
 
     def port_for(self, key):
         return {"implicit": self.implicit_port, "auth": self.auth_port or self.port}.get(
             key, self.port)
 
-    def story_of(self, sender):
+    def story_of(self, key, sender):
         """The end of the last dialogue about mail of this sender, for a report of what failed."""
-        rows = [row for row in self.outbox.queue() if row.get("sender") == sender]
+        rows = [row for row in self.way_out(key).queue() if row.get("sender") == sender]
         if not rows:
             return "Outbox has no such mail any more"
-        return json.dumps({k: rows[0].get(k) for k in ("state", "reply", "last_reply")})
+        return f"it is {rows[0]['state']}: {rows[0]['last_reply']}"
 
 
 def readable_copy(path, directory, owner=None):
