@@ -1,6 +1,7 @@
 """Python's aiosmtpd, in this process."""
 
 import importlib
+import logging
 import ssl
 import sys
 
@@ -33,6 +34,7 @@ class Aiosmtpd(Server):
         super().__init__(world)
         need(AIOSMTPD)
         sys.path.append(str(AIOSMTPD / "usr/lib/python3/dist-packages"))
+        logging.getLogger("mail").setLevel(logging.ERROR)  # it warns of a name of its own
         self.module = importlib.import_module("aiosmtpd")
         controller = importlib.import_module("aiosmtpd.controller").Controller
         result = importlib.import_module("aiosmtpd.smtp").AuthResult

@@ -23,6 +23,12 @@ exports.hook_queue = function (next, connection) {
   })
 }
 
+// Mail of those who have authenticated themselves goes out, wherever it is for.
+exports.hook_queue_outbound = function (next, connection) {
+  if (connection.transaction.rcpt_to[0].host !== 'haraka.test') return next()
+  this.hook_queue(next, connection)
+}
+
 exports.hook_get_mx = function (next, hmail, domain) {
   next(OK, this.hosts[domain])
 }

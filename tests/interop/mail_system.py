@@ -30,8 +30,8 @@ class Server:
     implicit_port = None
     user = USER
     # By its own word in Received or in what it writes beside the message; None: it writes nothing.
-    secured = r"with (UTF8SMTPS|esmtps|ESMTPS)A?\b"
-    authenticated = r"with (ESMTPSA|esmtpsa)\b"
+    secured = r"(?i)with (utf8|e)?smtpsa?\b"
+    authenticated = r"(?i)with (utf8|e)?smtpsa\b"
 
     # Why it cannot do TLS as a server, although it offers it; None: it can.
     tls_trouble = None
