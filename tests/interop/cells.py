@@ -105,24 +105,41 @@ def hand_in(port, message, key):
         client.close()
 
 
+def carry_to(world, relay, server, key):
+    """Has a message brought to a server. (it, what the server has stored, the dialogue)"""
+    utf8 = key == "smtputf8"
+    message = Message(sender_of(key, server), server.utf8_recipient if utf8 else server.recipient,
+                      utf8)
+    hand_in(relay.way_out(key).port, message, key)
+    try:
+        stored = wait_until(lambda: server.find(message.token), "the message", PATIENCE_SECONDS)
+    except AssertionError:
+        raise Wrong(f"it did not arrive: {relay.story_of(key, message.sender)}") from None
+    check_content(message, stored)
+    return message, stored, world.in_wires[server.name, key].dialogue()
+
+
+def without_tls(world, relay, server):
+    """To one that offers STARTTLS in vain: opportunistic, the mail goes in the clear."""
+    _, _, dialogue = carry_to(world, relay, server, "starttls")
+    prove(dialogue, "plain")
+    if not any(d.is_tls_by_starttls() for d in world.in_wires[server.name, "starttls"].dialogues):
+        raise Wrong("no handshake was tried")
+    return Cell("lacks", "peer", f"{server.tls_trouble}. With tls = \"opportunistic\" Outbox tries "
+                "it, and then hands the mail over in the clear")
+
+
 def to_server(world, relay, server, feature):
     """From Outbox to a server."""
     key = feature.key
     if server.lmtp and key in TLS or not relay.has(feature, True):
         return Cell("lacks", "Outbox")
     if not server.has(feature):
+        if key == "starttls" and server.tls_trouble:
+            return without_tls(world, relay, server)
         return Cell("lacks", "peer", key in TLS and server.tls_trouble or "")
-    utf8 = key == "smtputf8"
-    message = Message(sender_of(key, server), server.utf8_recipient if utf8 else server.recipient,
-                      utf8)
-    hand_in(relay.way_out(key).port, message, key)
-    wire = world.in_wires[server.name, key]
-    try:
-        stored = wait_until(lambda: server.find(message.token), "the message", PATIENCE_SECONDS)
-    except AssertionError:
-        raise Wrong(f"it did not arrive: {relay.story_of(key, message.sender)}") from None
-    check_content(message, stored)
-    prove(wire.dialogue(), key, message.token)
+    message, stored, dialogue = carry_to(world, relay, server, key)
+    prove(dialogue, key, message.token)
     if key in TLS and not says(server.secured, stored):
         raise Wrong(f"by its own word it was not TLS: {head_of(stored)[:300]}")
     if key == "auth" and not says(server.authenticated, stored):

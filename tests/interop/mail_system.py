@@ -1,6 +1,5 @@
 """What the runner knows of another program, as a server, as a client, or as both."""
 
-import functools
 import re
 import smtplib
 import ssl
@@ -33,6 +32,7 @@ class Server:
     secured = r"(?i)with (utf8|e)?smtpsa?\b"
     authenticated = r"(?i)with (utf8|e)?smtpsa\b"
 
+    keywords = frozenset()
     # Why it cannot do TLS as a server, although it offers it; None: it can.
     tls_trouble = None
 
@@ -60,9 +60,8 @@ class Server:
     def port_for(self, key):
         return {"implicit": self.implicit_port, "auth": self.auth_port}.get(key, self.port)
 
-    @functools.cached_property
-    def keywords(self):
-        """What it offers, behind STARTTLS too; sets tls_trouble."""
+    def look(self):
+        """Finds out what it offers, behind STARTTLS too (`keywords`), and `tls_trouble`."""
         client = (smtplib.LMTP if self.lmtp else smtplib.SMTP)("127.0.0.1", self.auth_port,
                                                                timeout=20)
         with client:
@@ -76,7 +75,7 @@ class Server:
                 except ssl.SSLError as error:
                     self.tls_trouble = ("it offers TLS, but this build of it cannot do a handshake,"
                                         f" with Python's ssl neither: {error.reason}")
-        return {word.upper() for word in found}
+        self.keywords = {word.upper() for word in found}
 
     def has(self, feature):
         offered = feature.keyword is None or feature.keyword in self.keywords

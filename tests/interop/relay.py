@@ -116,6 +116,8 @@ class Relay:
         if server.lmtp:
             return route(port, server.domain, **options).replace(
                 f'["127.0.0.1:{port}"]', f'"lmtp:127.0.0.1:{port}"')
+        if key == "starttls" and server.tls_trouble:
+            tls = "opportunistic"
         text = route(port, server.domain, tls=tls, **options)
         if key == "auth":
             if not self.knows_auth_out:
