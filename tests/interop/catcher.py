@@ -66,5 +66,5 @@ class Catcher(Receiver):
                 about, recipient, *more = part.get_payload()
                 if any(len(fields) for fields in more):
                     raise AssertionError("the DSN is about more than one recipient")
-                return dict(about.items()), dict(recipient.items())
+                return about, recipient
         raise AssertionError("the notice has no part message/delivery-status")

@@ -145,7 +145,7 @@ def to_server(world, relay, server, feature):
     if key == "auth" and not says(server.authenticated, stored):
         raise Wrong(f"by its own word nobody was authenticated: {head_of(stored)[:300]}")
     if key == "dsn":
-        reporter = check_notice(world, message, "delivered")
+        reporter = check_notice(world, message, "delivered", server.quotes_dsn)
         if f"mx.{server.name}.test" not in reporter:
             raise Wrong(f"the DSN is from {reporter}")
     return OK
@@ -165,7 +165,7 @@ def from_client(world, relay, client, feature):
         return Cell("lacks", "peer")
     # Haraka says SMTPUTF8 for the sake of a sender only.
     local, sender = ("zoë", "chloé") if key == "smtputf8" else ("known", key)
-    message = Message(f"{sender}.{client.name}@interop.test", f"{local}@{key}.out.test",
+    message = Message(f"{sender}.from-{client.name}@interop.test", f"{local}@{key}.out.test",
                       key == "smtputf8")
     wire = world.out_wires[client.name, key]
     wire.server_port = relay.port_for(key)

@@ -28,6 +28,8 @@ class Server:
     lmtp = False
     implicit_port = None
     user = USER
+    # Its DSN has the ENVID and the ORCPT that it was given.
+    quotes_dsn = True
     # By its own word in Received or in what it writes beside the message; None: it writes nothing.
     secured = r"(?i)with (utf8|e)?smtpsa?\b"
     authenticated = r"(?i)with (utf8|e)?smtpsa\b"

@@ -53,6 +53,7 @@ SCHEMES = {"starttls": "smtp+tls://", "implicit": "smtps://", "auth": "smtp+tls:
 class OpenSmtpd(Server, Forwarder):
     name = "opensmtpd"
     title = "OpenSMTPD"
+    quotes_dsn = False
     cannot = {"pipelining", "bdat", "smtputf8"}
 
     def __init__(self, world):
