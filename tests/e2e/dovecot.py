@@ -81,12 +81,11 @@ protocol lmtp {{
 
 
 class Dovecot:
-    """With a mailbox for each of `users`, in the domain dovecot.test. `more`: at the end of its
-    configuration."""
+    """With a mailbox for each of `users`, in the domain dovecot.test."""
 
     domain = "dovecot.test"
 
-    def __init__(self, scenario, users=("alice", "bob"), more=""):
+    def __init__(self, scenario, users=("alice", "bob")):
         need_root()
         need(DOVECOT)
         self.scenario = scenario
@@ -107,7 +106,7 @@ class Dovecot:
         self.auth = self.dir / "run" / "auth-smtp"  # for a Postfix: PLAIN, LOGIN, CRAM-MD5
         config = self.dir / "dovecot.conf"
         config.write_text(CONFIG.format(dir=self.dir, mail=self.mail, lmtp_port=self.lmtp_port,
-                                        imap_port=self.imap_port) + more)
+                                        imap_port=self.imap_port))
         self.config = config
         self.process = None
         self.start()

@@ -1,19 +1,8 @@
 """Dovecot's LMTP. Its TLS and AUTH are left alone: Outbox hands mail to LMTP servers of its own
 house, in the clear."""
 
-import dovecot
 from harness import PEERS
 from mail_system import Server, first_line
-
-# For Postfix, which has no users of its own.
-SASL = """
-service auth {
-  inet_listener sasl {
-    address = 127.0.0.1
-    port = %d
-  }
-}
-"""
 
 
 class DovecotLmtp(Server):
@@ -36,8 +25,3 @@ class DovecotLmtp(Server):
 
     def troubles(self):
         return self.world.dovecot.log_text()
-
-
-def start(world, port):
-    """The Dovecot of a run, with its word on who may come in at `port`."""
-    return dovecot.Dovecot(world, users=("alice",), more=SASL % port)

@@ -19,7 +19,7 @@ smtpd_tls_received_header = yes
 smtpd_tls_auth_only = yes
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
-smtpd_sasl_path = inet:127.0.0.1:{sasl}
+smtpd_sasl_path = {sasl}
 smtpd_sasl_authenticated_header = yes
 smtp_tls_CAfile = {ca}
 smtp_sasl_password_maps = inline:{{ {{ 127.0.0.1 = {user}:{secret} }} }}
@@ -58,7 +58,7 @@ class Postfix(Server, Forwarder):
             f"{world.out_port(self, key)} }}" for key in KEYS)
         more = MAIN.format(certificate=certificate, key=readable_copy(private, world.dir),
                            ca=readable_copy(world.certificates.ca, world.dir), user=USER,
-                           secret=SECRET, sasl=world.sasl_port, catcher=world.catcher.port,
+                           secret=SECRET, sasl=world.dovecot.auth, catcher=world.catcher.port,
                            transports=transports)
         services = MASTER.format(implicit=self.implicit_port, auth=self.auth_only_port)
         self.postfix = peers.Postfix(world, more=more, services=services)

@@ -1,10 +1,10 @@
 """What a run has: a directory, certificates, the last host, wires, and whatever was started."""
 
 from certificates import Certificates
-from harness import Scenario, free_port
+from dovecot import Dovecot
+from harness import Scenario
 from catcher import Catcher
 from wire import Wire
-import dovecot_lmtp
 
 
 class World(Scenario):
@@ -18,20 +18,14 @@ class World(Scenario):
         self.catcher = Catcher()
         self.addCleanup(self.catcher.close)
         self.in_wires, self.out_wires = {}, {}
-        self._sasl_port, self._dovecot = free_port(), None
+        self._dovecot = None
 
     @property
     def dovecot(self):
         """Started when it is asked for: for its own row, or as Postfix's book of users."""
         if self._dovecot is None:
-            self._dovecot = dovecot_lmtp.start(self, self._sasl_port)
+            self._dovecot = Dovecot(self, users=("alice",))
         return self._dovecot
-
-    @property
-    def sasl_port(self):
-        """Where this Dovecot says who may come in."""
-        assert self.dovecot
-        return self._sasl_port
 
     def wire(self, wires, peer, key, server_port=None, hold=False):
         wires[peer.name, key] = Wire(server_port, hold)
