@@ -61,6 +61,7 @@ class MemoryIo : public io::Io {
   }
   void Space(io::Op* op, const std::string&, io::SpaceInfo* out) override;
   void RunOnHelper(io::Op* op, std::function<int32_t()> work) override { Complete(op, work()); }
+  void RunLong(io::Op* op, std::function<int32_t()> work) override { Complete(op, work()); }
 
   void Cancel(io::Op*) override {}  // whatever it is completes anyway
   // Runs what was started before; a turn takes a microsecond. With nothing to run the clock goes to

@@ -61,6 +61,7 @@ WholeShard::WholeShard(uint32_t clients, uint32_t domains, size_t octets)
   setup.exchange = &exchange_;
   setup.sites = &sites_;
   setup.clients = &limits_;
+  setup.auth_failures = &auth_failures_;
   setup.observer = this;
   setup.metrics = &metrics_;
   shard_ = std::make_unique<queue::Shard>(setup);

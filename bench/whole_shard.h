@@ -43,6 +43,7 @@ class WholeShard : public queue::ShardObserver {
   queue::Exchange exchange_{1};
   queue::SiteTable sites_;
   queue::ClientLimits limits_;
+  queue::AuthFailures auth_failures_;
   core::ShardMetrics metrics_;
   std::unique_ptr<queue::Shard> shard_;
   const std::string wire_;

@@ -26,6 +26,8 @@ class SignerKey;  // dkim/signer_key.h
 
 namespace outbox::core {
 
+class UserList;  // core/user_list.h
+
 // When mail is tried again, when its sender is told, when it is given up. Fixed for a message when
 // it is accepted.
 struct RetryPeriods {
@@ -51,6 +53,21 @@ struct ConfigFile {
   uint32_t column = 0;
 };
 
+// Whether a listener's clients authenticate themselves (RFC 4954).
+enum class AuthMode : uint8_t {
+  kNone,
+  kOffered,   // who does may send to anywhere
+  kRequired,  // and who does not sends nothing
+};
+
+// Of a listener.
+struct ListenerAuth {
+  AuthMode mode = AuthMode::kNone;
+  bool without_tls = false;  // also in plain text
+  ConfigFile file;           // of users; [auth]'s where the listener has none of its own
+  std::shared_ptr<const UserList> users;  // what it holds: tools/user_files.h
+};
+
 // [[listener]]
 struct ListenerConfig {
   SocketAddress address;  // port 0: none, it is a unix socket at `path`
@@ -69,6 +86,7 @@ struct ListenerConfig {
   // The first is for who asks for none by name (or for one that none has); and the key of each.
   std::vector<ConfigFile> tls_certificates;
   std::vector<ConfigFile> tls_keys;
+  ListenerAuth auth;
 
   bool is_unix() const { return !path.empty(); }
   // As it is written in a configuration.
@@ -76,6 +94,15 @@ struct ListenerConfig {
   bool SamePlace(const ListenerConfig& other) const {
     return address == other.address && path == other.path;
   }
+};
+
+// [auth]: what listeners have in common.
+struct AuthConfig {
+  ConfigFile users;
+  // So many failures of an address within the first time, and it is refused for the other.
+  uint32_t max_failures = 10;
+  int64_t failure_period_ns = 10 * kNsPerMinute;
+  int64_t refuse_for_ns = 10 * kNsPerMinute;
 };
 
 // [storage]: the spool's own tuning; its place is the top-level key `spool`.
@@ -345,6 +372,7 @@ struct Config {
   int64_t stop_timeout_ns = 10 * kNsPerSecond;
   StorageConfig storage;
   QueueConfig queue;
+  AuthConfig auth;
   std::vector<ListenerConfig> listeners;  // at least one
   ResolverConfig resolver;
   DeliveryConfig delivery;

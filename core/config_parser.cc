@@ -8,6 +8,7 @@
 #include "core/byte_size.h"
 #include "core/config.h"
 #include "core/config_archive.h"
+#include "core/config_auth.h"
 #include "core/config_dkim.h"
 #include "core/config_local.h"
 #include "core/config_reader.h"
@@ -68,6 +69,7 @@ class Parser {
     ReadPath(&reader, "maildrop", 4000, &config_.maildrop, problems_);
     reader.Integer("shards", 0, kMaxShards, &config_.shards);
     reader.Duration("stop_timeout", 0, kNsPerHour, Never::kRefused, &config_.stop_timeout_ns);
+    if (const TomlValue* table = reader.Table("auth")) ReadAuth(*table, &config_.auth, problems_);
     const std::vector<const TomlValue*> listeners = reader.Tables("listener", kConfigListeners);
     for (const TomlValue* table : listeners) ReadListener(*table);
     if (!reader.Has("listener")) {
@@ -120,11 +122,6 @@ class Parser {
     ConfigReader reader(table, "[[listener]]", problems_);
     ListenerConfig listener;
     ReadListenerAddress(&reader, &listener);
-    if (listener.is_unix()) {
-      RefuseRelayFrom(&reader);
-    } else {
-      ReadRelayFrom(&reader, &listener);
-    }
     reader.Size("max_size", 1024, kMaxMessageBytes, &listener.max_size);
     reader.Integer("max_recipients", 1, kMaxRecipients, &listener.max_recipients);
     reader.Integer("max_connections", 1, kMaxConnectionsIn, &listener.max_connections);
@@ -134,6 +131,12 @@ class Parser {
     ReadTimeout(&reader, "command_timeout", &listener.command_timeout_ns);
     ReadTimeout(&reader, "data_timeout", &listener.data_timeout_ns);
     ReadListenerTls(&reader, &listener, problems_);
+    ReadListenerAuth(&reader, config_.auth, &listener, problems_);
+    if (listener.is_unix()) {
+      RefuseRelayFrom(&reader);
+    } else {
+      ReadRelayFrom(&reader, &listener);
+    }
     reader.Finish();
     config_.listeners.push_back(std::move(listener));
   }
@@ -185,6 +188,8 @@ class Parser {
   }
 
   void ReadRelayFrom(ConfigReader* reader, ListenerConfig* listener) {
+    // Who authenticates himself needs no network of ours.
+    if (!reader->Has("relay_from") && listener->auth.mode != AuthMode::kNone) return;
     reader->Require("relay_from",
                     "the networks that may send mail here, for example [\"127.0.0.0/8\", \"::1\"]");
     std::vector<ConfigText> texts;

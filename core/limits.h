@@ -49,6 +49,11 @@ inline constexpr uint32_t kSmtpIdleCommandsMax = 100;
 // Octets of a line of text by default, without CRLF. RFC 5321 asks for 998 and real mail has longer
 // ones, which are passed on as they are; a message with a line above this is refused, 550 5.6.0.
 inline constexpr uint64_t kSmtpTextLineOctetsMax = 65536;
+// A user's name and password in octets, RFC 4616 and crypt(3); longer ones are refused, 500 5.5.6.
+inline constexpr size_t kAuthUserBytes = 255;
+inline constexpr size_t kAuthPasswordBytes = 511;
+// Failed authentications of a session; at the last one it is closed with 421.
+inline constexpr uint32_t kSmtpAuthFailuresMax = 5;
 // Received headers by default; a message with more is in a loop (RFC 5321 6.3) and refused,
 // 554 5.4.6.
 inline constexpr uint32_t kSmtpReceivedHeadersMax = 100;
@@ -103,6 +108,22 @@ inline constexpr size_t kConfigCertificates = 64;
 inline constexpr size_t kTlsFileBytes = size_t{4} << 20;
 // How often these files are looked at. A change counts when two looks have seen the same.
 inline constexpr int64_t kTlsFilesLookNs = int64_t{2} * 1'000'000'000;
+
+// --- Authentication of clients ---
+
+// A file of users; a larger one is refused with an error. And the senders that one of them has.
+inline constexpr size_t kUserFileBytes = size_t{16} << 20;
+inline constexpr size_t kUserSenders = 1000;
+// Clients of a shard whose password waits to be looked at; one more gets 454 4.7.0.
+inline constexpr uint32_t kAuthWaitingMax = 64;
+// The answer to a wrong password is held back for a second, and twice as long after each further
+// one from the same address, up to this.
+inline constexpr int64_t kAuthDelayNs = int64_t{1} * 1'000'000'000;
+inline constexpr int64_t kAuthDelayMaxNs = int64_t{10} * 1'000'000'000;
+// Addresses whose failures are counted, a power of two; at the bound the one whose last failure is
+// the oldest of its neighbours is forgotten. And the largest [auth] max_failures.
+inline constexpr size_t kAuthFailureEntries = size_t{1} << 14;
+inline constexpr uint32_t kAuthFailuresMax = 200;
 
 // --- Messages ---
 

@@ -55,6 +55,11 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, tls_in_total, "inbound TLS handshakes that succeeded")                               \
   X(kCounter, tls_in_resumed_total, "of these, those that resumed a session")                      \
   X(kCounter, tls_in_failed_total, "inbound TLS handshakes that failed")                           \
+  X(kCounter, auth_total, "clients that have authenticated themselves")                            \
+  X(kCounter, auth_failed_total, "passwords that were wrong, and names that nobody has")           \
+  X(kCounter, auth_refused_total, "times that no password was looked at: failures, or too many")   \
+  X(kCounter, auth_senders_refused_total, "return paths that a user may not use: 553 5.7.1")       \
+  X(kCounter, auth_rate_refused_total, "commands that a user's rate has refused: 450 4.7.1")       \
   X(kCounter, bytes_in_total, "bytes of messages received from clients")                           \
   X(kCounter, signed_total, "messages that got a DKIM signature")                                  \
   X(kCounter, not_signed_total, "messages that were to get a DKIM signature and did not")          \

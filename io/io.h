@@ -206,9 +206,12 @@ class Io {
   virtual void FindInDirectory(Op* op, const std::string& path, const std::string& prefix) = 0;
   virtual void Space(Op* op, const std::string& path, SpaceInfo* out) = 0;
   // Runs `work` on the helper thread (inside the completion turn, in SimIo) for what blocks and has
-  // no operation of its own: crypt(3), parsing a configuration file. `work` must not touch the
+  // no operation of its own: parsing a file, signing. `work` must not touch the
   // shard. result: what it returns.
   virtual void RunOnHelper(Op* op, std::function<int32_t()> work) = 0;
+  // The same on a second such thread, for what takes the processor long (crypt(3)): files, lines of
+  // the log and signatures do not wait for it.
+  virtual void RunLong(Op* op, std::function<int32_t()> work) = 0;
 
   // --- The loop
   // ------------------------------------------------------------------------------------

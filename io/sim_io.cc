@@ -126,9 +126,17 @@ void SimIo::Space(Op* op, const std::string& path, SpaceInfo* out) {
 }
 
 void SimIo::RunOnHelper(Op* op, std::function<int32_t()> work) {
+  StartHelped(op, std::move(work), world_->options().helper);
+}
+
+void SimIo::RunLong(Op* op, std::function<int32_t()> work) {
+  StartHelped(op, std::move(work), world_->options().long_helper);
+}
+
+void SimIo::StartHelped(Op* op, std::function<int32_t()> work, const SimRange& takes_ns) {
   const uint64_t id = Begin(op, kHelper, kNoHandle);
   work_[id] = std::move(work);
-  world_->Schedule(world_->Draw(world_->options().helper), [world = world_, io_id = id_, id] {
+  world_->Schedule(world_->Draw(takes_ns), [world = world_, io_id = id_, id] {
     if (SimIo* io = world->FindIo(io_id); io != nullptr) io->Complete(id, 0);
   });
 }

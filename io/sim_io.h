@@ -79,6 +79,7 @@ class SimIo final : public Io {
   void FindInDirectory(Op* op, const std::string& path, const std::string& prefix) override;
   void Space(Op* op, const std::string& path, SpaceInfo* out) override;
   void RunOnHelper(Op* op, std::function<int32_t()> work) override;
+  void RunLong(Op* op, std::function<int32_t()> work) override;
 
   void Cancel(Op* op) override;
   void Turn(int64_t until_ns) override;

@@ -79,6 +79,7 @@ struct SimOptions {
   SimRange turn = {core::kNsPerUs, 20 * core::kNsPerUs};  // what a turn costs its shard; low >= 1
   SimRange wake = {core::kNsPerUs, 50 * core::kNsPerUs};  // from Wake to the end of the sleep
   SimRange helper = {10 * core::kNsPerUs, 5 * core::kNsPerMs};
+  SimRange long_helper = {core::kNsPerMs, 200 * core::kNsPerMs};
   SimRange cancel = {0, 100 * core::kNsPerUs};  // in which a result may still come first
   uint64_t turns_max = 100'000'000;             // of one Run; a loop that never sleeps ends there
 

@@ -124,6 +124,9 @@ UringIo::UringIo(std::unique_ptr<Ring> ring, std::unique_ptr<BufferPool> buffers
       event_(event),
       helper_(std::make_unique<HelperThread>([this] {
         if (ClaimSleeper()) WriteEvent();
+      })),
+      long_helper_(std::make_unique<HelperThread>([this] {
+        if (ClaimSleeper()) WriteEvent();
       })) {
   ReadClocks();
 }
@@ -131,6 +134,7 @@ UringIo::UringIo(std::unique_ptr<Ring> ring, std::unique_ptr<BufferPool> buffers
 UringIo::~UringIo() {
   CHECK(in_flight_ == 0);
   helper_.reset();  // its thread writes to our eventfd
+  long_helper_.reset();
   ring_.reset();
   close(event_);
 }
@@ -230,7 +234,7 @@ void UringIo::Enter(int64_t until_ns) {
     // The helper asks the same question as another shard: does it sleep?
     sleeping_.store(true, std::memory_order_seq_cst);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    wait = !helper_->has_done();
+    wait = !helper_->has_done() && !long_helper_->has_done();
   }
   int64_t wait_ns = 0;
   if (wait) {
@@ -260,7 +264,12 @@ void UringIo::RunReady() {
 }
 
 void UringIo::RunHelped() {
-  for (const std::unique_ptr<HelperThread::Job>& job : helper_->TakeDone()) {
+  FinishHelped(helper_.get());
+  FinishHelped(long_helper_.get());
+}
+
+void UringIo::FinishHelped(HelperThread* helper) {
+  for (const std::unique_ptr<HelperThread::Job>& job : helper->TakeDone()) {
     ++counters_.completions;
     Finish(job->op, job->result);
   }

@@ -122,6 +122,7 @@ class UringIo final : public Io {
   void FindInDirectory(Op* op, const std::string& path, const std::string& prefix) override;
   void Space(Op* op, const std::string& path, SpaceInfo* out) override;
   void RunOnHelper(Op* op, std::function<int32_t()> work) override;
+  void RunLong(Op* op, std::function<int32_t()> work) override;
 
   void Cancel(Op* op) override;
   void Turn(int64_t until_ns) override;
@@ -148,6 +149,7 @@ class UringIo final : public Io {
   bool PrepareSend(Op* op);
   void MakeReady(Op* op, int32_t result);
   void StartOnHelper(Op* op, HelperThread::Work work);
+  void FinishHelped(HelperThread* helper);
 
   void ReadClocks();
   void SubmitBacklog();
@@ -189,6 +191,7 @@ class UringIo final : public Io {
   uint64_t in_flight_ = 0;
   UringCounters counters_;
   std::unique_ptr<HelperThread> helper_;
+  std::unique_ptr<HelperThread> long_helper_;  // of RunLong
 };
 
 }  // namespace outbox::io

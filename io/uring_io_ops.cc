@@ -186,6 +186,13 @@ void UringIo::StartOnHelper(Op* op, HelperThread::Work work) {
   op->scratch[0] = WordOf(helper_->Start(op, std::move(work)));
 }
 
+void UringIo::RunLong(Op* op, std::function<int32_t()> work) {
+  Begin(op, kHelper, kNoHandle);
+  SetPlace(op, UringPlace::kAtLongHelper);
+  op->scratch[0] = WordOf(long_helper_->Start(
+      op, [work = std::move(work)](const std::atomic<bool>&) { return work(); }));
+}
+
 void UringIo::Cancel(Op* op) {
   if (!op->in_flight || op->cancelled) return;
   op->cancelled = true;
@@ -197,10 +204,14 @@ void UringIo::Cancel(Op* op) {
       op->link.Unlink();
       return MakeReady(op, -ECANCELED);
     case UringPlace::kAtHelper:
-      if (helper_->Cancel(reinterpret_cast<HelperThread::Job*>(op->scratch[0]))) {
+    case UringPlace::kAtLongHelper: {
+      HelperThread* helper =
+          PlaceOf(op) == UringPlace::kAtHelper ? helper_.get() : long_helper_.get();
+      if (helper->Cancel(reinterpret_cast<HelperThread::Job*>(op->scratch[0]))) {
         MakeReady(op, -ECANCELED);
       }
       return;
+    }
     case UringPlace::kInKernel:
       if (!unsent_cancels_.empty() || !ring_->PrepareCancel(UserData(op), kTagCancel)) {
         unsent_cancels_.PushBack(op);

@@ -43,6 +43,7 @@ enum class UringPlace : unsigned char {
   kParked,     // a Recv that waits for a provided buffer
   kReady,      // has its result; delivered by the next turn
   kAtHelper,
+  kAtLongHelper,
 };
 
 // The last receive left bytes in the socket: try at once instead of polling first. Outlives the

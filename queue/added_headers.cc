@@ -38,6 +38,7 @@ void AppendAddedHeaders(const AddedHeaderFacts& facts, std::string* out) {
   out->append(facts.hostname);
   out->append(" (Outbox) with ");
   out->append(!facts.extended ? "SMTP" : facts.tls_cipher.empty() ? "ESMTP" : "ESMTPS");
+  if (facts.authenticated && facts.extended) out->append("A");
   out->append(" id ");
   out->append(facts.id);
   if (!facts.recipient.empty()) {

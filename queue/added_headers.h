@@ -19,6 +19,7 @@ struct AddedHeaderFacts {
   std::string_view helo;      // the name that the client gave itself; anything, is made presentable
   core::IpAddress client;
   bool extended = false;       // ESMTP, RFC 3848
+  bool authenticated = false;  // by AUTH
   std::string_view tls_cipher;  // as IANA spells it (RFC 8314 4.3); empty: no TLS
   std::string_view id;         // ours, as logs print it
   std::string_view recipient;  // the only one, or empty (RFC 5321 7.2: several are not disclosed)

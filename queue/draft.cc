@@ -294,6 +294,7 @@ void Draft::BuildPrefix() {
   facts.client = origin_.client;
   facts.extended = origin_.extended;
   facts.tls_cipher = origin_.tls_cipher;
+  facts.authenticated = !user_.empty();
   char id_text[kMessageIdChars];
   facts.id = FormatMessageId(id_, id_text);
   if (entries_.size() == 1) {
@@ -341,6 +342,7 @@ void Draft::Commit(const smtp::BodySummary& summary, const DraftOrigin& origin) 
   origin_ = origin;
   hostname_.assign(origin.hostname);
   helo_.assign(origin.helo);
+  user_.assign(origin.user.user);
   if (stream_.active()) {
     if (unloaded()) stream_.Finish();  // else when it has fitted: OnRoom
     return;
@@ -419,7 +421,8 @@ void Draft::OnAppended(const core::Status& status, Message* message) {
   if (status.ok()) {
     const std::optional<MetaView> meta = MetaView::Parse(meta_bytes_);
     CHECK(meta.has_value());
-    pool_->sink_->OnDraftCommitted(pool_->store_, message, *meta, router_.get());
+    pool_->sink_->OnDraftCommitted(pool_->store_, message, *meta, router_.get(),
+                                    {user_, origin_.user.mechanism});
   }
   Finish(status, id_);
 }

@@ -24,6 +24,7 @@
 #include "core/status.h"
 #include "io/io.h"
 #include "queue/body_blocks.h"
+#include "queue/client_name.h"
 #include "queue/draft_signing.h"
 #include "queue/header_fields.h"
 #include "queue/message_meta.h"
@@ -53,9 +54,9 @@ class DraftOwner {
 class DraftSink {
  public:
   virtual ~DraftSink() = default;
-  // `router` has routed it; today's may be another.
+  // `router` has routed it; today's may be another. `user` has handed it in, if it is known.
   virtual void OnDraftCommitted(Store* store, Message* message, const MetaView& meta,
-                                const Router* router) = 0;
+                                const Router* router, const ClientName& user) = 0;
 };
 
 // What a route says that refuses mail; nothing when `text` is empty. Views belong to the router.
@@ -74,6 +75,7 @@ struct DraftOrigin {
   bool extended = false;
   std::string_view tls_cipher;  // empty: it came in the clear. The text lives for ever
   bool own_client = false;  // add Date and Message-ID when they are missing
+  ClientName user;          // by AUTH
 };
 
 class Draft {
@@ -198,6 +200,7 @@ class Draft {
   DraftOrigin origin_;
   std::string hostname_;
   std::string helo_;
+  std::string user_;
   uint64_t id_ = 0;
   std::string prefix_;
   MetaBuilder meta_;

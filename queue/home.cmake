@@ -3,8 +3,11 @@ outbox_library(outbox_home
   FILES
     added_headers.cc
     attempt_trail.cc
+    auth_failures.cc
+    authenticator.cc
     bounce.cc
     client_limits.cc
+    client_login.cc
     condition_index.cc
     directory.cc
     draft.cc
@@ -38,6 +41,7 @@ outbox_library(outbox_home
     routing_table.cc
     shard_log.cc
     shard_log_arrivals.cc
+    shard_log_auth.cc
     purge_preview.cc
     queue_column.cc
     queue_command.cc

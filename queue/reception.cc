@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "queue/client_login.h"
 #include "queue/message_id.h"
 #include "smtp/server_connection.h"
 
@@ -27,14 +28,17 @@ constexpr size_t kWarmSessions = 256;
 // One client connection.
 class ShardReception::Session : public smtp::ReceptionSession, private DraftOwner {
  public:
-  explicit Session(ShardReception* reception) : reception_(reception) {
+  explicit Session(ShardReception* reception)
+      : reception_(reception),
+        login_(context().io, context().authenticator, context().log) {
     question_.Bind<&Session::OnMailboxWord>(this);
   }
 
   void Open(const core::SocketAddress& peer, smtp::ServerConnection* connection) {
     connection_ = connection;
     client_ = peer.ip;
-    may_relay_ = reception_->MayRelay(client_);
+    from_own_network_ = reception_->MayRelay(client_);
+    login_.Open(client_, reception_->listener_.auth.users.get(), connection);
     extended_ = false;
     tls_ = {};
     helo_.clear();
@@ -51,6 +55,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     if (facts.resumed) metrics.tls_in_resumed_total.Add();
     context().log->ClientTls(client_, facts);
     tls_ = facts;
+    login_.Forget();
     extended_ = false;
     helo_.clear();
   }
@@ -60,33 +65,41 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     extended_ = extended;
   }
 
+  MaybeReply OnAuth(const smtp::Credentials& credentials) override {
+    return login_.OnAuth(credentials);
+  }
+
   MaybeReply OnMail(const smtp::MailRequest& request) override {
     if (const std::optional<Reply> full = NoRoom()) return full;
+    if (const auto refused = login_.OnMail(request.reverse_path.mailbox)) return refused;
     draft_ = context().drafts->Take();
     if (draft_ == nullptr) {
+      login_.EndTransaction(false);
       context().log->metrics().no_room_total.Add();
       return Reply{452, kSystemFull, "Too many messages are being received, try again later"};
     }
     draft_->Start(this, request.reverse_path.mailbox, request.declared_size, client_,
                   *context().router);
     // A stranger's mail to a mailbox of ours may say any From: we vouch for our own clients alone.
-    if (may_relay_ && context().signing->table() != nullptr) {
+    if (may_relay() && context().signing->table() != nullptr) {
       draft_->SignBy(context().signing->table());
     }
     return Reply{250, {2, 1, 0}, "Sender ok"};
   }
 
   MaybeReply OnRcpt(const smtp::Path& path) override {
+    if (const auto refused = login_.OnRcpt()) return refused;
     if (const LocalDomains* local = draft_->router().local(); local != nullptr) {
       recipient_.assign(path.mailbox);
       if (path.is_bare_postmaster()) recipient_.assign("postmaster@").append(context().hostname);
       if (local->OwnsDomainOf(recipient_)) return OnLocalRcpt(*local);
     }
-    if (!may_relay_) {
+    if (!may_relay()) {
       context().log->metrics().rejected_total.Add();
       context().log->Refused(client_, path.mailbox, "relaying not permitted");
-      text_ = "Relaying is not permitted for " + client_.ToString() +
-              "; ask the postmaster to add it to relay_from";
+      text_ = "Relaying is not permitted for " + client_.ToString() + "; ";
+      if (reception_->listener_.auth.users != nullptr) text_ += "authenticate, or ";
+      text_ += "ask the postmaster to add it to relay_from";
       return Reply{550, kNotPermitted, text_};
     }
     std::string_view recipient = path.mailbox;
@@ -145,18 +158,22 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     origin.client = client_;
     origin.extended = extended_;
     origin.tls_cipher = tls_.cipher;
-    origin.own_client = may_relay_;
+    origin.own_client = may_relay();
+    origin.user = login_.name();
     draft_->Commit(summary, origin);
+    login_.EndTransaction(true);
     return std::nullopt;  // OnDraftDone answers
   }
 
   void Abort() override {
     waits_for_room_ = false;
+    login_.EndTransaction(false);
     if (draft_ != nullptr) std::exchange(draft_, nullptr)->Leave();
   }
 
   void OnClosed(smtp::ServerEnd end) override {
     Abort();
+    login_.Forget();
     core::ShardMetrics& metrics = context().log->metrics();
     if (end == smtp::ServerEnd::kTimeout) metrics.timeouts_in_total.Add();
     if (end == smtp::ServerEnd::kFaults) metrics.protocol_errors_in_total.Add();
@@ -168,6 +185,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
 
  private:
   const ReceptionContext& context() const { return reception_->context_; }
+  bool may_relay() const { return from_own_network_ || login_.known(); }
 
   // The answer of a route that refuses mail.
   Reply Reject(std::string_view what, const Rejection& rejected) {
@@ -280,10 +298,11 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
   smtp::ServerConnection* connection_ = nullptr;
   Draft* draft_ = nullptr;  // during a transaction
   core::IpAddress client_;
-  bool may_relay_ = false;
+  bool from_own_network_ = false;
   bool extended_ = false;
   io::TlsFacts tls_;
   bool waits_for_room_ = false;  // the answer to DATA
+  ClientLogin login_;
   std::string helo_;
   std::string text_;  // of the reply in hand
   std::string recipient_;  // in a local domain, while it is asked for

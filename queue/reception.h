@@ -1,7 +1,8 @@
 // ShardReception: the shard's answer to its clients: who may send what, and when it is safe.
 //
 // Implements smtp::Reception for one listener. Decides admission (connection limits), relaying
-// (only for the networks in relay_from; mail for local mailboxes is taken from everybody), room
+// (only for the networks in relay_from, and for who has authenticated itself, queue/client_login.h;
+// mail for local mailboxes is taken from everybody), room
 // (452 when the store or memory has none), routes every recipient, and says 250 to the final dot
 // only when the store has committed the message.
 //
@@ -16,6 +17,7 @@
 
 #include "core/config.h"
 #include "io/io.h"
+#include "queue/authenticator.h"
 #include "queue/client_limits.h"
 #include "queue/draft.h"
 #include "queue/mailbox_asker.h"
@@ -41,6 +43,7 @@ struct ReceptionContext {
   DraftPool* drafts = nullptr;
   const SigningLine* signing = nullptr;
   ClientLimits* clients = nullptr;
+  Authenticator* authenticator = nullptr;
   const std::shared_ptr<const Router>* router = nullptr;  // of today
   ShardLog* log = nullptr;
   const RoomGauge* room = nullptr;

@@ -71,6 +71,7 @@ Shard::Shard(const ShardSetup& setup)
       talks_(setup.io, setup.metrics, setup.config.config->talk.memory, setup.write_talks),
       log_(setup.io, setup.metrics, &events_, &talks_),
       signing_(setup.io, &log_),
+      authenticator_(setup.io, &wheel_, &log_, setup.auth_failures),
       resolver_(setup.io, &wheel_,
                 ResolverOptionsOf(*setup.config.config, setup.own_addresses)),
       finder_(&resolver_),
@@ -80,6 +81,7 @@ Shard::Shard(const ShardSetup& setup)
   const core::Config& config = *setup_.config.config;
   post_.SetIos(setup_.ios);
   signing_.SetTable(setup_.config.signing);
+  authenticator_.SetConfig(config.auth);
   HomeContext home;
   home.io = io_;
   home.wheel = &wheel_;
@@ -181,6 +183,7 @@ void Shard::Start() {
   reception.drafts = drafts_.get();
   reception.signing = &signing_;
   reception.clients = setup_.clients;
+  reception.authenticator = &authenticator_;
   reception.router = &setup_.config.router;
   reception.log = &log_;
   reception.room = this;
@@ -221,8 +224,8 @@ void Shard::BecomeReady(const core::Status& status) {
 // --------------------------------------------------------------------------------------
 
 void Shard::OnDraftCommitted(Store* store, Message* message, const MetaView& meta,
-                             const Router* router) {
-  log_.Accepted(message->id, meta);
+                             const Router* router, const ClientName& user) {
+  log_.Accepted(message->id, meta, user);
   home_->OnAccepted(store, message, meta, router);
 }
 
@@ -418,6 +421,7 @@ void Shard::BeginStop() {
   step_ = Step::kStopping;
   if (clients_ != nullptr) clients_->Close();
   asker_->Close();  // whose clients get their answer, and then 421
+  authenticator_.Close();  // likewise
   mailbox_file_.Close();
   destinations_->Close();
   home_->Close();
@@ -439,7 +443,7 @@ void Shard::Abort() {
 void Shard::AdvanceStop() {
   if (step_ == Step::kStopping) {
     if (!clients_->closed() || drafts_->in_use() > 0 || !destinations_->closed()) return;
-    if (!asker_->closed() || !mailbox_file_.closed()) return;
+    if (!asker_->closed() || !mailbox_file_.closed() || !authenticator_.closed()) return;
     if (!home_->idle(/*abandon_states=*/aborted_) || post_.HasMail() || post_.waiting() > 0) return;
     operations_->Stop();
     resolver_.Close();

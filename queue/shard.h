@@ -29,6 +29,8 @@
 #include "core/timer_wheel.h"
 #include "dns/resolver.h"
 #include "io/io.h"
+#include "queue/auth_failures.h"
+#include "queue/authenticator.h"
 #include "queue/client_limits.h"
 #include "queue/destination_table.h"
 #include "queue/dns_host_finder.h"
@@ -69,6 +71,7 @@ struct ShardSetup {
   Exchange* exchange = nullptr;
   SiteTable* sites = nullptr;
   ClientLimits* clients = nullptr;
+  AuthFailures* auth_failures = nullptr;
   ShardObserver* observer = nullptr;
   core::ShardMetrics* metrics = nullptr;
   std::vector<core::IpAddress> own_addresses;  // of this machine, for ResolverOptionsOf
@@ -128,7 +131,7 @@ class Shard : public DraftSink, public RoomGauge {
 
   // DraftSink
   void OnDraftCommitted(Store* store, Message* message, const MetaView& meta,
-                        const Router* router) override;
+                        const Router* router, const ClientName& user) override;
   // RoomGauge
   const char* WhyNoRoom() const override;
 
@@ -169,6 +172,7 @@ class Shard : public DraftSink, public RoomGauge {
   TalkKeeper talks_;
   ShardLog log_;
   SigningLine signing_;
+  Authenticator authenticator_;
   dns::Resolver resolver_;
   DnsHostFinder finder_;
   PostOffice post_;

@@ -113,6 +113,9 @@ std::shared_ptr<ShardClients::Rules> ShardClients::MakeRules(
   context.session.offers_tls = tls != nullptr && (config.tls == core::TlsMode::kOpportunistic ||
                                                   config.tls == core::TlsMode::kRequired);
   context.session.needs_tls = config.tls == core::TlsMode::kRequired;
+  context.session.offers_auth = config.auth.users != nullptr;
+  context.session.auth_in_clear = config.auth.without_tls;
+  context.session.needs_auth = config.auth.mode == core::AuthMode::kRequired;
   context.implicit_tls = config.tls == core::TlsMode::kImplicit;
   CHECK(tls != nullptr || !context.implicit_tls);
   context.tls = std::move(tls);

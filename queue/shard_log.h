@@ -19,6 +19,7 @@
 #include "io/tls_stream.h"
 #include "queue/attempt_log.h"
 #include "queue/attempt_trail.h"
+#include "queue/client_name.h"
 #include "queue/home_ticket.h"
 #include "queue/message_id.h"
 #include "queue/message_meta.h"
@@ -45,7 +46,8 @@ class ShardLog : public AttemptLog {
   bool idle() const { return stories_.idle(); }
 
   // --- Home: the ledger ---
-  void Accepted(uint64_t id, const MetaView& meta);
+  // `sender`: who has handed it in.
+  void Accepted(uint64_t id, const MetaView& meta, const ClientName& sender = {});
   // A DSN of ours about the message `about`.
   void Generated(uint64_t id, const MetaView& meta, uint64_t about);
   void Recovered(int recipients);
@@ -92,6 +94,20 @@ class ShardLog : public AttemptLog {
   // A client's handshake.
   void ClientTls(const core::IpAddress& client, const io::TlsFacts& facts);
   void ClientTlsFailed(const core::IpAddress& client, std::string_view why);
+
+  // --- Clients that say who they are (shard_log_auth.cc) ---
+  void Authenticated(const core::IpAddress& client, std::string_view user,
+                     std::string_view mechanism);
+  void AuthFailed(const core::IpAddress& client, std::string_view user,
+                  std::string_view mechanism);
+  // That one failure was too many.
+  void AddressRefused(const core::IpAddress& client, std::string_view user, uint32_t failures,
+                      int64_t for_ns);
+  void SenderRefused(const core::IpAddress& client, std::string_view user,
+                     std::string_view sender);
+  // `what`: "messages" or "recipients".
+  void RateExceeded(const core::IpAddress& client, std::string_view user, std::string_view what,
+                    std::string_view rate);
 
   // A message goes without a DKIM signature that it was to get.
   void NotSigned(uint64_t id, std::string_view why);

@@ -57,7 +57,7 @@ void AddNames(std::span<const std::string_view> names, core::EventLog::Event* li
 
 }  // namespace
 
-void ShardLog::Accepted(uint64_t id, const MetaView& meta) {
+void ShardLog::Accepted(uint64_t id, const MetaView& meta, const ClientName& sender) {
   const int64_t copies = ArchiveCopies(meta);
   const int64_t recipients = meta.recipient_count() - copies;
   metrics_->accepted_total.Add(recipients);
@@ -72,8 +72,9 @@ void ShardLog::Accepted(uint64_t id, const MetaView& meta) {
     char text[kMessageIdChars];
     core::EventLog::Event line =
         events_->Write(LogLevel::kInfo, io_->wall_ns(), "accepted", FormatMessageId(id, text));
-    line.Field("client", meta.client())
-        .Field("sender", meta.reverse_path())
+    line.Field("client", meta.client());
+    if (!sender.user.empty()) line.Field("user", sender.user).Field("auth", sender.mechanism);
+    line.Field("sender", meta.reverse_path())
         .Field("recipients", recipients)
         .Field("size", meta.smtp_size());
     if (only.has_value()) named = AddRoute(meta, *only, &line);

@@ -70,6 +70,7 @@ void Shard::CommitReload() {
   TakeLocalConfig();
   signing_.SetTable(setup_.config.signing);
   links_.SetCredentials(setup_.config.credentials);
+  authenticator_.SetConfig(config.auth);
   tls_client_.SetTrust(setup_.config.tls.trust);
   events_.SetMinimum(config.log.level);
   log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);

@@ -24,8 +24,8 @@ constexpr VerbEntry kVerbs[] = {
     {"VRFY", Verb::kVrfy},
     {"HELP", Verb::kHelp},
     {"STARTTLS", Verb::kStartTls},
+    {"AUTH", Verb::kAuth},
     {"EXPN", Verb::kUnimplemented},
-    {"AUTH", Verb::kUnimplemented},
     {"BDAT", Verb::kUnimplemented},
     {"ETRN", Verb::kUnimplemented},
     {"TURN", Verb::kUnimplemented},
@@ -44,6 +44,8 @@ constexpr EnhancedCode kBadArgument{5, 5, 4};  // 5.5.4 invalid command argument
 constexpr EnhancedCode kBadRecipient{5, 1, 3};
 constexpr EnhancedCode kBadSender{5, 1, 7};
 constexpr EnhancedCode kNonAscii{5, 6, 7};
+
+constexpr size_t kAuthValueMax = 500;  // RFC 4954 3 (8)
 
 // The line being parsed: `rest` is what has not been read, `line` the whole for columns.
 struct Cursor {
@@ -83,6 +85,20 @@ bool ParseSize(std::string_view digits, uint64_t* out) {
   return true;
 }
 
+// RFC 3461 4, as AUTH= has it: "<>" or xtext.
+bool IsAuthValue(std::string_view value) {
+  if (value == "<>") return true;
+  if (value.empty() || value.size() > kAuthValueMax) return false;
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
+  for (size_t i = 0; i < value.size(); ++i) {
+    if (value[i] <= ' ' || value[i] > '~' || value[i] == '=') return false;
+    if (value[i] != '+') continue;
+    if (i + 2 >= value.size() || !is_hex(value[i + 1]) || !is_hex(value[i + 2])) return false;
+    i += 2;
+  }
+  return true;
+}
+
 // One parameter of MAIL. False: refused.
 bool TakeMailParameter(std::string_view name, std::string_view value, uint16_t column,
                        Command* command) {
@@ -105,6 +121,14 @@ bool TakeMailParameter(std::string_view name, std::string_view value, uint16_t c
     }
     Refuse(command, 501, kBadArgument, "BODY is 7BIT or 8BITMIME, given once", column);
     return false;
+  }
+  if (EqualsIgnoringCase(name, "AUTH")) {
+    if (command->has_auth || !IsAuthValue(value)) {
+      Refuse(command, 501, kBadArgument, "AUTH is <> or an address in xtext, given once", column);
+      return false;
+    }
+    command->has_auth = true;
+    return true;
   }
   Refuse(command, 555, kBadArgument, "MAIL parameter not recognized or not offered", column);
   return false;
@@ -209,6 +233,11 @@ Command ParseCommand(std::string_view line, bool extended) {
     case Verb::kVrfy:
       if (command.argument.empty()) {
         Refuse(&command, 501, kBadArgument, "Syntax: VRFY address", 0);
+      }
+      break;
+    case Verb::kAuth:
+      if (command.argument.empty()) {
+        Refuse(&command, 501, kBadArgument, "Syntax: AUTH mechanism [initial-response]", 0);
       }
       break;
     case Verb::kData:

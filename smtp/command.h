@@ -1,4 +1,5 @@
-// Commands: one SMTP command line, parsed (RFC 5321 4.1.1, parameters of RFC 1870 and RFC 6152).
+// Commands: one SMTP command line, parsed (RFC 5321 4.1.1, parameters of RFC 1870, RFC 6152 and
+// RFC 4954).
 #ifndef OUTBOX_SMTP_COMMAND_H_
 #define OUTBOX_SMTP_COMMAND_H_
 
@@ -22,6 +23,7 @@ enum class Verb : uint8_t {
   kHelp,
   kQuit,
   kStartTls,
+  kAuth,
   kUnimplemented,  // a command of some SMTP extension that we do not offer: 502
   kUnknown,        // 500
 };
@@ -31,11 +33,12 @@ enum class BodyType : uint8_t { kUnspecified, k7Bit, k8BitMime };
 
 struct Command {
   Verb verb = Verb::kUnknown;
-  // EHLO, HELO: the name; VRFY, HELP, NOOP: whatever follows. A view into the line.
+  // EHLO, HELO: the name; VRFY, HELP, NOOP, AUTH: whatever follows. A view into the line.
   std::string_view argument;
   Path path;  // MAIL: reverse-path, RCPT: forward-path
   uint64_t declared_size = 0;
   bool has_size = false;
+  bool has_auth = false;  // AUTH= of RFC 4954 5, which is taken and not believed
   BodyType body = BodyType::kUnspecified;
 
   // code 0: the command is well formed. Otherwise the reply that it deserves; the text is static,

@@ -22,6 +22,7 @@
 #include "smtp/body_scanner.h"
 #include "smtp/command.h"
 #include "smtp/reply.h"
+#include "smtp/server_session.h"
 
 namespace outbox::smtp {
 
@@ -52,7 +53,7 @@ enum class ServerEnd : uint8_t {
 
 // One client connection's mail. Made by Reception::Admit, ended by OnClosed.
 //
-// Order of calls: (OnHello | OnTls)* ( OnMail ( OnRcpt* OnData ( BodySpace? Append* )* Finish )? |
+// Order of calls: (OnHello | OnTls | OnAuth)* ( OnMail ( OnRcpt* OnData ( BodySpace? Append* )* Finish )? |
 // Abort )* OnClosed. A transaction begins when OnMail is answered with 2xx and ends with the answer
 // to Finish or with Abort.
 class ReceptionSession {
@@ -64,6 +65,9 @@ class ReceptionSession {
   // TLS is on, and whatever OnHello has said is forgotten; or the handshake has failed, and `error`
   // says why. No transaction is open.
   virtual void OnTls(const io::TlsFacts& /*facts*/, std::string_view /*error*/) {}
+  // 235: the client is who it says, until OnTls. Otherwise a refusal. Asked where the listener's
+  // sessions offer AUTH. No transaction is open.
+  virtual MaybeReply OnAuth(const Credentials& credentials);
   // 250 or a refusal.
   virtual MaybeReply OnMail(const MailRequest& request) = 0;
   virtual MaybeReply OnRcpt(const Path& forward_path) = 0;
@@ -106,6 +110,10 @@ class Reception {
   virtual Admission Admit(const core::SocketAddress& peer, const core::SocketAddress& local,
                           ServerConnection* connection) = 0;
 };
+
+inline MaybeReply ReceptionSession::OnAuth(const Credentials&) {
+  return Reply{454, {4, 7, 0}, "Nobody can be authenticated now"};
+}
 
 inline BodyState ReceptionSession::AppendDirect(size_t) { return BodyState::kFailed; }
 

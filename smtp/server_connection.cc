@@ -1,6 +1,7 @@
 #include "smtp/server_connection.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "core/check.h"
@@ -56,8 +57,10 @@ void ServerConnection::SayBanner() {
 
 void ServerConnection::OnBytes(std::span<char> bytes) {
   if (!closing_) {
+    const bool secret = session_.may_authenticate();
     const std::string_view rest = Process({bytes.data(), bytes.size()});
     if (!rest.empty() && !closing_) Keep(rest);
+    if (secret) explicit_bzero(bytes.data(), bytes.size());
   }
   AfterWork();
 }
@@ -120,6 +123,11 @@ void ServerConnection::Follow(Step step) {
       return Ask(step, reception_->OnRcpt(command.path));
     case Step::kAskData:
       return Ask(step, reception_->OnData());
+    case Step::kAskAuth: {
+      const MaybeReply reply = reception_->OnAuth(session_.credentials());
+      session_.ForgetSecrets();
+      return Ask(step, reply);
+    }
     case Step::kEndOfBody:
       return Ask(step, reception_->Finish(session_.body()));
     case Step::kBody:
@@ -218,8 +226,10 @@ void ServerConnection::Keep(std::string_view input) {
 
 // Goes on with what was kept.
 void ServerConnection::Continue() {
+  const bool secret = session_.may_authenticate();
   const std::string_view rest = Process(std::string_view(kept_).substr(kept_pos_));
   kept_pos_ = kept_.size() - rest.size();
+  if (secret && !kept_.empty()) explicit_bzero(kept_.data(), closing_ ? kept_.size() : kept_pos_);
   if (rest.empty() || closing_) {
     kept_pos_ = 0;
     kept_.clear();

@@ -14,9 +14,9 @@ constexpr EnhancedCode kSyntaxError{5, 5, 2};
 
 constexpr Reply kBareLineEnd{521, kSyntaxError,
                              "Lines end in CR LF; a bare CR or LF is not taken. Closing"};
-constexpr Reply kLineTooLong{500, kSyntaxError, "The command line is too long"};
 // RFC 3207 4.2: what stands behind STARTTLS may have been put there by somebody else.
 constexpr Reply kSlippedIn{554, {5, 5, 1}, "STARTTLS must be the last command before TLS. Closing"};
+constexpr Reply kAuthNotOffered{555, {5, 5, 4}, "MAIL parameter AUTH needs the extension, which is not offered"};
 constexpr Reply kEarlyTalker{554, {5, 5, 0}, "You spoke before the greeting. Closing"};
 
 }  // namespace
@@ -26,6 +26,9 @@ ServerSession::Phase ServerSession::phase() const {
     case State::kBanner:
       return Phase::kBanner;
     case State::kCommands:
+    case State::kAuthResponse:
+    case State::kAuthUser:
+    case State::kAuthPassword:
       return Phase::kCommand;
     case State::kBody:
     case State::kDrain:
@@ -59,7 +62,7 @@ void ServerSession::Secured() {
   CHECK(!transaction_ && line_size_ == 0);
   if (state_ == State::kHandshake) state_ = State::kCommands;
   secured_ = true;
-  greeted_ = extended_ = false;
+  greeted_ = extended_ = authenticated_ = false;
 }
 
 ServerSession::Step ServerSession::Next(std::string_view* input, OutputBuffer* out) {
@@ -92,8 +95,9 @@ ServerSession::Step ServerSession::NextLine(std::string_view* input, OutputBuffe
   const size_t size = newline == std::string_view::npos ? input->size() : newline + 1;
   std::string_view piece = input->substr(0, size);
   input->remove_prefix(size);
-  if (!line_dropped_ && line_size_ + piece.size() > sizeof(line_)) {
+  if (!line_dropped_ && line_size_ + piece.size() > LineRoom()) {
     line_dropped_ = true;
+    secret_dropped_ = IsOfAuth(piece);
     line_cr_ = line_size_ > 0 && line_[line_size_ - 1] == '\r';
     line_size_ = 0;
   }
@@ -101,7 +105,7 @@ ServerSession::Step ServerSession::NextLine(std::string_view* input, OutputBuffe
     if (newline != std::string_view::npos) {
       const bool crlf = piece.size() > 1 ? piece[piece.size() - 2] == '\r' : line_cr_;
       line_dropped_ = false;
-      return crlf ? Error(kLineTooLong, out) : Disown(kBareLineEnd, out);
+      return crlf ? LineTooLong(out) : Disown(kBareLineEnd, out);
     }
     line_cr_ = piece.back() == '\r';
     return Step::kNeedBytes;
@@ -117,7 +121,7 @@ ServerSession::Step ServerSession::NextLine(std::string_view* input, OutputBuffe
   if (piece.empty() || piece.back() != '\r') return Disown(kBareLineEnd, out);
   piece.remove_suffix(1);
   if (piece.find('\r') != std::string_view::npos) return Disown(kBareLineEnd, out);
-  const Step step = HandleLine(piece, out);
+  const Step step = in_auth() ? HandleAuthLine(piece, out) : HandleLine(piece, out);
   if (step != Step::kStartTls) return step;
   if (!input->empty()) return Disown(kSlippedIn, out);
   Say({220, {2, 0, 0}, "Ready to start TLS"}, out);
@@ -139,6 +143,8 @@ ServerSession::Step ServerSession::HandleLine(std::string_view line, OutputBuffe
       return HandleData(out);
     case Verb::kStartTls:
       return HandleStartTls(out);
+    case Verb::kAuth:
+      return HandleAuth(out);
     default:
       return HandleOther(out);
   }
@@ -200,6 +206,7 @@ ServerSession::Step ServerSession::HandleHello(OutputBuffer* out) {
     out->Append({size, static_cast<size_t>(end - size)});
     out->Append("\r\n250-8BITMIME\r\n");
     if (options_->offers_tls && !secured_) out->Append("250-STARTTLS\r\n");
+    if (can_authenticate()) out->Append("250-AUTH PLAIN LOGIN\r\n");
     out->Append("250 ENHANCEDSTATUSCODES\r\n");
   }
   return Step::kHello;
@@ -210,10 +217,12 @@ ServerSession::Step ServerSession::HandleMail(OutputBuffer* out) {
     return Error({530, {5, 7, 0}, "Mail is taken over TLS only; send STARTTLS first"}, out);
   }
   if (!greeted_) return Error({503, kBadSequence, "Send EHLO or HELO first"}, out);
+  if (options_->needs_auth && !authenticated_) return Error(AuthRequired(), out);
   if (transaction_) {
     return Error({503, kBadSequence, "A transaction is open; end it with DATA or RSET"}, out);
   }
   if (!command_.ok()) return BadCommand(out);
+  if (command_.has_auth && !can_authenticate()) return Error(kAuthNotOffered, out);
   if (options_->max_transactions > 0 && transactions_ >= options_->max_transactions) {
     return CloseWith({421, {4, 7, 0}, "Enough messages on this connection; open another. Closing"},
                      out);
@@ -255,6 +264,7 @@ ServerSession::Step ServerSession::Answer(const Reply& reply, OutputBuffer* out)
   CHECK(out->room() >= core::kSmtpReplyRoom);
   const State asked = state_;
   state_ = State::kCommands;
+  if (asked == State::kAskedAuth) ForgetSecrets();
   if (reply.code == 421) return CloseWith(reply, out);
   switch (asked) {
     case State::kAskedMail:
@@ -263,6 +273,8 @@ ServerSession::Step ServerSession::Answer(const Reply& reply, OutputBuffer* out)
       return AnswerRcpt(reply, out);
     case State::kAskedData:
       return AnswerData(reply, out);
+    case State::kAskedAuth:
+      return AnswerAuth(reply, out);
     default:
       break;
   }

@@ -1,5 +1,5 @@
 // ServerSession: the server's side of an SMTP dialogue (RFC 5321, PIPELINING RFC 2920, SIZE RFC
-// 1870, 8BITMIME RFC 6152, ENHANCEDSTATUSCODES RFC 2034, STARTTLS RFC 3207).
+// 1870, 8BITMIME RFC 6152, ENHANCEDSTATUSCODES RFC 2034, STARTTLS RFC 3207, AUTH RFC 4954).
 //
 // Pure: bytes and answers in, replies and steps out. No socket, no clock, no allocation. The driver
 // (smtp/server_connection.h, or a test) feeds bytes to Next() and does what the step says:
@@ -22,6 +22,7 @@
 #include <string_view>
 
 #include "core/limits.h"
+#include "smtp/auth_response.h"
 #include "smtp/body_scanner.h"
 #include "smtp/command.h"
 #include "smtp/output_buffer.h"
@@ -42,6 +43,16 @@ struct ServerSessionOptions {
   bool refuse_nul = false;  // a message with NUL octets: 550 5.6.0
   bool offers_tls = false;  // STARTTLS
   bool needs_tls = false;   // without it MAIL gets 530 5.7.0
+  bool offers_auth = false;    // AUTH PLAIN and LOGIN, under TLS
+  bool auth_in_clear = false;  // and without TLS
+  bool needs_auth = false;     // without it MAIL gets 530 5.7.0
+};
+
+// What kAskAuth is about. Both are secrets of the client's; neither is empty.
+struct Credentials {
+  AuthMechanism mechanism = AuthMechanism::kPlain;
+  std::string_view user;      // at most core::kAuthUserBytes
+  std::string_view password;  // at most core::kAuthPasswordBytes, without NUL
 };
 
 class ServerSession {
@@ -63,6 +74,8 @@ class ServerSession {
              // Then call Next again. Only after kAskMail was answered with 2xx
     kHello,  // EHLO or HELO was accepted: command().argument is the name. Forget the transaction,
              // if one is open. Then call Next again
+    kAskAuth,   // is it who it says? credentials(). Answer() with 235 or a refusal. No transaction
+                // is open
     kStartTls,  // send `out`, then shake hands, then call Secured(). Bytes that come before are the
                 // handshake's. No transaction is open
     kClose,  // send `out`, then close. Forget the transaction, if one is open
@@ -80,6 +93,9 @@ class ServerSession {
 
   // REQUIRES: `options` outlives the session.
   explicit ServerSession(const ServerSessionOptions* options) : options_(options) {}
+  ServerSession(const ServerSession&) = delete;
+  ServerSession& operator=(const ServerSession&) = delete;
+  ~ServerSession();
 
   // Writes the banner. Bytes that came before it are an early talker's: the driver passes them to
   // Next while the phase is kBanner, which refuses and closes.
@@ -95,8 +111,8 @@ class ServerSession {
   // handshake, not closed; out->room() >= core::kSmtpReplyRoom, or the result is kFlush.
   Step Next(std::string_view* input, OutputBuffer* out);
 
-  // Answers the open question and writes the reply. For kAskMail, kAskRcpt and kEndOfBody 2xx is
-  // yes; for kAskData 354 is yes. 421 closes. REQUIRES: phase() == kAnswer; out->room() as above.
+  // Answers the open question and writes the reply. For kAskMail, kAskRcpt, kAskAuth and kEndOfBody
+  // 2xx is yes; for kAskData 354 is yes. 421 closes. REQUIRES: phase() == kAnswer; out->room() as above.
   Step Answer(const Reply& reply, OutputBuffer* out);
 
   // The client kept silent for longer than its phase allows, or the server stops: writes 421 with
@@ -110,6 +126,16 @@ class ServerSession {
   // It was closed for what the client did.
   bool disowned() const { return disowned_; }
   bool secured() const { return secured_; }
+  // AUTH was answered with 2xx; holds until TLS begins.
+  bool authenticated() const { return authenticated_; }
+  // What it says next may be its password: whoever keeps a copy overwrites it.
+  bool may_authenticate() const {
+    return options_->offers_auth && !authenticated_ && !transaction_;
+  }
+  // Of kAskAuth, until ForgetSecrets or Answer.
+  Credentials credentials() const;
+  // Overwrites what is known of the password. Whoever answers later calls it when he has a copy.
+  void ForgetSecrets();
   // The command of the step. Views into the input or into the session: valid until the next call.
   const Command& command() const { return command_; }
   // BODY= of this transaction.
@@ -132,6 +158,10 @@ class ServerSession {
     kBody,
     kDrain,  // the message is refused already: its rest is read and dropped
     kAskedCommit,
+    kAuthResponse,  // the client's line is PLAIN's, or
+    kAuthUser,      // LOGIN's
+    kAuthPassword,
+    kAskedAuth,
     kHandshake,
     kClosed,
   };
@@ -145,6 +175,26 @@ class ServerSession {
   Step HandleData(OutputBuffer* out);
   Step HandleOther(OutputBuffer* out);
   Step HandleStartTls(OutputBuffer* out);
+  // smtp/server_auth.cc
+  Step HandleAuth(OutputBuffer* out);
+  Step HandleAuthLine(std::string_view line, OutputBuffer* out);
+  Step TakeResponse(std::string_view text, OutputBuffer* out);
+  Step TakePlain(std::string_view message, OutputBuffer* out);
+  Step TakeUser(std::string_view user, OutputBuffer* out);
+  Step AskAuth(std::string_view user, std::string_view password, OutputBuffer* out);
+  Step AnswerAuth(const Reply& reply, OutputBuffer* out);
+  Step EndAuth(const Reply& reply, OutputBuffer* out);
+  bool can_authenticate() const {
+    return options_->offers_auth && (secured_ || options_->auth_in_clear);
+  }
+  bool in_auth() const { return state_ >= State::kAuthResponse && state_ <= State::kAuthPassword; }
+  // What MAIL gets without it.
+  Reply AuthRequired() const;
+  // Room for the line in hand.
+  size_t LineRoom() const;
+  // The line in hand, of which `piece` comes next, is one of AUTH.
+  bool IsOfAuth(std::string_view piece) const;
+  Step LineTooLong(OutputBuffer* out);
   Step AnswerMail(const Reply& reply, OutputBuffer* out);
   Step AnswerRcpt(const Reply& reply, OutputBuffer* out);
   Step AnswerData(const Reply& reply, OutputBuffer* out);
@@ -166,11 +216,19 @@ class ServerSession {
   bool transaction_ = false;
   bool disowned_ = false;
   bool secured_ = false;
+  bool authenticated_ = false;
+  bool secret_dropped_ = false;  // the line that is too long is one of AUTH
+  AuthMechanism mechanism_ = AuthMechanism::kPlain;
+  uint8_t auth_failures_ = 0;
   bool rcpt_refused_ = false;  // a RCPT of this transaction was refused
   bool line_dropped_ = false;  // the line in hand is too long: its rest is read and dropped
   bool line_cr_ = false;       // and the octet before was CR
   BodyType body_type_ = BodyType::kUnspecified;
   uint16_t line_size_ = 0;
+  uint16_t user_at_ = 0;  // of the credentials, in line_
+  uint16_t user_size_ = 0;
+  uint16_t password_at_ = 0;
+  uint16_t password_size_ = 0;
   uint32_t recipients_ = 0;     // accepted in this transaction
   uint32_t errors_ = 0;         // since the last accepted message
   uint32_t idle_commands_ = 0;  // likewise
@@ -179,7 +237,8 @@ class ServerSession {
   Command command_;
   std::string_view chunk_;
   BodyScanner scanner_;
-  char line_[core::kSmtpCommandLineMax];  // the beginning of a line that came in pieces
+  // The beginning of a line that came in pieces; and the credentials, when it has none.
+  char line_[core::kSmtpCommandLineMax];
 };
 
 // An idle session must leave room in its 4 KiB for the connection and its operations.

@@ -73,6 +73,13 @@ std::string Said(const EventFields& event) {
   return "host " + Relay(event.Text("mailhost")) + " said: " + reply;
 }
 
+// Without what would end it for who reads the line.
+std::string UserName(const EventFields& event) {
+  std::string name = Harmless(event.Text("user"));
+  std::replace(name.begin(), name.end(), ',', ' ');
+  return name;
+}
+
 std::string Dsn(const EventFields& event, const char* otherwise) {
   const std::string status = event.Text("status");
   return status.empty() ? otherwise : Harmless(status);
@@ -123,6 +130,10 @@ void ClassicLog::TranslateOne(const EventFields& event, std::string* out) const 
     out->append("removed\n");
   } else if (name == "rejected") {
     Rejected(event, out);
+  } else if (name == "auth_failed" || name == "auth_address_refused") {
+    AuthFailed(event, out);
+  } else if (name == "sender_refused" || name == "rate_exceeded") {
+    UserRefused(event, out);
   } else if (name == "attempt_failed" || name == "refused" || name == "host_failed" ||
              name == "unresolved") {
     HostSaid(event, out);
@@ -139,7 +150,12 @@ void ClassicLog::Accepted(const EventFields& event, bool generated, std::string*
     out->append(event.Text("about")).append(": sender notification: ").append(id).append("\n");
   } else {
     Begin(event, "smtpd", out);
-    out->append("client=unknown[").append(event.Text("client")).append("]\n");
+    out->append("client=unknown[").append(event.Text("client")).append("]");
+    if (event.Has("user")) {
+      out->append(", sasl_method=").append(Harmless(event.Text("auth")));
+      out->append(", sasl_username=").append(UserName(event));
+    }
+    out->append("\n");
   }
   Envelope(event, generated ? 1 : event.Number("recipients"), out);
 }
@@ -228,6 +244,37 @@ void ClassicLog::Rejected(const EventFields& event, std::string* out) const {
   const std::string to = "<" + Address(what) + ">";
   out->append("550 5.7.1 ").append(to).append(": ").append(Harmless(event.Text("why")));
   out->append("; from=<> to=").append(to).append(" proto=ESMTP\n");
+}
+
+// In the words of Postfix, which programs that shut addresses out look for.
+void ClassicLog::AuthFailed(const EventFields& event, std::string* out) const {
+  Begin(event, "smtpd", out);
+  out->append("warning: unknown[").append(event.Text("client")).append("]: ");
+  if (event.Text("event") == "auth_failed") {
+    out->append("SASL ").append(Harmless(event.Text("auth")));
+    out->append(" authentication failed: authentication failure");
+  } else {
+    out->append("refused for ").append(std::to_string(event.Number("refused_for_s")));
+    out->append(" s: ").append(std::to_string(event.Number("failures")));
+    out->append(" authentications have failed");
+  }
+  out->append(", sasl_username=").append(UserName(event)).append("\n");
+}
+
+void ClassicLog::UserRefused(const EventFields& event, std::string* out) const {
+  const bool sender = event.Text("event") == "sender_refused";
+  Begin(event, "smtpd", out);
+  out->append("NOQUEUE: reject: ").append(event.Text("what") == "recipients" ? "RCPT" : "MAIL");
+  out->append(" from unknown[").append(event.Text("client")).append("]: ");
+  if (sender) {
+    const std::string from = "<" + Address(event.Text("sender")) + ">";
+    out->append("553 5.7.1 ").append(from).append(": ").append(Harmless(event.Text("why")));
+    out->append("; from=").append(from);
+  } else {
+    out->append("450 4.7.1 more ").append(Harmless(event.Text("what")));
+    out->append(" than ").append(Harmless(event.Text("rate"))).append(";");
+  }
+  out->append(" proto=ESMTP, sasl_username=").append(UserName(event)).append("\n");
 }
 
 void ClassicLog::HostSaid(const EventFields& event, std::string* out) const {

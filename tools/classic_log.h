@@ -37,6 +37,8 @@ class ClassicLog {
   void Recipient(const EventFields& event, const std::string& to, const std::string& status,
                  std::string* out) const;
   void Rejected(const EventFields& event, std::string* out) const;
+  void AuthFailed(const EventFields& event, std::string* out) const;
+  void UserRefused(const EventFields& event, std::string* out) const;
   void HostSaid(const EventFields& event, std::string* out) const;
   void Other(const EventFields& event, std::string* out) const;
 

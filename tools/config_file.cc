@@ -11,6 +11,7 @@
 #include "tools/dkim_keys.h"
 #include "tools/machine.h"
 #include "tools/route_secrets.h"
+#include "tools/user_files.h"
 
 namespace outbox::tools {
 namespace {
@@ -61,7 +62,7 @@ void LoadSites(const std::string& path, core::Config* config, std::vector<std::s
   }
 }
 
-LoadedConfig Load(const std::string& path, With with) {
+LoadedConfig Load(const std::string& path, With with, const core::Config* running = nullptr) {
   LoadedConfig loaded;
   if (const std::string why = ReadFile(path, &loaded.text); !why.empty()) {
     loaded.errors.push_back(path + ":1:1: the file cannot be read: " + why +
@@ -75,6 +76,7 @@ LoadedConfig Load(const std::string& path, With with) {
     if (with == With::kAllSecrets) LoadRouteSecrets(path, &parsed.config, &loaded.errors);
     if (with >= With::kFiles) {
       LoadTlsFiles(path, parsed.config, &loaded.tls, &loaded.errors);
+      LoadUserFiles(path, running, &parsed.config, &loaded.errors);
     }
     if (with != With::kNothing) LoadDkimKeys(path, &parsed.config, &loaded.errors);
   }
@@ -88,7 +90,9 @@ LoadedConfig Load(const std::string& path, With with) {
 
 }  // namespace
 
-LoadedConfig LoadConfig(const std::string& path) { return Load(path, With::kAllSecrets); }
+LoadedConfig LoadConfig(const std::string& path, const core::Config* running) {
+  return Load(path, With::kAllSecrets, running);
+}
 
 LoadedConfig LoadExaminedConfig(const std::string& path) { return Load(path, With::kFiles); }
 

@@ -19,9 +19,9 @@ struct LoadedConfig {
   TlsFiles tls;  // of LoadConfig
 };
 
-// Everything that outboxd needs to start with it: the secrets of its routes, the keys of [[dkim]]
-// and its certificates as well.
-LoadedConfig LoadConfig(const std::string& path);
+// Everything that outboxd needs to start with it: the secrets of its routes, the keys of [[dkim]],
+// its certificates and its users as well. `running`: what it is to replace; null: nothing runs.
+LoadedConfig LoadConfig(const std::string& path, const core::Config* running = nullptr);
 // The same for who is not outboxd: without the secrets of routes, which are outboxd's to read.
 LoadedConfig LoadExaminedConfig(const std::string& path);
 // What the file says, and the keys of [[dkim]].

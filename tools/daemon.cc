@@ -179,6 +179,7 @@ core::Status Daemon::MakeShards() {
     setup.sites = sites_.get();
     setup.suspensions = book_.list();
     setup.clients = &clients_;
+    setup.auth_failures = &auth_failures_;
     setup.observer = this;
     setup.metrics = &seats_[i]->metrics;
     for (const uint32_t log : *logs) {

@@ -18,6 +18,7 @@
 #include "core/config.h"
 #include "core/metrics.h"
 #include "io/uring_io.h"
+#include "queue/auth_failures.h"
 #include "queue/client_limits.h"
 #include "queue/shard.h"
 #include "queue/shard_mail.h"
@@ -139,6 +140,7 @@ class Daemon : private ControlHandler, private queue::ShardObserver {
   SuspensionBook book_;
   bool watching_suspensions_ = false;  // a timer is set for the first that ends
   queue::ClientLimits clients_;
+  queue::AuthFailures auth_failures_;
   std::vector<std::unique_ptr<Seat>> seats_;
   std::atomic<uint32_t> stopped_ = 0;
   std::atomic<uint64_t> resident_bytes_ = 0;

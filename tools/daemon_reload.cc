@@ -39,7 +39,7 @@ void Daemon::Reload(std::shared_ptr<ReplyStream> reply) {
   manager_.Reloading();
   reloading_ = std::make_unique<Reloading>();
   reloading_->reply = std::move(reply);
-  LoadedConfig loaded = LoadConfig(config_file_);
+  LoadedConfig loaded = LoadConfig(config_file_, config_.get());
   if (loaded.config == nullptr) {
     FailReload(loaded.errors);
     return;

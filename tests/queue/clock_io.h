@@ -57,6 +57,7 @@ class ClockIo : public io::Io {
   void FindInDirectory(io::Op*, const std::string&, const std::string&) override { CHECK(false); }
   void Space(io::Op*, const std::string&, io::SpaceInfo*) override { CHECK(false); }
   void RunOnHelper(io::Op*, std::function<int32_t()>) override { CHECK(false); }
+  void RunLong(io::Op*, std::function<int32_t()>) override { CHECK(false); }
   void Cancel(io::Op*) override { CHECK(false); }
   void Turn(int64_t) override { CHECK(false); }
   void PrepareToSleep() override { CHECK(false); }

@@ -154,6 +154,7 @@ void ShardStory::Start() {
     setup.sites = &life_->sites;
     setup.suspensions = suspensions_;
     setup.clients = &life_->clients;
+    setup.auth_failures = &life_->auth_failures;
     setup.observer = this;
     setup.metrics = life_->metrics[i].get();
     setup.write_events = [this](std::string_view lines) {

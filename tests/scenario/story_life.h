@@ -12,6 +12,7 @@
 #include "core/limits.h"
 #include "core/metrics.h"
 #include "io/sim_io.h"
+#include "queue/auth_failures.h"
 #include "queue/client_limits.h"
 #include "queue/shard.h"
 #include "queue/shard_mail.h"
@@ -66,6 +67,7 @@ struct ShardStory::Life {
   std::unique_ptr<Exchange> exchange;
   SiteTable sites{core::kMaxSites};
   ClientLimits clients;
+  AuthFailures auth_failures;
   std::vector<std::unique_ptr<core::ShardMetrics>> metrics;
   std::vector<std::unique_ptr<Listing>> listings;
   std::vector<std::unique_ptr<Counting>> countings;

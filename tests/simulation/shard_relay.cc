@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "io/sim_disk.h"
 #include "io/sim_io.h"
+#include "queue/auth_failures.h"
 #include "queue/client_limits.h"
 #include "queue/queue_lister.h"
 #include "queue/shard_mail.h"
@@ -68,6 +69,7 @@ struct ShardRelay::Life {
   std::unique_ptr<queue::Exchange> exchange;
   std::unique_ptr<queue::SiteTable> sites = std::make_unique<queue::SiteTable>(core::kMaxSites);
   std::unique_ptr<queue::ClientLimits> clients = std::make_unique<queue::ClientLimits>();
+  std::unique_ptr<queue::AuthFailures> auth_failures = std::make_unique<queue::AuthFailures>();
   std::vector<std::unique_ptr<core::ShardMetrics>> metrics;
   std::vector<std::unique_ptr<queue::Shard>> shards;
   std::unique_ptr<Listing> listing;
@@ -276,6 +278,7 @@ void ShardRelay::Start() {
     setup.exchange = life_->exchange.get();
     setup.sites = life_->sites.get();
     setup.clients = life_->clients.get();
+    setup.auth_failures = life_->auth_failures.get();
     setup.max_connections_out = connections_out_;
     setup.observer = this;
     setup.metrics = life_->metrics[i].get();
