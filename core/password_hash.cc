@@ -26,7 +26,9 @@ constexpr HashForm kForms[] = {{"$y$", 43}, {"$gy$", 43}, {"$7$", 43}, {"$6$", 8
 
 }  // namespace
 
+// The hashes without a dollar are DES, eight characters of a password; and nearly every text is one.
 const char* PasswordHashProblem(const std::string& hash) {
+  if (!hash.starts_with('$')) return "is no hash that libcrypt knows";
   const int verdict = crypt_checksalt(hash.c_str());
   if (verdict == CRYPT_SALT_METHOD_DISABLED) return "is a hash of a method that libcrypt refuses";
   if (verdict == CRYPT_SALT_INVALID) return "is no hash that libcrypt knows";

@@ -109,6 +109,7 @@ class SimIo final : public Io {
 
   uint64_t Begin(Op* op, Kind kind, int handle);
   void StartDisk(Op* op, SimDiskRequest request);
+  void StartHelped(Op* op, std::function<int32_t()> work, const SimRange& takes_ns);
   size_t Deliver();
   void FinishCancel(uint64_t op_id);
   void ServeParked();

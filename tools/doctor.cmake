@@ -31,6 +31,7 @@ add_library(outbox_doctor STATIC
   doctor/signing_checks.cc
   doctor/spf_findings.cc
   doctor/system_checks.cc
+  doctor/user_checks.cc
 )
 target_link_libraries(outbox_doctor PUBLIC
   outbox_published outbox_start outbox_control CLI11::CLI11)

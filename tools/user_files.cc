@@ -42,10 +42,7 @@ UserListPtr RunningList(const core::Config* running, const std::string& path) {
 // Null: the errors say why.
 UserListPtr ReadUserFile(const std::string& config_file, const core::ConfigFile& named,
                          const core::Config* running, std::vector<std::string>* errors) {
-  // Relative paths are relative to the configuration.
-  const std::string path =
-      named.path[0] == '/' ? named.path
-                           : config_file.substr(0, config_file.rfind('/') + 1) + named.path;
+  const std::string path = UserFilePath(config_file, named);
   std::string text;
   if (const std::string why = ReadUserText(path, &text); !why.empty()) {
     errors->push_back(config_file + ":" + std::to_string(named.line) + ":" +
@@ -66,6 +63,11 @@ UserListPtr ReadUserFile(const std::string& config_file, const core::ConfigFile&
 }
 
 }  // namespace
+
+std::string UserFilePath(const std::string& config_file, const core::ConfigFile& named) {
+  if (named.path[0] == '/') return named.path;
+  return config_file.substr(0, config_file.rfind('/') + 1) + named.path;
+}
 
 void LoadUserFiles(const std::string& config_file, const core::Config* running,
                    core::Config* config, std::vector<std::string>* errors) {

@@ -11,6 +11,9 @@
 
 namespace outbox::tools {
 
+// Relative paths are relative to the configuration.
+std::string UserFilePath(const std::string& config_file, const core::ConfigFile& named);
+
 // Sets ListenerAuth::users of every listener with AUTH; listeners that name the same file share a
 // list. `running`: the configuration that this one is to replace, or null: users of its files go on
 // with what was left of their rates. Errors are lines for the operator, with their place in

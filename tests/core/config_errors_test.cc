@@ -78,7 +78,7 @@ TEST(ConfigErrors, TopLevel) {
       {"unlike anything",
        "colour = \"red\"\n" + kFine,
        {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, stats, maildrop, "
-        "shards, stop_timeout, listener, storage, queue, resolver, delivery, archive, route, site, "
+        "shards, stop_timeout, auth, listener, storage, queue, resolver, delivery, archive, route, site, "
         "sites, local, dkim, log, talk, limits, io"}},
       {"short host name",
        "hostname = \"relay\"\n" + kFine.substr(kFine.find("[[")),

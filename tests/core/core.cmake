@@ -2,6 +2,7 @@
 outbox_test(core_test
   FILES
     core/config_archive_test.cc
+    core/config_auth_test.cc
     core/config_errors_test.cc
     core/config_dkim_test.cc
     core/config_local_test.cc
@@ -21,6 +22,7 @@ outbox_test(core_test
     core/slab_test.cc
     core/time_format_test.cc
     core/timer_wheel_test.cc
+    core/user_list_test.cc
   LINK outbox_core
 )
 outbox_fuzzer(config_fuzz

@@ -2,6 +2,7 @@
 // committed is clean. The first octet chooses the pieces and what the driver answers.
 #include "smtp/server_session.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -15,9 +16,9 @@ namespace smtp = outbox::smtp;
 
 namespace {
 
-// With STARTTLS, or without.
-const smtp::ServerSessionOptions& Options(bool tls) {
-  static const auto make = [](bool offers_tls) {
+// With STARTTLS, with AUTH (under TLS alone where there is that), with AUTH required, or without.
+const smtp::ServerSessionOptions& Options(uint8_t choice) {
+  static const auto make = [](bool offers_tls, bool offers_auth, bool needs_auth) {
     smtp::ServerSessionOptions o;
     o.hostname = "relay.example.com";
     o.max_message_bytes = 2000;
@@ -27,11 +28,16 @@ const smtp::ServerSessionOptions& Options(bool tls) {
     o.max_received_headers = 2;
     o.offers_tls = offers_tls;
     o.needs_tls = offers_tls;
+    o.offers_auth = offers_auth;
+    o.auth_in_clear = !offers_tls;
+    o.needs_auth = offers_auth && needs_auth;
     return o;
   };
-  static const smtp::ServerSessionOptions plain = make(false);
-  static const smtp::ServerSessionOptions secured = make(true);
-  return tls ? secured : plain;
+  static const std::array<smtp::ServerSessionOptions, 8> all = {
+      make(false, false, false), make(true, false, false), make(false, true, false),
+      make(true, true, false),   make(false, false, true), make(true, false, true),
+      make(false, true, true),   make(true, true, true)};
+  return all[(choice >> 3) & 7];
 }
 
 // What was slipped in behind STARTTLS is seen when it comes with it; else it is the handshake's.
@@ -57,7 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const uint8_t choice = data[0];
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const smtp::ServerSessionOptions& options = Options((choice & 8) != 0);
+  const smtp::ServerSessionOptions& options = Options(choice);
   smtp::ServerRun whole(&options);
   Feed(&whole, choice, bytes, SIZE_MAX);
   CheckReplies(whole.output);

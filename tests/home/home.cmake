@@ -1,5 +1,9 @@
 outbox_test(bounce_test FILES home/bounce_test.cc LINK outbox_home)
-outbox_test(client_limits_test FILES home/client_limits_test.cc LINK outbox_home)
+outbox_test(client_limits_test
+  FILES
+    home/auth_failures_test.cc
+    home/client_limits_test.cc
+  LINK outbox_home)
 outbox_test(state_writer_test FILES home/state_writer_test.cc LINK outbox_home outbox_sim)
 outbox_test(router_test
   FILES

@@ -191,10 +191,22 @@ TEST_P(IoTest, WorkOnTheHelperReturnsItsResult) {
   EXPECT_EQ(Finish(&w), -EACCES);
 }
 
+TEST_P(IoTest, LongWorkReturnsItsResult) {
+  Waiter w(io_);
+  io_->RunLong(&w.op, [] { return 42; });
+  EXPECT_TRUE(w.results.empty());
+  EXPECT_EQ(Finish(&w), 42);
+}
+
 TEST_P(IoTest, CancelledWorkOnTheHelperCompletesOnce) {
   std::deque<Waiter> waiters;
   for (int32_t i = 0; i < 50; ++i) {
-    io_->RunOnHelper(&waiters.emplace_back(io_).op, [i] { return i; });
+    io::Op* const op = &waiters.emplace_back(io_).op;
+    if (i % 2 == 0) {
+      io_->RunOnHelper(op, [i] { return i; });
+    } else {
+      io_->RunLong(op, [i] { return i; });
+    }
   }
   for (Waiter& waiter : waiters) io_->Cancel(&waiter.op);
   for (int32_t i = 0; i < 50; ++i) {

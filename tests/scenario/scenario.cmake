@@ -6,6 +6,7 @@ outbox_test(scenario_test
     scenario/a_reload_removes_the_route_test.cc
     scenario/an_archive_gets_a_copy_test.cc
     scenario/an_operator_removes_mail_test.cc
+    scenario/clients_say_who_they_are_test.cc
     scenario/an_operator_suspends_a_domain_test.cc
     scenario/expired_while_the_relay_was_down_test.cc
     scenario/shard_story.cc

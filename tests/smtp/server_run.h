@@ -96,6 +96,7 @@ class ServerRun {
       Note("RCPT <" + std::string(command.path.mailbox) + ">");
       return session_.Answer(Decide(command.path, "Recipient ok"), &out_);
     }
+    if (asked == Step::kAskAuth) return AnswerAuth();
     if (asked == Step::kAskData) {
       Note("DATA");
       return session_.Answer(data_reply, &out_);
@@ -108,6 +109,23 @@ class ServerRun {
     if (commit_reply.code == 250) messages.push_back(body_);
     body_.clear();
     return session_.Answer(commit_reply, &out_);
+  }
+
+  // Everybody's password is "secret"; some are answered in another way, with it or without.
+  ServerSession::Step AnswerAuth() {
+    const Credentials given = session_.credentials();
+    CHECK(!open_ && !given.user.empty() && !given.password.empty());
+    CHECK(given.user.size() <= core::kAuthUserBytes);
+    CHECK(given.password.size() <= core::kAuthPasswordBytes);
+    Note("AUTH " + std::string(MechanismName(given.mechanism)) + " " + std::string(given.user));
+    const bool right = given.password == "secret";
+    const bool busy = given.user.starts_with("busy");
+    const bool refused = given.user.starts_with("barred");
+    session_.ForgetSecrets();
+    if (busy) return session_.Answer({454, {4, 7, 0}, "Busy"}, &out_);
+    if (refused) return session_.Answer({421, {4, 7, 0}, "Refused. Closing"}, &out_);
+    if (!right) return session_.Answer({535, {5, 7, 8}, "Wrong"}, &out_);
+    return session_.Answer({235, {2, 7, 0}, "Welcome"}, &out_);
   }
 
   void Note(std::string event) { events.push_back(std::move(event)); }

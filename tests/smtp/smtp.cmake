@@ -20,6 +20,9 @@ outbox_test(smtp_client_auth_test
     smtp/auth_text_test.cc
     smtp/client_auth_test.cc
   LINK outbox_smtp)
+outbox_test(smtp_server_auth_test
+  FILES smtp/server_auth_test.cc
+  LINK outbox_smtp)
 outbox_test(smtp_connection_test
   FILES smtp/connection_test.cc
   LINK outbox_smtp outbox_sim)

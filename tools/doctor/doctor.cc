@@ -20,6 +20,7 @@
 #include "tools/doctor/sending_checks.h"
 #include "tools/doctor/signing_checks.h"
 #include "tools/doctor/system_checks.h"
+#include "tools/doctor/user_checks.h"
 #include "tools/machine.h"
 
 namespace outbox::tools {
@@ -129,6 +130,7 @@ void Doctor::ExamineSystem() {
   if (Begin("files")) {
     if (configured_) {
       CheckFiles(config_, daemon_, loop_.get(), &report_);
+      CheckUserFiles(options_.config_file, config_, &report_);
     } else {
       report_.Note("files", unknown);
     }
