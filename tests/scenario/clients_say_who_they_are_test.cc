@@ -64,7 +64,7 @@ class AuthClient {
     peer_->input().clear();
     const int64_t began_ns = story_->world().now_ns();
     Say(text);
-    EXPECT_TRUE(story_->RunUntil([this] { return !peer_->input().empty() || ended_; },
+    EXPECT_TRUE(story_->RunUntil([this] { return peer_->input().ends_with("\r\n") || ended_; },
                                  5 * kNsPerMinute));
     return story_->world().now_ns() - began_ns;
   }
@@ -104,22 +104,23 @@ class ClientsSayWhoTheyAre : public ScenarioTest {
     ASSERT_NE(result.list, nullptr) << result.errors[0];
     story_.config().listeners[0].auth.users = result.list;
   }
-  std::unique_ptr<AuthClient> Client(uint8_t host = 1) {
-    auto client = std::make_unique<AuthClient>(&story_, Somewhere(host));
-    EXPECT_THAT(client->Ask(kAuthHello), HasSubstr("250-AUTH PLAIN LOGIN\r\n"));
-    return client;
+  AuthClient* Client(uint8_t host = 1) {
+    clients_.push_back(std::make_unique<AuthClient>(&story_, Somewhere(host)));
+    EXPECT_THAT(clients_.back()->Ask(kAuthHello), HasSubstr("250-AUTH PLAIN LOGIN\r\n"));
+    return clients_.back().get();
   }
   int64_t Count(core::MetricCell core::ShardMetrics::* cell) const { return story_.Metric(cell); }
 
   simulation::ScriptedServer* server_;
+  std::vector<std::unique_ptr<AuthClient>> clients_;  // as long as the world has them
 };
 
 TEST_P(ClientsSayWhoTheyAre, WhoIsKnownMayRelay) {
   story_.Start();
-  const auto stranger = Client();
+  AuthClient* const stranger = Client();
   EXPECT_THAT(stranger->Ask(kAuthMail),
               HasSubstr("550 5.7.1 Relaying is not permitted for 203.0.113.1; authenticate, or"));
-  const auto ann = Client(2);
+  AuthClient* const ann = Client(2);
   EXPECT_EQ(ann->Ask(kAnn), "235 2.7.0 Authentication succeeded\r\n");
   EXPECT_THAT(ann->Ask(kAuthMail), HasSubstr("250 2.0.0 Ok: queued as "));
   ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
@@ -140,7 +141,7 @@ TEST_P(ClientsSayWhoTheyAre, WrongAnswersAreAllAlike) {
   story_.Start();
   uint8_t host = 0;
   for (const char* const wrong : {kAnnGuess, kNobodyGuess, kLocked}) {
-    const auto client = Client(++host);
+    AuthClient* const client = Client(++host);
     const int64_t took_ns = client->Wait(wrong);
     EXPECT_EQ(client->heard(), "535 5.7.8 The user name or the password is wrong\r\n");
     EXPECT_GE(took_ns, kNsPerSecond);
@@ -158,7 +159,7 @@ TEST_P(ClientsSayWhoTheyAre, GuessesTakeLongerAndLonger) {
   story_.config().auth.refuse_for_ns = 5 * kNsPerMinute;
   story_.Start();
   int64_t wanted_ns = kNsPerSecond;
-  auto client = Client();
+  AuthClient* client = Client();
   for (int i = 0; i < 4; ++i) {
     const int64_t took_ns = client->Wait(kAnnGuess);
     EXPECT_THAT(client->heard(), StartsWith("535 5.7.8 "));
@@ -193,7 +194,7 @@ TEST_P(ClientsSayWhoTheyAre, GuessesTakeLongerAndLonger) {
 TEST_P(ClientsSayWhoTheyAre, OthersDoNotWaitForThem) {
   story_.config().auth.max_failures = 100;
   story_.Start();
-  std::vector<std::unique_ptr<AuthClient>> guessing;
+  std::vector<AuthClient*> guessing;
   for (int i = 0; i < 20; ++i) {
     guessing.push_back(Client());
     guessing.back()->Say(kAnnGuess);
@@ -201,7 +202,7 @@ TEST_P(ClientsSayWhoTheyAre, OthersDoNotWaitForThem) {
   story_.RunFor(3 * kNsPerSecond);
   EXPECT_LE(Client(2)->Wait(kAnn), kNsPerSecond);
   story_.RunFor(core::kAuthDelayMaxNs);
-  for (const auto& client : guessing) EXPECT_THAT(client->heard(), HasSubstr("535 5.7.8 "));
+  for (AuthClient* const client : guessing) EXPECT_THAT(client->heard(), HasSubstr("535 5.7.8 "));
   story_.Finish();
 }
 
@@ -209,12 +210,12 @@ TEST_P(ClientsSayWhoTheyAre, OthersDoNotWaitForThem) {
 TEST_P(ClientsSayWhoTheyAre, ManyAtOnce) {
   story_.Start();
   constexpr int kClients = 200;
-  std::vector<std::unique_ptr<AuthClient>> clients;
+  std::vector<AuthClient*> clients;
   for (int i = 0; i < kClients; ++i) clients.push_back(Client(static_cast<uint8_t>(i)));
-  for (const auto& client : clients) client->Say(kAnn);
+  for (AuthClient* const client : clients) client->Say(kAnn);
   story_.RunFor(kNsPerMinute);
   int welcome = 0;
-  for (const auto& client : clients) {
+  for (AuthClient* const client : clients) {
     if (client->heard().find("454 4.7.0 ") != std::string::npos) {
       EXPECT_THAT(client->Ask(kAnn), StartsWith("235 "));
     } else {
@@ -235,14 +236,14 @@ TEST_P(ClientsSayWhoTheyAre, ManyAtOnce) {
 TEST_P(ClientsSayWhoTheyAre, ClientsThatDoNotWaitForTheAnswer) {
   story_.config().auth.max_failures = 50;
   story_.Start();
-  std::vector<std::unique_ptr<AuthClient>> clients;
+  std::vector<AuthClient*> clients;
   for (int round = 0; round < 6; ++round) {
     for (int i = 0; i < 8; ++i) {
       clients.push_back(Client());
       clients.back()->Say(kAnnGuess);
     }
     story_.RunFor(round * 90 * kNsPerMs);
-    for (const auto& client : clients) client->Leave();
+    for (AuthClient* const client : clients) client->Leave();
     clients.clear();
     story_.RunFor(kNsPerSecond);
     EXPECT_THAT(Client(2)->Ask(kAnn), StartsWith("235 "));
@@ -256,7 +257,7 @@ TEST_P(ClientsSayWhoTheyAre, ClientsThatDoNotWaitForTheAnswer) {
 TEST_P(ClientsSayWhoTheyAre, AStopWhilePasswordsAreCompared) {
   story_.config().auth.max_failures = 100;
   story_.Start();
-  std::vector<std::unique_ptr<AuthClient>> clients;
+  std::vector<AuthClient*> clients;
   for (int i = 0; i < 12; ++i) {
     clients.push_back(Client());
     clients.back()->Say(kAnnGuess);
@@ -271,7 +272,7 @@ TEST_P(ClientsSayWhoTheyAre, AStopWhilePasswordsAreCompared) {
   ASSERT_TRUE(story_.Stop());
   EXPECT_LE(story_.world().now_ns() - began_ns, 4 * kNsPerSecond);
   story_.RunFor(kNsPerSecond);
-  for (const auto& client : clients) {
+  for (AuthClient* const client : clients) {
     EXPECT_TRUE(client->ended());
     EXPECT_THAT(client->heard(), HasSubstr("421 4.3.2 "));
   }
@@ -284,7 +285,7 @@ TEST_P(ClientsSayWhoTheyAre, WithoutNoMailWhereItIsRequired) {
   story_.config().listeners[0].auth.mode = core::AuthMode::kRequired;
   story_.config().listeners[0].relay_from = {core::Network::Parse("203.0.113.0/24").value()};
   story_.Start();
-  const auto client = Client();
+  AuthClient* const client = Client();
   EXPECT_EQ(client->Ask("MAIL FROM:<ann@a.example>\r\n"), "530 5.7.0 Authentication required\r\n");
   EXPECT_THAT(client->Ask(kAnn), StartsWith("235 "));
   EXPECT_THAT(client->Ask(kAuthMail), HasSubstr("250 2.0.0 Ok: queued as "));
@@ -295,7 +296,7 @@ TEST_P(ClientsSayWhoTheyAre, WithoutNoMailWhereItIsRequired) {
 TEST_P(ClientsSayWhoTheyAre, SendersAreTheUsersOwn) {
   SetUsers("senders=*@a.example,ann@c.example");
   story_.Start();
-  const auto client = Client();
+  AuthClient* const client = Client();
   EXPECT_THAT(client->Ask(kAnn), StartsWith("235 "));
   EXPECT_EQ(client->Ask("MAIL FROM:<boss@c.example>\r\n"),
             "553 5.7.1 User ann may not send as <boss@c.example>; ask the postmaster to add it to "
@@ -315,7 +316,7 @@ TEST_P(ClientsSayWhoTheyAre, SendersAreTheUsersOwn) {
 TEST_P(ClientsSayWhoTheyAre, RatesHold) {
   SetUsers("messages=4/h recipients=6/h");
   story_.Start();
-  std::vector<std::unique_ptr<AuthClient>> clients;
+  std::vector<AuthClient*> clients;
   for (int i = 0; i < 4; ++i) {
     clients.push_back(Client());
     EXPECT_THAT(clients.back()->Ask(kAnn), StartsWith("235 "));
@@ -330,7 +331,7 @@ TEST_P(ClientsSayWhoTheyAre, RatesHold) {
   EXPECT_THAT(story_.events(), HasSubstr("\"event\":\"rate_exceeded\",\"client\":\"203.0.113.1\","
                                          "\"user\":\"ann\",\"what\":\"messages\",\"rate\":\"4/h\""));
   story_.RunFor(20 * kNsPerMinute);
-  auto client = Client();
+  AuthClient* client = Client();
   EXPECT_THAT(client->Ask(kAnn), StartsWith("235 "));
   EXPECT_THAT(client->Ask("MAIL FROM:<ann@a.example>\r\n"), StartsWith("250 2.1.0 "));
   std::string replies;

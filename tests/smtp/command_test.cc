@@ -48,7 +48,7 @@ TEST(CommandTest, RefusalsSayWhatAndWhere) {
       {"GET / HTTP/1.1", 500, {5, 5, 2}, 0},
       {"MAILFROM:<a@b.c>", 500, {5, 5, 2}, 0},
       {"STARTTLS now", 501, {5, 5, 4}, 10},
-      {"AUTH PLAIN AAAA", 502, {5, 5, 1}, 0},
+      {"AUTH", 501, {5, 5, 4}, 0},
       {"BDAT 10 LAST", 502, {5, 5, 1}, 0},
       {"EXPN staff", 502, {5, 5, 1}, 0},
       {"EHLO", 501, {5, 5, 4}, 5},
