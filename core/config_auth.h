@@ -1,4 +1,5 @@
-// Reads what a configuration says of clients that authenticate themselves: [auth], and of listeners.
+// Reads what a configuration says of clients that authenticate themselves: [auth], and of
+// listeners.
 #ifndef OUTBOX_CORE_CONFIG_AUTH_H_
 #define OUTBOX_CORE_CONFIG_AUTH_H_
 

@@ -20,13 +20,13 @@ struct HashForm {
   std::string_view prefix;
   size_t last_part;
 };
-constexpr HashForm kForms[] = {{"$y$", 43}, {"$gy$", 43}, {"$7$", 43}, {"$6$", 86},
-                               {"$5$", 43}, {"$1$", 22},  {"$2b$", 53}, {"$2y$", 53},
-                               {"$2a$", 53}};
+constexpr HashForm kForms[] = {{"$y$", 43}, {"$gy$", 43}, {"$7$", 43},  {"$6$", 86}, {"$5$", 43},
+                               {"$1$", 22}, {"$2b$", 53}, {"$2y$", 53}, {"$2a$", 53}};
 
 }  // namespace
 
-// The hashes without a dollar are DES, eight characters of a password; and nearly every text is one.
+// The hashes without a dollar are DES, eight characters of a password; and nearly every text is
+// one.
 const char* PasswordHashProblem(const std::string& hash) {
   if (!hash.starts_with('$')) return "is no hash that libcrypt knows";
   const int verdict = crypt_checksalt(hash.c_str());

@@ -13,8 +13,8 @@ namespace {
 
 // Where nobody has a password: yescrypt as mkpasswd makes it, of one that is not known to anybody.
 const std::string& LoneDecoy() {
-  static const auto* const decoy = new std::string(
-      "$y$j9T$T8A/ELO9K/dNABDzt1MVn1$2GR.j2lzGYKa11PvJTl4SbdIdzYPC8QWyD1tIhCXbF6");
+  static const auto* const decoy =
+      new std::string("$y$j9T$T8A/ELO9K/dNABDzt1MVn1$2GR.j2lzGYKa11PvJTl4SbdIdzYPC8QWyD1tIhCXbF6");
   return *decoy;
 }
 
@@ -161,8 +161,8 @@ class UserListReader {
       *rate = *parsed;
       return true;
     }
-    Fail(at, parsed.ok() ? "the rate is there already; expected it once"
-                         : parsed.status().message());
+    Fail(at,
+         parsed.ok() ? "the rate is there already; expected it once" : parsed.status().message());
     return false;
   }
 
@@ -171,8 +171,8 @@ class UserListReader {
       const size_t comma = value.find(',');
       const std::string_view sender = value.substr(0, comma);
       if (!IsSenderPattern(sender) || user->senders.size() >= kUserSenders) {
-        Fail(at, "\"" + std::string(sender) +
-                     "\" is no sender; expected up to " + std::to_string(kUserSenders) +
+        Fail(at, "\"" + std::string(sender) + "\" is no sender; expected up to " +
+                     std::to_string(kUserSenders) +
                      " of user@domain, *@domain, * for all, <> for the null return path, with "
                      "commas between them");
         return false;
@@ -192,8 +192,8 @@ class UserListReader {
       if (!users[i].hash.empty()) list_->decoys_.push_back(users[i].hash);
       if (i == 0 || users[i].name != users[i - 1].name) continue;
       line_ = users[i].line;
-      Fail(0, "\"" + users[i].name + "\" is the user of line " +
-                  std::to_string(users[i - 1].line) + ", too; expected each of them once");
+      Fail(0, "\"" + users[i].name + "\" is the user of line " + std::to_string(users[i - 1].line) +
+                  ", too; expected each of them once");
     }
     if (result_->errors.size() > kConfigErrors) result_->errors.resize(kConfigErrors);
   }

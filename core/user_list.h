@@ -53,7 +53,7 @@ class UserList {
 
  private:
   friend class UserListReader;
-  std::vector<User> users_;            // by name
+  std::vector<User> users_;          // by name
   std::vector<std::string> decoys_;  // hashes of users
 };
 

@@ -54,9 +54,9 @@ AuthFailures::Counted AuthFailures::Count(const core::IpAddress& client,
       const Entry entry = Entry::Unpack(value);
       const bool mine = entry.failures > 0 && entry.key == KeyOf(hash);
       const Entry best = Entry::Unpack(seen);
-      const bool better = place == nullptr || (!Over(best, config, second) &&
-                                               (Over(entry, config, second) ||
-                                                entry.second < best.second));
+      const bool better =
+          place == nullptr || (!Over(best, config, second) &&
+                               (Over(entry, config, second) || entry.second < best.second));
       if (!mine && !better) continue;
       place = &word;
       seen = value;
@@ -81,9 +81,8 @@ int64_t AuthFailures::RefusedUntil(const core::IpAddress& client, const core::Au
   const int64_t second = now_ns / core::kNsPerSecond;
   const uint64_t hash = HashOfPrefix(client);
   for (size_t probe = 0; probe < kProbes; ++probe) {
-    const Entry entry =
-        Entry::Unpack(table_->words[(hash + probe) % core::kAuthFailureEntries].load(
-            std::memory_order_relaxed));
+    const Entry entry = Entry::Unpack(
+        table_->words[(hash + probe) % core::kAuthFailureEntries].load(std::memory_order_relaxed));
     if (entry.key != KeyOf(hash) || entry.failures != kRefused) continue;
     if (!Over(entry, config, second)) {
       return entry.second * core::kNsPerSecond + config.refuse_for_ns;

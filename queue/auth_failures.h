@@ -30,7 +30,7 @@ class AuthFailures {
   AuthFailures& operator=(const AuthFailures&) = delete;
 
   struct Counted {
-    uint32_t failures = 0;      // within the period, with this one
+    uint32_t failures = 0;     // within the period, with this one
     bool refused_now = false;  // this one was one too many: the address is refused from now on
   };
   // Counts one. Times are steady.
@@ -45,7 +45,7 @@ class AuthFailures {
   struct Entry {
     uint32_t key = 0;       // 24 bits
     uint32_t failures = 0;  // 8 bits; kRefused: since `second`
-    int64_t second = 0;     // of the first failure; 32 bits, none of which a machine lives to see go
+    int64_t second = 0;  // of the first failure; 32 bits, none of which a machine lives to see go
 
     static Entry Unpack(uint64_t word);
     uint64_t Pack() const;

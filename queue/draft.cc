@@ -422,7 +422,7 @@ void Draft::OnAppended(const core::Status& status, Message* message) {
     const std::optional<MetaView> meta = MetaView::Parse(meta_bytes_);
     CHECK(meta.has_value());
     pool_->sink_->OnDraftCommitted(pool_->store_, message, *meta, router_.get(),
-                                    {user_, origin_.user.mechanism});
+                                   {user_, origin_.user.mechanism});
   }
   Finish(status, id_);
 }

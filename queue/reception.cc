@@ -29,8 +29,7 @@ constexpr size_t kWarmSessions = 256;
 class ShardReception::Session : public smtp::ReceptionSession, private DraftOwner {
  public:
   explicit Session(ShardReception* reception)
-      : reception_(reception),
-        login_(context().io, context().authenticator, context().log) {
+      : reception_(reception), login_(context().io, context().authenticator, context().log) {
     question_.Bind<&Session::OnMailboxWord>(this);
   }
 

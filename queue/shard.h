@@ -130,8 +130,8 @@ class Shard : public DraftSink, public RoomGauge {
   ShardOperator& operations() { return *operations_; }
 
   // DraftSink
-  void OnDraftCommitted(Store* store, Message* message, const MetaView& meta,
-                        const Router* router, const ClientName& user) override;
+  void OnDraftCommitted(Store* store, Message* message, const MetaView& meta, const Router* router,
+                        const ClientName& user) override;
   // RoomGauge
   const char* WhyNoRoom() const override;
 

@@ -98,13 +98,11 @@ class ShardLog : public AttemptLog {
   // --- Clients that say who they are (shard_log_auth.cc) ---
   void Authenticated(const core::IpAddress& client, std::string_view user,
                      std::string_view mechanism);
-  void AuthFailed(const core::IpAddress& client, std::string_view user,
-                  std::string_view mechanism);
+  void AuthFailed(const core::IpAddress& client, std::string_view user, std::string_view mechanism);
   // That one failure was too many.
   void AddressRefused(const core::IpAddress& client, std::string_view user, uint32_t failures,
                       int64_t for_ns);
-  void SenderRefused(const core::IpAddress& client, std::string_view user,
-                     std::string_view sender);
+  void SenderRefused(const core::IpAddress& client, std::string_view user, std::string_view sender);
   // `what`: "messages" or "recipients".
   void RateExceeded(const core::IpAddress& client, std::string_view user, std::string_view what,
                     std::string_view rate);

@@ -53,9 +53,9 @@ enum class ServerEnd : uint8_t {
 
 // One client connection's mail. Made by Reception::Admit, ended by OnClosed.
 //
-// Order of calls: (OnHello | OnTls | OnAuth)* ( OnMail ( OnRcpt* OnData ( BodySpace? Append* )* Finish )? |
-// Abort )* OnClosed. A transaction begins when OnMail is answered with 2xx and ends with the answer
-// to Finish or with Abort.
+// Order of calls: (OnHello | OnTls | OnAuth)* ( OnMail ( OnRcpt* OnData ( BodySpace? Append* )*
+// Finish )? | Abort )* OnClosed. A transaction begins when OnMail is answered with 2xx and ends
+// with the answer to Finish or with Abort.
 class ReceptionSession {
  public:
   virtual ~ReceptionSession() = default;

@@ -22,14 +22,16 @@ constexpr Reply kAskUser{334, {}, "VXNlcm5hbWU6"};
 constexpr Reply kAskPassword{334, {}, "UGFzc3dvcmQ6"};
 
 constexpr Reply kNotImplemented{502, {5, 5, 1}, "Command not implemented"};
-constexpr Reply kNeedsTls{538, {5, 7, 11}, "AUTH is for sessions with TLS only; send STARTTLS first"};
+constexpr Reply kNeedsTls{
+    538, {5, 7, 11}, "AUTH is for sessions with TLS only; send STARTTLS first"};
 constexpr Reply kNoHello{503, {5, 5, 1}, "Send EHLO first"};
 constexpr Reply kTwice{503, {5, 5, 1}, "You are authenticated already"};
 constexpr Reply kInTransaction{503, {5, 5, 1}, "A transaction is open; end it with DATA or RSET"};
-constexpr Reply kUnknownMechanism{504, {5, 5, 4}, "The mechanism is not offered; use PLAIN or LOGIN"};
+constexpr Reply kUnknownMechanism{
+    504, {5, 5, 4}, "The mechanism is not offered; use PLAIN or LOGIN"};
 constexpr Reply kNotBase64{501, {5, 5, 2}, "The response is no base64"};
-constexpr Reply kNotPlain{501, {5, 5, 2},
-                          "A user name and a password between NULs are expected (RFC 4616)"};
+constexpr Reply kNotPlain{
+    501, {5, 5, 2}, "A user name and a password between NULs are expected (RFC 4616)"};
 constexpr Reply kNoUser{501, {5, 5, 2}, "A user name is expected, without NUL"};
 constexpr Reply kNoPassword{501, {5, 5, 2}, "A password is expected, without NUL"};
 constexpr Reply kCancelled{501, {5, 7, 0}, "Authentication cancelled"};

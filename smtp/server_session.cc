@@ -16,7 +16,8 @@ constexpr Reply kBareLineEnd{521, kSyntaxError,
                              "Lines end in CR LF; a bare CR or LF is not taken. Closing"};
 // RFC 3207 4.2: what stands behind STARTTLS may have been put there by somebody else.
 constexpr Reply kSlippedIn{554, {5, 5, 1}, "STARTTLS must be the last command before TLS. Closing"};
-constexpr Reply kAuthNotOffered{555, {5, 5, 4}, "MAIL parameter AUTH needs the extension, which is not offered"};
+constexpr Reply kAuthNotOffered{
+    555, {5, 5, 4}, "MAIL parameter AUTH needs the extension, which is not offered"};
 constexpr Reply kEarlyTalker{554, {5, 5, 0}, "You spoke before the greeting. Closing"};
 
 }  // namespace

@@ -70,15 +70,15 @@ class ServerSession {
     kBody,       // store chunk(): wire form, the final dot included. Then call Next again
     kEndOfBody,  // everything is stored, body() says what: commit, then Answer() with the final
                  // reply
-    kAbort,  // forget the transaction: RSET, or the message is refused while its rest is drained.
-             // Then call Next again. Only after kAskMail was answered with 2xx
-    kHello,  // EHLO or HELO was accepted: command().argument is the name. Forget the transaction,
-             // if one is open. Then call Next again
-    kAskAuth,   // is it who it says? credentials(). Answer() with 235 or a refusal. No transaction
-                // is open
+    kAbort,    // forget the transaction: RSET, or the message is refused while its rest is drained.
+               // Then call Next again. Only after kAskMail was answered with 2xx
+    kHello,    // EHLO or HELO was accepted: command().argument is the name. Forget the transaction,
+               // if one is open. Then call Next again
+    kAskAuth,  // is it who it says? credentials(). Answer() with 235 or a refusal. No transaction
+               // is open
     kStartTls,  // send `out`, then shake hands, then call Secured(). Bytes that come before are the
                 // handshake's. No transaction is open
-    kClose,  // send `out`, then close. Forget the transaction, if one is open
+    kClose,     // send `out`, then close. Forget the transaction, if one is open
   };
 
   // Which of RFC 5321 4.5.3.2's limits the driver should hold the client to.
@@ -112,7 +112,8 @@ class ServerSession {
   Step Next(std::string_view* input, OutputBuffer* out);
 
   // Answers the open question and writes the reply. For kAskMail, kAskRcpt, kAskAuth and kEndOfBody
-  // 2xx is yes; for kAskData 354 is yes. 421 closes. REQUIRES: phase() == kAnswer; out->room() as above.
+  // 2xx is yes; for kAskData 354 is yes. 421 closes. REQUIRES: phase() == kAnswer; out->room() as
+  // above.
   Step Answer(const Reply& reply, OutputBuffer* out);
 
   // The client kept silent for longer than its phase allows, or the server stops: writes 421 with

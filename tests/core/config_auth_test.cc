@@ -73,9 +73,9 @@ TEST(ConfigAuth, Errors) {
   EXPECT_THAT(errors("auth = \"none\"\n"), ElementsAre(HasSubstr("has no \"relay_from\"")));
   EXPECT_THAT(errors("auth = \"offered\"\nauth_users = \"\"\nauth_without_tls = true\n"),
               ElementsAre(HasSubstr("f:5:14: \"\" is not a path")));
-  EXPECT_THAT(errors(relay + "[auth]\nmax_failures = 0\nrefuse_for = \"0s\"\nuser = \"u\"\n"),
-              ElementsAre(HasSubstr("f:6:16: "), HasSubstr("f:7:14: "),
-                          HasSubstr("unknown key \"user\"")));
+  EXPECT_THAT(
+      errors(relay + "[auth]\nmax_failures = 0\nrefuse_for = \"0s\"\nuser = \"u\"\n"),
+      ElementsAre(HasSubstr("f:6:16: "), HasSubstr("f:7:14: "), HasSubstr("unknown key \"user\"")));
   EXPECT_THAT(ParseConfig("hostname = \"relay.example.com\"\n[[listener]]\n"
                           "address = \"unix:/run/x\"\nauth = \"offered\"\n",
                           "f")

@@ -86,7 +86,8 @@ TEST(UserListTest, ANewFileWithNobody) {
 }
 
 TEST(UserListTest, ErrorsSayWhereAndNoHash) {
-  EXPECT_THAT(ErrorOf("\nann\n"), HasSubstr("users:2:1: the line has no \":\"; expected name:hash"));
+  EXPECT_THAT(ErrorOf("\nann\n"),
+              HasSubstr("users:2:1: the line has no \":\"; expected name:hash"));
   EXPECT_THAT(ErrorOf(Line("")), HasSubstr("users:1:1: \"\" is no user name"));
   EXPECT_THAT(ErrorOf(Line(" ann")), HasSubstr("no blank at either end"));
   EXPECT_THAT(ErrorOf(Line("a\tb")), HasSubstr("control characters"));
@@ -108,7 +109,8 @@ TEST(UserListTest, ErrorsSayWhereAndNoHash) {
 TEST(UserListTest, ErrorsInOptionsTellTheirColumn) {
   const size_t at = std::string("ann:").size() + std::string(kSha).size() + 2;
   const auto place = [&](size_t column) { return "users:1:" + std::to_string(at + column) + ": "; };
-  EXPECT_THAT(ErrorOf(Line("ann", "admin=yes")), HasSubstr(place(0) + "\"admin=yes\" is no option"));
+  EXPECT_THAT(ErrorOf(Line("ann", "admin=yes")),
+              HasSubstr(place(0) + "\"admin=yes\" is no option"));
   EXPECT_THAT(ErrorOf(Line("ann", "messages=100")), HasSubstr(place(9) + "\"100\" is not a rate"));
   EXPECT_THAT(ErrorOf(Line("ann", "messages=1/h messages=2/h")), HasSubstr("expected it once"));
   for (const char* sender : {"", "ann", "@a.test", "ann@", "*ann@a.test", "a@b,", "ann@*.test"}) {

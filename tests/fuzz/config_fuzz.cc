@@ -1,5 +1,6 @@
 // Any text as a configuration: it is read or refused with bounded, single-line errors that name a
-// place in the file; what is read keeps the promises of core/config.h.
+// place in the file; what is read keeps the promises of core/config.h. As a file of sites or of
+// users, likewise.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include "core/config.h"
 #include "core/config_rules.h"
 #include "core/domain_name.h"
+#include "core/user_list.h"
 
 namespace {
 
@@ -43,7 +45,10 @@ void CheckConfig(const Config& config) {
   CHECK(!config.listeners.empty());
   for (const outbox::core::ListenerConfig& listener : config.listeners) {
     CHECK(listener.is_unix() == (listener.address.port == 0));
-    CHECK(listener.is_unix() || !listener.relay_from.empty());
+    const bool has_auth = listener.auth.mode != outbox::core::AuthMode::kNone;
+    CHECK(listener.is_unix() || !listener.relay_from.empty() || has_auth);
+    CHECK(!has_auth || (!listener.is_unix() && !listener.auth.file.path.empty()));
+    CHECK(!has_auth || listener.auth.without_tls || listener.tls != outbox::core::TlsMode::kNone);
     for (const outbox::core::Network& network : listener.relay_from) {
       CHECK(!outbox::core::IsTooWideToRelay(network));
     }
@@ -63,6 +68,22 @@ void CheckConfig(const Config& config) {
   CheckSites(config.sites);
 }
 
+void CheckUsers(std::string_view text) {
+  const outbox::core::UserListResult result = outbox::core::ParseUsers(text, "u");
+  CHECK(result.errors.size() <= outbox::core::kConfigErrors);
+  CHECK((result.list == nullptr) == !result.errors.empty());
+  for (const std::string& error : result.errors) CHECK(error.starts_with("u:"));
+  if (result.list == nullptr) return;
+  for (const outbox::core::User& user : result.list->users()) {
+    CHECK(!user.name.empty() && user.name.size() <= outbox::core::kAuthUserBytes);
+    CHECK(result.list->Find(user.name) == &user && user.use != nullptr);
+    for (const std::string& sender : user.senders) {
+      CHECK(sender.find('*') == std::string::npos || sender[0] == '*' || sender[0] == '"');
+      if (sender[0] != '*') CHECK(user.MaySendAs(sender == "<>" ? "" : sender));
+    }
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -74,5 +95,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // As a file of sites.
   outbox::core::Config config;
   if (outbox::core::ParseSites(text, "s", &config).empty()) CheckSites(config.sites);
+  CheckUsers(text);
   return 0;
 }

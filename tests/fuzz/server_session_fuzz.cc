@@ -1,7 +1,5 @@
 // Fuzzes the server session: any bytes in any pieces lead to the same dialogue, and what is
 // committed is clean. The first octet chooses the pieces and what the driver answers.
-#include "smtp/server_session.h"
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +7,7 @@
 #include <string_view>
 
 #include "core/check.h"
+#include "smtp/server_session.h"
 #include "tests/smtp/naive_body.h"
 #include "tests/smtp/server_run.h"
 

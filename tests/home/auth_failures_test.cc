@@ -75,9 +75,8 @@ TEST(AuthFailures, TheTableIsBounded) {
   const core::AuthConfig config = FailureLimits();
   AuthFailures failures;
   for (uint32_t i = 0; i < 4 * core::kAuthFailureEntries; ++i) {
-    const core::IpAddress client =
-        core::IpAddress::V4(10, static_cast<uint8_t>(i >> 16), static_cast<uint8_t>(i >> 8),
-                            static_cast<uint8_t>(i));
+    const core::IpAddress client = core::IpAddress::V4(
+        10, static_cast<uint8_t>(i >> 16), static_cast<uint8_t>(i >> 8), static_cast<uint8_t>(i));
     const int64_t now_ns = kStart + i * core::kNsPerMs / 4;
     EXPECT_EQ(failures.Count(client, config, now_ns).failures, 1u);
     EXPECT_EQ(failures.Count(client, config, now_ns).failures, 2u);

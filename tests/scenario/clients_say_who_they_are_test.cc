@@ -1,5 +1,6 @@
 // Clients that authenticate themselves: who may then relay, as whom and how much; what guessing
-// costs; and what becomes of a question whose client, or whose server, does not wait for the answer.
+// costs; and what becomes of a question whose client, or whose server, does not wait for the
+// answer.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -98,9 +99,8 @@ class ClientsSayWhoTheyAre : public ScenarioTest {
   ~ClientsSayWhoTheyAre() override { story_.peers().Abandon(); }
 
   void SetUsers(const std::string& options) {
-    const auto result = core::ParseUsers(std::string("ann:") + kSecretHash + ":" + options +
-                                             "\nlocked:!\n",
-                                         "users");
+    const auto result = core::ParseUsers(
+        std::string("ann:") + kSecretHash + ":" + options + "\nlocked:!\n", "users");
     ASSERT_NE(result.list, nullptr) << result.errors[0];
     story_.config().listeners[0].auth.users = result.list;
   }
@@ -109,7 +109,7 @@ class ClientsSayWhoTheyAre : public ScenarioTest {
     EXPECT_THAT(clients_.back()->Ask(kAuthHello), HasSubstr("250-AUTH PLAIN LOGIN\r\n"));
     return clients_.back().get();
   }
-  int64_t Count(core::MetricCell core::ShardMetrics::* cell) const { return story_.Metric(cell); }
+  int64_t Count(core::MetricCell core::ShardMetrics::*cell) const { return story_.Metric(cell); }
 
   simulation::ScriptedServer* server_;
   std::vector<std::unique_ptr<AuthClient>> clients_;  // as long as the world has them
@@ -328,8 +328,9 @@ TEST_P(ClientsSayWhoTheyAre, RatesHold) {
               HasSubstr("450 4.7.1 User ann has sent the 4/h messages that are allowed; the next "
                         "one is taken in "));
   EXPECT_EQ(Count(&core::ShardMetrics::auth_rate_refused_total), 1);
-  EXPECT_THAT(story_.events(), HasSubstr("\"event\":\"rate_exceeded\",\"client\":\"203.0.113.1\","
-                                         "\"user\":\"ann\",\"what\":\"messages\",\"rate\":\"4/h\""));
+  EXPECT_THAT(story_.events(),
+              HasSubstr("\"event\":\"rate_exceeded\",\"client\":\"203.0.113.1\","
+                        "\"user\":\"ann\",\"what\":\"messages\",\"rate\":\"4/h\""));
   story_.RunFor(20 * kNsPerMinute);
   AuthClient* client = Client();
   EXPECT_THAT(client->Ask(kAnn), StartsWith("235 "));

@@ -119,15 +119,20 @@ std::vector<AuthStory> AuthStories() {
        "501 5.7.0 Authentication cancelled\r\n" +
            kYes,
        {"AUTH PLAIN ann"}},
-      {"an empty response", "AUTH PLAIN =\r\n",
-       "501 5.5.2 A user name and a password between NULs are expected (RFC 4616)\r\n", {}},
-      {"an empty name", "AUTH LOGIN =\r\n", "501 5.5.2 A user name is expected, without NUL\r\n",
+      {"an empty response",
+       "AUTH PLAIN =\r\n",
+       "501 5.5.2 A user name and a password between NULs are expected (RFC 4616)\r\n",
+       {}},
+      {"an empty name",
+       "AUTH LOGIN =\r\n",
+       "501 5.5.2 A user name is expected, without NUL\r\n",
        {}},
       {"an empty password",
        "AUTH LOGIN " + Base64("ann") + "\r\n\r\n",
        "334 UGFzc3dvcmQ6\r\n501 5.5.2 A password is expected, without NUL\r\n",
        {}},
-      {"no base64", "AUTH PLAIN ab!d\r\nAUTH PLAIN abc\r\nAUTH PLAIN ab==ab==\r\n",
+      {"no base64",
+       "AUTH PLAIN ab!d\r\nAUTH PLAIN abc\r\nAUTH PLAIN ab==ab==\r\n",
        "501 5.5.2 The response is no base64\r\n501 5.5.2 The response is no base64\r\n"
        "501 5.5.2 The response is no base64\r\n",
        {}},
@@ -143,19 +148,25 @@ std::vector<AuthStory> AuthStories() {
        kWrong + kYes,
        {"AUTH PLAIN ann", "AUTH PLAIN ann"}},
       {"not now", PlainLine("busy"), "454 4.7.0 Busy\r\n", {"AUTH PLAIN busy"}},
-      {"not from there", PlainLine("barred") + "NOOP\r\n", "421 4.7.0 Refused. Closing\r\n",
-       {"AUTH PLAIN barred"}, true},
+      {"not from there",
+       PlainLine("barred") + "NOOP\r\n",
+       "421 4.7.0 Refused. Closing\r\n",
+       {"AUTH PLAIN barred"},
+       true},
       {"too many guesses",
        failures,
        kWrong + kWrong + kWrong + kWrong + "421 4.7.0 Too many failed authentications. Closing\r\n",
        {"AUTH PLAIN ann", "AUTH PLAIN ann", "AUTH PLAIN ann", "AUTH PLAIN ann", "AUTH PLAIN ann"},
        true},
-      {"an unknown mechanism", "AUTH CRAM-MD5\r\nAUTH\r\n",
+      {"an unknown mechanism",
+       "AUTH CRAM-MD5\r\nAUTH\r\n",
        "504 5.5.4 The mechanism is not offered; use PLAIN or LOGIN\r\n"
        "501 5.5.4 Syntax: AUTH mechanism [initial-response]\r\n",
        {}},
-      {"twice", PlainLine("ann") + PlainLine("bob"),
-       kYes + "503 5.5.1 You are authenticated already\r\n", {"AUTH PLAIN ann"}},
+      {"twice",
+       PlainLine("ann") + PlainLine("bob"),
+       kYes + "503 5.5.1 You are authenticated already\r\n",
+       {"AUTH PLAIN ann"}},
       {"in a transaction",
        kMail + PlainLine("ann") + "RSET\r\n" + PlainLine("ann"),
        "250 2.1.0 Sender ok\r\n503 5.5.1 A transaction is open; end it with DATA or RSET\r\n"
@@ -173,8 +184,11 @@ std::vector<AuthStory> AuthStories() {
        "501 5.5.4 AUTH is <> or an address in xtext, given once (at column 19)\r\n"
        "501 5.5.4 AUTH is <> or an address in xtext, given once (at column 19)\r\n",
        {"MAIL <a@b.c>", "ABORT", "MAIL <a@b.c>", "ABORT"}},
-      {"a bare LF in the exchange", "AUTH PLAIN\r\nabcd\n",
-       "334 \r\n521 5.5.2 Lines end in CR LF; a bare CR or LF is not taken. Closing\r\n", {}, true},
+      {"a bare LF in the exchange",
+       "AUTH PLAIN\r\nabcd\n",
+       "334 \r\n521 5.5.2 Lines end in CR LF; a bare CR or LF is not taken. Closing\r\n",
+       {},
+       true},
   };
 }
 
@@ -297,8 +311,8 @@ TEST(AuthResponseTest, Base64) {
     ASSERT_TRUE(size.has_value()) << encoded;
     EXPECT_EQ(std::string_view(out, *size), text);
   }
-  for (const char* bad : {"a", "ab", "abc", "====", "a===", "=aaa", "aa=a", "ab=", "YR==", "YWJ=",
-                          " YWI", "YWJj\n", "YW-_"}) {
+  for (const char* bad : {"a", "ab", "abc", "====", "a===", "=aaa", "aa=a",
+                          "ab=", "YR==", "YWJ=", " YWI", "YWJj\n", "YW-_"}) {
     EXPECT_FALSE(DecodeBase64(bad, out).has_value()) << bad;
   }
 }

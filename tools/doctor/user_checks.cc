@@ -21,8 +21,9 @@ constexpr char kMakeHash[] =
 void CheckMode(const std::string& path, size_t users, Report* report) {
   struct stat found = {};
   if (stat(path.c_str(), &found) != 0) {
-    report->Fail(path, std::strerror(errno), "Make the file, or name another one in the "
-                                             "configuration.");
+    report->Fail(path, std::strerror(errno),
+                 "Make the file, or name another one in the "
+                 "configuration.");
   } else if ((found.st_mode & S_IWOTH) != 0) {
     report->Fail(path, "everybody may write there, and give themselves a password",
                  "As root: chmod 0640 " + path + ".");
