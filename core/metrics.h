@@ -55,11 +55,11 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, tls_in_total, "inbound TLS handshakes that succeeded")                               \
   X(kCounter, tls_in_resumed_total, "of these, those that resumed a session")                      \
   X(kCounter, tls_in_failed_total, "inbound TLS handshakes that failed")                           \
-  X(kCounter, auth_total, "clients that have authenticated themselves")                            \
-  X(kCounter, auth_failed_total, "passwords that were wrong, and names that nobody has")           \
-  X(kCounter, auth_refused_total, "times that no password was looked at: failures, or too many")   \
-  X(kCounter, auth_senders_refused_total, "return paths that a user may not use: 553 5.7.1")       \
-  X(kCounter, auth_rate_refused_total, "commands that a user's rate has refused: 450 4.7.1")       \
+  X(kCounter, auth_in_total, "clients that have authenticated themselves")                         \
+  X(kCounter, auth_in_failed_total, "passwords that were wrong, and names that nobody has")        \
+  X(kCounter, auth_in_refused_total, "passwords not looked at: too many, or too many wrong")       \
+  X(kCounter, auth_in_senders_refused_total, "return paths that a user may not use")               \
+  X(kCounter, auth_in_rate_refused_total, "commands refused by a user's rate")                     \
   X(kCounter, bytes_in_total, "bytes of messages received from clients")                           \
   X(kCounter, signed_total, "messages that got a DKIM signature")                                  \
   X(kCounter, not_signed_total, "messages that were to get a DKIM signature and did not")          \
@@ -76,7 +76,7 @@ enum class MetricKind : uint8_t { kCounter, kGauge };
   X(kCounter, tls_out_resumed_total, "of these, those that resumed a session")                     \
   X(kCounter, tls_out_failed_total, "outbound TLS handshakes that failed")                         \
   X(kCounter, auth_out_total, "outbound sessions that the host has taken our user in")             \
-  X(kCounter, auth_out_failed_total, "outbound sessions in which it has not, or could not be told") \
+  X(kCounter, auth_out_failed_total, "outbound sessions in which it has not, or could not be told")\
   X(kCounter, bytes_out_total, "bytes of messages given to outbound sessions")                     \
   X(kCounter, site_slowdowns_total, "times that a reply has lowered the limits of a site")         \
   X(kCounter, site_suspensions_total, "times that a reply has suspended a site")                   \

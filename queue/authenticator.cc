@@ -44,7 +44,7 @@ bool Authenticator::Ask(AuthQuestion* question, std::string_view password, AuthV
     if (question->password_ == nullptr) *verdict = AuthVerdict::kBusy;
   }
   if (*verdict != AuthVerdict::kStopping) {
-    log_->metrics().auth_refused_total.Add();
+    log_->metrics().auth_in_refused_total.Add();
     return true;
   }
   question->authenticator_ = this;
@@ -73,7 +73,7 @@ void Authenticator::StartNext() {
     AuthQuestion* const next = waiting_.PopFront();
     --waiting_count_;
     if (RefusedUntil(next->client) != 0) {
-      log_->metrics().auth_refused_total.Add();
+      log_->metrics().auth_in_refused_total.Add();
       Answer(next, AuthVerdict::kRefused);
       continue;
     }
@@ -111,15 +111,16 @@ void Authenticator::OnCompared(const io::OpResult&) {
 }
 
 void Authenticator::Succeeded(AuthQuestion* question) {
-  log_->metrics().auth_total.Add();
-  log_->Authenticated(question->client, question->user, MechanismName(question->mechanism));
+  log_->metrics().auth_in_total.Add();
+  log_->Authenticated(question->client, question->user,
+                      core::AuthMechanismName(question->mechanism));
   Answer(question, AuthVerdict::kYes);
 }
 
 // `question` is null when the client has not waited for the answer.
 void Authenticator::Failed(AuthQuestion* question) {
-  log_->metrics().auth_failed_total.Add();
-  log_->AuthFailed(client_, user_, MechanismName(mechanism_));
+  log_->metrics().auth_in_failed_total.Add();
+  log_->AuthFailed(client_, user_, core::AuthMechanismName(mechanism_));
   const AuthFailures::Counted counted = failures_->Count(client_, config_, io_->now_ns());
   if (counted.refused_now) {
     log_->AddressRefused(client_, user_, counted.failures, config_.refuse_for_ns);

@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/auth_mechanism.h"
 #include "core/check.h"
 #include "core/config.h"
 #include "core/intrusive_list.h"
@@ -25,7 +26,6 @@
 #include "core/user_list.h"
 #include "io/io.h"
 #include "queue/auth_failures.h"
-#include "smtp/auth_response.h"
 
 namespace outbox::queue {
 
@@ -59,7 +59,7 @@ class AuthQuestion {
   // Before Ask. `users` outlives the answer.
   const core::UserList* users = nullptr;
   core::IpAddress client;
-  smtp::AuthMechanism mechanism = smtp::AuthMechanism::kPlain;
+  core::AuthMechanism mechanism = core::AuthMechanism::kPlain;
   std::string user;
   // After kYes.
   const core::User* known = nullptr;
@@ -133,7 +133,7 @@ class Authenticator {
   AuthQuestion* current_ = nullptr;  // at the helper; null: its client has gone
   // Of the one at the helper, whose client may go.
   core::IpAddress client_;
-  smtp::AuthMechanism mechanism_ = smtp::AuthMechanism::kPlain;
+  core::AuthMechanism mechanism_ = core::AuthMechanism::kPlain;
   std::string user_;
   std::shared_ptr<Work> work_;
   io::Op op_;

@@ -39,7 +39,7 @@ void ClientLogin::Forget() {
 
 ClientName ClientLogin::name() const {
   if (!known()) return {};
-  return {user_->name, smtp::MechanismName(question_.mechanism)};
+  return {user_->name, core::AuthMechanismName(question_.mechanism)};
 }
 
 MaybeReply ClientLogin::OnAuth(const smtp::Credentials& credentials) {
@@ -80,7 +80,7 @@ Reply ClientLogin::ReplyTo(AuthVerdict verdict) {
 std::optional<Reply> ClientLogin::OnMail(std::string_view reverse_path) {
   if (!known()) return std::nullopt;
   if (!user_->MaySendAs(reverse_path)) {
-    log_->metrics().auth_senders_refused_total.Add();
+    log_->metrics().auth_in_senders_refused_total.Add();
     log_->SenderRefused(question_.client, user_->name, reverse_path);
     text_ = "User " + user_->name + " may not send as <" + std::string(reverse_path) +
             ">; ask the postmaster to add it to the user's senders";
@@ -101,7 +101,7 @@ std::optional<Reply> ClientLogin::Take(core::Allowance* allowance, const core::R
     ++*taken;
     return std::nullopt;
   }
-  log_->metrics().auth_rate_refused_total.Add();
+  log_->metrics().auth_in_rate_refused_total.Add();
   const std::string limit = core::FormatRate(rate);
   log_->RateExceeded(question_.client, user_->name, what, limit);
   const int64_t wait_ns = lifts_ns - io_->now_ns();

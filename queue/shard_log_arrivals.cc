@@ -73,7 +73,7 @@ void ShardLog::Accepted(uint64_t id, const MetaView& meta, const ClientName& sen
     core::EventLog::Event line =
         events_->Write(LogLevel::kInfo, io_->wall_ns(), "accepted", FormatMessageId(id, text));
     line.Field("client", meta.client());
-    if (!sender.user.empty()) line.Field("user", sender.user).Field("auth", sender.mechanism);
+    if (!sender.user.empty()) line.Field("user", sender.user).Field("mechanism", sender.mechanism);
     line.Field("sender", meta.reverse_path())
         .Field("recipients", recipients)
         .Field("size", meta.smtp_size());

@@ -12,7 +12,7 @@ void ShardLog::Authenticated(const core::IpAddress& client, std::string_view use
   events_->Write(LogLevel::kDebug, io_->wall_ns(), "authenticated")
       .Field("client", client.ToString())
       .Field("user", user)
-      .Field("auth", mechanism);
+      .Field("mechanism", mechanism);
 }
 
 void ShardLog::AuthFailed(const core::IpAddress& client, std::string_view user,
@@ -21,7 +21,7 @@ void ShardLog::AuthFailed(const core::IpAddress& client, std::string_view user,
   events_->Write(LogLevel::kInfo, io_->wall_ns(), "auth_failed")
       .Field("client", client.ToString())
       .Field("user", user)
-      .Field("auth", mechanism);
+      .Field("mechanism", mechanism);
 }
 
 void ShardLog::AddressRefused(const core::IpAddress& client, std::string_view user,

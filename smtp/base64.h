@@ -38,7 +38,8 @@ class Base64Writer {
 };
 
 // Decodes a word into `out`; `*size`: the octets. False: it is no base64, strictly (padded, no
-// other character, no bits left over), or does not fit.
+// other character, no bits left over), or does not fit. `out` may begin where the word does, or
+// before.
 bool DecodeBase64(std::string_view word, std::span<char> out, size_t* size);
 
 }  // namespace outbox::smtp

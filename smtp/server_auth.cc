@@ -5,9 +5,13 @@
 // line of the exchange may be as long as any other, core::kSmtpCommandLineMax; behind LOGIN's user
 // name, which is kept at the memory's end, by core::kAuthUserBytes less. The 12,288 octets of RFC
 // 4954 4 are for mechanisms with tickets: a name and a password need a tenth of it.
+#include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "core/check.h"
+#include "smtp/auth_response.h"
+#include "smtp/base64.h"
 #include "smtp/server_session.h"
 
 namespace outbox::smtp {
@@ -96,10 +100,10 @@ ServerSession::Step ServerSession::HandleAuth(OutputBuffer* out) {
   if (transaction_) return EndAuth(kInTransaction, out);
   const std::string_view all = command_.argument;
   const std::string_view name = all.substr(0, all.find(' '));
-  const std::optional<AuthMechanism> mechanism = FindMechanism(name);
+  const std::optional<core::AuthMechanism> mechanism = FindMechanism(name);
   if (!mechanism.has_value()) return EndAuth(kUnknownMechanism, out);
   mechanism_ = *mechanism;
-  const bool plain = mechanism_ == AuthMechanism::kPlain;
+  const bool plain = mechanism_ == core::AuthMechanism::kPlain;
   state_ = plain ? State::kAuthResponse : State::kAuthUser;
   if (name.size() == all.size()) return Say(plain ? kGoOn : kAskUser, out);
   const std::string_view response = all.substr(name.size() + 1);
@@ -113,9 +117,11 @@ ServerSession::Step ServerSession::HandleAuthLine(std::string_view line, OutputB
 }
 
 ServerSession::Step ServerSession::TakeResponse(std::string_view text, OutputBuffer* out) {
-  const std::optional<size_t> size = DecodeBase64(text, line_);
-  if (!size.has_value()) return EndAuth(kNotBase64, out);
-  const std::string_view response(line_, *size);
+  size_t size = 0;
+  if (!DecodeBase64(text, std::span(line_).first(LineRoom()), &size)) {
+    return EndAuth(kNotBase64, out);
+  }
+  const std::string_view response(line_, size);
   switch (state_) {
     case State::kAuthResponse:
       return TakePlain(response, out);

@@ -21,8 +21,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/auth_mechanism.h"
 #include "core/limits.h"
-#include "smtp/auth_response.h"
 #include "smtp/body_scanner.h"
 #include "smtp/command.h"
 #include "smtp/output_buffer.h"
@@ -50,7 +50,7 @@ struct ServerSessionOptions {
 
 // What kAskAuth is about. Both are secrets of the client's; neither is empty.
 struct Credentials {
-  AuthMechanism mechanism = AuthMechanism::kPlain;
+  core::AuthMechanism mechanism = core::AuthMechanism::kPlain;
   std::string_view user;      // at most core::kAuthUserBytes
   std::string_view password;  // at most core::kAuthPasswordBytes, without NUL
 };
@@ -219,7 +219,7 @@ class ServerSession {
   bool secured_ = false;
   bool authenticated_ = false;
   bool secret_dropped_ = false;  // the line that is too long is one of AUTH
-  AuthMechanism mechanism_ = AuthMechanism::kPlain;
+  core::AuthMechanism mechanism_ = core::AuthMechanism::kPlain;
   uint8_t auth_failures_ = 0;
   bool rcpt_refused_ = false;  // a RCPT of this transaction was refused
   bool line_dropped_ = false;  // the line in hand is too long: its rest is read and dropped

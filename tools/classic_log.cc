@@ -130,7 +130,7 @@ void ClassicLog::TranslateOne(const EventFields& event, std::string* out) const 
     out->append("removed\n");
   } else if (name == "rejected") {
     Rejected(event, out);
-  } else if (name == "auth_failed" || name == "auth_address_refused") {
+  } else if ((name == "auth_failed" && event.Has("client")) || name == "auth_address_refused") {
     AuthFailed(event, out);
   } else if (name == "sender_refused" || name == "rate_exceeded") {
     UserRefused(event, out);
@@ -152,7 +152,7 @@ void ClassicLog::Accepted(const EventFields& event, bool generated, std::string*
     Begin(event, "smtpd", out);
     out->append("client=unknown[").append(event.Text("client")).append("]");
     if (event.Has("user")) {
-      out->append(", sasl_method=").append(Harmless(event.Text("auth")));
+      out->append(", sasl_method=").append(Harmless(event.Text("mechanism")));
       out->append(", sasl_username=").append(UserName(event));
     }
     out->append("\n");
@@ -251,7 +251,7 @@ void ClassicLog::AuthFailed(const EventFields& event, std::string* out) const {
   Begin(event, "smtpd", out);
   out->append("warning: unknown[").append(event.Text("client")).append("]: ");
   if (event.Text("event") == "auth_failed") {
-    out->append("SASL ").append(Harmless(event.Text("auth")));
+    out->append("SASL ").append(Harmless(event.Text("mechanism")));
     out->append(" authentication failed: authentication failure");
   } else {
     out->append("refused for ").append(std::to_string(event.Number("refused_for_s")));

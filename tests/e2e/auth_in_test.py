@@ -88,9 +88,9 @@ class AuthIn(Scenario):
             self.assertEqual((code, text), (235, b"2.7.0 Authentication succeeded"))
             client.sendmail("a@app.test", ["b@one.test"], "Subject: x\r\n\r\nhi\r\n")
             self.assertIn("with ESMTPSA id ", self.received(count))
-            relay.wait_for_log(f'"user":"{method}@app.test","auth":"PLAIN"')
+            relay.wait_for_log(f'"user":"{method}@app.test","mechanism":"PLAIN"')
         stats = relay.stats()
-        self.assertEqual((stats["auth_total"], stats["auth_failed_total"]), (4, 0))
+        self.assertEqual((stats["auth_in_total"], stats["auth_in_failed_total"]), (4, 0))
         self.assertNotIn("horse", relay.log_text())
 
     def test_swaks(self):
@@ -103,7 +103,7 @@ class AuthIn(Scenario):
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
                 count += 1
                 self.assertIn("with ESMTPSA id ", self.received(count))
-                relay.wait_for_log(f'"user":"ann","auth":"{how}"')
+                relay.wait_for_log(f'"user":"ann","mechanism":"{how}"')
         done = self.swaks(relay, "--tls", "--auth", "PLAIN", "--auth-user", "ann",
                           "--auth-password", "wrong")
         self.assertIn("535 5.7.8", done.stdout)
@@ -136,7 +136,7 @@ class AuthIn(Scenario):
                 "ann@app.test", "--mail-rcpt", "b@one.test", "-T", mail)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("with ESMTPSA id ", self.received(count))
-            relay.wait_for_log(f'"user":"ann","auth":"{how}"')
+            relay.wait_for_log(f'"user":"ann","mechanism":"{how}"')
 
     def test_msmtp(self):
         relay = self.relay(self.receiver())
@@ -169,7 +169,7 @@ class AuthIn(Scenario):
         relay = self.relay(self.receiver(), auth="required", more='relay_from = "127.0.0.1"')
         client = relay.client()
         client.ehlo()
-        self.assertEqual(client.say("MAIL FROM:<a@app.test>")[1][:27], "5.7.0 Authentication requir")
+        self.assertRegex(client.say("MAIL FROM:<a@app.test>")[1], "^5.7.0 Authentication required")
         client = self.smtp(relay)
         with self.assertRaises(smtplib.SMTPSenderRefused) as refused:
             client.sendmail("a@app.test", ["b@one.test"], "Subject: x\r\n\r\nhi\r\n")
@@ -199,8 +199,8 @@ class AuthIn(Scenario):
         client.login("ann", PASSWORD)
         self.assertEqual(client.docmd("MAIL FROM:<boss@else.test>")[0], 450)
         stats = relay.stats()
-        self.assertEqual((stats["auth_senders_refused_total"], stats["auth_rate_refused_total"]),
-                         (1, 2))
+        self.assertEqual(stats["auth_in_senders_refused_total"], 1)
+        self.assertEqual(stats["auth_in_rate_refused_total"], 2)
 
     def test_guesses(self):
         relay = self.relay(self.receiver(), config='[auth]\nmax_failures = 3\nrefuse_for = "3s"\n')
@@ -216,7 +216,7 @@ class AuthIn(Scenario):
         self.assertIn(code, (235, 421), text)
         relay.wait_for_log('"event":"auth_address_refused"')
         relay.wait_for_log('"event":"auth_failed","client":"127.0.0.1","user":"nobody"')
-        self.assertEqual(relay.stats()["auth_failed_total"], 3)
+        self.assertEqual(relay.stats()["auth_in_failed_total"], 3)
 
         def welcome():
             client = self.smtp(relay)

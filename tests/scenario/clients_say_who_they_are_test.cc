@@ -129,9 +129,9 @@ TEST_P(ClientsSayWhoTheyAre, WhoIsKnownMayRelay) {
   // One of ours: what is missing is added.
   EXPECT_THAT(server_->taken()[0].content, HasSubstr("Message-ID: <"));
   EXPECT_THAT(story_.events(), HasSubstr("\"client\":\"203.0.113.2\",\"user\":\"ann\","
-                                         "\"auth\":\"PLAIN\",\"sender\":\"ann@a.example\""));
-  EXPECT_EQ(Count(&core::ShardMetrics::auth_total), 1);
-  EXPECT_EQ(Count(&core::ShardMetrics::auth_failed_total), 0);
+                                         "\"mechanism\":\"PLAIN\",\"sender\":\"ann@a.example\""));
+  EXPECT_EQ(Count(&core::ShardMetrics::auth_in_total), 1);
+  EXPECT_EQ(Count(&core::ShardMetrics::auth_in_failed_total), 0);
   EXPECT_THAT(story_.events(), Not(HasSubstr("secret")));
   story_.Finish();
 }
@@ -147,9 +147,9 @@ TEST_P(ClientsSayWhoTheyAre, WrongAnswersAreAllAlike) {
     EXPECT_GE(took_ns, kNsPerSecond);
     EXPECT_LE(took_ns, 2 * kNsPerSecond);
   }
-  EXPECT_EQ(Count(&core::ShardMetrics::auth_failed_total), 3);
+  EXPECT_EQ(Count(&core::ShardMetrics::auth_in_failed_total), 3);
   EXPECT_THAT(story_.events(), HasSubstr("\"event\":\"auth_failed\",\"client\":\"203.0.113.1\","
-                                         "\"user\":\"ann\",\"auth\":\"PLAIN\""));
+                                         "\"user\":\"ann\",\"mechanism\":\"PLAIN\""));
   EXPECT_THAT(story_.events(), Not(HasSubstr("guess")));
   story_.Finish();
 }
@@ -183,8 +183,8 @@ TEST_P(ClientsSayWhoTheyAre, GuessesTakeLongerAndLonger) {
   EXPECT_THAT(story_.events(), HasSubstr("\"event\":\"auth_address_refused\",\"client\":"
                                          "\"203.0.113.1\",\"user\":\"ann\",\"failures\":7,"
                                          "\"refused_for_s\":300"));
-  EXPECT_EQ(Count(&core::ShardMetrics::auth_failed_total), 7);
-  EXPECT_EQ(Count(&core::ShardMetrics::auth_refused_total), 1);
+  EXPECT_EQ(Count(&core::ShardMetrics::auth_in_failed_total), 7);
+  EXPECT_EQ(Count(&core::ShardMetrics::auth_in_refused_total), 1);
   story_.RunFor(5 * kNsPerMinute);
   EXPECT_THAT(Client()->Ask(kAnn), StartsWith("235 "));
   story_.Finish();
@@ -226,8 +226,8 @@ TEST_P(ClientsSayWhoTheyAre, ManyAtOnce) {
   // Each shard has a line, and one at the helper.
   EXPECT_GE(welcome, static_cast<int>(core::kAuthWaitingMax));
   EXPECT_LE(welcome, static_cast<int>(GetParam() * (core::kAuthWaitingMax + 1)));
-  EXPECT_EQ(Count(&core::ShardMetrics::auth_total), kClients);
-  EXPECT_EQ(Count(&core::ShardMetrics::auth_refused_total), kClients - welcome);
+  EXPECT_EQ(Count(&core::ShardMetrics::auth_in_total), kClients);
+  EXPECT_EQ(Count(&core::ShardMetrics::auth_in_refused_total), kClients - welcome);
   story_.Finish();
 }
 
@@ -248,8 +248,8 @@ TEST_P(ClientsSayWhoTheyAre, ClientsThatDoNotWaitForTheAnswer) {
     story_.RunFor(kNsPerSecond);
     EXPECT_THAT(Client(2)->Ask(kAnn), StartsWith("235 "));
   }
-  EXPECT_GE(Count(&core::ShardMetrics::auth_failed_total), 6);
-  EXPECT_EQ(Count(&core::ShardMetrics::auth_total), 6);
+  EXPECT_GE(Count(&core::ShardMetrics::auth_in_failed_total), 6);
+  EXPECT_EQ(Count(&core::ShardMetrics::auth_in_total), 6);
   story_.Finish();
 }
 
@@ -305,7 +305,7 @@ TEST_P(ClientsSayWhoTheyAre, SendersAreTheUsersOwn) {
   EXPECT_THAT(client->Ask("MAIL FROM:<Ann@C.example>\r\nRSET\r\n"), StartsWith("250 "));
   EXPECT_THAT(client->Ask(kAuthMail), HasSubstr("250 2.0.0 Ok: queued as "));
   ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
-  EXPECT_EQ(Count(&core::ShardMetrics::auth_senders_refused_total), 2);
+  EXPECT_EQ(Count(&core::ShardMetrics::auth_in_senders_refused_total), 2);
   EXPECT_THAT(story_.events(), HasSubstr("\"event\":\"sender_refused\",\"client\":\"203.0.113.1\","
                                          "\"user\":\"ann\",\"sender\":\"boss@c.example\""));
   story_.Finish();
@@ -327,7 +327,7 @@ TEST_P(ClientsSayWhoTheyAre, RatesHold) {
   EXPECT_THAT(clients[0]->Ask("MAIL FROM:<ann@a.example>\r\n"),
               HasSubstr("450 4.7.1 User ann has sent the 4/h messages that are allowed; the next "
                         "one is taken in "));
-  EXPECT_EQ(Count(&core::ShardMetrics::auth_rate_refused_total), 1);
+  EXPECT_EQ(Count(&core::ShardMetrics::auth_in_rate_refused_total), 1);
   EXPECT_THAT(story_.events(),
               HasSubstr("\"event\":\"rate_exceeded\",\"client\":\"203.0.113.1\","
                         "\"user\":\"ann\",\"what\":\"messages\",\"rate\":\"4/h\""));
@@ -339,7 +339,7 @@ TEST_P(ClientsSayWhoTheyAre, RatesHold) {
   for (int i = 0; i < 5; ++i) replies += client->Ask("RCPT TO:<one@b.example>\r\n");
   // Two were left, and two have grown back.
   EXPECT_THAT(replies, HasSubstr("450 4.7.1 User ann has sent the 6/h recipients"));
-  EXPECT_EQ(Count(&core::ShardMetrics::auth_rate_refused_total), 2);
+  EXPECT_EQ(Count(&core::ShardMetrics::auth_in_rate_refused_total), 2);
   client->Ask("QUIT\r\n");
   ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
   story_.Finish();

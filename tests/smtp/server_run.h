@@ -117,7 +117,8 @@ class ServerRun {
     CHECK(!open_ && !given.user.empty() && !given.password.empty());
     CHECK(given.user.size() <= core::kAuthUserBytes);
     CHECK(given.password.size() <= core::kAuthPasswordBytes);
-    Note("AUTH " + std::string(MechanismName(given.mechanism)) + " " + std::string(given.user));
+    Note("AUTH " + std::string(core::AuthMechanismName(given.mechanism)) + " " +
+         std::string(given.user));
     const bool right = given.password == "secret";
     const bool busy = given.user.starts_with("busy");
     const bool refused = given.user.starts_with("barred");
