@@ -41,7 +41,6 @@ void Destination::Describe(DestinationView* view) const {
     return steady_ns > io.now_ns() ? io.wall_ns() + (steady_ns - io.now_ns()) : int64_t{0};
   };
   view->key = key_;
-  view->user = host_key().user;
   view->shard = shard_->context.post->self();
   view->lanes = lane_open_;
   view->ready = ready_.size();

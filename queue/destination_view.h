@@ -26,7 +26,6 @@ struct HostView {
 
 struct DestinationView {
   std::string key;
-  std::string user;  // whom we say to be to its hosts; empty: nobody
   uint32_t shard = 0;
   bool lanes = false;        // so busy that every shard sends its own part
   uint64_t ready = 0;        // tickets that wait for a delivery

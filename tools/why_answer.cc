@@ -170,6 +170,8 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
               {"sending", sending},    {"connections", connections}, {"lanes", lanes},
               {"limit", "none"},       {"blocked_until", nullptr},   {"hosts", json::array()},
               {"resolving", resolving}};
+  const std::string user = queue::ParseDestinationKey(key).user;
+  if (!user.empty()) out["user"] = user;
   if (main == nullptr) {
     AddReason(queue::WaitReason::kNone, 0, &out);
     return out;
@@ -178,7 +180,6 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
   out["limit"] = out["cause"];
   out["blocked_until"] = out["lifted_at"];
   if (!main->trouble.empty()) out["trouble"] = main->trouble;
-  if (!main->user.empty()) out["user"] = main->user;
   for (const queue::HostView& host : main->hosts) {
     out["hosts"].push_back({{"host", host.name}, {"down_until", Seconds(host.down_until_wall_ns)}});
   }

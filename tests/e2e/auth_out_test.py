@@ -264,8 +264,8 @@ class OddHosts(AuthOut):
 
     def test_no_secret_in_the_clear(self):
         for offer, words in (
-                (["AUTH PLAIN LOGIN"], "the session is not encrypted, and all that is offered would "
-                                       "show the secret"),
+                (["AUTH PLAIN LOGIN"],
+                 "the session is not encrypted, and all that is offered would show the secret"),
                 # The handshake fails, and what follows it is in the clear.
                 (["STARTTLS", "AUTH PLAIN LOGIN"], "the session is not encrypted, and all"),
                 (["SIZE"], "AUTH is not offered without TLS"),
