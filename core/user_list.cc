@@ -186,8 +186,9 @@ class UserListReader {
 
   void Sort() {
     std::vector<User>& users = list_->users_;
-    std::stable_sort(users.begin(), users.end(),
-                     [](const User& a, const User& b) { return a.name < b.name; });
+    std::sort(users.begin(), users.end(), [](const User& a, const User& b) {
+      return a.name != b.name ? a.name < b.name : a.line < b.line;
+    });
     for (size_t i = 0; i < users.size(); ++i) {
       if (!users[i].hash.empty()) list_->decoys_.push_back(users[i].hash);
       if (i == 0 || users[i].name != users[i - 1].name) continue;
