@@ -7,6 +7,8 @@ from features import FEATURES
 
 SHOWN = {"ok": "ok", "failed": "**FAILED**", "not run": "not run", "unasked": ""}
 
+# The end of a difference that is an improvement.
+LEARNT = ": ok, and the document says – Outbox"
 HEAD = pathlib.Path(__file__).with_name("head.md")
 
 
