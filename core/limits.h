@@ -99,6 +99,13 @@ inline constexpr int64_t kTlsHandshakeNs = int64_t{60} * 1'000'000'000;
 // Servers whose sessions a shard can resume, some 4 KiB each; the one that was not spoken to for
 // the longest makes room.
 inline constexpr size_t kTlsServersKept = 2048;
+// And what these sessions may keep, most of it tickets and certificates of servers, which say how
+// large they are: of all, likewise, and of one, beyond which it is not kept.
+inline constexpr size_t kTlsSessionsBytes = size_t{64} << 20;
+inline constexpr size_t kTlsSessionBytes = size_t{128} << 10;
+// Certificates between a server's own and one that we trust. To try more would be work that a
+// server orders; with a longer chain it is not verified.
+inline constexpr int kTlsChainDepth = 10;
 // Hosts that a shard speaks to in plain text for a while, since a handshake with them has failed;
 // at the bound the one that failed first is tried again. And how long.
 inline constexpr size_t kTlsPlainHosts = 4096;
@@ -106,6 +113,9 @@ inline constexpr int64_t kTlsPlainNs = int64_t{600} * 1'000'000'000;
 // Certificates of one listener, and the bytes of a file with certificates or a key.
 inline constexpr size_t kConfigCertificates = 64;
 inline constexpr size_t kTlsFileBytes = size_t{4} << 20;
+// The memory that all private keys share, those of DKIM as well (core/key_memory.h): some 8 KiB
+// each. Beyond it a key cannot be had, and what was there goes on.
+inline constexpr size_t kKeyMemoryBytes = size_t{128} << 20;
 // How often these files are looked at. A change counts when two looks have seen the same.
 inline constexpr int64_t kTlsFilesLookNs = int64_t{2} * 1'000'000'000;
 
@@ -381,9 +391,8 @@ inline constexpr size_t kDkimSignaturesMax = 8;
 // An RSA key: receivers ignore shorter ones and need not know longer ones (RFC 8301 3.2).
 inline constexpr uint32_t kDkimRsaBitsMin = 1024;
 inline constexpr uint32_t kDkimRsaBitsMax = 4096;
-// A key file, in PEM; and the memory that all keys share (dkim/key_memory.h), some 8 KiB each.
+// A key file, in PEM.
 inline constexpr size_t kDkimKeyFileBytes = 16384;
-inline constexpr size_t kDkimKeyMemoryBytes = size_t{128} << 20;
 // Messages that are signed in one job of the helper thread: some milliseconds, for which lines of
 // the log may have to wait. The others of the shard stand in line, each with its draft or notice.
 inline constexpr uint32_t kDkimJobMessages = 8;

@@ -18,7 +18,7 @@
 
 #include "core/check.h"
 #include "core/limits.h"
-#include "dkim/key_memory.h"
+#include "core/key_memory.h"
 
 namespace outbox::dkim {
 namespace {
@@ -147,7 +147,7 @@ core::Result<std::shared_ptr<const SignerKey>> SignerKey::FromPem(std::string_vi
   if (pem.find("ENCRYPTED") != std::string_view::npos) {
     return Unusable("holds a key that is encrypted");
   }
-  const KeyScope scope;
+  const core::KeyScope scope;
   BIO* const bio = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
   if (bio == nullptr) return NoMemory();
   EVP_PKEY* const key = PEM_read_bio_PrivateKey(bio, nullptr, NoPassphrase, nullptr);
@@ -159,7 +159,7 @@ core::Result<std::shared_ptr<const SignerKey>> SignerKey::FromPem(std::string_vi
 
 core::Result<std::shared_ptr<const SignerKey>> SignerKey::Generate(
     KeyType type, uint32_t bits, const std::function<core::Status(std::string_view)>& save) {
-  const KeyScope scope;
+  const core::KeyScope scope;
   EVP_PKEY* const key = type == KeyType::kRsa ? NewRsa(bits) : NewEd25519();
   ERR_clear_error();
   if (key == nullptr) return NoMemory();
@@ -185,7 +185,7 @@ std::string SignerKey::Record() const {
 }
 
 bool SignerKey::Sign(const Digest& digest, std::string* out) const {
-  const KeyScope scope;
+  const core::KeyScope scope;
   const size_t before = out->size();
   bool done = false;
   if (type_ == KeyType::kRsa) {

@@ -2,7 +2,7 @@
 //
 // Nothing here or above shows a private key: there is no operator<<, and the PEM text of one leaves
 // only by Generate, for the file that it is made for. Keys live in memory of their own
-// (dkim/key_memory.h). Immutable; any thread may sign with one.
+// (core/key_memory.h). Immutable; any thread may sign with one.
 #ifndef OUTBOX_DKIM_SIGNER_KEY_H_
 #define OUTBOX_DKIM_SIGNER_KEY_H_
 

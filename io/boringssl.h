@@ -5,11 +5,16 @@
 #ifndef OUTBOX_IO_BORINGSSL_H_
 #define OUTBOX_IO_BORINGSSL_H_
 
+#include <openssl/aead.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/hkdf.h>
 #include <openssl/md5.h>
 #include <openssl/pem.h>
+#include <openssl/pool.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>

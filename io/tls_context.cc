@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "core/key_memory.h"
 #include "io/boringssl.h"
 #include "io/tls_stream.h"
 
@@ -12,8 +13,7 @@ namespace {
 // With forward secrecy and authenticated encryption. TLS 1.3 has no others.
 constexpr const char* kCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 // A server that knows none of those is spoken to all the same: the alternative is no encryption.
-constexpr const char* kClientCiphers =
-    "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:RSA+AESGCM:RSA+AES";
+constexpr const char* kClientCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:RSA+AESGCM:RSA+AES";
 
 constexpr std::string_view kSessionContext = "outbox";
 
@@ -36,8 +36,8 @@ bssl::UniquePtr<BIO> MemoryOf(std::string_view text) {
 bssl::UniquePtr<X509> NextCertificate(BIO* text, bool* broken) {
   bssl::UniquePtr<X509> one(PEM_read_bio_X509(text, nullptr, nullptr, nullptr));
   const uint32_t error = one != nullptr ? 0 : ERR_peek_last_error();
-  *broken = one == nullptr && !(ERR_GET_LIB(error) == ERR_LIB_PEM &&
-                                ERR_GET_REASON(error) == PEM_R_NO_START_LINE);
+  *broken = one == nullptr &&
+            !(ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE);
   return one;
 }
 
@@ -62,7 +62,18 @@ core::Status UseChain(SSL_CTX* context, std::string_view pem, bssl::UniquePtr<X5
   return core::OkStatus();
 }
 
+// What RSA computes of a key when it is first used is as secret as the key, and stays with it.
+void UseOnce(EVP_PKEY* key) {
+  RSA* const rsa = EVP_PKEY_get0_RSA(key);
+  if (rsa == nullptr) return;
+  const uint8_t digest[SHA256_DIGEST_LENGTH] = {};
+  std::vector<uint8_t> signature(RSA_size(rsa));
+  unsigned size = 0;
+  RSA_sign(NID_sha256, digest, sizeof(digest), signature.data(), &size, rsa);
+}
+
 core::Status UseKey(SSL_CTX* context, std::string_view pem) {
+  const core::KeyScope scope;
   const bssl::UniquePtr<BIO> text = MemoryOf(pem);
   bool asked = false;
   const bssl::UniquePtr<EVP_PKEY> key(
@@ -73,11 +84,27 @@ core::Status UseKey(SSL_CTX* context, std::string_view pem) {
     return Bad(why == "no start line" ? "there is no private key in it"
                                       : "the key cannot be read: " + why);
   }
+  UseOnce(key.get());
   if (SSL_CTX_use_PrivateKey(context, key.get()) == 1 && SSL_CTX_check_private_key(context) == 1) {
     return core::OkStatus();
   }
   ERR_clear_error();
   return Bad("the key does not belong to the certificate");
+}
+
+// What a session keeps: its ticket and its server's certificates, which count fourfold for what is
+// read of them. Those of one handshake share them, and count as if they did not.
+size_t BytesOf(const SSL_SESSION* session) {
+  constexpr size_t kOwn = 1024;
+  const uint8_t* ticket = nullptr;
+  size_t bytes = 0;
+  SSL_SESSION_get0_ticket(session, &ticket, &bytes);
+  const auto* const certificates = SSL_SESSION_get0_peer_certificates(session);
+  const size_t count = certificates == nullptr ? 0 : sk_CRYPTO_BUFFER_num(certificates);
+  for (size_t i = 0; i < count; ++i) {
+    bytes += 4 * CRYPTO_BUFFER_len(sk_CRYPTO_BUFFER_value(certificates, i));
+  }
+  return kOwn + bytes;
 }
 
 void SetProtocol(SSL_CTX* context, const char* ciphers) {
@@ -164,8 +191,11 @@ TlsTrust::~TlsTrust() { X509_STORE_free(store_); }
 
 // --- Clients -------------------------------------------------------------------------------------
 
-TlsClientContext::TlsClientContext(size_t servers_max)
-    : servers_max_(servers_max), open_(MakeContext(false)), verifying_(MakeContext(true)) {
+TlsClientContext::TlsClientContext(size_t servers_max, size_t bytes_max)
+    : servers_max_(servers_max),
+      bytes_max_(bytes_max),
+      open_(MakeContext(false)),
+      verifying_(MakeContext(true)) {
   CHECK(servers_max > 0);
 }
 
@@ -184,6 +214,7 @@ ssl_ctx_st* TlsClientContext::MakeContext(bool verify) {
   SSL_CTX_sess_set_new_cb(made, &TlsClientContext::OnNewSession);
   if (verify) {
     SSL_CTX_set_verify(made, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_verify_depth(made, core::kTlsChainDepth);
   } else {
     SSL_CTX_set_custom_verify(made, SSL_VERIFY_NONE, [](SSL*, uint8_t*) { return ssl_verify_ok; });
   }
@@ -207,22 +238,17 @@ ssl_session_st* TlsClientContext::Take(const std::string& server) {
   servers_.splice(servers_.begin(), servers_, found->second);
   Server& one = servers_.front();
   SSL_SESSION* const newest = one.sessions[one.count - 1];
-  if (SSL_SESSION_should_be_single_use(newest) == 1) {
-    one.sessions[--one.count] = nullptr;
-  } else {
-    SSL_SESSION_up_ref(newest);
-  }
+  SSL_SESSION_up_ref(newest);
+  if (SSL_SESSION_should_be_single_use(newest) == 1) Free(&one, one.count - 1);
   return newest;
 }
 
 void TlsClientContext::Keep(const std::string& server, ssl_session_st* session) {
+  const size_t bytes = BytesOf(session);
+  if (bytes > core::kTlsSessionBytes) return SSL_SESSION_free(session);
   auto found = by_name_.find(server);
   if (found == by_name_.end()) {
-    if (servers_.size() >= servers_max_) {
-      by_name_.erase(servers_.back().name);
-      Free(&servers_.back());
-      servers_.pop_back();
-    }
+    if (servers_.size() >= servers_max_) ForgetOldest();
     servers_.emplace_front().name = server;
     found = by_name_.emplace(server, servers_.begin()).first;
   }
@@ -230,22 +256,28 @@ void TlsClientContext::Keep(const std::string& server, ssl_session_st* session) 
   Server& one = servers_.front();
   const bool room = one.count == 0 || (one.count < kSessionsOfServer &&
                                        SSL_SESSION_should_be_single_use(session) == 1);
-  if (!room) {
-    SSL_SESSION_free(one.sessions[0]);
-    for (size_t i = 1; i < one.count; ++i) one.sessions[i - 1] = one.sessions[i];
-    --one.count;
-  }
+  if (!room) Free(&one, 0);
   one.sessions[one.count++] = session;
+  bytes_ += bytes;
+  while (bytes_ > bytes_max_ && servers_.size() > 1) ForgetOldest();
 }
 
-void TlsClientContext::Free(Server* server) {
-  while (server->count > 0) SSL_SESSION_free(server->sessions[--server->count]);
+void TlsClientContext::Free(Server* server, size_t session) {
+  bytes_ -= BytesOf(server->sessions[session]);
+  SSL_SESSION_free(server->sessions[session]);
+  --server->count;
+  for (size_t i = session; i < server->count; ++i) server->sessions[i] = server->sessions[i + 1];
+}
+
+void TlsClientContext::ForgetOldest() {
+  Server& oldest = servers_.back();
+  while (oldest.count > 0) Free(&oldest, 0);
+  by_name_.erase(oldest.name);
+  servers_.pop_back();
 }
 
 void TlsClientContext::Forget() {
-  for (Server& server : servers_) Free(&server);
-  servers_.clear();
-  by_name_.clear();
+  while (!servers_.empty()) ForgetOldest();
 }
 
 }  // namespace outbox::io

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/limits.h"
 #include "core/status.h"
 #include "core/string_map.h"
 
@@ -82,9 +83,9 @@ class TlsTrust {
 
 class TlsClientContext {
  public:
-  // Remembers the sessions of so many servers; the one that was not spoken to for the longest makes
-  // room.
-  explicit TlsClientContext(size_t servers_max);
+  // Remembers the sessions of so many servers, with so many bytes; the one that was not spoken to
+  // for the longest makes room.
+  explicit TlsClientContext(size_t servers_max, size_t bytes_max = core::kTlsSessionsBytes);
   ~TlsClientContext();
   TlsClientContext(const TlsClientContext&) = delete;
   TlsClientContext& operator=(const TlsClientContext&) = delete;
@@ -101,6 +102,8 @@ class TlsClientContext {
   // Takes over the session.
   void Keep(const std::string& server, ssl_session_st* session);
   size_t servers() const { return servers_.size(); }
+  // Of all sessions, as they are counted.
+  size_t bytes() const { return bytes_; }
 
  private:
   // Connections to one server that begin together find a session each.
@@ -113,11 +116,14 @@ class TlsClientContext {
   using Servers = std::list<Server>;  // the last used first
 
   void Forget();
-  static void Free(Server* server);
+  void ForgetOldest();
+  void Free(Server* server, size_t session);
   static int OnNewSession(ssl_st* ssl, ssl_session_st* session);
   ssl_ctx_st* MakeContext(bool verify);
 
   const size_t servers_max_;
+  const size_t bytes_max_;
+  size_t bytes_ = 0;
   ssl_ctx_st* open_ = nullptr;
   ssl_ctx_st* verifying_ = nullptr;
   std::shared_ptr<const TlsTrust> trust_;

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/key_memory.h"
+#include "core/limits.h"
 #include "io/boringssl.h"
 
 namespace outbox::io {
@@ -42,8 +44,10 @@ const BIO_METHOD* Memory() {
   return method;
 }
 
-// Why the certificate of a server that was to be verified is not good enough.
-std::string VerifyWords(long result, const std::string& name) {
+// Why the certificate of a server that was to be verified, and came with others, `count` in all, is
+// not good enough.
+std::string VerifyWords(long result, const std::string& name, size_t count) {
+  constexpr size_t kCountMax = size_t{core::kTlsChainDepth} + 1;
   switch (result) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -58,6 +62,11 @@ std::string VerifyWords(long result, const std::string& name) {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+      if (count > kCountMax) {
+        return "the certificate is one of " + std::to_string(count) +
+               ", and nobody that we trust vouches for the first " + std::to_string(kCountMax);
+      }
       return "the certificate is vouched for by nobody that we trust";
     default:
       return std::string("the certificate cannot be trusted: ") +
@@ -103,10 +112,9 @@ std::unique_ptr<TlsStream> TlsStream::Connect(TlsClientContext* context, const T
   if (peer.verify) {
     X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl);
     X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    const bool set = peer.name.empty()
-                         ? X509_VERIFY_PARAM_set1_ip_asc(wanted, peer.ip.c_str()) == 1
-                         : X509_VERIFY_PARAM_set1_host(wanted, peer.name.data(),
-                                                       peer.name.size()) == 1;
+    const bool set = peer.name.empty() ? X509_VERIFY_PARAM_set1_ip_asc(wanted, peer.ip.c_str()) == 1
+                                       : X509_VERIFY_PARAM_set1_host(wanted, peer.name.data(),
+                                                                     peer.name.size()) == 1;
     CHECK(set);  // else any name would do
     if (context->trust() != nullptr) {
       SSL_set1_verify_cert_store(ssl, context->trust()->store());
@@ -166,25 +174,36 @@ TlsStream::Step TlsStream::Judge(int result) {
   const bool unverified = client_ && ERR_GET_LIB(cause) == ERR_LIB_SSL &&
                           ERR_GET_REASON(cause) == SSL_R_CERTIFICATE_VERIFY_FAILED;
   error_ = TakeTlsError();
-  if (unverified) error_ = VerifyWords(SSL_get_verify_result(ssl_), name_);
+  if (unverified) {
+    const auto* const chain = SSL_get0_peer_certificates(ssl_);
+    error_ = VerifyWords(SSL_get_verify_result(ssl_), name_,
+                         chain == nullptr ? 0 : sk_CRYPTO_BUFFER_num(chain));
+  }
   return Step::kFailed;
 }
 
 TlsStream::Step TlsStream::Handshake(std::string_view* input, TlsOutput* out) {
   ERR_clear_error();
   Lend(input, out);
-  return Judge(SSL_do_handshake(ssl_));
+  const Step step = Judge(SSL_do_handshake(ssl_));
+  core::WipeStack();
+  return step;
 }
 
 TlsStream::Step TlsStream::Read(std::string_view* input, std::span<char> into, size_t* size,
                                 TlsOutput* out) {
   *size = 0;
   ERR_clear_error();
+  const uint64_t records = SSL_get_read_sequence(ssl_);
   while (*size < into.size()) {
     Lend(input, out);
     const size_t room = std::min<size_t>(into.size() - *size, INT_MAX);
     const int got = SSL_read(ssl_, into.data() + *size, static_cast<int>(room));
-    if (got <= 0) return Judge(got);
+    if (got <= 0) {
+      // A new key begins to count anew: what it was made of goes.
+      if (SSL_get_read_sequence(ssl_) < records) core::WipeStack();
+      return Judge(got);
+    }
     *size += static_cast<size_t>(got);
   }
   input_ = nullptr;

@@ -13,6 +13,7 @@ outbox_test(core_test
     core/event_log_test.cc
     core/hash_test.cc
     core/ip_address_test.cc
+    core/key_memory_test.cc
     core/mailbox_model_test.cc
     core/mailbox_test.cc
     core/metrics_test.cc

@@ -1,4 +1,4 @@
-#include "dkim/key_memory.h"
+#include "core/key_memory.h"
 
 #include <sys/mman.h>
 
@@ -12,8 +12,9 @@
 #include <new>
 
 #include "core/limits.h"
+#include "core/undumped_heap.h"
 
-namespace outbox::dkim {
+namespace outbox::core {
 namespace {
 
 // In front of every piece, so that pieces lie on 16 bytes.
@@ -35,7 +36,7 @@ class KeyRegion {
   bool Holds(const void* memory) const {
     const auto at = reinterpret_cast<uintptr_t>(memory);
     const auto begin = reinterpret_cast<uintptr_t>(begin_);
-    return begin_ != nullptr && at >= begin && at < begin + core::kDkimKeyMemoryBytes;
+    return begin_ != nullptr && at >= begin && at < begin + kKeyMemoryBytes;
   }
 
   void* Alloc(size_t size) {
@@ -72,24 +73,22 @@ class KeyRegion {
   static constexpr size_t kStep = size_t{64} << 10;  // so much more is locked at a time
 
   KeyRegion() {
-    void* const region =
-        mmap(nullptr, core::kDkimKeyMemoryBytes, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const region = mmap(nullptr, kKeyMemoryBytes, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (region == MAP_FAILED) return;
-    if (madvise(region, core::kDkimKeyMemoryBytes, MADV_DONTDUMP) != 0) {
-      munmap(region, core::kDkimKeyMemoryBytes);
+    if (madvise(region, kKeyMemoryBytes, MADV_DONTDUMP) != 0) {
+      munmap(region, kKeyMemoryBytes);
       return;
     }
     begin_ = static_cast<char*>(region);
   }
 
   static size_t OrderOf(size_t size) {
-    return static_cast<size_t>(
-        std::bit_width(std::max<size_t>(size + sizeof(PieceHead), 32) - 1));
+    return static_cast<size_t>(std::bit_width(std::max<size_t>(size + sizeof(PieceHead), 32) - 1));
   }
 
   void* Cut(size_t bytes) {
-    if (core::kDkimKeyMemoryBytes - used_ < bytes) return nullptr;
+    if (kKeyMemoryBytes - used_ < bytes) return nullptr;
     char* const piece = begin_ + used_;
     used_ += bytes;
     while (locked_ < used_) {
@@ -110,15 +109,25 @@ class KeyRegion {
 
 KeyScope::KeyScope() { ++key_scopes; }
 
-KeyScope::~KeyScope() { --key_scopes; }
+KeyScope::~KeyScope() {
+  --key_scopes;
+  WipeStack();
+}
+
+[[gnu::noinline]] void WipeStack() {
+  char left[kWipedStackBytes];
+  explicit_bzero(left, sizeof(left));
+}
 
 bool IsKeyMemory(const void* memory) { return KeyRegion::Get().Holds(memory); }
 
-}  // namespace outbox::dkim
+}  // namespace outbox::core
 
 void* OPENSSL_memory_alloc(size_t size) {
-  using outbox::dkim::PieceHead;
-  if (outbox::dkim::key_scopes > 0) return outbox::dkim::KeyRegion::Get().Alloc(size);
+  using outbox::core::PieceHead;
+  using outbox::core::UndumpedHeap;
+  if (outbox::core::key_scopes > 0) return outbox::core::KeyRegion::Get().Alloc(size);
+  if (UndumpedHeap::available()) return UndumpedHeap::Alloc(size);
   if (size > SIZE_MAX - sizeof(PieceHead)) return nullptr;
   void* const piece = std::malloc(sizeof(PieceHead) + size);
   if (piece == nullptr) return nullptr;
@@ -127,19 +136,23 @@ void* OPENSSL_memory_alloc(size_t size) {
 }
 
 void OPENSSL_memory_free(void* memory) {
-  using outbox::dkim::PieceHead;
+  using outbox::core::KeyRegion;
+  using outbox::core::UndumpedHeap;
   if (memory == nullptr) return;
-  if (outbox::dkim::KeyRegion::Get().Holds(memory)) {
-    outbox::dkim::KeyRegion::Get().Free(memory);
-    return;
-  }
+  if (KeyRegion::Get().Holds(memory)) return KeyRegion::Get().Free(memory);
   explicit_bzero(memory, OPENSSL_memory_get_size(memory));
-  std::free(static_cast<char*>(memory) - sizeof(PieceHead));
+  if (UndumpedHeap::available()) return UndumpedHeap::Free(memory);
+  std::free(static_cast<char*>(memory) - sizeof(outbox::core::PieceHead));
 }
 
 size_t OPENSSL_memory_get_size(void* memory) {
-  using outbox::dkim::PieceHead;
+  using outbox::core::KeyRegion;
+  using outbox::core::PieceHead;
+  using outbox::core::UndumpedHeap;
   if (memory == nullptr) return 0;
+  if (UndumpedHeap::available() && !KeyRegion::Get().Holds(memory)) {
+    return UndumpedHeap::SizeOf(memory);
+  }
   const char* const piece = static_cast<char*>(memory) - sizeof(PieceHead);
   return reinterpret_cast<const PieceHead*>(piece)->size;
 }
