@@ -108,6 +108,8 @@ class Connection {
   bool encrypted() const { return tls_ != nullptr; }
   // What was agreed upon; nothing before OnTls.
   TlsFacts tls() const;
+  // Why TLS is of no more use; empty: it is, or there is none. Valid until the connection closes.
+  std::string_view tls_error() const;
 
   // Starts the end; a second call can only make it harder (kReset after kGraceful). Bytes of a send
   // in flight may or may not go out: who wants them out waits for OnSent first. REQUIRES:

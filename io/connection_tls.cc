@@ -32,6 +32,10 @@ TlsFacts Connection::tls() const {
   return tls_ == nullptr || tls_->phase != Phase::kOpen ? TlsFacts() : tls_->stream->facts();
 }
 
+std::string_view Connection::tls_error() const {
+  return tls_ == nullptr ? std::string_view() : std::string_view(tls_->stream->error());
+}
+
 bool Connection::TlsSending() const { return tls_->sending; }
 
 // --- The handshake -------------------------------------------------------------------------------
@@ -178,7 +182,7 @@ void Connection::TlsPump() {
   }
   if (tls_->sending) {
     TlsTellSent();
-    if (!open() || tls_->sending) return;
+    if (!open() || tls_->sending || send_.in_flight) return;
   }
   if (tls_->shutdown) {
     if (TlsClose()) return;

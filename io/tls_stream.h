@@ -108,8 +108,8 @@ class TlsStream {
   ssl_st* ssl_ = nullptr;
   std::shared_ptr<const TlsServerContext> server_;
   TlsClientContext* client_context_ = nullptr;
-  std::string session_place_;  // a client's, in the cache
-  std::string name_;           // a client's, for errors
+  std::string session_place_;          // a client's, in the cache
+  std::string name_;                   // a client's, for errors
   std::string_view* input_ = nullptr;  // during a call
   TlsOutput* out_ = nullptr;           // likewise
   bool client_ = false;

@@ -113,10 +113,6 @@ void ClientConnection::EndWithoutSession(SessionEnd end, std::string text) {
 
 void ClientConnection::OnEndOfStream() { Fail(SessionEnd::kPeerClosed, {}); }
 
-void ClientConnection::OnError(int error) {
-  Fail(SessionEnd::kNetworkError, core::Status::FromErrno(error, HostText()).message());
-}
-
 // The session cannot go on: everything undecided is told, then the connection is closed.
 void ClientConnection::Fail(SessionEnd end, std::string text) {
   if (!connection_.open() || ended_) return;

@@ -66,6 +66,13 @@ void ClientConnection::OnTls(std::string_view error) {
   Pump();
 }
 
+// Of what TLS cannot be used for any more it knows best itself.
+void ClientConnection::OnError(int error) {
+  const std::string_view tls = connection_.tls_error();
+  Fail(SessionEnd::kNetworkError, tls.empty() ? core::Status::FromErrno(error, HostText()).message()
+                                              : HostText() + ": TLS: " + std::string(tls));
+}
+
 // Where TLS need not be, the same once more without. False: it must be.
 bool ClientConnection::FallBack(std::string_view why) {
   if (tls_.mode != core::TlsMode::kOpportunistic || !connection_.open()) return false;

@@ -143,7 +143,9 @@ void ServerConnection::Follow(Step step) {
       securing_ = true;
       return;
     case Step::kClose:
-      return BeginClose(command.verb != Verb::kQuit);
+      // Under TLS it says goodbye behind its QUIT as well (close_notify): unread, that would be a
+      // reset, and our last replies lost.
+      return BeginClose(command.verb != Verb::kQuit || connection_.encrypted());
   }
 }
 
