@@ -28,6 +28,11 @@ outbox_test(tls_stream_test
   LINK outbox_io
   LABEL unit
 )
+outbox_test(hostile_tls_test
+  FILES io/hostile_tls_peer.cc io/hostile_tls_test.cc
+  LINK outbox_io outbox_boringssl
+  LABEL unit
+)
 outbox_test(tls_connection_test
   FILES io/tls_connection_test.cc
   LINK outbox_io outbox_sim

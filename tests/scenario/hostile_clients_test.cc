@@ -227,6 +227,53 @@ TEST_P(HostileClient, OneThatIsFasterThanTheDiskIsNotReadBeyondABound) {
   FinishInOrder(1);
 }
 
+// Octets are no progress, commands are.
+TEST_P(HostileClient, ACommandOfOneOctetASecondIsToldAndLeftAtTheTimeout) {
+  story_.config().listeners[0].command_timeout_ns = 2 * kNsPerMinute;
+  story_.Start();
+  RawClient client(&story_);
+  client.Say(kHello);
+  int octets = 0;
+  for (; octets < 600 && client.Replies("421 ") == 0; ++octets) {
+    client.Say("x");
+    client.Heard(kNsPerSecond);
+  }
+  EXPECT_GT(octets, 110);
+  EXPECT_LT(octets, 130);
+  client.Leave(false);
+  story_.RunFor(kNsPerMinute);
+  EXPECT_EQ(story_.Metric(&core::ShardMetrics::timeouts_in_total), 1);
+  FinishInOrder();
+}
+
+// Within a message they are: whoever has a slow line may send all the same.
+TEST_P(HostileClient, AMessageOfOneOctetASecondArrives) {
+  story_.Start();
+  RawClient client(&story_);
+  const std::string message = "Subject: slow\r\n\r\n" + std::string(500, 'x') + "\r\n.\r\n";
+  client.Say(std::string(kHello) + kEnvelope + "DATA\r\n");
+  client.Heard();
+  for (const char c : message) {
+    client.Say(std::string(1, c));
+    client.Heard(kNsPerSecond);
+  }
+  EXPECT_THAT(client.Heard(), HasSubstr("queued as"));
+  client.Say("QUIT\r\n");
+  client.Heard();
+  FinishInOrder(1);
+}
+
+TEST_P(HostileClient, AMessageThatStopsIsLeftAtTheTimeoutAndNotTaken) {
+  story_.config().listeners[0].data_timeout_ns = kNsPerMinute;
+  story_.Start();
+  RawClient client(&story_);
+  client.Say(std::string(kHello) + kEnvelope + "DATA\r\nSubject: x\r\n\r\nhi\r\n");
+  EXPECT_THAT(client.Heard(2 * kNsPerMinute), HasSubstr("\r\n421 "));
+  EXPECT_TRUE(client.ended());
+  EXPECT_EQ(story_.Metric(&core::ShardMetrics::timeouts_in_total), 1);
+  FinishInOrder();
+}
+
 TEST_P(HostileClient, AnHttpClientIsToldOnceAndLeft) {
   story_.Start();
   RawClient client(&story_);

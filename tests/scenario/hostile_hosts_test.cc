@@ -117,9 +117,8 @@ TEST_P(HostileHost, AReplyOfTenMegabytesPutsTheMailOff) {
 }
 
 TEST_P(HostileHost, ALongReplyIsCutAndTheRestOfItDropped) {
-  HonestBut("MAIL", [](LinePeer* peer) {
-    peer->Write("451 4.3.0 " + std::string(3000, 'x') + "\r\n");
-  });
+  HonestBut("MAIL",
+            [](LinePeer* peer) { peer->Write("451 4.3.0 " + std::string(3000, 'x') + "\r\n"); });
   IsPutOff(kNsPerMinute, "451 4.3.0 xxx");
 }
 
@@ -135,8 +134,8 @@ TEST_P(HostileHost, OneOctetASecondIsSlowButArrives) {
         say("354 g\r\n");
       } else if (line == "QUIT") {
         peer->Close(false);
-      } else if (line.starts_with("EHLO") || line.starts_with("MAIL") ||
-                 line.starts_with("RCPT") || line == ".") {
+      } else if (line.starts_with("EHLO") || line.starts_with("MAIL") || line.starts_with("RCPT") ||
+                 line == ".") {
         say("250 k\r\n");
       }
     }
@@ -236,6 +235,66 @@ TEST_P(HostileHost, BinaryNoiseInsteadOfABannerPutsTheMailOff) {
     if (greeting) peer->Write(std::string(2000, '\x16') + "\r\n" + std::string(500, '\0') + "\r\n");
   });
   IsPutOff(kNsPerMinute, "a reply does not begin with a valid code");
+}
+
+TEST_P(HostileHost, A250WithoutItsLineEndAndThenSilenceIsNone) {
+  story_.config().delivery.final_dot_timeout_ns = 30 * kNsPerSecond;
+  HonestBut(".", [](LinePeer* peer) { peer->Write("250 taken"); });
+  IsPutOff(kNsPerMinute, "timed out waiting for the reply to final dot");
+}
+
+// It says that it says no more, and goes on reading.
+TEST_P(HostileHost, AConnectionHalfClosedBehindTheGreetingPutsTheMailOff) {
+  Behave([this](LinePeer* peer, bool greeting) {
+    if (!greeting) return;
+    peer->Write("220 b.example ESMTP\r\n");
+    story_.world().Schedule(kNsPerMs, [peer] { peer->ShutdownWrite(); });
+  });
+  IsPutOff(kNsPerMinute, "connection closed by the server");
+}
+
+TEST_P(HostileHost, AConnectionHalfClosedBehindItsLastWordIsDeliveredOnce) {
+  HonestBut(".", [this](LinePeer* peer) {
+    peer->Write("250 taken\r\n");
+    story_.world().Schedule(kNsPerMs, [peer] { peer->ShutdownWrite(); });
+  });
+  SendBoth();
+  ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
+  EXPECT_EQ(story_.Counters().delivered, 2u);
+  EXPECT_EQ(host_->sessions(), 1u);
+  ASSERT_TRUE(story_.RunUntil([this] { return host_->open() == 0; }, kNsPerMinute));
+  story_.Finish();
+}
+
+TEST_P(HostileHost, TenThousandExtensionsPutTheMailOff) {
+  HonestBut("EHLO", [](LinePeer* peer) {
+    std::string reply;
+    for (int i = 0; i < 10'000; ++i) reply += "250-XTENSION" + std::to_string(i) + "\r\n";
+    peer->Write(reply + "250 SIZE\r\n");
+  });
+  IsPutOff(kNsPerMinute, "a reply has too many lines");
+}
+
+// What it says to each is kept for each, and kept short.
+TEST_P(HostileHost, AThousandRecipientsRefusedAtLengthAreKeptShort) {
+  HonestBut("RCPT", [](LinePeer* peer) {
+    std::string reply;
+    for (int line = 0; line < 20; ++line) reply += "450-4.2.0 " + std::string(400, 'y') + "\r\n";
+    peer->Write(reply + "450 4.2.0 later\r\n");
+  });
+  story_.Start();
+  ASSERT_TRUE(story_.Send(kSender, Numbered("b.example", 1000)).acknowledged);
+  ASSERT_TRUE(
+      story_.RunUntil([this] { return story_.Metric(&core::ShardMetrics::deferred_total) == 1000; },
+                      5 * kNsPerMinute));
+  const std::vector<QueueLine> lines = story_.List();
+  ASSERT_THAT(lines, SizeIs(1000));
+  for (const QueueLine& line : lines) {
+    EXPECT_THAT(line.last_reply, HasSubstr("450 4.2.0 yyy"));
+    EXPECT_LE(line.last_reply.size(), core::kReplyTextMax + 100);
+  }
+  ASSERT_TRUE(story_.RunUntil([this] { return host_->open() == 0; }, 5 * kNsPerMinute));
+  story_.Finish(/*queued=*/1000);
 }
 
 // It takes the session, reads what it gets and says nothing more, for every message anew.

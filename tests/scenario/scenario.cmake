@@ -32,6 +32,10 @@ outbox_test(scenario_test
     scenario/refused_or_discarded_by_a_route_test.cc
     scenario/hostile_clients_test.cc
     scenario/hostile_hosts_test.cc
+    io/certificate_chain.cc
+    io/hostile_tls_peer.cc
+    scenario/hostile_tls_hosts_test.cc
+    scenario/hostile_tls_clients_test.cc
     scenario/hosts_without_the_required_tls_test.cc
     scenario/host_dead_for_longer_than_retry_until_test.cc
     scenario/lines_of_the_log_wait_for_company_test.cc
@@ -71,6 +75,6 @@ outbox_test(scenario_test
     scenario/the_log_names_every_recipient_test.cc
     scenario/too_many_recipients_for_the_host_test.cc
     scenario/what_was_said_is_kept_test.cc
-  LINK outbox_home simulation_harness outbox_sim_names
+  LINK outbox_home simulation_harness outbox_sim_names outbox_boringssl
   LABEL scenario
 )

@@ -147,7 +147,7 @@ void ShardStory::Start() {
   for (uint32_t i = 0; i < shards_; ++i) {
     ShardSetup setup;
     setup.index = i;
-    setup.config = ShardConfig::Make(std::make_shared<core::Config>(config_));
+    setup.config = ShardConfig::Make(std::make_shared<core::Config>(config_), tls_);
     setup.io = ios[i];
     setup.ios = ios;
     setup.exchange = life_->exchange.get();
@@ -187,7 +187,7 @@ void ShardStory::Reload() {
   config_.local.periods = config_.delivery.periods;
   size_t done = 0;
   for (const auto& shard : life_->shards) {
-    const ShardConfig next = ShardConfig::Make(std::make_shared<core::Config>(config_));
+    const ShardConfig next = ShardConfig::Make(std::make_shared<core::Config>(config_), tls_);
     shard->Post([next, &done](Shard* one) {
       EXPECT_TRUE(one->PrepareReload(next, next.router->Since(one->router())).ok());
       one->CommitReload();

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/config.h"
@@ -44,6 +45,8 @@ class ShardStory : public ShardObserver {
   // --- Before Start ---
   // [delivery]'s periods and connections are those of every route.
   core::Config& config() { return config_; }
+  // What listeners and routes with TLS need.
+  void SetCertificates(ShardTls tls) { tls_ = std::move(tls); }
   // A server for mail to *@domain. May be called later if the relay starts again after it.
   simulation::ScriptedServer* AddServer(const std::string& domain,
                                         std::vector<simulation::ScriptRule> rules = {});
@@ -167,6 +170,7 @@ class ShardStory : public ShardObserver {
   std::vector<std::unique_ptr<simulation::ScriptedServer>> servers_;
   simulation::ScriptedClient client_{&client_io_};
   core::Config config_;
+  ShardTls tls_;
   std::shared_ptr<const SuspensionList> suspensions_;  // null: nothing
   const uint32_t shards_;
   uint8_t hosts_ = 0;

@@ -31,6 +31,8 @@ class LinePeer {
   void Write(std::string_view text);
   // All that was written has left.
   bool all_gone() const { return queued_.empty() && !send_.in_flight; }
+  // Says that it says no more, and reads on. REQUIRES: all_gone().
+  void ShutdownWrite() { io_->ShutdownWrite(socket_); }
   // Stops or goes on reading: a peer that does not read pushes back.
   void SetReading(bool reading);
   // Ends the connection: with reset at once, otherwise when everything written has gone.
