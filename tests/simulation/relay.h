@@ -19,6 +19,8 @@
 
 namespace outbox::simulation {
 
+struct TakenMessage;
+
 inline constexpr int kRelayNode = 0;
 
 // A static route: mail for this domain goes to these hosts, in order.
@@ -119,6 +121,9 @@ class Relay {
 
   // What lies in its archive, one text a message, with LF; nothing: it keeps none.
   virtual std::optional<std::vector<std::string>> Archive() const { return std::nullopt; }
+
+  // What is wrong with mail that it has sent, which only it can know (signatures); empty: nothing.
+  virtual std::string WrongWith(const TakenMessage& /*message*/) const { return {}; }
 
   // Recipients that are queued, by address. May let the world go on for a while.
   virtual std::set<std::string> Queued() = 0;

@@ -81,9 +81,11 @@ struct ShardRelay::Life {
   void Give(queue::QueueOrder order, const queue::QueueFilter& filter,
             std::function<void(const queue::CommandCounts&)> report,
             const queue::OrderDetails& details = {}) {
-    Give([order, filter, details](queue::Shard* shard, queue::CommandSink* sink) {
-      return shard->operations().Command(order, filter, sink, details);
-    }, std::move(report));
+    Give(
+        [order, filter, details](queue::Shard* shard, queue::CommandSink* sink) {
+          return shard->operations().Command(order, filter, sink, details);
+        },
+        std::move(report));
   }
   void Give(const queue::RouteOrder& order, const queue::QueueFilter& filter,
             std::function<void(const queue::CommandCounts&)> report) {
@@ -119,6 +121,9 @@ ShardRelay::ShardRelay(io::SimWorld* world, const RelayOptions& options)
   MakeConfig(options);
   if (names_ != nullptr) ChangeNames();
   if (world_->random().Chance(1, 3)) KeepArchive();
+  if (world_->random().Chance(1, 2)) {
+    signatures_ = std::make_unique<MailSignatures>(&world_->random());
+  }
 }
 
 void ShardRelay::KeepArchive() {
@@ -146,6 +151,7 @@ std::shared_ptr<const core::Config> ShardRelay::Today() const {
   std::erase_if(today->routes, [this](const core::RouteConfig& route) {
     return dropped_.contains(route.match[0]);
   });
+  if (signatures_ != nullptr) today->dkim = signatures_->entries();
   return today;
 }
 
@@ -439,6 +445,7 @@ void ShardRelay::Bounce(const std::string& recipient) {
 
 void ShardRelay::Reload() {
   core::Random& random = world_->random();
+  if (signatures_ != nullptr && random.Chance(1, 3)) signatures_->Switch();
   for (core::RouteConfig& route : config_.routes) {
     if (random.Chance(1, 2) && !route.via.empty()) {
       std::rotate(route.via.begin(), route.via.begin() + 1, route.via.end());

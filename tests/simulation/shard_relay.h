@@ -20,6 +20,7 @@
 #include "core/status.h"
 #include "queue/shard.h"
 #include "tests/dns/sim_name_server.h"
+#include "tests/simulation/mail_signatures.h"
 #include "tests/simulation/relay.h"
 
 namespace outbox::simulation {
@@ -39,6 +40,9 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   int64_t commit_ns() const override { return core::kNsPerMinute; }
   std::set<std::string> Queued() override;
   std::optional<std::vector<std::string>> Archive() const override;
+  std::string WrongWith(const TakenMessage& message) const override {
+    return signatures_ == nullptr ? std::string() : signatures_->WrongWith(message);
+  }
 
   bool has_operator() const override { return true; }
   void Retry(const std::string& domain) override;
@@ -74,10 +78,11 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   io::SimWorld* world_;
   int shards_max_;
   core::Config config_;
-  uint32_t connections_out_ = UINT32_MAX;      // of a shard
-  std::unique_ptr<dns::SimNameServer> names_;  // null: nobody needs it
-  std::set<std::string> named_;                // hosts that it knows
-  std::set<std::string> dropped_;              // domains whose routes are gone
+  uint32_t connections_out_ = UINT32_MAX;       // of a shard
+  std::unique_ptr<dns::SimNameServer> names_;   // null: nobody needs it
+  std::set<std::string> named_;                 // hosts that it knows
+  std::unique_ptr<MailSignatures> signatures_;  // null: nothing is ever signed
+  std::set<std::string> dropped_;               // domains whose routes are gone
   bool healed_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<Life> life_;

@@ -116,7 +116,7 @@ ClientMessage Simulation::MakeMessage(uint64_t id) {
     message.recipients.push_back("r" + std::to_string(i) + ".m" + std::to_string(id) +
                                  (dead ? "@" + std::string(kDeadDomain) : domain()));
   }
-  message.content = Ledger::IdField(id) + "Subject: a test\r\n\r\n";
+  message.content = Ledger::IdField(id) + "From: author" + domain() + "\r\nSubject: a test\r\n\r\n";
   const size_t size = random.Below(random.Chance(1, 10) ? options_.content_bytes_max * 8
                                                         : options_.content_bytes_max);
   while (message.content.size() < size) {
@@ -301,7 +301,10 @@ SimulationResult Simulation::Run() {
   }
   CheckCounters();
   for (const auto& host : hosts_) {
-    for (const TakenMessage& message : host->taken()) ledger_.Taken(message);
+    for (const TakenMessage& message : host->taken()) {
+      ledger_.Taken(message);
+      if (std::string wrong = relay_->WrongWith(message); !wrong.empty()) Wrong(wrong);
+    }
     for (const RecipientAnswer& answer : host->answers()) {
       ledger_.RecipientAnswered(host->script().name, answer);
     }

@@ -21,7 +21,8 @@ outbox_test(simulation_harness_test
   LABEL simulation
 )
 
-add_executable(outbox_simulation simulation/main.cc simulation/shard_relay.cc)
+add_executable(outbox_simulation
+  simulation/mail_signatures.cc simulation/main.cc simulation/shard_relay.cc)
 target_link_libraries(outbox_simulation PRIVATE
   simulation_harness outbox_home outbox_io outbox_sim_names)
 # In two halves, which run side by side.
