@@ -78,6 +78,7 @@ struct ListenerConfig {
   uint32_t max_recipients = kSmtpRecipientsMax;
   uint32_t max_connections = kDefaultConnectionsIn;
   uint32_t max_connections_per_client = kDefaultConnectionsPerClient;
+  bool chunking = true;     // BDAT (RFC 3030) is offered
   bool refuse_nul = false;  // messages with NUL octets, which no MIME encoding has (RFC 2045 2.7)
   int64_t command_timeout_ns = 5 * kNsPerMinute;  // RFC 5321 4.5.3.2.7
   int64_t data_timeout_ns = 5 * kNsPerMinute;     // without progress within a message
@@ -146,6 +147,7 @@ struct DeliveryConfig {
   TlsMode tls = TlsMode::kOpportunistic;       // where no route says otherwise
   // Who may vouch for certificates that are verified.
   ConfigFile tls_ca = {"/etc/ssl/certs/ca-certificates.crt", 0, 0};
+  bool chunking = false;          // BDAT, to hosts that offer CHUNKING
   bool convert_eight_bit = true;  // for hosts without 8BITMIME; otherwise such mail is returned
 };
 

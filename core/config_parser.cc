@@ -128,6 +128,7 @@ class Parser {
     reader.Integer("max_connections_per_client", 1, kMaxConnectionsIn,
                    &listener.max_connections_per_client);
     reader.Boolean("refuse_nul", &listener.refuse_nul);
+    reader.Boolean("chunking", &listener.chunking);
     ReadTimeout(&reader, "command_timeout", &listener.command_timeout_ns);
     ReadTimeout(&reader, "data_timeout", &listener.data_timeout_ns);
     ReadListenerTls(&reader, &listener, problems_);
@@ -279,6 +280,7 @@ class Parser {
     ReadTimeout(&reader, "block_timeout", &delivery.block_timeout_ns);
     ReadTimeout(&reader, "final_dot_timeout", &delivery.final_dot_timeout_ns);
     ReadTimeout(&reader, "quit_timeout", &delivery.quit_timeout_ns);
+    reader.Boolean("chunking", &delivery.chunking);
     if (ConfigText text; reader.Text("eight_bit", &text)) {
       delivery.convert_eight_bit = text.text == "convert";
       if (!delivery.convert_eight_bit && text.text != "return") {

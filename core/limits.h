@@ -87,6 +87,16 @@ inline constexpr size_t kClientPrefixCopyMax = 2048;
 // What sessions of a shard whose peers do not read may keep of their messages, so that the windows
 // that these were lent from are free for others; beyond it they keep the windows.
 inline constexpr size_t kSmtpStalledBytes = size_t{64} << 20;
+// Messages up to this size go by BDAT together with their envelope: what is sent in vain when
+// every recipient is refused is bounded by it.
+inline constexpr uint64_t kClientAheadBytes = 64 * 1024;
+// Pieces of one send, which the dots that are left out cut a body into (the kernel takes 1,024); a
+// window with more of them is copied.
+inline constexpr size_t kSendPartsMax = 1000;
+// Hosts that offer CHUNKING and do not know BDAT, which get DATA for a while, by shard; at the bound
+// the one that was met first is tried again. And how long.
+inline constexpr size_t kDataHosts = 4096;
+inline constexpr int64_t kDataHostNs = int64_t{3600} * 1'000'000'000;
 // Room for the longest command that the client session writes.
 inline constexpr size_t kClientCommandMax = 512;
 // The same for the longest line of an AUTH exchange: a user and a secret of the longest, in base64.

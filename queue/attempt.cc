@@ -119,6 +119,7 @@ void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
   request->envelope.recipients = recipients_;
   request->envelope.size = mail_.smtp_size();
   request->envelope.eight_bit = mail_.eight_bit();
+  request->envelope.by_data = by_data_;
   if (seven_bit_ != nullptr) {
     EndConversion();
     seven_bit_ = std::make_unique<SevenBitBody>();
@@ -126,6 +127,7 @@ void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
     request->envelope.size = 0;  // what it will be is not known
   }
   request->prefix = mail_.prefix();
+  request->stuffed_dots = mail_.stuffed_dots();
   request->cookie = reinterpret_cast<uintptr_t>(this);
   request->message_id = ticket->message_id;
   request->accepted_wall_ns = mail_.accepted_wall_ns();
@@ -282,6 +284,11 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
   const uint64_t bit = bits_[index];
   const uint64_t mask = uint64_t{1} << bit;
   if (Converts(result)) {
+    again_ |= mask;
+    return;
+  }
+  if (result.kind == smtp::ResultKind::kAnew) {
+    replied = by_data_ = true;
     again_ |= mask;
     return;
   }

@@ -75,6 +75,7 @@ class Attempt {
   // The host is another one from here on: the next transaction has all that are undecided.
   void ForgetHost() {
     again_ = 0;
+    by_data_ = false;
     EndConversion();
   }
   // Recipients that no host has decided yet.
@@ -161,6 +162,7 @@ class Attempt {
   bool window_wanted_ = false;  // NextWindow has said kLater
   uint32_t waited_ = 0;  // times that OnPatience has been called since something moved
   bool asked_ = false;   // the peer wants the body of this transaction
+  bool by_data_ = false;  // the host does no BDAT, though it says so
   bool slow_ = false;    // and takes so long that nothing is fetched ahead
   bool broken_ = false;
   bool finished_ = false;

@@ -47,6 +47,7 @@ bool AttemptMail::Take(const Ticket& ticket, std::span<const char> part0) {
   });
   CHECK(text_bytes_ == bytes);
   smtp_size_ = meta->smtp_size();
+  stuffed_dots_ = meta->stuffed_dots();
   accepted_wall_ns_ = meta->accepted_wall_ns();
   eight_bit_ = meta->eight_bit();
   extents_.reserve(meta->extent_count());

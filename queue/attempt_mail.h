@@ -37,6 +37,7 @@ class AttemptMail {
   std::string_view reverse_path() const { return {text_, reverse_path_bytes_}; }
   std::string_view prefix() const { return {text_ + reverse_path_bytes_, prefix_bytes_}; }
   uint64_t smtp_size() const { return smtp_size_; }
+  uint32_t stuffed_dots() const { return stuffed_dots_; }
   bool eight_bit() const { return eight_bit_; }
   int64_t accepted_wall_ns() const { return accepted_wall_ns_; }
   uint32_t extent_count() const { return static_cast<uint32_t>(extents_.size()); }
@@ -75,6 +76,7 @@ class AttemptMail {
   int64_t accepted_wall_ns_ = 0;
   size_t reverse_path_bytes_ = 0;
   size_t prefix_bytes_ = 0;
+  uint32_t stuffed_dots_ = 0;
   bool eight_bit_ = false;
   bool known_ = false;
   char usual_[kUsualBytes];

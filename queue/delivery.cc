@@ -347,7 +347,7 @@ void Delivery::ReleaseWindow(uint64_t cookie, uint64_t token) {
 void Delivery::OnResult(uint64_t cookie, uint16_t recipient, const smtp::RecipientResult& result) {
   if (result.kind == smtp::ResultKind::kLost) lost_ = true;
   if (result.reply.code >= 400 && plan_->policy.on_reply != nullptr &&
-      result.kind != smtp::ResultKind::kTryNext) {
+      result.kind != smtp::ResultKind::kTryNext && result.kind != smtp::ResultKind::kAnew) {
     Heed(result.stage, result.reply, AttemptOf(cookie)->started_ns);
   }
   AttemptOf(cookie)->OnResult(recipient, result, plan_->hosts[host_].name, tls_);

@@ -75,6 +75,7 @@ Words WordsOf(smtp::SessionEnd end) {
     case smtp::SessionEnd::kRefused:
     case smtp::SessionEnd::kShutdown:
     case smtp::SessionEnd::kQuit:
+    case smtp::SessionEnd::kNoChunking:
       break;
   }
   return {"ended the session", "4.4.2"};
@@ -95,6 +96,7 @@ Action JudgeRecipient(const smtp::RecipientResult& result) {
       if (result.reply.code / 100 == 5) return Action::kBounce;
       return Action::kNextHost;
     case smtp::ResultKind::kTryNext:
+    case smtp::ResultKind::kAnew:
       return Action::kNextTransaction;
     case smtp::ResultKind::kTooLarge:
     case smtp::ResultKind::kNeeds8BitMime:
@@ -132,6 +134,7 @@ HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t cod
     case smtp::SessionEnd::kQuit:
     case smtp::SessionEnd::kCancelled:
     case smtp::SessionEnd::kSourceFailed:
+    case smtp::SessionEnd::kNoChunking:
       break;
   }
   return {};
@@ -149,6 +152,7 @@ void DescribeRecipient(const smtp::RecipientResult& result, std::string_view hos
   switch (result.kind) {
     case smtp::ResultKind::kReply:
     case smtp::ResultKind::kTryNext:
+    case smtp::ResultKind::kAnew:
       return;
     case smtp::ResultKind::kTooLarge:
       out->enhanced = "5.3.4";

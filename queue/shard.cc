@@ -125,6 +125,7 @@ void Shard::SetClientContext() {
   client_context_.tls = &tls_client_;
   client_context_.tls_memory = &tls_memory_;
   client_context_.plain_hosts = &plain_hosts_;
+  client_context_.data_hosts = &data_hosts_;
   tls_client_.SetTrust(setup_.config.tls.trust);
   links_.SetCredentials(setup_.config.credentials);
   client_context_.session.helo_name = hostname_;

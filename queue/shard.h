@@ -181,6 +181,7 @@ class Shard : public DraftSink, public RoomGauge {
   io::TlsMemory tls_memory_;
   io::TlsClientContext tls_client_{core::kTlsServersKept};
   smtp::PlainHosts plain_hosts_;
+  smtp::DataHosts data_hosts_;
   smtp::ClientContext client_context_;
   smtp::ClientContext lmtp_context_;  // the same, but for what it speaks
   SmtpLinkFactory links_;

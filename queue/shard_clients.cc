@@ -108,6 +108,7 @@ std::shared_ptr<ShardClients::Rules> ShardClients::MakeRules(
   context.session.max_message_bytes = config.max_size;
   context.session.max_recipients = config.max_recipients;
   context.session.refuse_nul = config.refuse_nul;
+  context.session.offers_chunking = config.chunking;
   context.command_timeout_ns = config.command_timeout_ns;
   context.data_timeout_ns = config.data_timeout_ns;
   context.session.offers_tls = tls != nullptr && (config.tls == core::TlsMode::kOpportunistic ||

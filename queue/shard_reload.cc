@@ -22,6 +22,7 @@ void Shard::SetTimeouts() {
   timeouts.quit_ns = delivery.quit_timeout_ns;
   timeouts.tls_ns = delivery.tls_timeout_ns;
   lmtp_context_.timeouts = timeouts;
+  client_context_.session.chunking = lmtp_context_.session.chunking = delivery.chunking;
 }
 
 // Where the mailboxes of the present router come from.

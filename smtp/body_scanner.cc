@@ -56,6 +56,7 @@ size_t BodyScanner::Consume(std::string_view bytes) {
   CHECK(!summary_.complete);
   size_t pos = 0;
   while (pos < bytes.size() && !summary_.complete) {
+    if (plain_ && state_ == State::kLineStart && bytes[pos] == '.') break;
     if (bytes.size() - pos >= kSkipMin && in_text(bytes.substr(pos))) {
       size_t skipped = 0;
       if (!in_header_) skipped = SkipLines(bytes.data() + pos, bytes.size() - pos);
@@ -69,6 +70,13 @@ size_t BodyScanner::Consume(std::string_view bytes) {
   longest_ = std::max(longest_, line_octets_);
   summary_.longest_line = longest_ >= kLongLine ? longest_ : 0;
   return pos;
+}
+
+size_t BodyScanner::ConsumePlain(std::string_view bytes) {
+  plain_ = true;
+  const size_t size = Consume(bytes);
+  plain_ = false;
+  return size;
 }
 
 // Leaves to SkipText what is not clean, a bare CR or LF anywhere in the blocks of one look, and
@@ -114,7 +122,9 @@ bool BodyScanner::SkipCleanBlocks(const char* bytes, size_t size, size_t blocks,
     after_dot = dot >> (kMaskBlock - 1);
   }
   if (unclean != 0) return false;
-  if ((ends | after_dot) != 0) return SkipDots(masks, bytes, size, blocks, at);
+  if ((ends | after_dot) != 0 || (plain_ && dots != 0)) {
+    return SkipDots(masks, bytes, size, blocks, at);
+  }
   if (dots != 0) {
     for (size_t i = 0; i < blocks; ++i) {
       for (uint64_t rest = masks.dot[i]; rest != 0; rest &= rest - 1) ++summary_.stuffed_dots;
@@ -153,7 +163,7 @@ void BodyScanner::PassLines(const LineMasks& masks, size_t blocks, Lines* at) {
 }
 
 // Clean blocks with dots at the beginning of lines, which alone are left in masks.dot, one of which
-// may end the message.
+// may end the message, or is to be stuffed.
 bool BodyScanner::SkipDots(const LineMasks& masks, const char* bytes, size_t size, size_t blocks,
                            Lines* at) {
   const size_t first = at->pos;
@@ -167,7 +177,7 @@ bool BodyScanner::SkipDots(const LineMasks& masks, const char* bytes, size_t siz
         at->begin = behind;
         continue;
       }
-      if (pos + 1 == size || bytes[pos + 1] == '\r') {
+      if (plain_ || pos + 1 == size || bytes[pos + 1] == '\r') {
         // What is behind the message says nothing about it.
         for (size_t look = first; look < pos; look += kMaskBlock) {
           LookAtSome(bytes + look, std::min(kMaskBlock, pos - look), &summary_.has_8bit,

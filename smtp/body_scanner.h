@@ -56,6 +56,13 @@ class BodyScanner {
   // command's. REQUIRES: !complete().
   size_t Consume(std::string_view bytes);
 
+  // The same for content that is not stuffed (BDAT, RFC 3030): consumes up to the first dot that
+  // begins a line, before which wire form has another one. Fewer than all: Consume(".") comes next,
+  // then this again with the rest. It sees no end. REQUIRES: !complete().
+  size_t ConsumePlain(std::string_view bytes);
+
+  // The next octet begins a line.
+  bool at_line_start() const { return state_ == State::kLineStart; }
   bool complete() const { return summary_.complete; }
   // While incomplete, longest_line covers finished lines and the piece of the current one.
   const BodySummary& summary() const { return summary_; }
@@ -101,6 +108,7 @@ class BodyScanner {
   uint64_t longest_ = 0;      // of the lines that were measured
   State state_ = State::kLineStart;
   bool in_header_ = true;
+  bool plain_ = false;          // within ConsumePlain
   bool name_done_ = false;      // nothing more to learn from the name of this header line
   bool after_name_ = false;     // a blank behind the name has passed
   uint8_t name_size_ = 0;       // octets of the field name so far

@@ -1,5 +1,6 @@
 #include "smtp/client_connection.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -11,6 +12,9 @@
 namespace outbox::smtp {
 
 static_assert(Talk::kTransactions == ClientSession::kSlots);
+
+// A server that was left alone for longer may have gone.
+static constexpr int64_t kRestNs = core::kNsPerSecond;
 
 // About TLS alone: the server may be well.
 static bool IsTls(Stage stage) { return stage == Stage::kStartTls || stage == Stage::kTls; }
@@ -35,8 +39,15 @@ void ClientConnection::Prepare() {
   body_ = Body();
   shaking_hands_ = falling_back_ = false;
   session_ = ClientSession(&context_->session, TlsUseNow(), &credentials_);
+  ChooseData();
   served_ = false;
+  rested_since_ns_ = 0;
   talk_.Start(context_->io->now_ns());
+}
+
+void ClientConnection::ChooseData() {
+  if (context_->data_hosts == nullptr || !path_.empty()) return;
+  if (context_->data_hosts->Has(host_, context_->io->now_ns())) session_.UseData();
 }
 
 void ClientConnection::Start(const core::SocketAddress& host, const core::SocketAddress* local,
@@ -197,6 +208,12 @@ void ClientConnection::OnEvent(const ClientSession::Event& event) {
       body_ = Body();
       body_.slot = event.transaction;
       body_.prefix_due = !request.prefix.empty();
+      body_.bdat = session_.by_bdat(event.transaction);
+      if (body_.bdat) {
+        const uint64_t prefix = request.prefix.size();
+        body_.content = UnstuffedBody(std::max(request.envelope.size, prefix) - prefix,
+                                      request.stuffed_dots > 0);
+      }
       return;
     case ClientSession::EventKind::kResult:
       return source_->OnResult(request.cookie, event.recipient, event.result);
@@ -211,6 +228,10 @@ void ClientConnection::OnEvent(const ClientSession::Event& event) {
       if (event.end == SessionEnd::kProtocolError && IsTls(event.result.stage) &&
           FallBack(event.result.reply.text)) {
         return;
+      }
+      if (event.end == SessionEnd::kNoChunking && path_.empty() &&
+          context_->data_hosts != nullptr) {
+        context_->data_hosts->Add(host_, context_->io->now_ns());
       }
       ended_ = true;
       end_ = event.end;
@@ -249,77 +270,16 @@ void ClientConnection::Pump() {
   progress_ = false;
 }
 
-// One send: commands, then, if a body is due, its prefix and next window, and behind the last
-// window the next transaction's envelope.
-void ClientConnection::SendOnce() {
-  sending_ = context_->blocks->Take();
-  OutputBuffer out(BlockCache::Memory(sending_));
-  part_count_ = 0;
-  AskForTransaction();
-  const bool more = session_.Write(&out);
-  secret_in_block_ = session_.waiting_for() == Stage::kAuth;
-  talk_.Sent(out.written(), context_->io->now_ns());
-  AddPart(out.written().data(), out.written().size());
-  if (body_.slot >= 0 && !more && AskForWindow()) AddBody(&out);
-  if (part_count_ == 0 || !connection_.open() || ended_) {
-    return GiveBlock();
-  }
-  progress_ = true;
-  connection_.Send({parts_, part_count_});
-  // The next window can be fetched while this one is being sent.
-  if (body_.slot >= 0) AskForWindow();
-}
-
-void ClientConnection::AddBody(OutputBuffer* out) {
-  const DeliveryRequest& request = requests_[body_.slot];
-  if (std::exchange(body_.prefix_due, false)) {
-    if (request.prefix.size() <= core::kClientPrefixCopyMax &&
-        request.prefix.size() + core::kClientCommandMax <= out->room()) {
-      const size_t before = out->written().size();
-      out->Append(request.prefix);
-      AddPart(out->written().data() + before, request.prefix.size());
-    } else {
-      AddPart(request.prefix.data(), request.prefix.size());
-    }
-  }
-  AddPart(body_.window.bytes.data(), body_.window.bytes.size());
-  body_.has_window = false;
-  window_in_flight_ = true;
-  window_cookie_ = request.cookie;
-  window_token_ = body_.window.token;
-  if (!body_.window.last) return;
-  talk_.SentMessage(request.envelope.size, context_->io->now_ns());
-  session_.BodyQueued(body_.slot);
-  body_.slot = -1;
-  AskForTransaction();
-  if (out->room() < core::kClientCommandMax) return;
-  const size_t before = out->written().size();
-  session_.Write(out);
-  const std::string_view commands = out->written().substr(before);
-  talk_.Sent(commands, context_->io->now_ns());
-  AddPart(commands.data(), commands.size());
-}
-
-// Adjacent pieces become one.
-void ClientConnection::AddPart(const void* data, size_t size) {
-  if (size == 0) return;
-  if (part_count_ > 0) {
-    iovec& last = parts_[part_count_ - 1];
-    if (static_cast<const char*>(last.iov_base) + last.iov_len == data) {
-      last.iov_len += size;
-      return;
-    }
-  }
-  CHECK(part_count_ < std::size(parts_));
-  parts_[part_count_++] = {const_cast<void*>(data), size};
-}
-
 void ClientConnection::AskForTransaction() {
   while (connection_.open() && !no_transaction_ && session_.CanBegin()) {
     DeliveryRequest request;
     switch (source_->NextTransaction(&request)) {
       case NextAnswer::kYes: {
         if (!connection_.open()) return;  // abandoned from inside
+        // A server that has closed meanwhile must not be sent a message: it might have taken it.
+        request.envelope.patient =
+            rested_since_ns_ != 0 && context_->io->now_ns() - rested_since_ns_ > kRestNs;
+        rested_since_ns_ = 0;
         const int slot = session_.BeginTransaction(request.envelope);
         requests_[slot] = request;
         talk_.BeginTransaction(static_cast<size_t>(slot));
@@ -329,6 +289,7 @@ void ClientConnection::AskForTransaction() {
       }
       case NextAnswer::kLater:
         no_transaction_ = true;
+        if (rested_since_ns_ == 0 && !session_.busy()) rested_since_ns_ = context_->io->now_ns();
         // All is well that was said about; before the first message the greeting is still wanted.
         if (served_ && !session_.busy()) talk_.Forget();
         break;
@@ -355,24 +316,6 @@ bool ClientConnection::AskForWindow() {
       break;
   }
   return body_.has_window;
-}
-
-void ClientConnection::OnSent(size_t size) {
-  if (size < PartBytes()) {
-    CHECK(cut_);
-    SendRest(size);
-    progress_ = size > 0;
-  } else {
-    GiveSent();
-    progress_ = true;
-  }
-  if (std::exchange(window_in_flight_, false)) {
-    busy_ = true;
-    source_->ReleaseWindow(window_cookie_, window_token_);
-    busy_ = false;
-  }
-  if (shaking_hands_ && !connection_.encrypted()) BeginTls();
-  Pump();
 }
 
 void ClientConnection::Poke() {

@@ -4,7 +4,8 @@
 // It connects, then moves replies to the session, commands and message bytes to the connection, and
 // tells the DeliverySource what became of each recipient. A message goes out as prefix and windows
 // straight from the memory that the source lends; with PIPELINING the last window, the final dot
-// and the next transaction's envelope are one send.
+// and the next transaction's envelope are one send. With CHUNKING the pieces of the windows between
+// their stuffed dots are sent, and a small message with its envelope.
 //
 // TLS. Where it is opportunistic, a handshake that fails or stalls is no end: the connection is
 // made once more, without, and the host is remembered for some minutes (smtp/plain_hosts.h).
@@ -25,6 +26,7 @@
 #include <span>
 #include <string>
 
+#include "absl/container/inlined_vector.h"
 #include "core/config.h"
 #include "core/ip_address.h"
 #include "core/time.h"
@@ -35,9 +37,11 @@
 #include "io/tls_channel.h"
 #include "smtp/block_cache.h"
 #include "smtp/client_session.h"
+#include "smtp/data_hosts.h"
 #include "smtp/delivery_source.h"
 #include "smtp/plain_hosts.h"
 #include "smtp/talk.h"
+#include "smtp/unstuffed_body.h"
 
 namespace outbox::smtp {
 
@@ -74,6 +78,7 @@ struct ClientContext {
   io::TlsClientContext* tls = nullptr;
   io::TlsMemory* tls_memory = nullptr;
   PlainHosts* plain_hosts = nullptr;
+  DataHosts* data_hosts = nullptr;  // null: none are remembered
 };
 
 class ClientConnection final : private io::Connection::Handler {
@@ -122,8 +127,13 @@ class ClientConnection final : private io::Connection::Handler {
     bool prefix_due = false;
     bool window_asked = false;  // the source said kLater
     bool has_window = false;    // `window` is to be sent
+    bool bdat = false;          // `content` of the windows, instead of their bytes
     BodyWindow window;
+    UnstuffedBody content;
   };
+  // Most sends have commands, a prefix, a window, and commands.
+  static constexpr size_t kUsualParts = 4;
+  using Parts = absl::InlinedVector<iovec, kUsualParts>;
 
   // io::Connection::Handler.
   void OnBytes(std::span<char> bytes) override;
@@ -147,17 +157,19 @@ class ClientConnection final : private io::Connection::Handler {
   void TellEvents(std::string_view input);
   void OnEvent(const ClientSession::Event& event);
   void Pump();
-  void SendOnce();
+  void ChooseData();
   void AskForTransaction();
   bool AskForWindow();
-  void AddBody(OutputBuffer* out);
-  void AddPart(const void* data, size_t size);
   void Fail(SessionEnd end, std::string text);
   // `end`: unless the source has abandoned it.
   void EndWithoutSession(SessionEnd end, std::string text);
   SessionEnd EndOfConnect(int error) const;
   void ReleaseWindows();
   // client_send.cc
+  void SendOnce();
+  void AddBody(OutputBuffer* out);
+  bool AddContent();
+  void AddPart(const void* data, size_t size);
   void GiveBlock();
   void GiveSent();
   size_t PartBytes() const;
@@ -192,6 +204,7 @@ class ClientConnection final : private io::Connection::Handler {
   std::string error_text_;  // our text, when we know more than the end's name
   uint32_t timed_replies_ = 0;
   bool served_ = false;  // a transaction of this session is over
+  int64_t rested_since_ns_ = 0;  // the session is idle since; 0: it is not
   DeliveryRequest requests_[ClientSession::kSlots];
   Body body_;
   // The window that is in the send in flight.
@@ -203,8 +216,8 @@ class ClientConnection final : private io::Connection::Handler {
   std::unique_ptr<char[]> rest_;  // of a send that was cut, instead of `sending_` and the window
   size_t rest_room_ = 0;          // reserved for it
   bool cut_ = false;              // the send in flight is being cut
-  iovec parts_[4] = {};
-  size_t part_count_ = 0;
+  Parts parts_;                   // of the send in flight
+  std::unique_ptr<char[]> unstuffed_;  // a window of it that is too full of dots
   Talk talk_;
   ClientSession session_;
 };

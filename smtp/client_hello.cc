@@ -46,6 +46,7 @@ void ClientSession::OnEhloLine(std::string_view line) {
   const std::string_view keyword = line.substr(0, space);
   if (EqualsIgnoringCase(keyword, "PIPELINING")) pipelining_ = true;
   if (EqualsIgnoringCase(keyword, "8BITMIME")) eight_bit_mime_ = true;
+  if (EqualsIgnoringCase(keyword, "CHUNKING")) chunking_ = true;
   if (EqualsIgnoringCase(keyword, "STARTTLS")) has_starttls_ = true;
   // "AUTH=": as it was before RFC 2554, which some still say besides, or instead.
   const std::string_view auth = line.substr(0, std::min<size_t>(line.size(), 5));
@@ -64,7 +65,7 @@ void ClientSession::OnEhloLine(std::string_view line) {
 }
 
 void ClientSession::ForgetExtensions() {
-  pipelining_ = has_size_ = eight_bit_mime_ = has_starttls_ = false;
+  pipelining_ = has_size_ = eight_bit_mime_ = has_starttls_ = chunking_ = false;
   size_limit_ = 0;
   first_line_ = true;
   auth_.ForgetOffer();

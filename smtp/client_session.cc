@@ -83,7 +83,8 @@ bool ClientSession::NextDueOf(uint8_t index, Event* event) {
     slot->decision = {ResultKind::kLost, slot->lost_stage, end_result_.reply};
     return NextDueOf(index, event);
   }
-  if (slot->receive == Point::kBody && !slot->body_asked) {
+  const bool body_due = slot->bdat ? slot->send == Point::kBody : slot->receive == Point::kBody;
+  if (body_due && !slot->body_asked) {
     slot->body_asked = true;
     event->kind = EventKind::kSendBody;
     return true;
@@ -123,6 +124,7 @@ void ClientSession::OnReply(const Reply& reply) {
 
 // Something has been written that the next reply can be about.
 bool ClientSession::IsReplyDue(const Slot& slot) {
+  if (slot.bdat && slot.receive == Point::kFinal) return slot.send >= Point::kBody;
   if (slot.receive >= Point::kBody) return true;
   if (slot.receive == Point::kRcpt && slot.send == Point::kRcpt) {
     return slot.receive_recipient < slot.send_recipient;
@@ -150,18 +152,21 @@ void ClientSession::OnTransactionReply(Slot* slot, const Reply& reply) {
     case Point::kData:
       return OnData(slot, reply);
     case Point::kBody:
-      // A server that cannot wait for the end refuses early and closes. What it said is final, but
-      // the dialogue cannot be continued.
-      if (!reply.is_refusal()) return EndByProtocolError("a reply before the end of the message");
-      Decide(slot, options_->lmtp ? LowestBit(slot->accepted) : slot->accepted, ResultKind::kReply,
-             Stage::kBody, reply);
-      return End(reply.code == 421 ? SessionEnd::kShutdown : SessionEnd::kProtocolError,
-                 Stage::kBody, reply);
+      return OnRefusedWithinBody(slot, reply);
     case Point::kFinal:
-      return OnFinal(slot, reply);
+      return slot->bdat ? OnBdat(slot, reply) : OnFinal(slot, reply);
     case Point::kDone:
       return;
   }
+}
+
+// A server that cannot wait for the end refuses early and closes. What it said is final, but the
+// dialogue cannot be continued.
+void ClientSession::OnRefusedWithinBody(Slot* slot, const Reply& reply) {
+  if (!reply.is_refusal()) return EndByProtocolError("a reply before the end of the message");
+  Decide(slot, options_->lmtp ? LowestBit(slot->accepted) : slot->accepted, ResultKind::kReply,
+         Stage::kBody, reply);
+  End(reply.code == 421 ? SessionEnd::kShutdown : SessionEnd::kProtocolError, Stage::kBody, reply);
 }
 
 void ClientSession::OnMail(Slot* slot, const Reply& reply) {
@@ -194,6 +199,7 @@ void ClientSession::OnRcpt(Slot* slot, const Reply& reply) {
   }
   if (reply.code == 421) return End(SessionEnd::kShutdown, Stage::kRcpt, reply);
   if (++slot->receive_recipient < slot->envelope.recipients.size()) return;
+  if (slot->bdat) return OnLastRcptBeforeBdat(slot);
   slot->receive = Point::kData;
   if (!slot->envelope.verify_only && (pipelining() || slot->accepted != 0)) return;
   reset_needed_ = slot->mail_accepted;
@@ -263,7 +269,9 @@ void ClientSession::End(SessionEnd end, Stage stage, const Reply& reply) {
   for (Slot& slot : slots_) {
     if (!slot.active) continue;
     slot.lost = slot.undecided;
-    slot.lost_stage = SlotStage(slot);
+    // All of it may have been taken, though not even MAIL was answered.
+    const bool sent = slot.bdat && slot.send == Point::kFinal;
+    slot.lost_stage = sent ? Stage::kFinalDot : SlotStage(slot);
     slot.undecided = 0;
     slot.accepted = 0;
     slot.send = slot.receive = Point::kDone;
@@ -295,7 +303,7 @@ Stage ClientSession::SlotStage(const Slot& slot) {
     case Point::kBody:
       return Stage::kBody;
     case Point::kFinal:
-      return Stage::kFinalDot;
+      return slot.send < Point::kFinal ? Stage::kBody : Stage::kFinalDot;
     case Point::kDone:
       break;
   }
@@ -327,7 +335,8 @@ bool ClientSession::CanBegin() const {
   if (in_hand_ == 0) return true;
   const Slot& slot = *current();
   return in_hand_ == 1 && pipelining() && slot.active && !slot.lone_dot &&
-         slot.send == Point::kFinal && slot.receive == Point::kFinal;
+         slot.send == Point::kFinal && slot.receive == Point::kFinal &&
+         (!slot.bdat || slot.accepted != 0);
 }
 
 int ClientSession::BeginTransaction(const ClientEnvelope& envelope) {
@@ -352,6 +361,7 @@ int ClientSession::BeginTransaction(const ClientEnvelope& envelope) {
            Reply::Ours("the message has 8-bit content and the server does not offer 8BITMIME"));
     return index;
   }
+  ChooseBdat(slot);
   slot->send = slot->receive = reset_needed_ ? Point::kReset : Point::kMail;
   reset_needed_ = false;
   return index;
@@ -360,8 +370,9 @@ int ClientSession::BeginTransaction(const ClientEnvelope& envelope) {
 void ClientSession::BodyQueued(int slot_index) {
   Slot* slot = &slots_[slot_index];
   if (state_ == State::kEnding || state_ == State::kEnded) return;
-  CHECK(slot->active && slot->body_asked && slot->receive == Point::kBody);
-  slot->send = slot->receive = Point::kFinal;
+  CHECK(slot->active && slot->body_asked && slot->send == Point::kBody);
+  slot->send = Point::kFinal;
+  if (!slot->bdat) slot->receive = Point::kFinal;
 }
 
 void ClientSession::Quit() { quit_wanted_ = true; }
@@ -386,6 +397,7 @@ bool ClientSession::Write(OutputBuffer* out) {
 bool ClientSession::MayWrite(const Slot& slot) const {
   if (slot.send == Point::kBody) return slot.lone_dot && slot.receive == Point::kBody;
   if (slot.send >= Point::kBody) return false;
+  if (slot.bdat && slot.send == Point::kData) return MayWriteBdat(slot);
   if (pipelining()) return true;
   return slot.send == slot.receive && slot.send_recipient == slot.receive_recipient;
 }
@@ -412,6 +424,7 @@ void ClientSession::WriteNext(Slot* slot, OutputBuffer* out) {
       return;
     }
     case Point::kData:
+      if (slot->bdat) return WriteBdat(slot, out);
       out->Append("DATA\r\n");
       slot->send = Point::kBody;
       return;

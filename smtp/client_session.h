@@ -1,5 +1,5 @@
 // ClientSession: the client's side of an SMTP dialogue (RFC 5321, PIPELINING RFC 2920, SIZE RFC
-// 1870, 8BITMIME RFC 6152, STARTTLS RFC 3207, AUTH RFC 4954).
+// 1870, 8BITMIME RFC 6152, STARTTLS RFC 3207, AUTH RFC 4954, CHUNKING RFC 3030).
 //
 // Pure: replies in, commands and events out. No socket, no clock, no allocation. Inside are two
 // state machines that run independently: the *sender* knows which commands have been written, the
@@ -14,6 +14,11 @@
 //   - on kSendBody sends prefix and body of that transaction and calls BodyQueued() when the last
 //   byte
 //     is queued for sending; then may BeginTransaction() and Write() again for the same send.
+//
+// With CHUNKING a message of known size goes by one BDAT instead of DATA, and without waiting for
+// 354: behind its envelope in the same piece if it is small and the server has PIPELINING, else
+// behind the replies to it. Whether a server that offers it knows it is seen by its reply: then
+// recipients are told kAnew, and the session ends.
 //
 // LMTP (RFC 2033) differs in three things: LHLO instead of EHLO, without HELO behind it; one reply
 // behind the final dot for every recipient that was accepted, in the order of their RCPTs; and no
@@ -45,12 +50,15 @@ struct ClientEnvelope {
   uint64_t size = 0;                             // RFC 1870 size, what we add included; 0: unknown
   bool eight_bit = false;                        // the content has octets above 127
   bool verify_only = false;                      // RCPT is asked, and no message sent
+  bool by_data = false;                          // DATA, whatever the server offers
+  bool patient = false;  // the content waits for the replies to the envelope: they may not come
 };
 
 struct ClientSessionOptions {
   std::string_view helo_name;  // outlives the session; a domain or an address literal
   bool pipelining = true;      // use PIPELINING when it is offered
   bool lmtp = false;
+  bool chunking = false;  // use CHUNKING when it is offered
 };
 
 // Whether a session is to be encrypted.
@@ -113,6 +121,9 @@ class ClientSession {
   // REQUIRES: kStartTls has come.
   void Secured();
 
+  // CHUNKING is not used in this session, whatever is offered. REQUIRES: no transaction was begun.
+  void UseData() { use_data_ = true; }
+
   // Ends the session after what is in hand. No BeginTransaction from now on.
   void Quit();
 
@@ -135,7 +146,11 @@ class ClientSession {
   bool offers_size() const { return has_size_; }
   uint64_t size_limit() const { return size_limit_; }  // 0: none declared
   bool offers_8bitmime() const { return eight_bit_mime_; }
+  bool offers_chunking() const { return chunking_ && options_->chunking; }
   bool secured() const { return secured_; }
+  // kSendBody has come for `slot`: the content goes without stuffing and final dot,
+  // `envelope.size` octets.
+  bool by_bdat(int slot) const { return slots_[slot].bdat; }
   // The server knows who we are, by auth().mechanism().
   bool authenticated() const { return authenticated_; }
   const AuthExchange& auth() const { return auth_; }
@@ -171,6 +186,8 @@ class ClientSession {
     bool mail_accepted = false;
     bool body_asked = false;  // kSendBody has been told
     bool lone_dot = false;    // 354 came with nobody accepted: the data is ended at once
+    bool bdat = false;        // instead of DATA; `receive` goes from kRcpt to kFinal
+    bool ahead = false;       // BDAT follows the envelope at once
   };
 
   bool NextDue(Event* event);
@@ -202,6 +219,13 @@ class ClientSession {
   void WriteMail(const ClientEnvelope& envelope, OutputBuffer* out) const;
   static bool IsReplyDue(const Slot& slot);
   static Stage SlotStage(const Slot& slot);
+  // client_chunks.cc
+  void ChooseBdat(Slot* slot) const;
+  void OnLastRcptBeforeBdat(Slot* slot);
+  void OnBdat(Slot* slot, const Reply& reply);
+  bool MayWriteBdat(const Slot& slot) const;
+  static void WriteBdat(Slot* slot, OutputBuffer* out);
+  void OnRefusedWithinBody(Slot* slot, const Reply& reply);
   bool MayWrite(const Slot& slot) const;
   Slot* current() { return &slots_[current_]; }
   const Slot* current() const { return &slots_[current_]; }
@@ -215,6 +239,8 @@ class ClientSession {
   bool handshake_due_ = false;  // kStartTls is to be told
   bool pipelining_ = false;
   bool has_size_ = false;
+  bool chunking_ = false;  // offered
+  bool use_data_ = false;  // all the same
   bool eight_bit_mime_ = false;
   bool hello_due_ = false;  // EHLO or HELO is to be written
   bool ready_due_ = false;  // kReady is to be told

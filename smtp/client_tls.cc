@@ -89,6 +89,7 @@ bool ClientConnection::FallBack(std::string_view why) {
 void ClientConnection::StartAgain() {
   falling_back_ = false;
   session_ = ClientSession(&context_->session, TlsUse::kOff, &credentials_);
+  ChooseData();
   context_->io->Connect(&connect_, host_, has_local_ ? &local_ : nullptr);
   UpdateTimer();
 }

@@ -24,9 +24,9 @@ constexpr VerbEntry kVerbs[] = {
     {"VRFY", Verb::kVrfy},
     {"HELP", Verb::kHelp},
     {"STARTTLS", Verb::kStartTls},
+    {"BDAT", Verb::kBdat},
     {"AUTH", Verb::kAuth},
     {"EXPN", Verb::kUnimplemented},
-    {"BDAT", Verb::kUnimplemented},
     {"ETRN", Verb::kUnimplemented},
     {"TURN", Verb::kUnimplemented},
     {"SEND", Verb::kUnimplemented},
@@ -119,6 +119,11 @@ bool TakeMailParameter(std::string_view name, std::string_view value, uint16_t c
       command->body = BodyType::k8BitMime;
       return true;
     }
+    if (EqualsIgnoringCase(value, "BINARYMIME")) {
+      Refuse(command, 555, kBadArgument, "BODY=BINARYMIME is not offered; 7BIT and 8BITMIME are",
+             column);
+      return false;
+    }
     Refuse(command, 501, kBadArgument, "BODY is 7BIT or 8BITMIME, given once", column);
     return false;
   }
@@ -184,6 +189,28 @@ void ParseMailOrRcpt(Cursor* cursor, bool extended, Command* command) {
   ParseParameters(cursor, extended, command);
 }
 
+// RFC 3030 2: 1*20DIGIT, and maybe LAST. A number beyond 64 bits is one that nobody takes.
+void ParseBdat(Cursor* cursor, Command* command) {
+  constexpr std::string_view kLast = "LAST";
+  cursor->SkipSpaces();
+  std::string_view digits = cursor->rest.substr(0, cursor->rest.find(' '));
+  const size_t column = cursor->column();
+  cursor->rest.remove_prefix(digits.size());
+  cursor->SkipSpaces();
+  const bool number = !digits.empty() &&
+                      digits.find_first_not_of("0123456789") == std::string_view::npos;
+  if (!number) {
+    return Refuse(command, 501, kBadArgument, "Syntax: BDAT octets [LAST]",
+                  static_cast<uint16_t>(column));
+  }
+  while (digits.size() > 1 && digits.front() == '0') digits.remove_prefix(1);
+  if (!ParseSize(digits, &command->chunk_size)) command->chunk_size = UINT64_MAX;
+  command->last_chunk = EqualsIgnoringCase(cursor->rest, kLast);
+  if (cursor->rest.empty() || command->last_chunk) return;
+  Refuse(command, 501, kBadArgument, "Behind the number LAST is expected, or nothing",
+         cursor->column());
+}
+
 // The client's name for itself goes into a Received field. RFC 5321 wants a domain or an address
 // literal; clients say other things, and refusing a name never stopped spam (RFC 5321 4.1.4). What
 // cannot be written into the field is refused.
@@ -210,6 +237,9 @@ Command ParseCommand(std::string_view line, bool extended) {
     case Verb::kMail:
     case Verb::kRcpt:
       ParseMailOrRcpt(&cursor, extended, &command);
+      return command;
+    case Verb::kBdat:
+      ParseBdat(&cursor, &command);
       return command;
     case Verb::kUnknown:
       Refuse(&command, 500, kSyntax, "Command not recognized", 0);

@@ -1,5 +1,5 @@
 // Commands: one SMTP command line, parsed (RFC 5321 4.1.1, parameters of RFC 1870, RFC 6152 and
-// RFC 4954).
+// RFC 4954, BDAT of RFC 3030).
 #ifndef OUTBOX_SMTP_COMMAND_H_
 #define OUTBOX_SMTP_COMMAND_H_
 
@@ -23,6 +23,7 @@ enum class Verb : uint8_t {
   kHelp,
   kQuit,
   kStartTls,
+  kBdat,
   kAuth,
   kUnimplemented,  // a command of some SMTP extension that we do not offer: 502
   kUnknown,        // 500
@@ -40,6 +41,8 @@ struct Command {
   bool has_size = false;
   bool has_auth = false;  // AUTH= of RFC 4954 5, which is taken and not believed
   BodyType body = BodyType::kUnspecified;
+  uint64_t chunk_size = 0;  // BDAT: octets behind the line; UINT64_MAX: as many, or more
+  bool last_chunk = false;  // BDAT: with LAST
 
   // code 0: the command is well formed. Otherwise the reply that it deserves; the text is static,
   // except that `error_column` (1-based, 0: none) tells where in the line the trouble begins.

@@ -70,6 +70,8 @@ const char* SessionEndName(SessionEnd end) {
       return "AUTH refused";
     case SessionEnd::kAuthMissing:
       return "no AUTH";
+    case SessionEnd::kNoChunking:
+      return "no BDAT though CHUNKING is offered";
   }
   return "unknown";
 }

@@ -20,10 +20,11 @@ namespace outbox::smtp {
 // One transaction. All views stay valid until OnTransactionDone; a prefix of more than
 // core::kClientPrefixCopyMax octets also until the body's first window has been released.
 struct DeliveryRequest {
-  ClientEnvelope envelope;
+  ClientEnvelope envelope;  // `size`, if it is known: octets of prefix and body, as BDAT counts them
   std::string_view
       prefix;  // header fields that go before the body: whole lines in wire form, may be ""
-  uint64_t cookie = 0;  // the source's own name for it
+  uint64_t stuffed_dots = 0;  // of the body; only those of 0 are taken to have none
+  uint64_t cookie = 0;        // the source's own name for it
   // Of the message, for who keeps it as a file, and must know one that it has already.
   uint64_t message_id = 0;
   int64_t accepted_wall_ns = 0;

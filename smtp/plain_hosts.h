@@ -1,58 +1,17 @@
 // PlainHosts: hosts with which a TLS handshake has failed lately, where a failure does not matter
-// (opportunistic TLS): the next sessions with them go in plain text at once.
-//
-// At the bound the host that failed first is forgotten, and tried again. One per shard.
+// (opportunistic TLS): the next sessions with them go in plain text at once. One per shard.
 #ifndef OUTBOX_SMTP_PLAIN_HOSTS_H_
 #define OUTBOX_SMTP_PLAIN_HOSTS_H_
 
-#include <cstddef>
-#include <cstdint>
-#include <deque>
-#include <map>
-
-#include "core/ip_address.h"
 #include "core/limits.h"
+#include "smtp/remembered_hosts.h"
 
 namespace outbox::smtp {
 
-class PlainHosts {
+class PlainHosts : public RememberedHosts {
  public:
-  explicit PlainHosts(size_t hosts_max = core::kTlsPlainHosts) : hosts_max_(hosts_max) {}
-
-  // A handshake with the host has failed now. Times are steady.
-  void Add(const core::SocketAddress& host, int64_t now_ns) {
-    Expire(now_ns);
-    const int64_t until_ns = now_ns + core::kTlsPlainNs;
-    until_.insert_or_assign(host, until_ns);
-    order_.push_back({host, until_ns});
-    // A host that failed again stands in line twice.
-    while (until_.size() > hosts_max_ || order_.size() > 2 * hosts_max_) Drop();
-  }
-  bool Has(const core::SocketAddress& host, int64_t now_ns) {
-    Expire(now_ns);
-    return !until_.empty() && until_.contains(host);
-  }
-  size_t size() const { return until_.size(); }
-
- private:
-  struct Place {
-    core::SocketAddress host;
-    int64_t until_ns;
-  };
-
-  void Expire(int64_t now_ns) {
-    while (!order_.empty() && order_.front().until_ns <= now_ns) Drop();
-  }
-  void Drop() {
-    const Place& first = order_.front();
-    const auto found = until_.find(first.host);
-    if (found != until_.end() && found->second == first.until_ns) until_.erase(found);
-    order_.pop_front();
-  }
-
-  const size_t hosts_max_;
-  std::map<core::SocketAddress, int64_t> until_;
-  std::deque<Place> order_;  // the first to be forgotten first
+  explicit PlainHosts(size_t hosts_max = core::kTlsPlainHosts)
+      : RememberedHosts(hosts_max, core::kTlsPlainNs) {}
 };
 
 }  // namespace outbox::smtp

@@ -16,6 +16,9 @@ constexpr EnhancedCode kStopping{4, 3, 2};
 // What a string keeps between pieces; a larger one is given back.
 constexpr size_t kKeptCapacity = 512;
 
+// A chunk with fewer octets to come is received with what follows it.
+constexpr uint64_t kDirectMin = 4096;
+
 }  // namespace
 
 ServerConnection::ServerConnection(const ServerContext* context, Owner* owner)
@@ -74,7 +77,9 @@ void ServerConnection::OnReceived(size_t size) {
   }
   std::string_view input(direct_.data(), size);
   Step step = Step::kNeedBytes;
-  if (PrepareOutput()) step = session_.Next(&input, &out_);
+  // Before a dot of a chunk there is no room for another one.
+  const bool copy = session_.in_chunk() && input.front() == '.';
+  if (!copy && PrepareOutput()) step = session_.Next(&input, &out_);
   if (!input.empty()) Keep(input);
   progress_ = true;
   if (step != Step::kBody && step != Step::kAbort) TakeBodyState(reception_->AppendDirect(0));
@@ -305,9 +310,10 @@ void ServerConnection::ReceiveMore() {
     return;
   }
   if (blocked()) return;
-  const bool body = session_.phase() == Phase::kData && transaction_ && !body_failed_ &&
-                    !connection_.encrypted();
-  if (body) direct_ = reception_->BodySpace();
+  const bool body = transaction_ && !body_failed_ && !connection_.encrypted();
+  const uint64_t left = body ? session_.body_left() : 0;
+  if (left >= kDirectMin) direct_ = reception_->BodySpace();
+  if (direct_.size() > left) direct_ = direct_.first(left);
   if (direct_.empty()) {
     connection_.Receive();
   } else {

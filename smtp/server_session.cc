@@ -16,6 +16,7 @@ constexpr Reply kBareLineEnd{521, kSyntaxError,
                              "Lines end in CR LF; a bare CR or LF is not taken. Closing"};
 // RFC 3207 4.2: what stands behind STARTTLS may have been put there by somebody else.
 constexpr Reply kSlippedIn{554, {5, 5, 1}, "STARTTLS must be the last command before TLS. Closing"};
+constexpr Reply kMessageBegun{503, kBadSequence, "The message has begun; send BDAT or RSET"};
 constexpr Reply kAuthNotOffered{
     555, {5, 5, 4}, "MAIL parameter AUTH needs the extension, which is not offered"};
 constexpr Reply kEarlyTalker{554, {5, 5, 0}, "You spoke before the greeting. Closing"};
@@ -27,12 +28,15 @@ ServerSession::Phase ServerSession::phase() const {
     case State::kBanner:
       return Phase::kBanner;
     case State::kCommands:
+      return chunks_ == Chunks::kOpen ? Phase::kData : Phase::kCommand;
     case State::kAuthResponse:
     case State::kAuthUser:
     case State::kAuthPassword:
       return Phase::kCommand;
     case State::kBody:
     case State::kDrain:
+    case State::kChunk:
+    case State::kDrainedChunk:
       return Phase::kData;
     case State::kHandshake:
       return Phase::kHandshake;
@@ -84,6 +88,10 @@ ServerSession::Step ServerSession::NextStep(std::string_view* input, OutputBuffe
       return NextBody(input, out);
     case State::kDrain:
       return NextDrain(input, out);
+    case State::kChunk:
+      return NextChunk(input, out);
+    case State::kDrainedChunk:
+      return NextDrainedChunk(input, out);
     default:
       return NextLine(input, out);
   }
@@ -142,6 +150,8 @@ ServerSession::Step ServerSession::HandleLine(std::string_view line, OutputBuffe
       return HandleRcpt(out);
     case Verb::kData:
       return HandleData(out);
+    case Verb::kBdat:
+      return HandleBdat(out);
     case Verb::kStartTls:
       return HandleStartTls(out);
     case Verb::kAuth:
@@ -162,14 +172,14 @@ ServerSession::Step ServerSession::HandleOther(OutputBuffer* out) {
   switch (command_.verb) {
     case Verb::kRset: {
       Say({250, {2, 0, 0}, "Ok"}, out);
-      if (!transaction_) return Step::kNeedBytes;
+      const bool open = transaction_;
       ForgetTransaction();
-      return Step::kAbort;
+      return open ? Step::kAbort : Step::kNeedBytes;
     }
     case Verb::kVrfy:
       return Say({252, {2, 5, 2}, "Cannot verify here; send mail and see"}, out);
     case Verb::kHelp:
-      return Say({214, {2, 0, 0}, "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT"}, out);
+      return Say({214, {2, 0, 0}, "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"}, out);
     default:
       return Say({250, {2, 0, 0}, "Ok"}, out);
   }
@@ -183,7 +193,7 @@ ServerSession::Step ServerSession::HandleStartTls(OutputBuffer* out) {
   if (!command_.ok()) return BadCommand(out);
   if (secured_) return Error({503, kBadSequence, "TLS is on already"}, out);
   if (!extended_) return Error({503, kBadSequence, "Send EHLO first"}, out);
-  if (transaction_) {
+  if (transaction_ || chunks_begun()) {
     return Error({503, kBadSequence, "A transaction is open; end it with DATA or RSET"}, out);
   }
   return Step::kStartTls;
@@ -208,6 +218,7 @@ ServerSession::Step ServerSession::HandleHello(OutputBuffer* out) {
     out->Append("\r\n250-8BITMIME\r\n");
     if (options_->offers_tls && !secured_) out->Append("250-STARTTLS\r\n");
     if (can_authenticate()) out->Append("250-AUTH PLAIN LOGIN\r\n");
+    if (options_->offers_chunking) out->Append("250-CHUNKING\r\n");
     out->Append("250 ENHANCEDSTATUSCODES\r\n");
   }
   return Step::kHello;
@@ -219,7 +230,7 @@ ServerSession::Step ServerSession::HandleMail(OutputBuffer* out) {
   }
   if (!greeted_) return Error({503, kBadSequence, "Send EHLO or HELO first"}, out);
   if (options_->needs_auth && !authenticated_) return Error(AuthRequired(), out);
-  if (transaction_) {
+  if (transaction_ || chunks_begun()) {
     return Error({503, kBadSequence, "A transaction is open; end it with DATA or RSET"}, out);
   }
   if (!command_.ok()) return BadCommand(out);
@@ -236,6 +247,7 @@ ServerSession::Step ServerSession::HandleMail(OutputBuffer* out) {
 }
 
 ServerSession::Step ServerSession::HandleRcpt(OutputBuffer* out) {
+  if (chunks_begun()) return Error(kMessageBegun, out);
   if (!transaction_) return Error({503, kBadSequence, "Send MAIL first"}, out);
   if (!command_.ok()) {
     rcpt_refused_ = true;
@@ -249,6 +261,7 @@ ServerSession::Step ServerSession::HandleRcpt(OutputBuffer* out) {
 }
 
 ServerSession::Step ServerSession::HandleData(OutputBuffer* out) {
+  if (chunks_begun()) return Error(kMessageBegun, out);
   if (!transaction_) return Error({503, kBadSequence, "Send MAIL and RCPT first"}, out);
   if (!command_.ok()) return BadCommand(out);
   if (recipients_ == 0) {
@@ -276,6 +289,8 @@ ServerSession::Step ServerSession::Answer(const Reply& reply, OutputBuffer* out)
       return AnswerData(reply, out);
     case State::kAskedAuth:
       return AnswerAuth(reply, out);
+    case State::kAskedChunk:
+      return AnswerChunk(reply);
     default:
       break;
   }
@@ -292,7 +307,10 @@ ServerSession::Step ServerSession::Answer(const Reply& reply, OutputBuffer* out)
 ServerSession::Step ServerSession::AnswerMail(const Reply& reply, OutputBuffer* out) {
   if (reply.first_digit() == 5) return Error(reply, out);
   transaction_ = reply.first_digit() == 2;
-  if (transaction_) body_type_ = command_.body;
+  if (transaction_) {
+    body_type_ = command_.body;
+    chunks_ = Chunks::kNone;
+  }
   return Say(reply, out);
 }
 
@@ -334,6 +352,12 @@ ServerSession::Step ServerSession::NextBody(std::string_view* input, OutputBuffe
     transaction_ = false;
     return Step::kAbort;
   }
+  return RefuseWholeBody(out);
+}
+
+// It has come to its end, and is still open at the driver's side.
+ServerSession::Step ServerSession::RefuseWholeBody(OutputBuffer* out) {
+  chunk_ = {};
   state_ = State::kCommands;
   Error(BodyRefusal(), out);
   if (state_ == State::kClosed) return Step::kClose;
@@ -432,6 +456,7 @@ void ServerSession::ForgetTransaction() {
   transaction_ = false;
   rcpt_refused_ = false;
   recipients_ = 0;
+  chunks_ = Chunks::kNone;
   body_type_ = BodyType::kUnspecified;
 }
 

@@ -1,5 +1,6 @@
 // ServerSession: the server's side of an SMTP dialogue (RFC 5321, PIPELINING RFC 2920, SIZE RFC
-// 1870, 8BITMIME RFC 6152, ENHANCEDSTATUSCODES RFC 2034, STARTTLS RFC 3207, AUTH RFC 4954).
+// 1870, 8BITMIME RFC 6152, ENHANCEDSTATUSCODES RFC 2034, STARTTLS RFC 3207, AUTH RFC 4954, CHUNKING
+// RFC 3030).
 //
 // Pure: bytes and answers in, replies and steps out. No socket, no clock, no allocation. The driver
 // (smtp/server_connection.h, or a test) feeds bytes to Next() and does what the step says:
@@ -43,6 +44,7 @@ struct ServerSessionOptions {
   bool refuse_nul = false;  // a message with NUL octets: 550 5.6.0
   bool offers_tls = false;  // STARTTLS
   bool needs_tls = false;   // without it MAIL gets 530 5.7.0
+  bool offers_chunking = false;  // BDAT
   bool offers_auth = false;    // AUTH PLAIN and LOGIN, under TLS
   bool auth_in_clear = false;  // and without TLS
   bool needs_auth = false;     // without it MAIL gets 530 5.7.0
@@ -66,7 +68,7 @@ class ServerSession {
     kAskMail,    // may this sender? command().path, declared_size, body. Answer() with 250 or a
                  // refusal
     kAskRcpt,    // may this recipient? command().path. Answer() likewise
-    kAskData,    // is there room? Answer() with 354 or a refusal
+    kAskData,    // DATA, or the first BDAT: is there room? Answer() with 354 or a refusal
     kBody,       // store chunk(): wire form, the final dot included. Then call Next again
     kEndOfBody,  // everything is stored, body() says what: commit, then Answer() with the final
                  // reply
@@ -141,8 +143,14 @@ class ServerSession {
   const Command& command() const { return command_; }
   // BODY= of this transaction.
   BodyType body_type() const { return body_type_; }
-  // kBody: the bytes to store; a view into the input that Next was given.
+  // kBody: the bytes to store; a view into the input that Next was given, or, with BDAT, octets of
+  // wire form that the client does not send.
   std::string_view chunk() const { return chunk_; }
+  // So many octets of the input are of the message, whatever they are: the rest of a BDAT's chunk;
+  // UINT64_MAX with DATA; 0: a command comes next, or octets that are dropped.
+  uint64_t body_left() const;
+  // What comes is content of BDAT, before whose dots there may be others to store.
+  bool in_chunk() const { return state_ == State::kChunk; }
   // What is known of the message in hand (kBody) or complete (kEndOfBody).
   const BodySummary& body() const { return scanner_.summary(); }
   // A transaction has been opened at the driver's side (kAskMail was answered with 250).
@@ -158,6 +166,9 @@ class ServerSession {
     kAskedData,
     kBody,
     kDrain,  // the message is refused already: its rest is read and dropped
+    kAskedChunk,    // kAskData, for BDAT
+    kChunk,         // BDAT's octets
+    kDrainedChunk,  // those of a BDAT that is refused
     kAskedCommit,
     kAuthResponse,  // the client's line is PLAIN's, or
     kAuthUser,      // LOGIN's
@@ -165,6 +176,13 @@ class ServerSession {
     kAskedAuth,
     kHandshake,
     kClosed,
+  };
+  // What BDAT has come to in this transaction.
+  enum class Chunks : uint8_t {
+    kNone,
+    kOpen,    // of a message that is not complete
+    kFailed,  // one was refused: nothing goes on before RSET, or the last one
+    kStray,   // there was one without a transaction
   };
 
   Step NextStep(std::string_view* input, OutputBuffer* out);
@@ -201,7 +219,19 @@ class ServerSession {
   Step AnswerData(const Reply& reply, OutputBuffer* out);
   Step NextBody(std::string_view* input, OutputBuffer* out);
   Step NextDrain(std::string_view* input, OutputBuffer* out);
+  Step RefuseWholeBody(OutputBuffer* out);
   Reply BodyRefusal() const;
+  // server_chunks.cc
+  Step HandleBdat(OutputBuffer* out);
+  Reply WhyNoChunk() const;
+  void RefuseChunk(const Reply& refusal, bool counts);
+  Step AnswerChunk(const Reply& reply);
+  Step NextChunk(std::string_view* input, OutputBuffer* out);
+  Step EndChunk(OutputBuffer* out);
+  void CompleteBody();
+  Step NextDrainedChunk(std::string_view* input, OutputBuffer* out);
+  // A message has begun by BDAT, and is not over.
+  bool chunks_begun() const { return chunks_ == Chunks::kOpen || chunks_ == Chunks::kFailed; }
   Step Say(const Reply& reply, OutputBuffer* out);
   Step Error(const Reply& reply, OutputBuffer* out);
   Step BadCommand(OutputBuffer* out);
@@ -235,10 +265,18 @@ class ServerSession {
   uint32_t idle_commands_ = 0;  // likewise
   uint32_t transactions_ = 0;
   uint64_t drained_ = 0;
+  Chunks chunks_ = Chunks::kNone;
+  bool last_chunk_ = false;
+  bool chunk_error_ = false;    // the refusal of the chunk in hand counts against the client
+  bool scans_drained_ = false;  // and what is wrong with the content is found out to its end
+  uint64_t chunk_size_ = 0;
+  uint64_t chunk_left_ = 0;  // of it, still to come
+  Reply chunk_refusal_;      // what the chunk in hand will be answered with
   Command command_;
   std::string_view chunk_;
   BodyScanner scanner_;
-  // The beginning of a line that came in pieces; and the credentials, when it has none.
+  // The beginning of a line that came in pieces; the credentials, when it has none; or the text of
+  // a refusal that waits for the end of its chunk.
   char line_[core::kSmtpCommandLineMax];
 };
 

@@ -67,6 +67,7 @@ max_recipients = 100
 max_connections = 50
 max_connections_per_client = 5
 refuse_nul = true
+chunking = false
 command_timeout = "30s"
 data_timeout = "20s"
 
@@ -172,6 +173,7 @@ TEST(Config, EverythingSet) {
   EXPECT_EQ(config.listeners[0].max_connections, 50u);
   EXPECT_EQ(config.listeners[0].max_connections_per_client, 5u);
   EXPECT_TRUE(config.listeners[0].refuse_nul);
+  EXPECT_FALSE(config.listeners[0].chunking);
   EXPECT_EQ(config.listeners[0].command_timeout_ns, 30 * kNsPerSecond);
   EXPECT_EQ(config.listeners[0].data_timeout_ns, 20 * kNsPerSecond);
   EXPECT_EQ(config.listeners[1].address.ToString(), "[::1]:2525");

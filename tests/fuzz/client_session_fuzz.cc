@@ -1,7 +1,8 @@
 // Fuzzes the client session: whatever a server says, every recipient gets at most one result,
 // exactly one once its transaction or the session is over, and the pieces make no difference to
-// what is told. With SMTP and LMTP, with messages and with questions that send none. With a user,
-// no mail leaves before the server has taken it, and the secret never in the clear.
+// what is told. With SMTP and LMTP, by DATA and by BDAT, with messages and with questions that send
+// none. With a user, no mail leaves before the server has taken it, and the secret never in the
+// clear.
 #include "smtp/client_session.h"
 
 #include <cstddef>
@@ -34,10 +35,12 @@ void Prepare(smtp::ClientRun* run, uint8_t choice) {
   smtp::TestMessage message;
   message.reverse_path = "a@b.c";
   message.recipients = {"d@e.f", "g@h.i", "j@k.l"};
-  message.body = "hello\r\n.\r\n";
+  message.body = "hello\r\n..\r\n.\r\n";
   message.eight_bit = (choice & 4) != 0;
   run->options.lmtp = (choice & 8) != 0;
+  run->options.chunking = (choice & 128) != 0;
   run->messages = {message, message, message};
+  run->messages[2].patient = true;
   run->messages[1].verify_only = (choice & 16) != 0;
 }
 

@@ -15,9 +15,12 @@ namespace smtp = outbox::smtp;
 
 namespace {
 
-// With STARTTLS, with AUTH (under TLS alone where there is that), with AUTH required, or without.
+// With STARTTLS, with AUTH (under TLS alone where there is that), with AUTH required, with CHUNKING,
+// or without.
 const smtp::ServerSessionOptions& Options(uint8_t choice) {
-  static const auto make = [](bool offers_tls, bool offers_auth, bool needs_auth) {
+  static const auto make = [](uint8_t bits) {
+    const bool offers_tls = (bits & 1) != 0;
+    const bool offers_auth = (bits & 2) != 0;
     smtp::ServerSessionOptions o;
     o.hostname = "relay.example.com";
     o.max_message_bytes = 2000;
@@ -29,14 +32,16 @@ const smtp::ServerSessionOptions& Options(uint8_t choice) {
     o.needs_tls = offers_tls;
     o.offers_auth = offers_auth;
     o.auth_in_clear = !offers_tls;
-    o.needs_auth = offers_auth && needs_auth;
+    o.needs_auth = offers_auth && (bits & 4) != 0;
+    o.offers_chunking = (bits & 8) != 0;
     return o;
   };
-  static const std::array<smtp::ServerSessionOptions, 8> all = {
-      make(false, false, false), make(true, false, false), make(false, true, false),
-      make(true, true, false),   make(false, false, true), make(true, false, true),
-      make(false, true, true),   make(true, true, true)};
-  return all[(choice >> 3) & 7];
+  static const std::array<smtp::ServerSessionOptions, 16> all = [] {
+    std::array<smtp::ServerSessionOptions, 16> made;
+    for (uint8_t i = 0; i < made.size(); ++i) made[i] = make(i);
+    return made;
+  }();
+  return all[((choice >> 3) & 7) | ((choice >> 7) << 3)];
 }
 
 // What was slipped in behind STARTTLS is seen when it comes with it; else it is the handshake's.

@@ -3,7 +3,10 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
+
+#include "tests/smtp/naive_body.h"
 
 namespace outbox::simulation {
 namespace {
@@ -52,6 +55,10 @@ class ScriptedServer::Session {
     while (!busy_ && !stalled_ && !peer_.closing()) {
       if (in_data_) {
         if (!ProcessContent()) return;
+        continue;
+      }
+      if (in_chunk_) {
+        if (!ProcessChunk()) return;
         continue;
       }
       std::string line;
@@ -109,7 +116,8 @@ class ScriptedServer::Session {
                            : StartsWith(line, "EHLO") || StartsWith(line, "HELO");
     const bool last_of_group =
         hello || StartsWith(line, "DATA") || StartsWith(line, "QUIT") || StartsWith(line, "AUTH ");
-    if (more && (!pipelining_ || last_of_group)) Violation("bytes behind " + line);
+    const bool chunk = StartsWith(line, "BDAT ");  // which has its octets behind it
+    if (more && !chunk && (!pipelining_ || last_of_group)) Violation("bytes behind " + line);
     if (hello) return Hello(line);
     if (StartsWith(line, "AUTH ") && server_->script_.needs_auth) return Auth(line);
     if (line == "*" && server_->script_.needs_auth) {
@@ -118,6 +126,7 @@ class ScriptedServer::Session {
     if (StartsWith(line, "MAIL FROM:")) return Mail(line);
     if (StartsWith(line, "RCPT TO:")) return Recipient(line);
     if (StartsWith(line, "DATA")) return Data(line);
+    if (chunk) return Bdat(line);
     if (StartsWith(line, "RSET")) {
       in_mail_ = false;
       return Answer(line, "250 2.0.0 forgotten", [](const std::string&) {});
@@ -190,6 +199,39 @@ class ScriptedServer::Session {
       NoteRefusal(said);
       body_seen_ = false;
     });
+  }
+
+  void Bdat(const std::string& line) {
+    const auto& offered = server_->script_.extensions;
+    if (std::find(offered.begin(), offered.end(), "CHUNKING") == offered.end()) {
+      Violation("BDAT is not offered");
+    }
+    chunk_line_ = line;
+    in_chunk_ = true;
+  }
+
+  // RFC 3030. True when something was done.
+  bool ProcessChunk() {
+    std::string& input = peer_.input();
+    char* end = nullptr;
+    const size_t size = std::strtoull(chunk_line_.c_str() + 5, &end, 10);
+    if (input.size() < size) return false;
+    const std::string content = input.substr(0, size);
+    input.erase(0, size);
+    in_chunk_ = false;
+    if (std::string_view(end) != " LAST") Violation("a chunk that is not the last one");
+    const bool mail = std::exchange(in_mail_, false);
+    if (!mail || message_.recipients.empty()) {
+      Answer(chunk_line_, mail ? "554 5.5.1 no valid recipients" : "503 5.5.1 MAIL first",
+             [](const std::string&) {});
+    } else if (const ScriptRule* rule = server_->Match("BDAT"); rule != nullptr) {
+      Say(rule->reply, rule->then, [](const std::string&) {});
+    } else {
+      message_.content = smtp::NaiveStuffed(content);
+      message_.content.resize(message_.content.size() - 3);
+      Complete();
+    }
+    return true;
   }
 
   // True when something was done.
@@ -299,6 +341,8 @@ class ScriptedServer::Session {
   bool in_mail_ = false;
   std::string auth_;  // the command that was taken
   bool in_data_ = false;
+  bool in_chunk_ = false;
+  std::string chunk_line_;
   bool body_seen_ = false;
   size_t scanned_ = 0;  // of the input, without an end of the content
   bool busy_ = false;

@@ -30,7 +30,7 @@ struct ScriptRule {
   };
   // The beginning of the command line, in any case: "RCPT TO:<a@b", "EHLO". Points that are no
   // command: "connect", "body" (the content begins to arrive: mostly no reply), "." (it is
-  // complete).
+  // complete). "BDAT" is its answer to one with recipients.
   std::string at;
   std::string reply;        // whole lines without the last CRLF; empty: none, unless keep_reply
   bool keep_reply = false;  // the reply is the one that comes without this rule

@@ -12,6 +12,7 @@
 
 #include "core/check.h"
 #include "smtp/client_session.h"
+#include "tests/smtp/naive_body.h"
 
 namespace outbox::smtp {
 
@@ -22,6 +23,8 @@ struct TestMessage {
   uint64_t size = 0;
   bool eight_bit = false;
   bool verify_only = false;
+  bool by_data = false;
+  bool patient = false;
 };
 
 class ClientRun {
@@ -95,7 +98,9 @@ class ClientRun {
       case Kind::kSendBody:
         events.push_back("body " + slot);
         if (hold_bodies) break;
-        sent += messages[in_slot_[event.transaction]].body;
+        sent += session_.by_bdat(event.transaction)
+                    ? NaiveUnstuffed(messages[in_slot_[event.transaction]].body)
+                    : messages[in_slot_[event.transaction]].body;
         session_.BodyQueued(event.transaction);
         break;
       case Kind::kResult: {
@@ -121,6 +126,7 @@ class ClientRun {
   static std::string Describe(const RecipientResult& result) {
     std::string out;
     if (result.kind == ResultKind::kLost) out += " lost";
+    if (result.kind == ResultKind::kAnew) out += " anew";
     if (result.kind == ResultKind::kTooLarge) out += " too large";
     if (result.kind == ResultKind::kNeeds8BitMime) out += " needs 8BITMIME";
     if (result.reply.code != 0) out += " " + std::to_string(result.reply.code);
@@ -143,10 +149,10 @@ class ClientRun {
     while (next_ < messages.size() && session_.CanBegin()) {
       const TestMessage& message = messages[next_];
       keep_.emplace_back(message.recipients.begin(), message.recipients.end());
-      const uint64_t size = message.size > 0 ? message.size : message.body.size() - 3;
+      const uint64_t size = message.size > 0 ? message.size : NaiveUnstuffed(message.body).size();
       const int slot =
           session_.BeginTransaction({message.reverse_path, keep_.back(), size, message.eight_bit,
-                                     message.verify_only});
+                                     message.verify_only, message.by_data, message.patient});
       in_slot_[slot] = next_++;
       results.emplace_back(message.recipients.size());
       delivered.emplace_back(message.recipients.size());
@@ -158,6 +164,7 @@ class ClientRun {
       OutputBuffer out{memory};
       again = session_.Write(&out);
       sent += out.written();
+      more = more || (session_.offers_chunking() && !out.empty());  // a body may be due
     }
     return more;
   }

@@ -35,6 +35,30 @@ TEST(CommandTest, MailWithItsParameters) {
   EXPECT_EQ(ParseCommand("MAIL FROM:<> SIZE=18446744073709551615", true).declared_size, UINT64_MAX);
 }
 
+TEST(CommandTest, Chunks) {
+  struct Chunk {
+    const char* line;
+    uint64_t size;
+    bool last;
+  };
+  const Chunk chunks[] = {
+      {"BDAT 0", 0, false},
+      {"BDAT 10 LAST", 10, true},
+      {"bdat  10  last ", 10, true},
+      {"BDAT 0000000000000000000000007", 7, false},
+      {"BDAT 18446744073709551614", UINT64_MAX - 1, false},
+      {"BDAT 18446744073709551616", UINT64_MAX, false},
+      {"BDAT 99999999999999999999999999999 LAST", UINT64_MAX, true},
+  };
+  for (const Chunk& chunk : chunks) {
+    const Command command = ParseCommand(chunk.line, true);
+    EXPECT_TRUE(command.ok()) << chunk.line;
+    EXPECT_EQ(command.verb, Verb::kBdat);
+    EXPECT_EQ(command.chunk_size, chunk.size) << chunk.line;
+    EXPECT_EQ(command.last_chunk, chunk.last) << chunk.line;
+  }
+}
+
 struct Refused {
   const char* line;
   uint16_t code;
@@ -49,7 +73,12 @@ TEST(CommandTest, RefusalsSayWhatAndWhere) {
       {"MAILFROM:<a@b.c>", 500, {5, 5, 2}, 0},
       {"STARTTLS now", 501, {5, 5, 4}, 10},
       {"AUTH", 501, {5, 5, 4}, 0},
-      {"BDAT 10 LAST", 502, {5, 5, 1}, 0},
+      {"BDAT", 501, {5, 5, 4}, 5},
+      {"BDAT LAST", 501, {5, 5, 4}, 6},
+      {"BDAT 0x10", 501, {5, 5, 4}, 6},
+      {"BDAT +1", 501, {5, 5, 4}, 6},
+      {"BDAT 10 FIRST", 501, {5, 5, 4}, 9},
+      {"BDAT 10 LAST 1", 501, {5, 5, 4}, 9},
       {"EXPN staff", 502, {5, 5, 1}, 0},
       {"EHLO", 501, {5, 5, 4}, 5},
       {"EHLO two words", 501, {5, 5, 4}, 6},
@@ -67,6 +96,7 @@ TEST(CommandTest, RefusalsSayWhatAndWhere) {
       {"MAIL FROM:<a@b.c> SIZE=18446744073709551616", 501, {5, 5, 4}, 19},
       {"MAIL FROM:<a@b.c> SIZE=1 SIZE=2", 501, {5, 5, 4}, 26},
       {"MAIL FROM:<a@b.c> BODY=9BIT", 501, {5, 5, 4}, 19},
+      {"MAIL FROM:<a@b.c> BODY=BINARYMIME", 555, {5, 5, 4}, 19},
       {"MAIL FROM:<a@b.c> BODY=7BIT BODY=7BIT", 501, {5, 5, 4}, 29},
       {"MAIL FROM:<a@b.c> SMTPUTF8", 555, {5, 5, 4}, 19},
       {"MAIL FROM:<a@b.c> RET=HDRS", 555, {5, 5, 4}, 19},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "tests/smtp/naive_body.h"
 #include "tests/smtp/test_reception.h"
 #include "tests/smtp/test_source.h"
 
@@ -42,6 +43,8 @@ std::vector<OutgoingMail> SomeMail(core::Random* random, const std::string& name
     if (random->Chance(1, 10)) m.prefix += "X-Long: " + std::string(3000, 'p') + "\r\n";
     const size_t sizes[] = {0, 100, 4096, 70'000, 300'000};
     m.body = Body(random, sizes[random->Below(5)]);
+    m.size = m.prefix.size() + NaiveUnstuffed(m.body).size();
+    m.stuffed_dots = m.body.size() - 3 - NaiveUnstuffed(m.body).size();
     mail.push_back(std::move(m));
   }
   return mail;
@@ -165,6 +168,7 @@ TEST(ConnectionTest, AnIdleSessionKeepsNoDialogue) {
 
 TEST(ConnectionTest, MailArrivesIntactHoweverTheNetworkCutsIt) {
   int direct_pieces = 0;
+  int by_bdat = 0;
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     core::Random random(seed);
@@ -173,6 +177,10 @@ TEST(ConnectionTest, MailArrivesIntactHoweverTheNetworkCutsIt) {
     const std::vector<OutgoingMail> mail = SomeMail(&random, "one");
     TestSource* source = pair.Connect(mail, static_cast<uint32_t>(random.Below(3) * 30));
     source->context.session.pipelining = random.Chance(3, 4);
+    source->context.session.chunking = random.Chance(3, 4);
+    pair.reception.context.session.offers_chunking = random.Chance(3, 4);
+    if (random.Chance(1, 4)) source->window_max = 30;
+    by_bdat += source->context.session.chunking && pair.reception.context.session.offers_chunking;
     pair.Start();
     pair.Run();
     EXPECT_EQ(source->end, SessionEnd::kQuit) << source->text;
@@ -194,6 +202,47 @@ TEST(ConnectionTest, MailArrivesIntactHoweverTheNetworkCutsIt) {
     direct_pieces += pair.reception.direct_pieces;
   }
   EXPECT_GT(direct_pieces, 0);
+  EXPECT_GT(by_bdat, 10);
+}
+
+// More pieces than one send takes.
+TEST(ConnectionTest, ABodyFullOfDotsGoesByBdat) {
+  for (const size_t lines : {900, 1100, 60'000}) {
+    OutgoingMail mail{"a@b.c", {"user@example.com"}, "Subject: dots\r\n", "\r\n"};
+    for (size_t i = 0; i < lines; ++i) mail.body += i % 3 == 0 ? "..\r\n" : "..x\r\n";
+    mail.body += ".\r\n";
+    mail.stuffed_dots = lines;
+    mail.size = mail.prefix.size() + NaiveUnstuffed(mail.body).size();
+    io::SimOptions options;
+    Pair pair(options, {});
+    TestSource* source = pair.Connect({mail, mail});
+    source->window_max = 200'000;
+    source->context.session.chunking = true;
+    pair.reception.context.session.offers_chunking = true;
+    pair.Start();
+    pair.Run();
+    ASSERT_EQ(pair.reception.mail.size(), 2u);
+    EXPECT_EQ(pair.reception.mail[0].body, mail.prefix + mail.body);
+    EXPECT_EQ(pair.reception.mail[1].body, mail.prefix + mail.body);
+  }
+}
+
+// The record of a message says one thing, and its body is another: it must not arrive in part.
+TEST(ConnectionTest, ABodyOfAnotherSizeIsNotCompleted) {
+  for (const uint64_t size : {10, 100, 1000}) {
+    OutgoingMail mail{"a@b.c", {"user@example.com"}, "", std::string(50, 'x') + "\r\n.\r\n"};
+    mail.size = size;
+    io::SimOptions options;
+    Pair pair(options, {});
+    TestSource* source = pair.Connect({mail});
+    source->context.session.chunking = true;
+    pair.reception.context.session.offers_chunking = true;
+    pair.Start();
+    pair.Run();
+    EXPECT_TRUE(pair.reception.mail.empty());
+    EXPECT_EQ(source->told[0][0].kind, ResultKind::kLost);
+    EXPECT_EQ(source->end, SessionEnd::kSourceFailed);
+  }
 }
 
 TEST(ConnectionTest, WhateverBreaksEverybodyIsToldOnce) {
@@ -209,7 +258,10 @@ TEST(ConnectionTest, WhateverBreaksEverybodyIsToldOnce) {
     options.network.connect_refused_ppm = 50'000;
     options.network.connect_lost_ppm = 50'000;
     Pair pair(options, RandomHabits(&random));
-    for (const char* name : {"one", "two", "three"}) pair.Connect(SomeMail(&random, name), 20);
+    for (const char* name : {"one", "two", "three"}) {
+      pair.Connect(SomeMail(&random, name), 20)->context.session.chunking = random.Chance(1, 2);
+    }
+    pair.reception.context.session.offers_chunking = random.Chance(3, 4);
     pair.Start();
     pair.Run();
     size_t claimed = 0;

@@ -67,6 +67,27 @@ inline BodySummary NaiveScan(std::string_view wire) {
   return summary;
 }
 
+// A message in wire form as BDAT carries it.
+inline std::string NaiveUnstuffed(std::string_view wire) {
+  std::string content(wire.substr(0, NaiveEnd(wire) - 3));
+  if (content.starts_with('.')) content.erase(0, 1);
+  for (size_t at = 0; (at = content.find("\r\n.", at)) != std::string::npos; at += 2) {
+    content.erase(at + 2, 1);
+  }
+  return content;
+}
+
+// And back: with a line end behind its last line.
+inline std::string NaiveStuffed(std::string_view content) {
+  std::string wire(content);
+  if (wire.starts_with('.')) wire.insert(0, ".");
+  for (size_t at = 0; (at = wire.find("\r\n.", at)) != std::string::npos; at += 4) {
+    wire.insert(at + 2, ".");
+  }
+  if (!wire.empty() && !wire.ends_with("\r\n")) wire += "\r\n";
+  return wire + ".\r\n";
+}
+
 }  // namespace outbox::smtp
 
 #endif  // OUTBOX_TESTS_SMTP_NAIVE_BODY_H_

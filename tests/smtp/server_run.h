@@ -55,12 +55,19 @@ class ServerRun {
   void FeedPiece(std::string_view input) {
     while (true) {
       ServerSession::Step step = session_.Next(&input, &out_);
-      while (session_.phase() == ServerSession::Phase::kAnswer) step = Answer(step);
+      bool answered = false;
+      while (session_.phase() == ServerSession::Phase::kAnswer) {
+        step = Answer(step);
+        answered = true;
+      }
       using Step = ServerSession::Step;
       if (step == Step::kFlush) Flush();
       if (step == Step::kHello) Note("HELLO " + std::string(session_.command().argument));
       if (step == Step::kBody) body_ += session_.chunk();
-      if (step == Step::kHello) open_ = false;
+      if (step == Step::kHello) {
+        open_ = false;
+        body_.clear();
+      }
       // A session that closes forgets what was open, as kAbort does.
       if (step == Step::kAbort || (step == Step::kClose && open_)) {
         Note("ABORT");
@@ -77,7 +84,7 @@ class ServerRun {
         closed = true;
         CHECK(session_.phase() == ServerSession::Phase::kClosed);
       }
-      if (closed || (step == Step::kNeedBytes && input.empty())) break;
+      if (closed || (step == Step::kNeedBytes && input.empty() && !answered)) break;
     }
     Flush();
   }

@@ -33,6 +33,7 @@ struct Story {
   std::vector<std::string> messages;
   bool closed = false;
   std::string says;  // somewhere in the output
+  bool chunking = false;  // is offered
 };
 
 inline const std::string kEhlo = "EHLO client.example.org\r\n";

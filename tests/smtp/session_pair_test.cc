@@ -61,9 +61,11 @@ TEST(SessionPairTest, MailArrivesIntact) {
     ServerSessionOptions options;
     options.hostname = "mx.example.com";
     options.max_recipients = 3;
+    options.offers_chunking = random.Chance(1, 2);
     ServerRun server(&options);
     ClientRun client;
     client.options.pipelining = random.Chance(1, 2);
+    client.options.chunking = random.Chance(3, 4);
     client.messages = SomeMessages(&random);
     server.Start();
     Converse(&client, &server, &random);

@@ -14,6 +14,8 @@ outbox_test(smtp_test
     smtp/talk_test.cc
     smtp/tls_session_test.cc
     smtp/wire_text_test.cc
+    smtp/client_chunks_test.cc
+    smtp/unstuffed_body_test.cc
   LINK outbox_smtp)
 outbox_test(smtp_client_auth_test
   FILES
@@ -28,6 +30,7 @@ outbox_test(smtp_connection_test
   LINK outbox_smtp outbox_sim)
 
 outbox_fuzzer(address_fuzz FILES fuzz/address_fuzz.cc LINK outbox_smtp)
+outbox_fuzzer(chunk_fuzz FILES fuzz/chunk_fuzz.cc LINK outbox_smtp)
 outbox_fuzzer(client_session_fuzz FILES fuzz/client_session_fuzz.cc LINK outbox_smtp)
 outbox_fuzzer(command_fuzz FILES fuzz/command_fuzz.cc LINK outbox_smtp)
 outbox_fuzzer(dot_fuzz FILES fuzz/dot_fuzz.cc LINK outbox_smtp)

@@ -23,6 +23,7 @@ struct OutgoingMail {
   std::string body;  // wire form
   uint64_t size = 0;
   bool eight_bit = false;
+  uint64_t stuffed_dots = 0;
 };
 
 class TestSource final : public DeliverySource {
@@ -58,6 +59,7 @@ class TestSource final : public DeliverySource {
     const OutgoingMail& m = mail_[next_];
     request->envelope = {m.reverse_path, views_[next_], m.size, m.eight_bit};
     request->prefix = m.prefix;
+    request->stuffed_dots = m.stuffed_dots;
     request->cookie = next_++;
     sent_.push_back(0);
     return NextAnswer::kYes;
