@@ -44,6 +44,17 @@ std::string MakeBody(size_t bytes, core::Random* random) {
   return body;
 }
 
+std::string Unstuffed(std::string_view text) {
+  std::string plain;
+  plain.reserve(text.size());
+  while (!text.empty()) {
+    const size_t end = text.find('\n') + 1;
+    plain.append(text.substr(text[0] == '.' ? 1 : 0, end - (text[0] == '.' ? 1 : 0)));
+    text.remove_prefix(end);
+  }
+  return plain;
+}
+
 template <typename Number>
 bool ParseNumber(std::string_view text, int base, Number* number) {
   const auto result = std::from_chars(text.data(), text.data() + text.size(), *number, base);
@@ -62,7 +73,7 @@ std::string_view HeaderValue(std::string_view head, std::string_view name) {
 
 }  // namespace
 
-BodyPool::BodyPool(const std::vector<size_t>& sizes) {
+BodyPool::BodyPool(const std::vector<size_t>& sizes, bool unstuffed) {
   CHECK(!sizes.empty());
   // With one size, a handful of different bodies; of a large one two, so that neither memory nor
   // the processor's caches hold more than it takes for a message to differ from the one before.
@@ -74,6 +85,7 @@ BodyPool::BodyPool(const std::vector<size_t>& sizes) {
       Body body;
       body.text = MakeBody(size, &random);
       body.hash.Update(body.text);
+      if (unstuffed) body.plain = Unstuffed(body.text);
       bodies_.push_back(std::move(body));
     }
   }

@@ -39,11 +39,12 @@ class BodyPool {
  public:
   struct Body {
     std::string text;
-    ContentHash hash;  // of `text`
+    std::string plain;  // with `unstuffed`: as BDAT carries it
+    ContentHash hash;   // of `text`
   };
 
   // `sizes`: the body sizes in bytes that messages take in turn. REQUIRES: not empty.
-  explicit BodyPool(const std::vector<size_t>& sizes);
+  explicit BodyPool(const std::vector<size_t>& sizes, bool unstuffed = false);
 
   // The body of message `id`.
   const Body& For(uint64_t id) const { return bodies_[id % bodies_.size()]; }

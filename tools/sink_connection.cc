@@ -3,7 +3,9 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace outbox::tools {
 namespace {
@@ -97,7 +99,7 @@ void SinkConnection::OnLargeReceived(const io::OpResult& result) {
 }
 
 void SinkConnection::Receive() {
-  if (state_ != State::kContent || content_bytes_ < kLargeFrom) {
+  if (state_ == State::kCommand || content_bytes_ < kLargeFrom) {
     shared_->io->Recv(&receive_, socket_);
     return;
   }
@@ -151,6 +153,8 @@ void SinkConnection::Input(std::string_view bytes) {
     }
     if (state_ == State::kContent) {
       InputContent(&bytes);
+    } else if (state_ == State::kChunk) {
+      InputChunk(&bytes);
     } else {
       InputCommand(&bytes);
     }
@@ -190,9 +194,12 @@ void SinkConnection::Command(std::string_view line) {
     Recipient(line);
   } else if (IsVerb(line, "DATA")) {
     BeginContent();
+  } else if (shared_->chunking && IsVerb(line, "BDAT")) {
+    BeginChunk(line);
   } else if (IsVerb(line, "EHLO")) {
-    Say("250-sink.load.test\r\n250-PIPELINING\r\n250-SIZE 104857600\r\n250-8BITMIME\r\n"
-        "250 ENHANCEDSTATUSCODES\r\n");
+    Say("250-sink.load.test\r\n250-PIPELINING\r\n250-SIZE 104857600\r\n250-8BITMIME\r\n");
+    Say(shared_->chunking ? "250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"
+                          : "250 ENHANCEDSTATUSCODES\r\n");
   } else if (IsVerb(line, "HELO")) {
     Say("250 sink.load.test\r\n");
   } else if (IsVerb(line, "QUIT")) {
@@ -200,6 +207,7 @@ void SinkConnection::Command(std::string_view line) {
     quit_ = true;
   } else if (IsVerb(line, "RSET") || IsVerb(line, "NOOP")) {
     if (IsVerb(line, "RSET")) recipients_ = SinkRecipients();
+    if (IsVerb(line, "RSET")) in_chunks_ = false;
     Say("250 2.0.0 Ok\r\n");
   } else {
     shared_->ledger->CountProtocolError();
@@ -237,11 +245,65 @@ void SinkConnection::BeginContent() {
   state_ = State::kContent;
   // The CRLF of the DATA command can begin the end: ".CRLF" alone is an empty message.
   end_matched_ = 2;
+  ResetContent();
+  Say("354 End with a dot\r\n");
+}
+
+void SinkConnection::ResetContent() {
   head_.clear();
   head_done_ = false;
   hash_ = ContentHash();
   content_bytes_ = 0;
-  Say("354 End with a dot\r\n");
+}
+
+void SinkConnection::BeginChunk(std::string_view line) {
+  const std::string text(line.substr(4));
+  char* end = nullptr;
+  chunk_left_ = std::strtoull(text.c_str(), &end, 10);
+  last_chunk_ = strncasecmp(end, " LAST", 5) == 0;
+  state_ = State::kChunk;
+  if (!std::exchange(in_chunks_, true)) {
+    ResetContent();
+    before_[0] = '\r';
+    before_[1] = '\n';
+  }
+  if (chunk_left_ == 0) EndChunk();
+}
+
+void SinkConnection::InputChunk(std::string_view* bytes) {
+  const std::string_view piece = bytes->substr(0, std::min<uint64_t>(chunk_left_, bytes->size()));
+  bytes->remove_prefix(piece.size());
+  chunk_left_ -= piece.size();
+  const auto octet = [&](size_t at, size_t back) {
+    return at >= back ? piece[at - back] : before_[2 + at - back];
+  };
+  size_t from = 0;
+  for (size_t at = piece.find('.'); at != std::string_view::npos; at = piece.find('.', at + 1)) {
+    if (octet(at, 1) != '\n' || octet(at, 2) != '\r') continue;
+    Digest(piece.substr(from, at - from));
+    Digest(".");
+    from = at;
+  }
+  Digest(piece.substr(from));
+  const char last[2] = {octet(piece.size(), 2), octet(piece.size(), 1)};
+  std::copy_n(last, 2, before_);
+  if (chunk_left_ == 0) EndChunk();
+}
+
+void SinkConnection::EndChunk() {
+  state_ = State::kCommand;
+  if (recipients_.accepted == 0) {
+    if (last_chunk_) in_chunks_ = false;
+    Say("554 5.5.1 No valid recipients\r\n");
+    return;
+  }
+  if (!last_chunk_) {
+    Say("250 2.0.0 Ok\r\n");
+    return;
+  }
+  in_chunks_ = false;
+  Digest(before_[0] == '\r' && before_[1] == '\n' ? ".\r\n" : "\r\n.\r\n");
+  EndContent();
 }
 
 void SinkConnection::InputContent(std::string_view* bytes) {

@@ -37,6 +37,7 @@ struct SinkShared {
   core::Random random{1};
   uint32_t fail_percent = 0;    // of recipients refused by 451
   uint32_t reject_percent = 0;  // of recipients refused by 550
+  bool chunking = false;        // is offered (RFC 3030)
   bool delay = false;           // the reply to the final dot waits for EndDelay
 };
 
@@ -51,7 +52,7 @@ class SinkConnection {
   void Shut();
 
  private:
-  enum class State : uint8_t { kCommand, kContent };
+  enum class State : uint8_t { kCommand, kContent, kChunk };
 
   void OnReceived(const io::OpResult& result);
   void OnLargeReceived(const io::OpResult& result);
@@ -65,6 +66,11 @@ class SinkConnection {
   void Command(std::string_view line);
   void Recipient(std::string_view line);
   void BeginContent();
+  void ResetContent();
+  void BeginChunk(std::string_view line);
+  // Digests a chunk as wire form, which is what the hash is of.
+  void InputChunk(std::string_view* bytes);
+  void EndChunk();
   // `part` belongs to the content; it is split over header section and hash.
   void Digest(std::string_view part);
   void EndContent();
@@ -90,6 +96,10 @@ class SinkConnection {
   State state_ = State::kCommand;
   uint8_t end_matched_ = 0;  // how many octets of CRLF.CRLF the content ends in
   bool head_done_ = false;
+  uint64_t chunk_left_ = 0;
+  bool last_chunk_ = false;
+  bool in_chunks_ = false;         // a message has begun by BDAT
+  char before_[2] = {'\r', '\n'};  // the last two octets of its content
   bool delayed_ = false;
   bool quit_ = false;  // end when everything is said
   bool shut_ = false;  // end now

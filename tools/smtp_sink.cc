@@ -37,6 +37,7 @@ struct SinkOptions {
   uint32_t fail_percent = 0;
   uint32_t reject_percent = 0;
   uint32_t delay_ms = 0;
+  bool chunking = false;
   std::string hold_file;
   uint64_t latency_from = 0;
 };
@@ -91,6 +92,7 @@ Sink::Sink(const SinkOptions& options, io::Io* the_io) : options_(options) {
   ledger_.CountLatencyFrom(options.latency_from);
   fail_percent = options.fail_percent;
   reject_percent = options.reject_percent;
+  chunking = options.chunking;
   delay = options.delay_ms > 0 || !options.hold_file.empty();
 }
 
@@ -248,6 +250,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 100));
   app.add_option("--reject-percent", options.reject_percent, "recipients refused by 550")
       ->check(CLI::Range(0, 100));
+  app.add_flag("--chunking", options.chunking, "offer CHUNKING (RFC 3030)");
   app.add_option("--delay-ms", options.delay_ms, "wait before the reply to the final dot")
       ->check(CLI::Range(0, 600000));
   app.add_option("--hold", options.hold_file,

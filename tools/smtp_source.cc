@@ -164,6 +164,8 @@ int main(int argc, char** argv) {
   app.add_option("--sender", options.sender, "envelope sender; may be empty")
       ->capture_default_str();
   app.add_flag("--pipelining", options.pipelining, "send commands ahead (RFC 2920)");
+  app.add_flag("--chunking", options.chunking,
+               "send content by BDAT (RFC 3030), with --pipelining behind its envelope");
   app.add_option("--per-connection", options.per_connection, "messages a connection (0: no limit)");
   app.add_option("--rate", options.rate, "messages a second at most (0: no limit)")
       ->check(CLI::Range(0.0, 1e7));

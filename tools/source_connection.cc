@@ -145,6 +145,16 @@ void SourceConnection::Reply(std::string_view line) {
         if (!options_.pipelining) SendRecipient();
         break;
       }
+      if (options_.chunking) {
+        if (options_.pipelining) {
+          content_ = envelope_;
+          envelope_.reset();
+          state_ = State::kContent;
+        } else {
+          SendContent();
+        }
+        break;
+      }
       if (!options_.pipelining) SendCommand("DATA\r\n");
       state_ = State::kData;
       break;
@@ -200,6 +210,7 @@ void SourceConnection::NextMessage() {
     return;
   }
   ++sent_here_;
+  if (options_.chunking && options_.pipelining) return SendMessage();
   std::string text;
   AppendEnvelope(*envelope_, &text);
   SendCommand(text);
@@ -219,7 +230,37 @@ void SourceConnection::AppendEnvelope(uint64_t id, std::string* out) {
     AppendRecipient(id, k, options_.domains, options_.suffix, out);
     out->append(">\r\n");
   }
-  out->append("DATA\r\n");
+  if (!options_.chunking) out->append("DATA\r\n");
+}
+
+void SourceConnection::SendMessage() {
+  Outgoing* const out = Stage();
+  if (out == nullptr) return;
+  AppendEnvelope(*envelope_, &out->before);
+  AppendContent(*envelope_, out);
+  state_ = State::kMail;
+  Flush();
+}
+
+void SourceConnection::AppendContent(uint64_t id, Outgoing* out) {
+  const BodyPool::Body& body = work_->bodies().For(id);
+  AppendTail(id, &out->after);
+  ContentHash hash = body.hash;
+  hash.Update(out->after);
+  content_ns_ = io_->now_ns();
+  std::string recipient;
+  AppendRecipient(id, 0, options_.domains, options_.suffix, &recipient);
+  out->body = &body.text;
+  if (!options_.chunking) {
+    AppendHead(id, content_ns_, hash.Final(), recipient, &out->before);
+    return;
+  }
+  out->body = &body.plain;
+  out->after.resize(out->after.size() - 3);  // the final dot
+  std::string head;
+  AppendHead(id, content_ns_, hash.Final(), recipient, &head);
+  const size_t octets = head.size() + body.plain.size() + out->after.size();
+  out->before.append("BDAT ").append(std::to_string(octets)).append(" LAST\r\n").append(head);
 }
 
 void SourceConnection::SendRecipient() {
@@ -242,15 +283,7 @@ void SourceConnection::SendContent() {
   content_ = envelope_;
   envelope_.reset();
   const uint64_t id = *content_;
-  const BodyPool::Body& body = work_->bodies().For(id);
-  AppendTail(id, &out->after);
-  ContentHash hash = body.hash;
-  hash.Update(out->after);
-  content_ns_ = io_->now_ns();
-  std::string recipient;
-  AppendRecipient(id, 0, options_.domains, options_.suffix, &recipient);
-  AppendHead(id, content_ns_, hash.Final(), recipient, &out->before);
-  out->body = &body.text;
+  AppendContent(id, out);
   if (options_.pipelining &&
       (options_.per_connection == 0 || sent_here_ < options_.per_connection)) {
     envelope_ = work_->Take(content_ns_);

@@ -74,6 +74,10 @@ class SourceConnection {
   void SendCommand(std::string_view text);
   void SendRecipient();
   void SendContent();
+  // What is sent of the message: head, body and tail, with BDAT before them if they go by it.
+  void AppendContent(uint64_t id, Outgoing* out);
+  // Envelope and content at once.
+  void SendMessage();
   void ContentAccepted();
   // The buffers for what is to be sent next; null if the peer forces more than one ahead.
   Outgoing* Stage();

@@ -15,7 +15,7 @@ constexpr size_t kErrorsMax = 8;
 
 SourceWork::SourceWork(const SourceOptions& options)
     : options_(options),
-      bodies_(ParseSizes(options.size)),
+      bodies_(ParseSizes(options.size), options.chunking),
       next_(options.first_id),
       end_(options.first_id + options.messages) {}
 

@@ -30,6 +30,7 @@ struct SourceOptions {
   std::string suffix = "load.test";
   std::string sender = "news@sender.load.test";
   bool pipelining = false;
+  bool chunking = false;        // BDAT instead of DATA
   uint64_t per_connection = 0;  // messages; 0: no limit
   double rate = 0;              // messages a second; 0: as fast as it goes
   uint32_t retry_ms = 100;      // before a new connection after a failure

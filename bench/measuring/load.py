@@ -17,6 +17,7 @@ max_connections_per_client = 9000
 [delivery]
 retry = "1s"
 max_connections = {load.out}
+chunking = {bdat_out}
 
 [log]
 level = "{load.log_level}"
@@ -43,6 +44,7 @@ class Load:
     out: int = 20  # connections to a destination at most
     shards: int = 1
     pipelining: bool = False
+    chunking: str = "none"  # who sends by BDAT: the source ("in"), the relay ("out"), "both"
     rate: float = 0  # messages a second; 0: as fast as it goes
     warm_up: int = 1000
     traced: int = 2000  # messages whose system calls are counted; 0: none
@@ -52,7 +54,7 @@ class Load:
     def config(self, folder, port, sink_port):
         routes = ([(f"d{n}.{SUFFIX}", host(n)) for n in range(self.domains)] if self.hosts else
                   [("*", "127.0.0.1")])
-        text = CONFIG.format(dir=folder, load=self, port=port)
+        text = CONFIG.format(dir=folder, load=self, port=port, bdat_out=str(self.bdat_out).lower())
         if self.disable:
             names = ", ".join(f'"{name}"' for name in self.disable)
             text += f"\n[io]\ndisable = [{names}]\n"
@@ -63,7 +65,16 @@ class Load:
         arguments = ["--to", f"127.0.0.1:{port}", "--size", self.size, "--domains", self.domains,
                      "--suffix", SUFFIX, "--recipients", self.recipients, "--connections",
                      self.connections, "--rate", self.rate]
+        if self.chunking in ("in", "both"):
+            arguments.append("--chunking")
         return arguments + ["--pipelining"] if self.pipelining else arguments
+
+    @property
+    def bdat_out(self):
+        return self.chunking in ("out", "both")
+
+    def sink_arguments(self):
+        return ["--chunking"] if self.bdat_out else []
 
     def words(self):
         if self.domains == 1:
@@ -76,4 +87,5 @@ class Load:
                 + (f"{self.recipients} recipients each, " if self.recipients > 1 else "")
                 + f"{where}, {self.connections} connections"
                 + (", pipelining" if self.pipelining else "")
+                + (f", BDAT {self.chunking}" if self.chunking != "none" else "")
                 + f", {self.shards} shard{'s' if self.shards > 1 else ''}")
