@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -145,10 +146,26 @@ struct DeliveryConfig {
   int64_t quit_timeout_ns = 5 * kNsPerSecond;
   int64_t tls_timeout_ns = 30 * kNsPerSecond;  // STARTTLS and the handshake, each
   TlsMode tls = TlsMode::kOpportunistic;       // where no route says otherwise
+  std::string send_from;  // of [[source]], where nobody says otherwise; empty: the system's choice
   // Who may vouch for certificates that are verified.
   ConfigFile tls_ca = {"/etc/ssl/certs/ca-certificates.crt", 0, 0};
   bool chunking = false;          // BDAT, to hosts that offer CHUNKING
   bool convert_eight_bit = true;  // for hosts without 8BITMIME; otherwise such mail is returned
+};
+
+// [[source]]: where we send from, and who we say we are there.
+struct SourceConfig {
+  std::string name;
+  std::vector<IpAddress> addresses;  // one, or one of each family
+  std::string helo;                  // the name in EHLO
+  std::vector<std::string> pools;    // that it belongs to
+  uint32_t weight = 1;               // there: its share of the messages
+};
+
+// [[sender]]: what is different for mail from some domains.
+struct SenderConfig {
+  std::vector<std::string> domains;  // of the envelope sender; patterns as RouteConfig::match
+  std::string send_from;             // a source or a pool; empty: the system's choice
 };
 
 // A host to send to: an address, or a name whose addresses the DNS knows.
@@ -214,6 +231,8 @@ struct RouteConfig {
   uint16_t port = kSmtpPort;  // of the hosts that MX records name; with via_mx
   // The addresses that connections come from, at most one of each family; empty: the system's.
   std::vector<IpAddress> bind;
+  // Instead of these: a source or a pool, or "", the system's choice. Nothing: the sender decides.
+  std::optional<std::string> send_from;
   TlsMode tls = TlsMode::kOpportunistic;
   uint32_t tls_line = 0;  // of the key; 0: it is not there
   uint32_t tls_column = 0;
@@ -378,6 +397,8 @@ struct Config {
   std::vector<ListenerConfig> listeners;  // at least one
   ResolverConfig resolver;
   DeliveryConfig delivery;
+  std::vector<SourceConfig> sources;
+  std::vector<SenderConfig> senders;  // in order, the first match wins
   // In order, the first match wins. A recipient that none matches is sent to by MX.
   std::vector<RouteConfig> routes;
   std::vector<SiteConfig> sites;           // those of site_files behind the others

@@ -15,6 +15,7 @@
 #include "core/config_routes.h"
 #include "core/config_rules.h"
 #include "core/config_sites.h"
+#include "core/config_sources.h"
 #include "core/config_tls.h"
 #include "core/domain_name.h"
 #include "core/duration.h"
@@ -86,10 +87,16 @@ class Parser {
     if (const TomlValue* table = reader.Table("storage")) ReadStorage(*table);
     if (const TomlValue* table = reader.Table("queue")) ReadQueue(*table);
     if (const TomlValue* table = reader.Table("resolver")) ReadResolver(*table);
-    if (const TomlValue* table = reader.Table("delivery")) ReadDelivery(*table);
+    SourceReader sources(&config_, problems_);
+    for (const TomlValue* table : reader.Tables("source", kConfigSources)) sources.Read(*table);
+    sources.CheckPools();
+    for (const TomlValue* table : reader.Tables("sender", kConfigSenders)) {
+      sources.ReadSender(*table);
+    }
+    if (const TomlValue* table = reader.Table("delivery")) ReadDelivery(*table, &sources);
     ArchiveReader archive(&config_, problems_);
     if (const TomlValue* table = reader.Table("archive")) archive.Read(*table);
-    RouteReader routes(&config_, &archive, problems_);
+    RouteReader routes(&config_, &archive, &sources, problems_);
     for (const TomlValue* table : reader.Tables("route", kConfigRoutes)) routes.Read(*table);
     SiteReader sites(&config_, problems_);
     for (const TomlValue* table : reader.Tables("site", kConfigSites)) sites.Read(*table);
@@ -263,7 +270,7 @@ class Parser {
     reader.Finish();
   }
 
-  void ReadDelivery(const TomlValue& table) {
+  void ReadDelivery(const TomlValue& table, SourceReader* sources) {
     ConfigReader reader(table, "[delivery]", problems_);
     DeliveryConfig& delivery = config_.delivery;
     ReadConfigPeriods(&reader, &delivery.periods, problems_);
@@ -289,6 +296,7 @@ class Parser {
     }
     ReadTimeout(&reader, "tls_timeout", &delivery.tls_timeout_ns);
     ReadDeliveryTls(&reader, &delivery, problems_);
+    sources->ReadDefault(&reader);
     reader.Finish();
   }
 

@@ -361,10 +361,11 @@ void RouteReader::ReadSending(ConfigReader* reader, RouteConfig* route) {
   }
   reader->Integer("max_connections", 1, kMaxConnectionsPerSite, &route->max_connections);
   ReadBind(reader, route);
+  sources_->ReadRoute(reader, route);
   ReadTls(reader, route);
   auth_.Read(reader, route);
   if (route->action == RouteAction::kSend) return;
-  std::vector<std::string_view> keys = {"port", "max_connections", "bind", "tls"};
+  std::vector<std::string_view> keys = {"port", "max_connections", "bind", "send_from", "tls"};
   keys.insert(keys.end(), std::begin(kRouteAuthKeys), std::end(kRouteAuthKeys));
   for (const std::string_view key : keys) {
     if (!reader->Has(key)) continue;

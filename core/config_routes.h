@@ -14,6 +14,7 @@
 #include "core/config_reader.h"
 #include "core/config_route_auth.h"
 #include "core/config_rules.h"
+#include "core/config_sources.h"
 
 namespace outbox::core {
 
@@ -30,8 +31,13 @@ bool ParseHeaderCondition(std::string_view text, HeaderCondition* condition);
 // One for all routes of a file, in order, behind everything that they take their defaults from.
 class RouteReader {
  public:
-  RouteReader(Config* config, ArchiveReader* archive, ConfigProblems* problems)
-      : config_(*config), archive_(archive), problems_(problems), auth_(problems) {}
+  RouteReader(Config* config, ArchiveReader* archive, SourceReader* sources,
+              ConfigProblems* problems)
+      : config_(*config),
+        archive_(archive),
+        sources_(sources),
+        problems_(problems),
+        auth_(problems) {}
 
   // Reads one table and adds it to config->routes.
   void Read(const TomlValue& table);
@@ -61,6 +67,7 @@ class RouteReader {
 
   Config& config_;
   ArchiveReader* const archive_;
+  SourceReader* const sources_;
   ConfigProblems* const problems_;
   RouteAuthReader auth_;
   RoutePatterns patterns_;

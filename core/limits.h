@@ -448,6 +448,11 @@ inline constexpr size_t kConfigLocalDomains = 10'000;  // of [local], aliases as
 inline constexpr size_t kConfigMailboxes = 100'000;    // in the configuration itself
 inline constexpr size_t kConfigDkim = 10'000;          // [[dkim]]
 inline constexpr size_t kConfigDkimHeaders = 100;      // names of one list
+inline constexpr size_t kConfigSources = 1000;         // [[source]]: a listing names each
+inline constexpr size_t kConfigSourcePools = 16;       // that one of them belongs to
+inline constexpr size_t kConfigSenders = 10'000;       // [[sender]]
+inline constexpr size_t kSourceNameBytes = 63;
+inline constexpr uint32_t kSourceWeightMax = 1'000'000;
 
 // --- Logs ---
 

@@ -53,6 +53,8 @@ int SimDatagrams::Open(SimIo* io, const core::SocketAddress& peer,
   core::SocketAddress bound;
   if (local != nullptr) {
     bound = *local;
+    const int no = world_->network().WhyNotFrom(bound, peer);
+    if (no != 0) return -no;
   } else {
     bound.ip = LoopbackLike(peer.ip);
   }

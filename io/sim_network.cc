@@ -155,6 +155,8 @@ void SimNetwork::Connect(SimIo* io, uint64_t op_id, const core::SocketAddress& p
                          const core::SocketAddress* local) {
   const SimNetworkOptions& options = world_->options().network;
   if (world_->Chance(options.connect_error_ppm)) return io->Complete(op_id, -options.connect_error);
+  const int no = local == nullptr ? 0 : WhyNotFrom(*local, peer);
+  if (no != 0) return io->Complete(op_id, -no);
   Attempt& attempt = attempts_[op_id];
   attempt.io = io;
   attempt.peer = peer;
@@ -168,6 +170,12 @@ void SimNetwork::Connect(SimIo* io, uint64_t op_id, const core::SocketAddress& p
   if (attempt.local.port == 0) attempt.local.port = NextPort();
   Later(world_->options().network.connect_timeout_ns, &SimNetwork::GiveUp, op_id);
   Later(world_->Draw(world_->options().network.latency), &SimNetwork::Knock, op_id);
+}
+
+int SimNetwork::WhyNotFrom(const core::SocketAddress& local,
+                           const core::SocketAddress& peer) const {
+  if (local.ip.is_v4() != peer.ip.is_v4()) return EAFNOSUPPORT;
+  return lost_.contains(local.ip) ? EADDRNOTAVAIL : 0;
 }
 
 // The SYN arrives.

@@ -11,6 +11,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -60,6 +61,12 @@ class SimNetwork {
     const auto found = unix_paths_.find(path);
     return found == unix_paths_.end() ? nullptr : &found->second;
   }
+
+  // Nothing can be sent from this address any more; and it can again.
+  void LoseAddress(const core::IpAddress& address) { lost_.insert(address); }
+  void ReturnAddress(const core::IpAddress& address) { lost_.erase(address); }
+  // Of a socket that is to be bound to `local` and connected to `peer`: 0 or an errno.
+  int WhyNotFrom(const core::SocketAddress& local, const core::SocketAddress& peer) const;
 
   // Who is behind every connection to a unix socket.
   static constexpr uint32_t kUnixUser = 1000;
@@ -146,6 +153,7 @@ class SimNetwork {
   std::map<core::SocketAddress, SimReach> rules_;
   std::map<core::SocketAddress, Opened> opened_;  // connections by the address they were made to
   std::map<std::string, core::SocketAddress> unix_paths_;
+  std::set<core::IpAddress> lost_;
   uint16_t last_port_ = 32768;
 };
 

@@ -68,6 +68,9 @@ class AttemptLog {
                             const RecipientResult& result) = 0;
   // A connection was not made because this machine is short of something; the host was not asked.
   virtual void OnShortage(std::string_view /*text*/) {}
+  // Likewise, since this machine does not have the address to send from. Told as often as it is
+  // met.
+  virtual void OnSourceLost(std::string_view /*text*/) {}
   // A reply has lowered what a site gets.
   virtual void OnSiteLowered(const SiteLowered& /*fact*/) {}
   // That has ended by itself.

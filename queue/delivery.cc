@@ -118,9 +118,11 @@ void Delivery::Connect(Attempt* attempt) {
   ++shard->counters.connects;
   switch (LinkFactory* const links = shard->context.links; plan_->link) {
     case LinkKind::kSmtp: {
-      LinkTarget target{host.address, nullptr, destination_->host_key().tls, host.tls_name,
-                        &destination_->host_key()};
-      destination_->host_key().BindFor(host.address.ip, &target.from);
+      const DestinationKey& key = destination_->host_key();
+      LinkTarget target{host.address, nullptr, key.tls, host.tls_name, &key, {}};
+      // Never from where the system likes: this one fails, and that is judged.
+      if (!key.BindFor(host.address.ip, &target.from)) target.from = &key.bind[0];
+      target.helo = destination_->hosts().helo();
       link_ = links->Connect(target, this);
       break;
     }
@@ -407,7 +409,9 @@ void Delivery::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp:
     host.down_until_ns = now_ns() + kHostDownNs;
   }
   short_ = judgement.ours;
-  if (short_) {
+  if (judgement.unsourced) {
+    destination_->OnSourceLost(plan_, host.address.ip);
+  } else if (short_) {
     ++destination_->shard()->counters.shortages;
     if (log() != nullptr) log()->OnShortage(reply.text);
     destination_->shard()->gate->OnShortage(plan_->site, end == smtp::SessionEnd::kNoPort);
@@ -440,7 +444,9 @@ void Delivery::OnNextStranded(smtp::SessionEnd end, smtp::Stage stage, const smt
     return;
   }
   const HostJudgement judgement = JudgeSession(end, stage, reply.code);
-  if (judgement.ours) {
+  const bool elsewhere =
+      judgement.unsourced && attempt->plan->HasOtherFamily(attempt->tried, plan_->hosts[host_]);
+  if (judgement.ours && !elsewhere) {
     destination_->PutBack(attempt);
     return;
   }

@@ -28,6 +28,7 @@ struct LinkTarget {
   core::TlsMode tls = core::TlsMode::kNone;
   std::string_view tls_name;  // PlannedHost's
   const DestinationKey* key = nullptr;  // whose credentials are said; null: none are
+  std::string_view helo;                // said in EHLO; empty: the relay's own name
 };
 
 class DeliveryLink {

@@ -101,6 +101,9 @@ class Destination : public SiteUser, public ColdMail {
   // there goes on, the rest ends.
   void OnPlan(HostPlan* old);
 
+  // What its source is has changed: no more transactions over the connections from before.
+  void OnSource();
+
   // --- For its deliveries ---
   HostPlan* plan() const { return hosts_.plan(); }
   const DestinationKey& host_key() const { return hosts_.key(); }
@@ -119,6 +122,9 @@ class Destination : public SiteUser, public ColdMail {
   // The host was not asked, for want of something of our own: its ticket waits again, and this
   // attempt has never been; unless others have been asked, then it is over.
   void PutBack(Attempt* attempt);
+  // The address that a host of this address is to be reached from is not there
+  // (destination_source.cc).
+  void OnSourceLost(HostPlan* at, const core::IpAddress& host);
   // The attempt is done with the host that it is at: on to the next one, or home.
   void MoveOn(Attempt* attempt);
   // The attempt has its result.
@@ -259,12 +265,13 @@ class Destination : public SiteUser, public ColdMail {
   int64_t crowded_ns_ = 0;  // when the ready list was last long enough for lanes
   int64_t empty_since_ns_ = 0;
   int64_t rate_until_ns_ = 0;  // nothing is sent before, by the site's rate; 0: now
-  // Likewise, since no host does what the route asks for: TLS, or taking its user; and how often in
-  // a row that has been so.
+  // Likewise, since no host does what the route asks for: TLS, taking its user, or (source_lost_)
+  // being reached from a source that is there; and how often in a row that has been so.
   int64_t unfit_until_ns_ = 0;
   uint32_t unfit_times_ = 0;
   int64_t unfit_known_ns_ = 0;  // until then that is remembered, without mail as well
   bool unknown_ = false;        // it is our user that they would not have
+  bool source_lost_ = false;
   RecipientResult trouble_;    // why the site was left alone last
   core::Timer timer_;
   int64_t timer_at_ns_ = 0;

@@ -49,7 +49,20 @@ DestinationHosts::DestinationHosts(OwnerShard* shard, const std::string& key,
     : shard_(shard), destination_(destination), key_(key), parsed_(ParseDestinationKey(key)) {
   query_.Bind<&DestinationHosts::OnAnswer>(this);
   since_ns_ = now_ns();
-  if (!parsed_.valid()) {
+  source_ = FindSource();
+  if (source_ != nullptr) parsed_.bind = source_->addresses;
+  Begin();
+}
+
+void DestinationHosts::Begin() {
+  standing_ = HostsStanding::kUnknown;
+  good_until_ns_ = ask_again_ns_ = 0;
+  if (parsed_.valid() && !parsed_.source.empty() && source_ == nullptr) {
+    standing_ = HostsStanding::kUnrouted;
+    good_until_ns_ = ask_again_ns_ = core::kNever;
+    words_.enhanced = "4.4.4";
+    words_.text = "the configuration has no source \"" + parsed_.source + "\" to send from";
+  } else if (!parsed_.valid()) {
     standing_ = HostsStanding::kUnrouted;
     good_until_ns_ = ask_again_ns_ = core::kNever;
     words_.enhanced = "4.4.4";
@@ -131,6 +144,7 @@ void DestinationHosts::TakeAnswer(const dns::MxPlan& answer) {
     TakeHosts(PlanOfAnswer(parsed_, answer, shard_->context.random));
     return;
   }
+  no_family_ = false;
   const Meaning meaning = MeaningOf(answer.kind, parsed_.via_mx());
   words_ = RecipientResult{};
   words_.verdict = meaning.permanent ? Verdict::kBounced : Verdict::kDeferred;
@@ -151,14 +165,18 @@ void DestinationHosts::Enter(HostsStanding standing) {
 
 SitePolicy DestinationHosts::PolicyFor(const SiteHosts& hosts) const {
   const auto& policy_for = shard_->context.policy_for;
-  return policy_for ? policy_for(key_, hosts) : SiteOfHosts(hosts);
+  SitePolicy policy = policy_for ? policy_for(key_, hosts) : SiteOfHosts(hosts);
+  if (!parsed_.source.empty()) policy.SetSource(parsed_.source);
+  return policy;
 }
 
 void DestinationHosts::TakeHosts(HostPlan plan) {
-  if (plan.hosts.empty()) {
+  no_family_ = plan.hosts.empty();
+  if (no_family_) {
     words_ = RecipientResult{};
     words_.enhanced = "4.4.4";
-    words_.text = "no host has an address of the family that the route sends from (bind)";
+    words_.text =
+        "no host has an address of a family that it could be sent from by " + SourceText();
     return Enter(HostsStanding::kPutOff);
   }
   Enter(HostsStanding::kKnown);
@@ -168,6 +186,7 @@ void DestinationHosts::TakeHosts(HostPlan plan) {
 }
 
 void DestinationHosts::Reconsider() {
+  TakeSource();
   if (plan_ == nullptr) return;
   SitePolicy policy = PolicyFor(plan_->site_hosts);
   if (policy == plan_->policy) return shard_->gate->Offer(plan_->site, policy);

@@ -83,8 +83,21 @@ class DestinationHosts {
   // What every recipient gets to read; with kUnrouted, kPutOff and kUndeliverable.
   const RecipientResult& words() const { return words_; }
   const DestinationKey& key() const { return parsed_; }
+  // The name that is said in EHLO; empty: this relay's.
+  std::string_view helo() const {
+    return source_ == nullptr ? std::string_view() : std::string_view(source_->helo);
+  }
+  // "the source "news" (192.0.2.7)", for sentences.
+  std::string SourceText() const;
+  // It is put off, since no host can be reached from where it is to be sent from.
+  bool unreachable_from_here() const { return standing_ == HostsStanding::kPutOff && no_family_; }
 
  private:
+  // The hosts are looked for.
+  void Begin();
+  // What the configuration says of the source, and what follows from that (destination_source.cc).
+  void TakeSource();
+  std::shared_ptr<const core::SourceConfig> FindSource() const;
   void OnAnswer(const dns::MxPlanPtr& answer);
   void TakeAnswer(const dns::MxPlan& answer);
   void TakeHosts(HostPlan plan);
@@ -97,8 +110,10 @@ class DestinationHosts {
   OwnerShard* const shard_;
   Destination* const destination_;
   const std::string& key_;  // the destination's
-  const DestinationKey parsed_;
+  DestinationKey parsed_;   // constant, but for the addresses of its source
+  std::shared_ptr<const core::SourceConfig> source_;  // null: the key names none, or it is unknown
   HostsStanding standing_ = HostsStanding::kUnknown;
+  bool no_family_ = false;
   int64_t since_ns_ = 0;
   int64_t good_until_ns_ = 0;
   int64_t ask_again_ns_ = 0;

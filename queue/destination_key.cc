@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "core/config_rules.h"
+#include "core/config_sources.h"
 #include "core/limits.h"
 #include "core/mailbox_name.h"
 
@@ -17,12 +18,16 @@ constexpr std::string_view kLmtp = "lmtp:";
 constexpr std::string_view kMaildir = "maildir:";
 constexpr std::string_view kReject = "reject:";
 
-// Cuts "@192.0.2.7,2001:db8::7" off. No name of a host has an "@".
-void TakeBind(std::string_view* text, std::vector<core::IpAddress>* bind) {
+// Cuts "@192.0.2.7,2001:db8::7" or "@news-1" off. No name of a host has an "@".
+void TakeBind(std::string_view* text, std::vector<core::IpAddress>* bind, std::string* source) {
   const size_t at = text->rfind('@');
   if (at == std::string_view::npos) return;
   std::string_view list = text->substr(at + 1);
   *text = text->substr(0, at);
+  if (core::IsSourceName(list)) {
+    source->assign(list);
+    return;
+  }
   while (!list.empty() && bind->size() < 2) {
     const size_t comma = std::min(list.find(','), list.size());
     const core::Result<core::IpAddress> address = core::IpAddress::Parse(list.substr(0, comma));
@@ -88,7 +93,7 @@ DestinationKey ParseDestinationKey(std::string_view text) {
   if (text.starts_with(kMx) || text.starts_with(kVia)) {
     if (!TakeUser(&text, &key.user)) return key;
     if (!TakeTls(&text, &key.tls)) return key;
-    TakeBind(&text, &key.bind);
+    TakeBind(&text, &key.bind, &key.source);
   }
   if (text.starts_with(kMx)) {
     ParseMx(text.substr(kMx.size()), &key);
@@ -140,6 +145,32 @@ std::string BindSuffix(std::span<const core::IpAddress> bind) {
     suffix.append(suffix.empty() ? "@" : ",").append(address.ToString());
   }
   return suffix;
+}
+
+std::string_view SourceOf(std::string_view key) {
+  if (!key.starts_with(kMx) && !key.starts_with(kVia)) return {};
+  key = key.substr(0, key.find('|'));  // a user may have anything in his name
+  const size_t at = key.rfind('@');
+  if (at == std::string_view::npos) return {};
+  const std::string_view name = key.substr(at + 1, key.find('#', at) - at - 1);
+  return core::IsSourceName(name) ? name : std::string_view();
+}
+
+std::string WithoutSource(std::string_view key) {
+  std::string without(key);
+  if (const std::string_view source = SourceOf(key); !source.empty()) {
+    without.erase(static_cast<size_t>(source.data() - key.data()) - 1, source.size() + 1);
+  }
+  return without;
+}
+
+std::string WithSource(std::string_view key, std::string_view source) {
+  std::string with = WithoutSource(key);
+  const bool smtp = with.starts_with(kMx) || with.starts_with(kVia);
+  const size_t end = std::min(with.find_first_of("#|"), with.size());
+  if (source.empty() || !smtp || with.find('@') < end) return with;
+  with.insert(end, "@" + std::string(source));
+  return with;
 }
 
 std::string TlsSuffix(core::TlsMode tls) {

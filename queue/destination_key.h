@@ -4,7 +4,8 @@
 //   "mx:example.com"            the hosts that the MX records of example.com name, at port 25
 //   "mx:example.com:2525"       the same at another port; "mx:[192.0.2.1]:2525" likewise
 //   "via:10.1.2.3:25,backup.example.net:2525,[::1]:25"    these hosts, in this order
-//   either with "@192.0.2.7" or "@192.0.2.7,2001:db8::7" behind it: from these addresses of ours
+//   either with "@news-1" behind it: from the source of that name (core::SourceConfig)
+//   or with "@192.0.2.7" or "@192.0.2.7,2001:db8::7" behind it: from these addresses of ours
 //   and any of these with "#none", "#required", "#implicit" or "#verify" at the end: how the
 //   sessions are encrypted (core::TlsMode); without, where the host offers it
 //   and any of these with "|me@example.com" at the very end: the user that we are to these hosts,
@@ -40,6 +41,9 @@ struct DestinationKey {
   std::vector<core::ViaHost> hosts;
   // The addresses to send from, one of a family; empty: the system's choice.
   std::vector<core::IpAddress> bind;
+  // The name of the source to send from; empty: none. Its addresses are those of today's
+  // configuration: who knows that puts them into `bind`.
+  std::string source;
   core::TlsMode tls = core::TlsMode::kOpportunistic;
   std::string user;  // whom we say to be; empty: nobody
   LinkKind link = LinkKind::kSmtp;
@@ -67,6 +71,13 @@ void WriteMxKey(std::string_view domain, uint16_t port, std::string* key);
 std::string ViaKey(std::span<const core::ViaHost> hosts);
 // What stands behind either kind of key; "" for no addresses.
 std::string BindSuffix(std::span<const core::IpAddress> bind);
+// The name of the source that a key names, as a part of it; "" for none.
+std::string_view SourceOf(std::string_view key);
+// The key without it: where the mail goes, from wherever.
+std::string WithoutSource(std::string_view key);
+// The same, from the source of this name instead; "" for none. A key that names addresses of ours,
+// or that is of no SMTP host, stays as it is.
+std::string WithSource(std::string_view key, std::string_view source);
 // What stands behind that; "" for opportunistic TLS.
 std::string TlsSuffix(core::TlsMode tls);
 // And behind that; "" for nobody.

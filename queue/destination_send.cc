@@ -158,6 +158,7 @@ void Destination::MoveOn(Attempt* attempt) {
 // one ticket at a time finds out whether they have become better.
 void Destination::OnUnfit() {
   if (unfit_until_ns_ > now_ns()) return;  // sessions that failed together are one failure
+  source_lost_ = false;
   const int64_t wait_ns =
       std::min(core::kNsPerMinute << std::min(unfit_times_, 10u), retry_period_ns_);
   unfit_until_ns_ = now_ns() + wait_ns;
@@ -439,6 +440,7 @@ void Destination::OnStillBusy(int64_t for_ns) {
 void Destination::OnAlive(HostPlan* at, uint8_t host) {
   at->hosts[host].down_until_ns = 0;
   unfit_times_ = 0;
+  source_lost_ = false;
   shard_->gate->Succeed(at->site);
 }
 

@@ -142,6 +142,10 @@ void DestinationTable::SetConvertEightBit(bool convert) {
   rep_->shard.context.convert_eight_bit = convert;
 }
 
+void DestinationTable::SetSources(std::shared_ptr<const SourceTable> sources) {
+  rep_->shard.context.sources = std::move(sources);
+}
+
 void DestinationTable::OnPoliciesChanged() {
   ++rep_->shard.policies;
   rep_->gate.BeginGeneration();

@@ -38,6 +38,7 @@ class AttemptLog;
 struct DestinationView;  // queue/destination_view.h
 class Destination;
 class HostFinder;
+class SourceTable;
 class SuspensionList;
 
 // What a destination works with. Everything outlives the table.
@@ -49,6 +50,7 @@ struct OwnerContext {
   SiteTable* sites = nullptr;
   LinkFactory* links = nullptr;
   AttemptLog* log = nullptr;  // may be null
+  std::shared_ptr<const SourceTable> sources;  // null: none
   HostFinder* finder = nullptr;  // null: only lists of addresses can be sent to
   // The site of the destination with this key, whose hosts these are. Unset: every set of hosts is
   // a site with the default limits.
@@ -113,6 +115,8 @@ class DestinationTable : public OwnerMail {
   // From now on, for connections that become idle.
   void SetIdleTimeout(int64_t timeout_ns);
   void SetConvertEightBit(bool convert);
+  // Before OnPoliciesChanged, by which destinations come to know it.
+  void SetSources(std::shared_ptr<const SourceTable> sources);
   // What policy_for answers has changed: every destination looks anew, when its next mail comes or
   // when its turn in a walk through all of them does, a bounded number a tick.
   void OnPoliciesChanged();

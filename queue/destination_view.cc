@@ -15,6 +15,7 @@ namespace {
 DestinationLimit LimitOf(const DestinationView& view) {
   if (view.suspension.has_value()) return DestinationLimit::kSuspended;
   if (view.paused_until_wall_ns > 0) return DestinationLimit::kPaused;
+  if (view.source_lost) return DestinationLimit::kSource;
   if (view.user_refused_until_wall_ns > 0) return DestinationLimit::kUser;
   if (view.blocked_until_wall_ns > 0) return DestinationLimit::kBackoff;
   if (view.ready == 0) return DestinationLimit::kNone;
@@ -41,6 +42,12 @@ void Destination::Describe(DestinationView* view) const {
     return steady_ns > io.now_ns() ? io.wall_ns() + (steady_ns - io.now_ns()) : int64_t{0};
   };
   view->key = key_;
+  view->source = hosts_.key().source;
+  for (const core::IpAddress& one : hosts_.key().bind) {
+    view->source_addresses += (view->source_addresses.empty() ? "" : ", ") + one.ToString();
+  }
+  view->source_helo = hosts_.helo();
+  view->source_lost = source_lost_ && unfit_until_ns_ > io.now_ns();
   view->shard = shard_->context.post->self();
   view->lanes = lane_open_;
   view->ready = ready_.size();
@@ -53,7 +60,7 @@ void Destination::Describe(DestinationView* view) const {
     for (const PlannedHost& host : hosts->hosts) {
       view->hosts.push_back({host.name, wall(host.down_until_ns)});
     }
-    view->site = hosts->policy.name;
+    view->site = SiteText(hosts->policy.name, hosts->policy.source);
     if (hosts->policy.rate.limited()) view->site_rate = core::FormatRate(hosts->policy.rate);
     view->rate_until_wall_ns = wall(rate_until_ns_);
     view->shard_connections_max = shard_->gate->max_connections();
@@ -85,11 +92,13 @@ void Destination::Describe(DestinationView* view) const {
   if (const Suspension* suspension = FindSuspension()) view->suspension = *suspension;
   switch (hosts_.standing()) {
     case HostsStanding::kUnrouted:
-      view->limit = DestinationLimit::kUnrouted;
+      view->limit = hosts_.key().valid() ? DestinationLimit::kSource : DestinationLimit::kUnrouted;
+      if (hosts_.key().valid()) view->trouble = hosts_.words().text;
       break;
     case HostsStanding::kPutOff:
     case HostsStanding::kUndeliverable:
-      view->limit = DestinationLimit::kUnresolved;
+      view->limit = hosts_.unreachable_from_here() ? DestinationLimit::kSource
+                                                   : DestinationLimit::kUnresolved;
       view->asked_again_wall_ns = wall(hosts_.ask_again_ns());
       view->trouble = hosts_.words().text;
       break;

@@ -56,6 +56,10 @@ struct DestinationView {
   uint32_t shard_connections_max = 0;  // what kOutbound is about
   bool in_line = false;                // for one of them
   bool machine_short = false;
+  std::string source;  // that its key names; empty: none
+  std::string source_addresses;
+  std::string source_helo;
+  bool source_lost = false;  // kSource
   DestinationLimit limit = DestinationLimit::kNone;
 };
 

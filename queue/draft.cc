@@ -31,6 +31,7 @@ void Draft::Start(DraftOwner* owner, std::string_view reverse_path, uint64_t dec
   declared_bytes_ = declared_bytes;
   router_ = std::move(router);
   client_ = client;
+  draw_ = DrawOf(++pool_->drafts_);
   text_.assign(reverse_path);
   reverse_path_size_ = static_cast<uint32_t>(reverse_path.size());
 }
@@ -39,6 +40,7 @@ RouteFacts Draft::Facts() const {
   RouteFacts facts;
   facts.sender = std::string_view(text_).substr(0, reverse_path_size_);
   facts.client = &client_;
+  facts.draw = draw_;
   return facts;
 }
 

@@ -181,6 +181,7 @@ class Draft {
   std::string text_;     // reverse-path, addresses and keys
   uint32_t reverse_path_size_ = 0;
   core::IpAddress client_;
+  uint64_t draw_ = 0;       // RouteFacts::draw
   bool undecided_ = false;  // some entry
   std::vector<Entry> entries_;
   std::vector<Choice> choices_;
@@ -232,6 +233,7 @@ class DraftPool {
   SigningLine* const signing_;
   BodyBlocks blocks_;
   uint32_t in_use_ = 0;
+  uint64_t drafts_ = 0;  // ever begun
   std::vector<std::unique_ptr<Draft>> free_;
   HeaderFields header_;  // scratch: of the message that is being routed
 };

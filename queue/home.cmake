@@ -60,6 +60,7 @@ outbox_library(outbox_home
     shard_reload.cc
     shelf.cc
     signing_line.cc
+    source_choice.cc
     state_writer.cc
     storyteller.cc
     talk_keeper.cc

@@ -254,8 +254,8 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void FinishSilently(HomeTicket* ticket);
 
   void CancelTimer(HomeTicket* ticket);
-  // A route of this name leads to the destination today.
-  bool StillRoutes(DirectoryEntry* entry, std::string_view route) const;
+  // A route of this name leads mail from this sender to the destination today.
+  bool StillRoutes(DirectoryEntry* entry, std::string_view route, std::string_view sender) const;
   bool HasRoute(const HomeTicket& ticket, const MetaView& meta) const;
   void RouteTicket(HomeTicket* ticket, const MetaView& meta, const std::string_view* body);
   // home_redirect.cc

@@ -77,7 +77,8 @@ void Home::SetRouting(HomeTicket* ticket, std::string_view key, const Routing* r
 bool Home::IsRoutedAs(const HomeTicket& ticket, uint64_t mask, const MetaView& meta,
                       const RouteOrder& order) {
   if (NeedsBody() || ticket.rerouting) return false;
-  const StoredFacts facts(meta, {}, &header_, ticket.released);
+  StoredFacts facts(meta, {}, &header_, ticket.released);
+  facts->source = SourceOf(ticket.destination->key);
   for (uint64_t left = mask; left != 0; left &= left - 1) {
     const uint32_t index = ticket.first + static_cast<uint32_t>(std::countr_zero(left));
     const RouteChoice choice = order.Choose(router(), meta.Recipient(index), *facts);
@@ -94,7 +95,9 @@ void Home::RouteAs(HomeTicket* ticket, const MetaView& meta, std::string_view bo
   CHECK(ticket->where == TicketPlace::kWaiting && ticket->mask != 0);
   CancelTimer(ticket);
   if (std::exchange(ticket->rerouting, false)) --rerouting_;
-  const StoredFacts facts(meta, body, &header_, ticket->released);
+  StoredFacts facts(meta, body, &header_, ticket->released);
+  const std::string before = ticket->destination->key;
+  facts->source = SourceOf(before);
   // A route's hold is a routing like any other; an operator's stays.
   const bool was_held = ticket->destination->action == core::RouteAction::kHold;
   if (was_held) ticket->hold = 0;

@@ -17,10 +17,12 @@ void Home::SetRouter(const Router* router) {
 }
 
 // A backlog asks the same of the same destinations again and again.
-bool Home::StillRoutes(DirectoryEntry* entry, std::string_view route) const {
-  const uint64_t seen = core::Hash64(route, routers_);
+bool Home::StillRoutes(DirectoryEntry* entry, std::string_view route,
+                       std::string_view sender) const {
+  const uint64_t seen =
+      core::Hash64(route, core::HashCombine(routers_, context_.router->sources().SenderOf(sender)));
   if (entry->route_seen == seen) return true;
-  if (!context_.router->StillRoutes(route, entry->key)) return false;
+  if (!context_.router->StillRoutes(route, entry->key, sender)) return false;
   entry->route_seen = seen;
   return true;
 }
@@ -32,11 +34,15 @@ bool Home::HasRoute(const HomeTicket& ticket, const MetaView& meta) const {
   // What a route holds stays held, also when the route is gone.
   if (action == core::RouteAction::kHold) return !ticket.released;
   if (action != core::RouteAction::kSend) return true;
+  const std::string_view sender = meta.reverse_path();
+  if (ticket.routing != nullptr && ticket.routing->pinned) {
+    return context_.router->StillSends(ticket.destination->key, sender);
+  }
   if (ticket.routing != nullptr) {
-    return ticket.routing->pinned || StillRoutes(ticket.destination, ticket.routing->route);
+    return StillRoutes(ticket.destination, ticket.routing->route, sender);
   }
   return ticket.group >= meta.group_count() ||
-         StillRoutes(ticket.destination, meta.Group(ticket.group).route());
+         StillRoutes(ticket.destination, meta.Group(ticket.group).route(), sender);
 }
 
 void Home::MaybeReroute(HomeTicket* ticket, const MetaView& meta) {
@@ -75,13 +81,24 @@ void Home::RouteTicket(HomeTicket* ticket, const MetaView& meta, const std::stri
     rerouter_.Add(ticket->store, ticket->message_id);
     return;
   }
-  const StoredFacts stored(meta, body == nullptr ? std::string_view() : *body, &header_,
-                           ticket->released);
+  StoredFacts stored(meta, body == nullptr ? std::string_view() : *body, &header_,
+                     ticket->released);
+  const std::string before = ticket->destination->key;
+  stored->source = SourceOf(before);
   const RouteFacts& facts = *stored;
   const auto route = [&](uint32_t index) {
     const std::string_view recipient = meta.Recipient(index);
-    return ticket->archive ? context_.router->RouteArchive(recipient)
-                           : context_.router->Route(recipient, facts);
+    if (ticket->archive) return context_.router->RouteArchive(recipient);
+    if (ticket->routing == nullptr || !ticket->routing->pinned) {
+      return context_.router->Route(recipient, facts);
+    }
+    // To the same hosts, from another source.
+    RouteChoice choice;
+    choice.destination = before;
+    choice.route = ticket->routing->route;
+    choice.recipient = recipient;
+    context_.router->ChooseSource(facts, &choice);
+    return choice;
   };
   for (bool last = false; !last;) {
     const uint32_t first = ticket->first + static_cast<uint32_t>(std::countr_zero(ticket->mask));

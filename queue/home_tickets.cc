@@ -64,7 +64,8 @@ void Home::OnAccepted(Store* store, Message* message, const MetaView& meta,
                                       static_cast<uint16_t>(group.first() + done), MaskOf(count));
       if (ticket->destination->action != core::RouteAction::kSend) {
         any_apart = true;
-      } else if (routed_now || StillRoutes(ticket->destination, group.route())) {
+      } else if (routed_now ||
+                 StillRoutes(ticket->destination, group.route(), meta.reverse_path())) {
         Offer(ticket, /*lease=*/true);
       } else {
         ticket->rerouting = true;

@@ -55,6 +55,14 @@ bool HostPlan::IsBest(uint8_t host, int64_t now_ns) const {
   });
 }
 
+bool HostPlan::HasOtherFamily(uint64_t tried, const PlannedHost& host) const {
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    const bool other = hosts[i].address.ip.is_v4() != host.address.ip.is_v4();
+    if (other && (tried >> i & 1) == 0) return true;
+  }
+  return false;
+}
+
 int HostPlan::Find(const core::SocketAddress& address) const {
   for (size_t i = 0; i < hosts.size(); ++i) {
     if (hosts[i].address == address) return static_cast<int>(i);

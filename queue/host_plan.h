@@ -47,6 +47,8 @@ struct HostPlan {
   uint8_t Next(uint64_t tried, int64_t now_ns, core::Random* random) const;
   // No host of a better rank is up.
   bool IsBest(uint8_t host, int64_t now_ns) const;
+  // Hosts of the other family than this one's are left, of those not in `tried`.
+  bool HasOtherFamily(uint64_t tried, const PlannedHost& host) const;
   // The index of an address, or -1.
   int Find(const core::SocketAddress& address) const;
   // The same addresses with the same ranks.

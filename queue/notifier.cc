@@ -269,6 +269,7 @@ void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_
   if (router_->needs_header()) header_.Read(notice->body);
   facts.header = &header_;
   facts.size = notice->body.size();
+  facts.draw = DrawOf(dsn_id);
   const RouteChoice choice = router_->Route(recipient, facts);
   notice->meta.Start(dsn_id, io_->wall_ns(), kFlagGenerated | kFlagNullSender, "", "");
   const auto add = [notice](const RouteChoice& one) {

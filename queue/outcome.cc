@@ -64,6 +64,8 @@ Words WordsOf(smtp::SessionEnd end) {
     case smtp::SessionEnd::kShortage:
     case smtp::SessionEnd::kNoPort:
       return {"was not asked: we are short of connections of our own", "4.3.1"};
+    case smtp::SessionEnd::kNoAddress:
+      return {"was not asked: the address to send from is not on this machine", "4.4.0"};
     case smtp::SessionEnd::kTlsFailed:
       return {"could not be spoken to over TLS", "4.7.5"};
     case smtp::SessionEnd::kTlsMissing:
@@ -131,6 +133,8 @@ HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t cod
     case smtp::SessionEnd::kShortage:
     case smtp::SessionEnd::kNoPort:
       return {.ours = true};
+    case smtp::SessionEnd::kNoAddress:
+      return {.ours = true, .unsourced = true};
     case smtp::SessionEnd::kQuit:
     case smtp::SessionEnd::kCancelled:
     case smtp::SessionEnd::kSourceFailed:

@@ -16,7 +16,8 @@
 //     route's user, for good or for now: the next host; deferred when none can, and never in the
 //     clear or without AUTH. A wrong secret is the operator's mistake, not the sender's.
 //   - Without a descriptor, memory or a port of our own no host was asked: nobody is blamed, and
-//     the mail waits until we have one again.
+//     the mail waits until we have one again. Likewise without the address that it is to be sent
+//     from, as far as no other one will do.
 #ifndef OUTBOX_QUEUE_OUTCOME_H_
 #define OUTBOX_QUEUE_OUTCOME_H_
 
@@ -53,6 +54,8 @@ struct HostJudgement {
   bool unfit() const { return insecure || unknown; }
   // It was never asked: the trouble is our own, and has nothing to do with the host or the mail.
   bool ours = false;
+  // Likewise, and what is missing is the address to send from: other mail may go.
+  bool unsourced = false;
 };
 HostJudgement JudgeSession(smtp::SessionEnd end, smtp::Stage stage, uint16_t code);
 

@@ -22,6 +22,7 @@ constexpr QueueColumnInfo kTable[kQueueColumns] = {
     {kSize, "size", "size", false, false},
     {kReply, "reply", "last_reply", false, true},
     {kRoute, "route", "route", true, true},
+    {kSource, "source", "source", false, true},
 };
 
 }  // namespace

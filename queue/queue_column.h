@@ -23,8 +23,9 @@ enum class QueueColumn : uint8_t {
   kSize,
   kReply,
   kRoute,
+  kSource,
 };
-inline constexpr int kQueueColumns = 12;
+inline constexpr int kQueueColumns = 13;
 
 // A set of them, a bit each.
 using QueueColumns = uint16_t;

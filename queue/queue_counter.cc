@@ -5,6 +5,8 @@
 
 #include "core/limits.h"
 #include "core/time.h"
+#include "queue/destination_key.h"
+#include "queue/directory.h"
 #include "queue/home.h"
 #include "queue/ticket_view.h"
 
@@ -84,6 +86,8 @@ QueueGroup* QueueCounter::GroupOf(const QueueItem& item, int64_t age_ns) {
     key_.text = QueueAgeName(rank);
   } else if (*by_ == QueueColumn::kReply) {  // as it was said
     key_.text = item.ticket->reply == nullptr ? std::string() : ReplyText(*item.ticket->reply);
+  } else if (*by_ == QueueColumn::kSource) {
+    key_.text = SourceOf(item.ticket->destination->key);
   } else if (*by_ == QueueColumn::kRoute) {
     key_.text = item.recipient == nullptr ? std::string()
                                           : std::string(RouteName(*item.ticket, *item.recipient));

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "core/domain_name.h"
+#include "queue/destination_key.h"
 #include "queue/directory.h"
 #include "queue/ticket_view.h"
 
@@ -40,7 +41,8 @@ std::string_view DomainOf(std::string_view address) {
 bool QueueFilter::empty() const {
   return id == 0 && states == kUsualStates && age_min_ns == 0 && age_max_ns == core::kNever &&
          mailhost.empty() && domain.empty() && sender.empty() && recipient.empty() &&
-         route.empty() && reply.empty() && size_min == 0 && size_max == UINT64_MAX;
+         source.empty() && route.empty() && reply.empty() && size_min == 0 &&
+         size_max == UINT64_MAX;
 }
 
 bool QueueFilter::MayMatch(const HomeTicket& ticket, int64_t now_ns) const {
@@ -52,6 +54,7 @@ bool QueueFilter::MayMatch(const HomeTicket& ticket, int64_t now_ns) const {
   if (ticket.size_bytes < size_min || ticket.size_bytes > size_max) return false;
   if (!reply.empty() && !MatchesReply(ticket)) return false;
   if (!mailhost.empty() && !MatchesPattern(mailhost, ShownMailhost(ticket, live))) return false;
+  if (!source.empty() && !MatchesPattern(source, SourceOf(ticket.destination->key))) return false;
   // A domain that is routed by MX is a destination of its own.
   if (domain.empty()) return true;
   const std::string_view known = KnownDomain(ticket);

@@ -39,6 +39,7 @@ struct QueueFilter {
   std::string sender;  // the null return path is "<>"
   std::string recipient;
   std::string mailhost;
+  std::string source;  // that it is sent from
   std::string route;   // its name when the message was accepted
   std::string reply;   // anywhere in what was said last
   uint64_t size_min = 0;  // of the message in bytes

@@ -60,6 +60,7 @@ QueueLine MakeQueueLine(const QueueItem& item, const io::Io& io, const LiveHosts
   line.size = item.meta != nullptr ? item.meta->smtp_size() : ticket.size_bytes;
   line.next_attempt_wall_ns = NextAttempt(ticket, io);
   if (has(QueueColumn::kMailhost)) line.mailhost = ShownMailhost(ticket, live);
+  if (has(QueueColumn::kSource)) line.source = std::string(SourceOf(ticket.destination->key));
   if (has(QueueColumn::kReply) && ticket.reply != nullptr) {
     line.last_reply = ReplyText(*ticket.reply);
   }
@@ -119,6 +120,9 @@ void MakeSortKey(const QueueItem& item, QueueColumn column, const io::Io& io, co
       break;
     case QueueColumn::kReply:
       SetLower(ticket.reply == nullptr ? std::string() : ReplyText(*ticket.reply), &key->text);
+      break;
+    case QueueColumn::kSource:
+      SetLower(SourceOf(ticket.destination->key), &key->text);
       break;
   }
 }

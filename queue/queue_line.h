@@ -40,6 +40,7 @@ struct QueueLine {
   std::string recipient;
   std::string domain;
   std::string route;       // when the message was accepted
+  std::string source;      // that it is sent from (queue/destination_key.h); empty: none
   std::string mailhost;    // that it is being sent to, or that spoke last; may be empty
   std::string last_reply;  // "450 4.2.1 mailbox busy"; empty: none
   RecipientState state = RecipientState::kReady;

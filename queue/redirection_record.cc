@@ -65,6 +65,7 @@ void Redirector::MakeMeta(Redirection* redirection, const MetaView& meta, std::s
   if (meta.generated()) sender = {};  // a bounce of ours never bounces
   StoredFacts facts(meta, body, &header_, released);
   facts->sender = sender;
+  facts->source = SourceOf(redirection->tickets.front()->destination->key);
   std::vector<RoutedRecipient> routed;
   for (const std::string& address : NewRecipients(order, meta, replaced)) {
     const RouteChoice choice = order.Choose(home_->router(), address, *facts);

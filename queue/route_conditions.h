@@ -21,6 +21,8 @@ struct RouteFacts {
   const HeaderFields* header = nullptr;     // null: not known yet
   uint64_t size = 0;                        // RFC 1870; 0: not known yet
   bool released = false;  // an operator has released it: routes that hold mail are passed over
+  uint64_t draw = 0;      // 64 even bits, by which a pool of sources is divided
+  std::string_view source;  // that it has been given before; it stays with that if it may
 
   bool has_content() const { return header != nullptr && size > 0; }
 };

@@ -10,7 +10,7 @@ namespace outbox::queue {
 RouteChoice RouteOrder::Choose(const Router& router, std::string_view recipient,
                                const RouteFacts& facts) const {
   if (!route.empty()) {
-    if (const auto choice = router.RouteThrough(route, recipient)) return *choice;
+    if (const auto choice = router.RouteThrough(route, recipient, facts)) return *choice;
   }
   RouteChoice choice = router.Route(recipient, facts);
   if (hosts.empty()) return choice;
@@ -20,6 +20,7 @@ RouteChoice RouteOrder::Choose(const Router& router, std::string_view recipient,
   choice.route = kRerouteName;
   choice.recipient = recipient;
   choice.local = false;
+  router.ChooseSource(facts, &choice);
   return choice;
 }
 
@@ -33,6 +34,7 @@ StoredFacts::StoredFacts(const MetaView& meta, std::string_view body, HeaderFiel
   header->Read(body);
   facts_.header = header;
   facts_.released = released;
+  facts_.draw = DrawOf(meta.id());
 }
 
 }  // namespace outbox::queue

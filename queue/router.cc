@@ -38,7 +38,9 @@ Router::Entry Router::MakeEntry(std::string name, const core::RetryPeriods& peri
 }
 
 Router::Router(const core::Config& config)
-    : hostname_(config.hostname), default_connections_(config.delivery.max_connections) {
+    : hostname_(config.hostname),
+      sources_(config),
+      default_connections_(config.delivery.max_connections) {
   for (uint32_t index = 0; index < config.routes.size(); ++index) {
     AddRoute(config.routes[index], index);
   }
@@ -46,7 +48,8 @@ Router::Router(const core::Config& config)
   entries_.push_back(MakeEntry(std::string(kImplicitRoute), delivery.periods, delivery.port,
                                delivery.max_connections));
   entries_.back().archive = config.archive.to;
-  entries_.back().suffix = TlsSuffix(delivery.tls);
+  entries_.back().suffix = entries_.back().session = TlsSuffix(delivery.tls);
+  entries_.back().sourced = true;
   if (const core::LocalConfig& local = config.local; !local.domains.empty()) {
     local_ = std::make_unique<LocalDomains>(local);
     local_entry_ = MakeEntry(std::string(kLocalRoute), local.periods, 0, local.max_connections);
@@ -69,11 +72,16 @@ void Router::AddRoute(const core::RouteConfig& route, uint32_t index) {
   switch (route.action) {
     case core::RouteAction::kSend:
       entry.suffix = BindSuffix(route.bind);
+      entry.sourced = route.bind.empty() && (route.via.empty() || !route.via[0].lmtp);
+      entry.send_from = sources_.Find(route.send_from);
+      entry.send_from_name = route.send_from;
       if (route.via.empty() || !route.via[0].lmtp) {
-        entry.suffix += TlsSuffix(route.tls) + UserSuffix(route.auth.user);
+        entry.session = TlsSuffix(route.tls) + UserSuffix(route.auth.user);
       }
+      entry.suffix += entry.session;
       if (!route.via_mx) {
-        entry.destination = ViaKey(route.via) + entry.suffix;
+        entry.hosts = ViaKey(route.via);
+        entry.destination = entry.hosts + entry.suffix;
         uint32_t& most =
             connections_.try_emplace(entry.destination, route.max_connections).first->second;
         most = std::min(most, route.max_connections);
@@ -146,30 +154,43 @@ RouteChoice Router::RouteOut(std::string_view recipient, const RouteFacts& facts
   uint32_t index = Match(domain_);
   bool decided = true;
   if (!conditions_.empty()) index = MatchConditions(recipient, facts, index, &decided);
-  RouteChoice choice = ChoiceOf(index, recipient);
+  RouteChoice choice = ChoiceOf(index, recipient, facts);
   choice.decided = decided;
   return choice;
 }
 
-std::optional<RouteChoice> Router::RouteThrough(std::string_view name,
-                                                std::string_view recipient) const {
+std::optional<RouteChoice> Router::RouteThrough(std::string_view name, std::string_view recipient,
+                                                const RouteFacts& facts) const {
   const auto named = by_name_.find(name);
   if (named == by_name_.end()) return std::nullopt;
   SetDomain(recipient);
-  return ChoiceOf(named->second.front(), recipient);
+  return ChoiceOf(named->second.front(), recipient, facts);
 }
 
-RouteChoice Router::ChoiceOf(uint32_t index, std::string_view recipient) const {
+RouteChoice Router::ChoiceOf(uint32_t index, std::string_view recipient,
+                             const RouteFacts& facts) const {
   RouteChoice choice;
   choice.index = index;
   const Entry& entry = entries_[index];
+  const bool has_bind = entry.action == core::RouteAction::kSend && !entry.sourced;
+  if (has_bind && entry.suffix != entry.session) choice.source_rule = SourceRule::kBind;
+  if (entry.sourced && !sources_.empty()) {
+    const auto group = sources_.For(entry.send_from, facts.sender, &choice.source_rule);
+    choice.source = sources_.Choose(group, facts.draw, facts.source);
+    choice.send_from = sources_.NameOf(group);
+  }
   if (entry.destination.empty()) {
     WriteMxKey(domain_, entry.port, &destination_);
-    destination_.append(entry.suffix);
-    choice.destination = destination_;
-  } else {
-    choice.destination = entry.destination;
+  } else if (!choice.source.empty()) {
+    destination_.assign(entry.hosts);
   }
+  if (!choice.source.empty()) {
+    destination_.append("@").append(choice.source).append(entry.session);
+  } else if (entry.destination.empty()) {
+    destination_.append(entry.suffix);
+  }
+  const bool whole = !entry.destination.empty() && choice.source.empty();
+  choice.destination = whole ? entry.destination : destination_;
   choice.action = entry.action;
   choice.route = entry.name;
   choice.retry_s = entry.retry_s;
@@ -229,23 +250,60 @@ bool Router::LeadsTo(const Entry& entry, const DestinationKey& key) {
          BindSuffix(key.bind) + TlsSuffix(key.tls) + UserSuffix(key.user) == entry.suffix;
 }
 
-bool Router::StillRoutes(std::string_view route, std::string_view key) const {
+bool Router::StillRoutes(std::string_view route, std::string_view key,
+                         std::string_view sender) const {
   // Without [local] there is no better place for a copy than the one that it had.
   if (route == core::kArchiveRoute) return local_ == nullptr || key == local_->key();
   if (local_ != nullptr && route == kLocalRoute && local_->LeadsTo(key)) return true;
   const auto named = by_name_.find(route);
   if (named == by_name_.end()) return false;
   const DestinationKey parsed = ParseDestinationKey(key);
+  const std::string hosts = WithoutSource(key);
   return std::any_of(named->second.begin(), named->second.end(), [&](uint32_t index) {
     const Entry& entry = entries_[index];
-    return entry.destination.empty() ? LeadsTo(entry, parsed) : entry.destination == key;
+    const bool leads =
+        entry.destination.empty() ? LeadsTo(entry, parsed) : entry.destination == hosts;
+    const auto group =
+        entry.sourced ? sources_.For(entry.send_from, sender) : SourceChoice::kSystem;
+    return leads && sources_.Contains(group, parsed.source);
   });
+}
+
+bool Router::StillSends(std::string_view key, std::string_view sender) const {
+  const DestinationKey parsed = ParseDestinationKey(key);
+  if (parsed.link != LinkKind::kSmtp || !parsed.valid() || !parsed.bind.empty()) return true;
+  return sources_.Contains(sources_.For(SourceChoice::kUnsaid, sender), parsed.source);
+}
+
+void Router::ChooseSource(const RouteFacts& facts, RouteChoice* choice) const {
+  choice->source = choice->send_from = {};
+  choice->source_rule = SourceRule::kNobody;
+  const DestinationKey parsed = ParseDestinationKey(choice->destination);
+  if (parsed.link != LinkKind::kSmtp || !parsed.valid() || !parsed.bind.empty()) return;
+  const auto group = sources_.For(SourceChoice::kUnsaid, facts.sender, &choice->source_rule);
+  choice->source = sources_.Choose(group, facts.draw, facts.source);
+  choice->send_from = sources_.NameOf(group);
+  destination_ = WithSource(choice->destination, choice->source);
+  choice->destination = destination_;
+}
+
+bool RouteChanges::Touches(std::string_view key) const {
+  if (keys.contains(key) || (mx && key.starts_with("mx:"))) return true;
+  if (sources && (key.starts_with("mx:") || key.starts_with("via:"))) return true;
+  return !SourceOf(key).empty() && keys.contains(WithoutSource(key));
 }
 
 RouteChanges Router::Since(const Router& old) const {
   RouteChanges changes;
+  changes.sources = sources_.DiffersFrom(old.sources_);
   for (const Entry& entry : old.entries_) {
     const auto named = by_name_.find(entry.name);
+    if (named != by_name_.end() &&
+        std::any_of(named->second.begin(), named->second.end(), [&](uint32_t index) {
+          return entries_[index].send_from_name != entry.send_from_name;
+        })) {
+      changes.sources = true;
+    }
     const bool stays = named != by_name_.end() &&
                        std::any_of(named->second.begin(), named->second.end(), [&](uint32_t index) {
                          return entries_[index].destination == entry.destination &&
@@ -268,7 +326,8 @@ RouteChanges Router::Since(const Router& old) const {
 }
 
 uint32_t Router::ConnectionsFor(std::string_view destination) const {
-  const auto found = connections_.find(destination);
+  const auto found = SourceOf(destination).empty() ? connections_.find(destination)
+                                                   : connections_.find(WithoutSource(destination));
   if (found != connections_.end()) return found->second;
   if (local_ != nullptr && destination == local_->key()) return local_entry_.connections;
   const DestinationKey key = ParseDestinationKey(destination);

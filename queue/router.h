@@ -31,6 +31,7 @@
 #include "queue/message_meta.h"
 #include "queue/pattern_index.h"
 #include "queue/route_conditions.h"
+#include "queue/source_choice.h"
 
 namespace outbox::queue {
 
@@ -52,17 +53,21 @@ struct RouteChoice {
   // the next question.
   std::string_view recipient;
   bool local = false;
+  // Where it is sent from: a part of `destination`, empty for the system's choice or `bind`; what
+  // was named, a pool or the source itself; and by whom.
+  std::string_view source;
+  std::string_view send_from;
+  SourceRule source_rule = SourceRule::kNobody;
 };
 
 // What is different between two routers for mail that is queued already.
 struct RouteChanges {
   std::set<std::string, std::less<>> keys;  // destinations of routes that are gone or go elsewhere
   bool mx = false;                          // and such routes went by MX
+  bool sources = false;                     // where mail is sent from may be different
 
-  bool empty() const { return keys.empty() && !mx; }
-  bool Touches(std::string_view key) const {
-    return keys.contains(key) || (mx && key.starts_with("mx:"));
-  }
+  bool empty() const { return keys.empty() && !mx && !sources; }
+  bool Touches(std::string_view key) const;
 };
 
 class Router {
@@ -78,7 +83,11 @@ class Router {
 
   // By the route with this name, whatever it matches; the first one if several have it. Nothing:
   // there is none.
-  std::optional<RouteChoice> RouteThrough(std::string_view name, std::string_view recipient) const;
+  std::optional<RouteChoice> RouteThrough(std::string_view name, std::string_view recipient,
+                                          const RouteFacts& facts) const;
+  // Gives mail that goes to hosts of an operator's a source, as if no route said anything of that:
+  // changes `choice`, whose destination the router keeps from here on.
+  void ChooseSource(const RouteFacts& facts, RouteChoice* choice) const;
 
   // Some route asks for more than the recipient's domain.
   bool has_conditions() const { return !conditions_.empty(); }
@@ -101,8 +110,11 @@ class Router {
   // Null: no mail is local.
   LocalDomains* local() const { return local_.get(); }
 
-  // Whether mail of the route with this name may still go to the destination with this key.
-  bool StillRoutes(std::string_view route, std::string_view key) const;
+  // Whether mail from this sender, of the route with this name, may still go to the destination
+  // with this key; and of no route, to the hosts of an operator's.
+  bool StillRoutes(std::string_view route, std::string_view key, std::string_view sender) const;
+  bool StillSends(std::string_view key, std::string_view sender) const;
+  const SourceChoice& sources() const { return sources_; }
   // What queued mail must be looked at when this router follows `old`.
   RouteChanges Since(const Router& old) const;
 
@@ -114,7 +126,12 @@ class Router {
   struct Entry {
     std::string name;
     std::string destination;  // "" when it is via MX
-    std::string suffix;       // with via MX: what stands behind the key
+    std::string suffix;       // of mail that is sent: what stands behind the hosts
+    std::string hosts;        // not via MX: the key without that
+    std::string session;      // of the suffix, what stands behind the source
+    bool sourced = false;     // it may have a source: it goes by SMTP, and has no `bind`
+    SourceChoice::Group send_from = SourceChoice::kUnsaid;
+    std::optional<std::string> send_from_name;
     std::string archive;      // the mailbox that gets a copy; empty: none
     core::RouteAction action = core::RouteAction::kSend;
     uint16_t port = 0;  // with via MX
@@ -137,7 +154,7 @@ class Router {
   void AddRoute(const core::RouteConfig& route, uint32_t index);
   RouteChoice RouteOut(std::string_view recipient, const RouteFacts& facts) const;
   // What the route with this number says; `domain_` is the recipient's.
-  RouteChoice ChoiceOf(uint32_t index, std::string_view recipient) const;
+  RouteChoice ChoiceOf(uint32_t index, std::string_view recipient, const RouteFacts& facts) const;
   // Outside of the table; `entry` says for how long.
   RouteChoice LocalChoice(const Entry& entry, std::string_view destination,
                           std::string_view recipient) const;
@@ -153,6 +170,7 @@ class Router {
   static bool LeadsTo(const Entry& entry, const DestinationKey& key);
 
   std::string hostname_;
+  SourceChoice sources_;
   std::vector<Entry> entries_;  // the implicit one is the last
   PatternIndex patterns_;
   ConditionIndex conditions_;

@@ -102,6 +102,7 @@ Shard::Shard(const ShardSetup& setup)
   owner.links = &links_;
   owner.log = &log_;
   owner.finder = &finder_;
+  owner.sources = setup_.config.sources;
   owner.policy_for = [this](std::string_view key, const SiteHosts& hosts) {
     return setup_.config.sites->For(key, hosts);
   };

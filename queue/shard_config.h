@@ -14,6 +14,7 @@
 #include "queue/router.h"
 #include "queue/shard_tls.h"
 #include "queue/site_rules.h"
+#include "queue/source_table.h"
 
 namespace outbox::queue {
 
@@ -21,6 +22,7 @@ struct ShardConfig {
   std::shared_ptr<const core::Config> config;
   std::shared_ptr<const Router> router;
   std::shared_ptr<const SiteRules> sites;
+  std::shared_ptr<const SourceTable> sources;         // null: none
   std::shared_ptr<const dkim::SigningTable> signing;  // null: nothing is signed
   ShardTls tls;
   std::shared_ptr<const RouteCredentials> credentials;
@@ -31,6 +33,7 @@ struct ShardConfig {
     made.router = std::make_shared<const Router>(*config);
     made.sites = std::make_shared<const SiteRules>(*config, made.router.get());
     made.credentials = RouteCredentials::Make(*config);
+    made.sources = SourceTable::Make(*config);
     made.signing = dkim::SigningTable::Make(config);
     made.config = std::move(config);
     return made;

@@ -10,6 +10,7 @@
 #include "core/config_archive.h"
 #include "core/time_format.h"
 #include "queue/delivery_link.h"
+#include "queue/destination_key.h"
 #include "queue/directory.h"
 #include "queue/outcome.h"
 #include "queue/site_state.h"
@@ -20,6 +21,7 @@ namespace {
 using core::LogLevel;
 
 // How often the log is told that this machine is short of something.
+constexpr int64_t kSourceLineNs = 10 * core::kNsPerMinute;
 constexpr int64_t kShortageLineNs = 10 * core::kNsPerSecond;
 
 const char* VerdictName(Verdict verdict) {
@@ -57,6 +59,12 @@ std::string AttemptWords(const RecipientResult& result) {
 // How the session was encrypted; nothing when it was not.
 void AddTls(const io::TlsFacts& tls, core::EventLog::Event* line) {
   if (tls.on()) line->Field("tls", tls.version).Field("cipher", tls.cipher);
+}
+
+// Where it was sent from, if that has a name.
+void AddSource(const Ticket& ticket, core::EventLog::Event* line) {
+  const std::string_view source = SourceOf(ticket.destination->key);
+  if (!source.empty()) line->Field("source", source);
 }
 
 // How long a message was in our hands, in milliseconds.
@@ -304,6 +312,7 @@ void ShardLog::OnDelivered(const Ticket& ticket, std::string_view sender,
   Words(reply.code, EnhancedText(reply.enhanced), reply.text, &line);
   line.Field("delay_ms", DelayMs(ticket, io_->now_ns()))
       .Field("took_ms", (io_->now_ns() - began_ns) / core::kNsPerMs);
+  AddSource(ticket, &line);
   AddTls(tls, &line);
 }
 
@@ -317,6 +326,7 @@ void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
   core::EventLog::Event line = events_->Write(LogLevel::kInfo, io_->wall_ns(), VerdictName(verdict),
                                               FormatMessageId(ticket.message_id, id));
   line.Field("sender", sender).Field("recipient", recipient).Field("mailhost", mailhost);
+  AddSource(ticket, &line);
   Words(result, &line);
 }
 
@@ -351,6 +361,7 @@ void ShardLog::OnHostFailed(const Ticket& ticket, std::string_view mailhost,
   core::EventLog::Event line = events_->Write(LogLevel::kInfo, io_->wall_ns(), "host_failed",
                                               FormatMessageId(ticket.message_id, id));
   line.Field("mailhost", mailhost);
+  AddSource(ticket, &line);
   Words(result, &line);
 }
 
@@ -363,6 +374,15 @@ void ShardLog::OnShortage(std::string_view text) {
          std::string(text) +
              ". This machine, not the host, is to blame: mail waits until there are "
              "connections again");
+}
+
+// Of every destination that would be sent from there.
+void ShardLog::OnSourceLost(std::string_view text) {
+  if (sources_told_.size() > core::kConfigSources) sources_told_.clear();
+  const auto [told, is_new] = sources_told_.try_emplace(std::string(text), io_->now_ns());
+  if (!is_new && io_->now_ns() - told->second < kSourceLineNs) return;
+  told->second = io_->now_ns();
+  Notice(LogLevel::kWarning, "source_lost", std::string(text) + ": mail waits until it is");
 }
 
 void ShardLog::OnSiteLowered(const SiteLowered& fact) {

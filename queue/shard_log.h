@@ -15,6 +15,7 @@
 #include "core/event_log.h"
 #include "core/limits.h"
 #include "core/metrics.h"
+#include "core/string_map.h"
 #include "io/io.h"
 #include "io/tls_stream.h"
 #include "queue/attempt_log.h"
@@ -131,6 +132,7 @@ class ShardLog : public AttemptLog {
   void OnHostFailed(const Ticket& ticket, std::string_view mailhost,
                     const RecipientResult& result) override;
   void OnShortage(std::string_view text) override;
+  void OnSourceLost(std::string_view text) override;
   void OnSiteLowered(const SiteLowered& fact) override;
   void OnSiteRecovered(std::string_view site) override;
   void OnUnresolved(const Ticket& ticket, std::string_view destination,
@@ -160,6 +162,7 @@ class ShardLog : public AttemptLog {
   AttemptTrail trail_;
   std::vector<std::string_view> names_;  // scratch
   bool tells_ends_ = false;
+  core::StringMap<int64_t> sources_told_;  // when each sentence about a source was told last
   int64_t shortage_told_ns_ = 0;  // when the log heard of one last; 0: never
 };
 

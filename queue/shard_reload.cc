@@ -77,6 +77,7 @@ void Shard::CommitReload() {
   log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);
   destinations_->SetIdleTimeout(config.delivery.idle_timeout_ns);
   destinations_->SetConvertEightBit(config.delivery.convert_eight_bit);
+  destinations_->SetSources(setup_.config.sources);
   destinations_->OnPoliciesChanged();
   resolver_.SetOptions(ResolverOptionsOf(config, setup_.own_addresses));
   clients_->Commit();

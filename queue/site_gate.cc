@@ -47,7 +47,7 @@ LocalSite* SiteGate::Join(const SitePolicy& policy) {
   std::unique_ptr<LocalSite>& entry = by_hash_[policy.hash];
   if (entry == nullptr) {
     entry = std::make_unique<LocalSite>();
-    entry->name = policy.name;
+    entry->name = SiteText(policy.name, policy.source);
     entry->hash = policy.hash;
     entry->limit = policy.max_connections;
     entry->generation = generation_;

@@ -39,6 +39,7 @@ void SiteLister::Look(const Destination& destination) {
   if (is_new) {
     SitePart part;
     part.name = plan->policy.name;
+    part.source = plan->policy.source;
     part.hash = plan->policy.hash;
     part.rate = plan->policy.rate;
     part.limit = plan->policy.max_connections;

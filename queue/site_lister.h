@@ -18,6 +18,7 @@ namespace outbox::queue {
 
 struct SitePart {
   std::string name;
+  std::string source;  // that it is seen from; empty: none
   uint64_t hash = 0;
   core::Rate rate;             // as configured, and
   uint32_t limit = 0;          // connections

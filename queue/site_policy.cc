@@ -15,7 +15,8 @@ constexpr size_t kSiteNameBytes = 200;
 bool SitePolicy::operator==(const SitePolicy& other) const {
   const bool same_rules = on_reply == other.on_reply ||
                           (on_reply && other.on_reply && *on_reply == *other.on_reply);
-  return name == other.name && hash == other.hash && max_connections == other.max_connections &&
+  return name == other.name && source == other.source && hash == other.hash &&
+         max_connections == other.max_connections &&
          messages_per_connection == other.messages_per_connection && rate == other.rate &&
          same_rules;
 }
@@ -23,6 +24,23 @@ bool SitePolicy::operator==(const SitePolicy& other) const {
 uint64_t HashOfSite(std::string_view name) {
   const uint64_t hash = core::Hash64(name, core::Hash64("[[site]]"));
   return hash == 0 ? 1 : hash;
+}
+
+uint64_t HashFromSource(uint64_t site, std::string_view source) {
+  if (source.empty()) return site;
+  const uint64_t hash = core::Hash64(source, site);
+  return hash == 0 ? 1 : hash;
+}
+
+std::string SiteText(std::string_view name, std::string_view source) {
+  std::string text(name);
+  if (!source.empty()) text.append("@").append(source);
+  return text;
+}
+
+void SitePolicy::SetSource(std::string_view name_of_source) {
+  source = name_of_source;
+  hash = HashFromSource(hash, source);
 }
 
 SitePolicy SiteOfHosts(const SiteHosts& hosts) {

@@ -13,6 +13,7 @@ class SmtpLink : public DeliveryLink {
       : connection_(context, source) {}
 
   void Connect(const LinkTarget& target, smtp::ClientCredentials credentials) {
+    connection_.SayHelo(target.helo);
     const core::SocketAddress local = {target.from == nullptr ? core::IpAddress() : *target.from,
                                        0};
     connection_.Start(target.peer, target.from == nullptr ? nullptr : &local,

@@ -35,6 +35,10 @@ constexpr WaitReasonInfo kReasonTable[kWaitReasons] = {
      "the DNS, which is asked again by itself, or at once by `outbox retry`"},
     {WaitReason::kUnrouted, "unrouted", "its route names no host to send to",
      "a route for it in the configuration, and `outbox reload`"},
+    {WaitReason::kSource, "source",
+     "the address that it is to be sent from is not on this machine, or reaches none of its hosts",
+     "that address, which is looked for once a minute; or another one, or another source, and "
+     "`outbox reload`"},
     {WaitReason::kSuspended, "suspended", "an operator has suspended it",
      "`outbox resume`, or the end of its time if it has one"},
     {WaitReason::kPaused, "paused", "a reply of the host has suspended its site (on_reply)",

@@ -26,6 +26,7 @@ enum class WaitReason : uint8_t {
   kResolving,    // its hosts are being looked up
   kUnresolved,   // they cannot be found out for now
   kUnrouted,     // its key names no place to go to
+  kSource,       // what it is to be sent from is not there, or reaches no host
   kSuspended,    // an operator has suspended it
   kPaused,       // a reply of its site's hosts has
   kSlowed,       // such a reply has lowered the rate, or the connections, of its site
@@ -38,7 +39,7 @@ enum class WaitReason : uint8_t {
   kHeldByOperator,  // `outbox hold`
   kPurged,          // `outbox purge`
 };
-inline constexpr int kWaitReasons = 23;
+inline constexpr int kWaitReasons = 24;
 
 struct WaitReasonInfo {
   WaitReason reason;

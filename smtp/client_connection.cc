@@ -27,8 +27,7 @@ ClientConnection::ClientConnection(const ClientContext* context, DeliverySource*
 
 ClientConnection::~ClientConnection() { CHECK(!running_ && connection_.closed()); }
 
-// --- The connection comes and goes
-// -------------------------------------------------------------------
+// --- The connection comes and goes ---
 
 void ClientConnection::Prepare() {
   CHECK(!running_);
@@ -38,7 +37,9 @@ void ClientConnection::Prepare() {
   timed_replies_ = 0;
   body_ = Body();
   shaking_hands_ = falling_back_ = false;
-  session_ = ClientSession(&context_->session, TlsUseNow(), &credentials_);
+  options_ = context_->session;
+  if (!helo_.empty()) options_.helo_name = helo_;
+  session_ = ClientSession(&options_, TlsUseNow(), &credentials_);
   ChooseData();
   served_ = false;
   rested_since_ns_ = 0;
@@ -92,9 +93,8 @@ void ClientConnection::OnConnected(const io::OpResult& result) {
 }
 
 // Whose fault it is. EADDRNOTAVAIL has two meanings: all ports towards this server are taken; or no
-// address of ours goes with it (IPv6 without an address, a source address that is gone), which no
-// waiting mends, and another host may do. A datagram socket, which shares only the second trouble,
-// tells them apart.
+// address of ours goes with it (IPv6 without an address, a source address that is gone). A datagram
+// socket, which shares only the second trouble, tells them apart.
 SessionEnd ClientConnection::EndOfConnect(int error) const {
   switch (error) {
     case EMFILE:
@@ -106,12 +106,13 @@ SessionEnd ClientConnection::EndOfConnect(int error) const {
       core::SocketAddress from = local_;
       from.port = 0;
       const int probe = context_->io->OpenUdp(host_, has_local_ ? &from : nullptr);
-      if (probe < 0) return SessionEnd::kConnectFailed;
+      if (probe < 0) return has_local_ ? SessionEnd::kNoAddress : SessionEnd::kConnectFailed;
       context_->io->CloseSocket(probe, false);
       return SessionEnd::kNoPort;
     }
-    default:
-      return SessionEnd::kConnectFailed;
+    default:  // bound to an address of the other family, which has an errno of each system's own
+      return has_local_ && local_.ip.is_v4() != host_.ip.is_v4() ? SessionEnd::kNoAddress
+                                                                 : SessionEnd::kConnectFailed;
   }
 }
 
@@ -170,8 +171,7 @@ void ClientConnection::ReleaseWindows() {
   }
 }
 
-// --- Replies and what they mean
-// ----------------------------------------------------------------------
+// --- Replies and what they mean ---
 
 void ClientConnection::OnBytes(std::span<char> bytes) {
   if (session_.waiting_for() == Stage::kAuth) HideSecret(bytes, credentials_.secret->text());

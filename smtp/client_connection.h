@@ -90,6 +90,8 @@ class ClientConnection final : private io::Connection::Handler {
   // REQUIRES: never started, or OnSessionEnd has been called.
   ~ClientConnection();
 
+  // The name to say in EHLO from the next Start on; empty: that of the context.
+  void SayHelo(std::string_view name) { helo_ = name; }
   // Connects to `host`, from `local` unless that is null. Nothing is told before the loop turns.
   void Start(const core::SocketAddress& host, const core::SocketAddress* local, ClientTls tls = {},
              ClientCredentials credentials = {});
@@ -187,6 +189,8 @@ class ClientConnection final : private io::Connection::Handler {
   std::string path_;  // of a unix socket; empty: it is at host_
   core::SocketAddress local_;
   bool has_local_ = false;
+  std::string helo_;
+  ClientSessionOptions options_;  // the context's, with that
   ClientTls tls_;
   ClientCredentials credentials_;
   bool shaking_hands_ = false;  // TLS, until OnTls

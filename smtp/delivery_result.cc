@@ -62,6 +62,8 @@ const char* SessionEndName(SessionEnd end) {
       return "we are short of descriptors or memory";
     case SessionEnd::kNoPort:
       return "we have no port left";
+    case SessionEnd::kNoAddress:
+      return "the address to send from is not here";
     case SessionEnd::kTlsFailed:
       return "TLS failed";
     case SessionEnd::kTlsMissing:

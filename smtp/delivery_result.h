@@ -63,6 +63,9 @@ enum class SessionEnd : uint8_t {
   // or memory; it has no port left towards this server.
   kShortage,
   kNoPort,
+  // Likewise: the address that it was to be sent from is not this machine's, or not of the server's
+  // family.
+  kNoAddress,
   // The session was to be encrypted: the handshake has failed; the server does not offer it.
   kTlsFailed,
   kTlsMissing,

@@ -320,6 +320,7 @@ class Parser {
     if (member == "recipient") return &filter->recipient;
     if (member == "mailhost") return &filter->mailhost;
     if (member == "route") return &filter->route;
+    if (member == "source") return &filter->source;
     if (member == "reply") return &filter->reply;
     return nullptr;
   }

@@ -22,6 +22,7 @@
 #include "tools/descriptor_plan.h"
 #include "tools/listener_probe.h"
 #include "tools/machine.h"
+#include "tools/source_addresses.h"
 
 namespace outbox::tools {
 namespace {
@@ -288,6 +289,7 @@ void Daemon::OnShardReady(uint32_t shard, const core::Status& status) {
 
 void Daemon::OnRunning() {
   running_ = true;
+  for (const std::string& missing : MissingAddresses(*config_)) LogEvent("source_missing", missing);
   std::printf("outboxd ready\n");
   std::fflush(stdout);
   manager_.Ready("takes mail");

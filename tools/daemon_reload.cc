@@ -12,6 +12,7 @@
 #include "tools/daemon.h"
 #include "tools/daemon_seat.h"
 #include "tools/listener_probe.h"
+#include "tools/source_addresses.h"
 
 namespace outbox::tools {
 namespace {
@@ -99,11 +100,14 @@ void Daemon::CommitReload() {
   if (maildrop_ != nullptr) maildrop_->SetListener(*config_);
   manager_.Ready("takes mail");
   LogEvent("reloaded", config_file_);
+  const std::vector<std::string> missing = MissingAddresses(*config_);
+  for (const std::string& one : missing) LogEvent("source_missing", one);
   if (done->reply != nullptr) {
     done->reply->Finish({{"reloaded", true},
                          {"file", config_file_},
                          {"listeners", config_->listeners.size()},
                          {"routes", config_->routes.size()},
+                         {"warnings", missing},
                          {"end", true}});
   }
   MaybeReloadAgain();

@@ -160,7 +160,13 @@ void Daemon::AnswerResume(const SuspendRequest& request,
   nlohmann::json lifted = nlohmann::json::array();
   for (const core::SiteConfig& site : config_->sites) {
     const bool meant = request.all || (request.site && site.name == request.name);
-    if (!meant || !sites_->Lift(queue::HashOfSite(site.name), SteadyClockNs())) continue;
+    if (!meant) continue;
+    const uint64_t hash = queue::HashOfSite(site.name);
+    bool any = sites_->Lift(hash, SteadyClockNs());
+    for (const core::SourceConfig& source : config_->sources) {
+      any |= sites_->Lift(queue::HashFromSource(hash, source.name), SteadyClockNs());
+    }
+    if (!any) continue;
     lifted.push_back(site.name);
     LogEvent("site_lifted", "site " + site.name + ", by " + reply->user());
   }

@@ -29,6 +29,7 @@ add_library(outbox_doctor STATIC
   doctor/secret_checks.cc
   doctor/sending_checks.cc
   doctor/signing_checks.cc
+  doctor/source_checks.cc
   doctor/spf_findings.cc
   doctor/system_checks.cc
   doctor/user_checks.cc

@@ -278,6 +278,8 @@ void AddFilter(CLI::App* command, Arguments* arguments) {
   command->add_option("--recipient", arguments->recipient, "envelope recipient; or with *");
   command->add_option("--mailhost", arguments->mailhost, "host that it is at, or was; or with *");
   command->add_option("--route", arguments->route, "route when it was accepted; or with *");
+  command->add_option("--source", arguments->send_from,
+                      "[[source]] that it is sent from; or with *");
   command->add_option("--reply", arguments->reply, "a text in what was said last; or with *");
   command->add_option("--older-than", arguments->older_than, "queued for longer: 30m, 2h, 1d")
       ->check(CheckDuration);

@@ -36,6 +36,7 @@ struct Arguments {
   std::string sender;
   std::string recipient;
   std::string mailhost;
+  std::string send_from;  // a filter's `source`
   std::string route;
   std::string reply;
   std::string older_than;

@@ -36,6 +36,7 @@ constexpr Column kColumns[] = {
     {"size", "size", "SIZE", false},
     {"reply", "last_reply", "LAST REPLY", true},
     {"route", "route", "ROUTE", true},
+    {"source", "source", "SOURCE", true},
 };
 // Of each line of a listing, and of nothing else in it.
 constexpr std::string_view kRowStart = "{\"id\":";

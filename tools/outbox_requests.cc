@@ -37,13 +37,11 @@ nlohmann::json FilterOf(const Arguments& arguments) {
   nlohmann::json filter = nlohmann::json::object();
   if (arguments.all) filter["all"] = true;
   if (!arguments.states.empty()) filter["state"] = arguments.states;
-  for (const auto& [name, text] : {std::pair("id", &arguments.target),
-                                   std::pair("domain", &arguments.domain),
-                                   std::pair("sender", &arguments.sender),
-                                   std::pair("recipient", &arguments.recipient),
-                                   std::pair("mailhost", &arguments.mailhost),
-                                   std::pair("route", &arguments.route),
-                                   std::pair("reply", &arguments.reply)}) {
+  for (const auto& [name, text] :
+       {std::pair("id", &arguments.target), std::pair("domain", &arguments.domain),
+        std::pair("sender", &arguments.sender), std::pair("recipient", &arguments.recipient),
+        std::pair("mailhost", &arguments.mailhost), std::pair("source", &arguments.send_from),
+        std::pair("route", &arguments.route), std::pair("reply", &arguments.reply)}) {
     if (!text->empty()) filter[name] = *text;
   }
   for (const auto& [name, text] : {std::pair("older_than", &arguments.older_than),

@@ -55,6 +55,44 @@ void AddHostRows(const json& answer, std::string* out) {
   AddRow("limits", limits + ", of the site " + TextOf(site, "name"), out);
 }
 
+std::string Listed(const json& texts) {
+  std::string all;
+  for (const json& text : texts) all += (all.empty() ? "" : ", ") + text.get<std::string>();
+  return all;
+}
+
+// Where it is sent from, and why from there.
+void AddSourceRows(const json& source, std::string* out) {
+  const std::string by = TextOf(source, "by");
+  if (by == "bind") {
+    return AddRow("sent from",
+                  Listed(source.value("addresses", json::array())) + ", by the route (bind)", out);
+  }
+  const json sources = source.value("sources", json::array());
+  const std::string why = by == "route"     ? "by the route"
+                          : by == "sender"  ? "by the sender's domain"
+                          : by == "default" ? "by default"
+                                            : "";
+  if (sources.empty()) {
+    // Nobody has to be told that nothing is configured.
+    if (!why.empty()) AddRow("sent from", "what the system chooses, " + why, out);
+    return;
+  }
+  const std::string pool = TextOf(source, "pool");
+  if (!pool.empty()) AddRow("sent from", "the pool " + pool + ", " + why, out);
+  for (const json& one : sources) {
+    std::string text = TextOf(one, "name") + " (" + Listed(one.value("addresses", json::array())) +
+                       "), as " + TextOf(one, "helo");
+    if (pool.empty()) {
+      text += ", " + why;
+    } else {
+      text += ", " + std::to_string(NumberOf(one, "weight")) + " of " +
+              std::to_string(NumberOf(one, "of"));
+    }
+    AddRow(pool.empty() ? "sent from" : "", text, out);
+  }
+}
+
 // By the file; the hosts by the daemon, if there is one.
 core::Result<json> AskFile(ControlClient* client, const RouteQuestion& question,
                            const std::string& file) {
@@ -107,6 +145,7 @@ std::string FormatRoute(const json& answer) {
     AddRow("as user", user, &out);
   }
   AddHostRows(answer, &out);
+  AddSourceRows(answer.value("source", json::object()), &out);
   if (const std::string archive = TextOf(answer, "archive"); !archive.empty()) {
     AddRow("copy to", archive, &out);
   }

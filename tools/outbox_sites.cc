@@ -63,7 +63,9 @@ std::string FormatSites(const std::vector<json>& sites, const json& end, int64_t
   for (const size_t column : {1, 2, 3}) table.AlignRight(column);
   table.SetOutput(&out);
   for (const json& site : sites) {
-    table.Add({Harmless(TextOf(site, "site")), FormatCount(NumberOf(site, "destinations")),
+    const std::string source = TextOf(site, "source");
+    const std::string name = TextOf(site, "site") + (source.empty() ? "" : "@" + source);
+    table.Add({Harmless(name), FormatCount(NumberOf(site, "destinations")),
                FormatCount(NumberOf(site, "ready")), FormatCount(NumberOf(site, "sending")),
                ConnectionsText(site), RateText(site), StateText(site, now),
                Harmless(WhySite(site))});

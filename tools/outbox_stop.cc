@@ -29,6 +29,9 @@ core::Status ReloadCommand(ControlClient* client, bool json) {
     std::printf("%s\n", answer->dump().c_str());
   } else {
     std::printf("reloaded %s\n", answer->value("file", std::string()).c_str());
+    for (const nlohmann::json& warning : answer->value("warnings", nlohmann::json::array())) {
+      std::fprintf(stderr, "outbox: warning: %s\n", warning.get<std::string>().c_str());
+    }
   }
   return core::OkStatus();
 }

@@ -151,6 +151,12 @@ void AddDestination(const json& destination, int64_t now, std::string* out) {
     AddLine("site's reply", TextOf(of_site, "mailhost") + " said: " + TextOf(of_site, "reply"),
             out);
   }
+  if (const auto source = destination.find("source"); source != destination.end()) {
+    AddLine("sent from",
+            TextOf(*source, "name") + " (" + TextOf(*source, "addresses") + "), as " +
+                TextOf(*source, "helo"),
+            out);
+  }
   AddLine("because", TextOf(destination, "trouble"), out);
   for (const json& host : destination.value("hosts", json::array())) {
     const int64_t down = NumberOf(host, "down_until");

@@ -11,6 +11,7 @@
 #include "tools/config_file.h"
 #include "tools/control_server.h"
 #include "tools/daemon.h"
+#include "tools/source_addresses.h"
 
 int main(int argc, char** argv) {
   outbox::tools::ControlServer::BlockSignals();
@@ -31,6 +32,9 @@ int main(int argc, char** argv) {
   outbox::tools::LoadedConfig loaded = outbox::tools::LoadConfig(config_file);
   for (const std::string& error : loaded.errors) std::fprintf(stderr, "%s\n", error.c_str());
   if (loaded.config == nullptr) return 2;
+  for (const std::string& missing : outbox::tools::MissingAddresses(*loaded.config)) {
+    std::fprintf(stderr, "%s: warning: %s\n", config_file.c_str(), missing.c_str());
+  }
   if (check) {
     std::printf("%s: good\n", config_file.c_str());
     return 0;

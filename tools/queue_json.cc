@@ -55,6 +55,8 @@ void AppendValue(const queue::QueueLine& line, QueueColumn column, std::string* 
       return AppendTextOrNull(line.last_reply, out);
     case QueueColumn::kRoute:
       return AppendTextOrNull(line.route, out);
+    case QueueColumn::kSource:
+      return AppendTextOrNull(line.source, out);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/config_routes.h"
+#include "core/config_sources.h"
 #include "core/limits.h"
 #include "core/rate.h"
 #include "queue/destination_key.h"
@@ -119,7 +120,38 @@ RouteVerdict RouteAsked::Ask(const queue::Router& router) const {
           {choice.retry_s.begin(), choice.retry_s.end()},
           choice.periods,
           choice.index,
-          choice.decided};
+          choice.decided,
+          std::string(choice.source),
+          std::string(choice.send_from),
+          choice.source_rule};
+}
+
+// Where it is sent from, and who says so.
+json SourceJson(const core::Config& config, const RouteVerdict& verdict) {
+  json out = {{"by", queue::SourceRuleName(verdict.source_rule)}};
+  if (verdict.source_rule == queue::SourceRule::kBind) {
+    json& addresses = out["addresses"] = json::array();
+    for (const core::IpAddress& one : config.routes[verdict.index].bind) {
+      addresses.push_back(one.ToString());
+    }
+    return out;
+  }
+  if (verdict.source.empty()) return out;
+  const auto members = core::SourcesOf(config, verdict.send_from);
+  uint64_t all = 0;
+  for (const core::SourceConfig* one : members) all += one->weight;
+  if (verdict.send_from != verdict.source) out["pool"] = verdict.send_from;
+  json& sources = out["sources"] = json::array();
+  for (const core::SourceConfig* one : members) {
+    json addresses = json::array();
+    for (const core::IpAddress& address : one->addresses) addresses.push_back(address.ToString());
+    sources.push_back({{"name", one->name},
+                       {"addresses", addresses},
+                       {"helo", one->helo},
+                       {"weight", one->weight},
+                       {"of", all}});
+  }
+  return out;
 }
 
 json RouteJson(const core::Config& config, const RouteQuestion& question,
@@ -140,6 +172,7 @@ json RouteJson(const core::Config& config, const RouteQuestion& question,
       verdict.action == core::RouteAction::kSend ? json(verdict.destination) : json(nullptr);
   const std::string user = queue::ParseDestinationKey(verdict.destination).user;
   out["user"] = user.empty() ? json(nullptr) : json(user);
+  if (verdict.action == core::RouteAction::kSend) out["source"] = SourceJson(config, verdict);
   if (verdict.action == core::RouteAction::kReject) {
     out["text"] = queue::RejectText(verdict.destination);
   }

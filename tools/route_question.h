@@ -45,6 +45,10 @@ struct RouteVerdict {
   queue::Periods periods;
   uint32_t index = 0;
   bool decided = true;
+  // RouteChoice's. Of a pool each message gets a source of its own, this one for example.
+  std::string source;
+  std::string send_from;
+  queue::SourceRule source_rule = queue::SourceRule::kNobody;
 };
 
 // The question as facts for a router.

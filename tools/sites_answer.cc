@@ -92,18 +92,28 @@ void SitesAnswer::Take(const std::vector<queue::SitePart>& sites) {
 
 void SitesAnswer::AddQuiet(int64_t now_ns) {
   for (const core::SiteConfig& site : config_->sites) {
-    const uint64_t hash = queue::HashOfSite(site.name);
-    if (sites_.contains(hash)) continue;
-    const queue::Site* const shared = table_->Peek(hash);
-    const bool shown = (shared != nullptr && shared->Lowered(now_ns)) ||
-                       suspensions_->FindSite(site.name) != nullptr;
-    if (!shown) continue;
-    queue::SitePart& part = sites_[hash];
-    part.name = site.name;
-    part.hash = hash;
-    part.rate = site.max_rate;
-    part.limit = site.max_connections;
+    AddQuietOne(site, "", now_ns);
+    for (const core::SourceConfig& source : config_->sources) {
+      AddQuietOne(site, source.name, now_ns);
+    }
   }
+}
+
+void SitesAnswer::AddQuietOne(const core::SiteConfig& site, const std::string& source,
+                              int64_t now_ns) {
+  const uint64_t hash = queue::HashFromSource(queue::HashOfSite(site.name), source);
+  if (sites_.contains(hash)) return;
+  const queue::Site* const shared = table_->Peek(hash);
+  // What is suspended is so from everywhere: once is enough.
+  const bool shown = (shared != nullptr && shared->Lowered(now_ns)) ||
+                     (source.empty() && suspensions_->FindSite(site.name) != nullptr);
+  if (!shown) return;
+  queue::SitePart& part = sites_[hash];
+  part.name = site.name;
+  part.source = source;
+  part.hash = hash;
+  part.rate = site.max_rate;
+  part.limit = site.max_connections;
 }
 
 void SitesAnswer::EndOne() {
@@ -131,13 +141,14 @@ void SitesAnswer::Finish() {
     row.Judge();
   }
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    return std::tie(a.rank, b.part->ready, a.part->name) <
-           std::tie(b.rank, a.part->ready, b.part->name);
+    return std::tie(a.rank, b.part->ready, a.part->name, a.part->source) <
+           std::tie(b.rank, a.part->ready, b.part->name, b.part->source);
   });
   const size_t shown = std::min<size_t>(rows.size(), limit_);
   for (size_t i = 0; i < shown; ++i) {
     const Row& row = rows[i];
     json line = {{"site", row.part->name},
+                 {"source", row.part->source.empty() ? json(nullptr) : json(row.part->source)},
                  {"state", row.word},
                  {"until", SecondsOrNull(row.until_wall_ns)},
                  {"destinations", row.part->destinations},

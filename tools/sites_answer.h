@@ -46,6 +46,7 @@ class SitesAnswer : public queue::SiteListSink, public std::enable_shared_from_t
   void Take(const std::vector<queue::SitePart>& sites);
   // Those that no mail is at, but whose limits are not the usual ones.
   void AddQuiet(int64_t now_ns);
+  void AddQuietOne(const core::SiteConfig& site, const std::string& source, int64_t now_ns);
   void EndOne();
   void Finish();
 

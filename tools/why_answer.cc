@@ -19,6 +19,8 @@ namespace {
 
 using nlohmann::json;
 
+// Sources that a domain's mail is looked for at.
+constexpr size_t kSourcesAsked = 64;
 // A shard looks through all the attempts that it remembers for each of them, in one turn.
 constexpr size_t kDestinationsAtOnce = 4;
 
@@ -180,6 +182,10 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
   out["limit"] = out["cause"];
   out["blocked_until"] = out["lifted_at"];
   if (!main->trouble.empty()) out["trouble"] = main->trouble;
+  if (!main->source.empty()) {
+    out["source"] = {
+        {"name", main->source}, {"addresses", main->source_addresses}, {"helo", main->source_helo}};
+  }
   for (const queue::HostView& host : main->hosts) {
     out["hosts"].push_back({{"host", host.name}, {"down_until", Seconds(host.down_until_wall_ns)}});
   }
@@ -278,9 +284,18 @@ void WhyAnswer::FindRoute() {
     if (router.local() != nullptr && router.local()->OwnsDomainOf(address)) {
       where = router.local()->key();
     }
-    server_->Post([this, key = std::move(where), name = std::string(choice.route)] {
+    // Whose mail it is decides where it is sent from: it may be waiting at any of these.
+    std::vector<std::string> elsewhere;
+    for (const std::string& source : router.sources().AllSources(kSourcesAsked)) {
+      elsewhere.push_back(queue::WithSource(where, source));
+    }
+    server_->Post([this, key = std::move(where), name = std::string(choice.route),
+                   others = std::move(elsewhere)] {
       route_ = name;
       destinations_.try_emplace(key);
+      for (const std::string& other : others) {
+        if (destinations_.try_emplace(other).second) others_.insert(other);
+      }
       destinations_.try_emplace("mx:" + domain_);  // where mail from before a reload may be
       for (const auto& [one, known] : destinations_) asked_.push_back(one);
       AskDestinations();
@@ -366,8 +381,9 @@ void WhyAnswer::Finish() {
       one["limit"] = one["cause"];
       one["suspension"] = SuspensionJson(*by);
     }
-    // The other place where mail of the domain could be is shown only if there is some.
-    if (id_ == 0 && destinations_.size() > 1 && key == "mx:" + domain_ && one["queued"] == 0) {
+    // The other places where mail of the domain could be is shown only if there is some.
+    const bool other = key == "mx:" + domain_ || others_.contains(key);
+    if (id_ == 0 && destinations_.size() > 1 && other && one["queued"] == 0) {
       continue;
     }
     out["destinations"].push_back(one);

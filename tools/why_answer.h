@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,7 @@ class WhyAnswer : public std::enable_shared_from_this<WhyAnswer> {
   size_t left_ = 0;    // shards that have not answered the present question
   queue::MessageFacts message_;
   std::map<std::string, std::vector<queue::DestinationFacts>> destinations_;  // by key
+  std::set<std::string> others_;  // of them, those that are shown if there is mail
 };
 
 }  // namespace outbox::tools

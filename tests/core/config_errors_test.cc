@@ -78,8 +78,8 @@ TEST(ConfigErrors, TopLevel) {
       {"unlike anything",
        "colour = \"red\"\n" + kFine,
        {"f:1:1: unknown key \"colour\"; expected one of hostname, spool, control, stats, maildrop, "
-        "shards, stop_timeout, auth, listener, storage, queue, resolver, delivery, archive, route, "
-        "site, sites, local, dkim, log, talk, limits, io"}},
+        "shards, stop_timeout, auth, listener, storage, queue, resolver, source, sender, delivery, "
+        "archive, route, site, sites, local, dkim, log, talk, limits, io"}},
       {"short host name",
        "hostname = \"relay\"\n" + kFine.substr(kFine.find("[[")),
        {"f:1:12: \"relay\" is not a full host name; expected for example \"relay.example.com\" or "

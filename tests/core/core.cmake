@@ -21,6 +21,7 @@ outbox_test(core_test
     core/route_config_test.cc
     core/site_config_test.cc
     core/slab_test.cc
+    core/source_config_test.cc
     core/time_format_test.cc
     core/timer_wheel_test.cc
     core/user_list_test.cc

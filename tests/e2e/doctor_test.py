@@ -137,6 +137,56 @@ class DoctorAndTheDns(Doctor):
         self.assert_found(found, "dkim", "ok", "an RSA key of 2048 bits")
         self.assert_found(found, "dmarc", "ok", "policy quarantine")
 
+    def test_the_sources_of_the_configuration(self):
+        zone = self.names.zone
+        zone("outbox.test", f"@ MX 10 mx\nmx A 192.0.2.1\nrelay A {V4}\nnews A {OTHER}\n" +
+             txt("@", f"v=spf1 ip4:{V4} -all") + "\n" + txt("relay", "v=spf1 a -all") + "\n" +
+             txt("news", "v=spf1 a -all"))
+        zone("news.test", "@ MX 10 mx\nmx A 192.0.2.1\n" +
+             txt("@", f"v=spf1 ip4:{OTHER} -all"))
+        zone("shop.test", "@ MX 10 mx\nmx A 192.0.2.1\n" + txt("@", f"v=spf1 ip4:{V4} -all"))
+        self.names.pointer(V4, "relay.outbox.test")
+        self.names.pointer(OTHER, "news.outbox.test")
+        self.names.start()
+        self.relay_ = self.relay([self.names.address], f"""
+[delivery]
+send_from = "main"
+[[source]]
+name    = "main"
+address = "{V4}"
+[[source]]
+name    = "news"
+address = "{OTHER}"
+helo    = "news.outbox.test"
+[[source]]
+name    = "inside"
+address = "127.0.0.1"
+helo    = "nobody.outbox.test"
+[[sender]]
+domain    = ["news.test", "shop.test", "*.shop.test"]
+send_from = "news"
+""")
+        found = self.look(exits=1)
+        at = {(one["group"], one["what"]): one for one in reversed(found)}
+        # TEST-NET addresses are on nobody's machine.
+        for name in ("main", "news"):
+            self.assertEqual(at["address", f"source {name}"]["level"], "fail")
+            self.assertIn("ip address add", at["address", f"source {name}"]["fix"])
+        self.assertIn("the Internet cannot see", at["address", "source inside"]["finding"])
+        for address, name in ((V4, "relay.outbox.test"), (OTHER, "news.outbox.test")):
+            self.assertEqual(at["address", address]["finding"], f"PTR {name}")
+            self.assertEqual(at["address", f"HELO {name}"]["level"], "ok")
+        nobody = at["address", "HELO nobody.outbox.test"]
+        self.assertEqual(nobody["finding"], "the name does not exist")
+        self.assertIn('set helo of the source "inside" to a name', nobody["fix"])
+        # Each domain with the addresses that its own mail leaves from.
+        self.assertIn(f"pass for {V4}", at["spf", "outbox.test"]["finding"])
+        self.assertIn(f"pass for {OTHER}", at["spf", "news.test"]["finding"])
+        self.assertIn(f"fail for {OTHER}", at["spf", "shop.test"]["finding"])
+        self.assertIn(f"ip4:{OTHER}", at["spf", "shop.test"]["fix"])
+        self.assertNotIn("*.shop.test", {what for _, what in at})
+        self.assertIn(("spf", "news.outbox.test"), at)
+
     def test_addresses_without_a_name_of_their_own(self):
         zone = self.names.zone
         zone("outbox.test", f"relay A {OTHER}\n@ A 192.0.2.1\n")

@@ -11,6 +11,7 @@
 #include "core/check.h"
 #include "core/config.h"
 #include "core/config_rules.h"
+#include "core/config_sources.h"
 #include "core/domain_name.h"
 #include "core/user_list.h"
 
@@ -35,6 +36,29 @@ void CheckSites(const std::vector<outbox::core::SiteConfig>& sites) {
       CHECK(lowers == (rule.for_ns > 0) && (lowers || rule.suspend_ns > 0));
       CHECK(rule.part == 0 || site.max_rate.limited());
     }
+  }
+}
+
+// A source, a pool, or the system's choice.
+void CheckSendFrom(const Config& config, const std::string& name) {
+  CHECK(name.empty() || !outbox::core::SourcesOf(config, name).empty());
+}
+
+void CheckSources(const Config& config) {
+  for (const outbox::core::SourceConfig& source : config.sources) {
+    CHECK(outbox::core::IsSourceName(source.name) && source.weight > 0);
+    CHECK(source.addresses.size() == 1 ||
+          (source.addresses.size() == 2 &&
+           source.addresses[0].is_v4() != source.addresses[1].is_v4()));
+    CHECK(outbox::core::IsHostname(source.helo));
+    for (const std::string& pool : source.pools) {
+      CHECK(!outbox::core::SourcesOf(config, pool).empty());
+    }
+  }
+  CheckSendFrom(config, config.delivery.send_from);
+  for (const outbox::core::SenderConfig& sender : config.senders) {
+    CHECK(!sender.domains.empty());
+    CheckSendFrom(config, sender.send_from);
   }
 }
 
@@ -63,9 +87,12 @@ void CheckConfig(const Config& config) {
       CHECK(!host.path.empty() || host.is_address || outbox::core::IsDomainName(host.host));
     }
     CHECK(route.port != 0);
+    CHECK(route.bind.empty() || !route.send_from.has_value());
+    CheckSendFrom(config, route.send_from.value_or(""));
     CheckPeriods(route.periods);
   }
   CheckSites(config.sites);
+  CheckSources(config);
 }
 
 void CheckUsers(std::string_view text) {

@@ -10,6 +10,7 @@ outbox_test(router_test
     home/local_domains_test.cc
     home/route_conditions_test.cc
     home/router_test.cc
+    home/source_choice_test.cc
   LINK outbox_home
 )
 outbox_test(home_tables_test

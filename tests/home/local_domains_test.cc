@@ -123,8 +123,8 @@ TEST(LocalDomainsTest, AReloadMovesTheMailboxes) {
   const RouteChanges changes = moved.Since(Router(before));
   EXPECT_TRUE(changes.Touches("maildir:/mail/{domain}/{user}"));
   EXPECT_FALSE(changes.Touches("nomailbox:"));
-  EXPECT_FALSE(moved.StillRoutes(kLocalRoute, "maildir:/mail/{domain}/{user}"));
-  EXPECT_TRUE(moved.StillRoutes(kLocalRoute, "maildir:/other/{user}"));
+  EXPECT_FALSE(moved.StillRoutes(kLocalRoute, "maildir:/mail/{domain}/{user}", ""));
+  EXPECT_TRUE(moved.StillRoutes(kLocalRoute, "maildir:/other/{user}", ""));
   after.local = {};
   EXPECT_TRUE(Router(after).Since(Router(before)).Touches("maildir:/mail/{domain}/{user}"));
 }
@@ -222,11 +222,11 @@ TEST(RouterTest, AnArchiveIsReachedWhetherOrNotAnybodyMayWriteToIt) {
   EXPECT_EQ(copy.route, core::kArchiveRoute);
   EXPECT_EQ(copy.recipient, "all@here.example");
   EXPECT_EQ(copy.periods.notify_after_s, Periods::kNotifyNever);
-  EXPECT_TRUE(router.StillRoutes(copy.route, copy.destination));
-  EXPECT_FALSE(router.StillRoutes(copy.route, "maildir:/elsewhere/{user}"));
+  EXPECT_TRUE(router.StillRoutes(copy.route, copy.destination, ""));
+  EXPECT_FALSE(router.StillRoutes(copy.route, "maildir:/elsewhere/{user}", ""));
   // With no mailboxes of our own there is no better place.
   config.local = {};
-  EXPECT_TRUE(Router(config).StillRoutes(copy.route, copy.destination));
+  EXPECT_TRUE(Router(config).StillRoutes(copy.route, copy.destination, ""));
   EXPECT_FALSE(Router(config).archives());
 }
 

@@ -229,8 +229,8 @@ via   = "10.0.0.1"
   EXPECT_EQ(choice.destination, "discard:");
   EXPECT_EQ(router.Route("b@example.net", facts("a@example.com", false)).route, "everything");
   EXPECT_EQ(router.Route("b@example.net", facts("a@example.com", true)).route, "smart");
-  EXPECT_TRUE(router.StillRoutes("quarantine", "hold:"));
-  EXPECT_FALSE(router.StillRoutes("quarantine", "via:10.0.0.1:25"));
+  EXPECT_TRUE(router.StillRoutes("quarantine", "hold:", ""));
+  EXPECT_FALSE(router.StillRoutes("quarantine", "via:10.0.0.1:25", ""));
 }
 
 TEST(RouteConditionsTest, TheAddressToSendFromMakesADestinationOfItsOwn) {
@@ -250,10 +250,10 @@ bind   = "192.0.2.8"
             "mx:example.net@192.0.2.7,2001:db8::7");
   EXPECT_EQ(Route(router, {.recipient = "b@smart.example"}).destination,
             "via:10.0.0.1:25@192.0.2.8");
-  EXPECT_TRUE(router.StillRoutes("news", "mx:example.net@192.0.2.7,2001:db8::7"));
-  EXPECT_FALSE(router.StillRoutes("news", "mx:example.net"));
-  EXPECT_TRUE(router.StillRoutes("mx", "mx:example.net"));
-  EXPECT_FALSE(router.StillRoutes("mx", "mx:example.net@192.0.2.7,2001:db8::7"));
+  EXPECT_TRUE(router.StillRoutes("news", "mx:example.net@192.0.2.7,2001:db8::7", ""));
+  EXPECT_FALSE(router.StillRoutes("news", "mx:example.net", ""));
+  EXPECT_TRUE(router.StillRoutes("mx", "mx:example.net", ""));
+  EXPECT_FALSE(router.StillRoutes("mx", "mx:example.net@192.0.2.7,2001:db8::7", ""));
   EXPECT_EQ(router.ConnectionsFor("mx:example.net@192.0.2.7,2001:db8::7"), 3u);
   EXPECT_EQ(router.ConnectionsFor("mx:example.net"), 20u);
   const DestinationKey key = ParseDestinationKey("mx:example.net:26@192.0.2.7");

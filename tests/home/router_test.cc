@@ -97,13 +97,13 @@ TEST(RouterTest, ARouteByItsNameTakesWhatItDoesNotMatch) {
       Via("first", {"a.example"}, {Host("10.0.0.1:25")}),
       AtPort(2526, Via("port", {"b.example"}, {})),
   }));
-  EXPECT_EQ(router.RouteThrough("first", "u@x.example")->destination, "via:10.0.0.1:25");
-  const std::optional<RouteChoice> port = router.RouteThrough("port", "u@X.example");
+  EXPECT_EQ(router.RouteThrough("first", "u@x.example", {})->destination, "via:10.0.0.1:25");
+  const std::optional<RouteChoice> port = router.RouteThrough("port", "u@X.example", {});
   ASSERT_TRUE(port.has_value());
   EXPECT_EQ(port->destination, "mx:x.example:2526");
   EXPECT_EQ(port->route, "port");
-  EXPECT_EQ(router.RouteThrough(kImplicitRoute, "u@a.example")->destination, "mx:a.example");
-  EXPECT_FALSE(router.RouteThrough("none", "u@a.example").has_value());
+  EXPECT_EQ(router.RouteThrough(kImplicitRoute, "u@a.example", {})->destination, "mx:a.example");
+  EXPECT_FALSE(router.RouteThrough("none", "u@a.example", {}).has_value());
 }
 
 TEST(RouterTest, KeysNameTheHostsInOrderOrTheDomain) {

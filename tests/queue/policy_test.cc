@@ -74,13 +74,17 @@ TEST(OutcomeTest, Sessions) {
       {SessionEnd::kSourceFailed, Stage::kBody, 0, false, false},
       {SessionEnd::kShortage, Stage::kConnect, 0, false, false},
       {SessionEnd::kNoPort, Stage::kConnect, 0, false, false},
+      {SessionEnd::kNoAddress, Stage::kConnect, 0, false, false},
   };
   for (const auto& row : kTable) {
     const HostJudgement judgement = JudgeSession(row.end, row.stage, row.code);
     EXPECT_EQ(judgement.refused, row.refused) << static_cast<int>(row.end);
     EXPECT_EQ(judgement.unreachable, row.unreachable) << static_cast<int>(row.end);
-    const bool ours = row.end == SessionEnd::kShortage || row.end == SessionEnd::kNoPort;
+    const bool unsourced = row.end == SessionEnd::kNoAddress;
+    const bool ours =
+        row.end == SessionEnd::kShortage || row.end == SessionEnd::kNoPort || unsourced;
     EXPECT_EQ(judgement.ours, ours) << static_cast<int>(row.end);
+    EXPECT_EQ(judgement.unsourced, unsourced) << static_cast<int>(row.end);
   }
   // What a host does not do for a route says nothing about its other mail.
   for (const SessionEnd end : {SessionEnd::kTlsFailed, SessionEnd::kTlsMissing}) {

@@ -39,6 +39,7 @@ outbox_test(scenario_test
     scenario/hosts_without_the_required_tls_test.cc
     scenario/host_dead_for_longer_than_retry_until_test.cc
     scenario/lines_of_the_log_wait_for_company_test.cc
+    scenario/mail_from_several_sources_test.cc
     scenario/mail_of_our_domains_is_signed_test.cc
     scenario/mail_that_cannot_be_read_test.cc
     scenario/local_mail_by_lmtp_test.cc

@@ -93,6 +93,8 @@ class ShardStory : public ShardObserver {
   void StartRedirect(const RouteOrder& order, const QueueFilter& filter);
   // What `outbox why` knows of the recipients that are meant.
   std::vector<RecipientFacts> Explain(const QueueFilter& filter);
+  // What holds the mail that is ready at this destination, of the shard that sends there.
+  std::optional<DestinationView> LookAt(const std::string& key);
   // What a purge would take.
   PurgeFacts Preview(const QueueFilter& filter);
   bool running() const { return life_ != nullptr; }

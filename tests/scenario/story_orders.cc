@@ -79,6 +79,20 @@ void ShardStory::StartRedirect(const RouteOrder& order, const QueueFilter& filte
   }
 }
 
+std::optional<DestinationView> ShardStory::LookAt(const std::string& key) {
+  std::optional<DestinationView> view;
+  size_t done = 0;
+  for (const auto& shard : life_->shards) {
+    shard->Post([&, key](Shard* one) {
+      const DestinationFacts facts = one->operations().LookAt(key, "");
+      if (facts.view.has_value()) view = facts.view;
+      ++done;
+    });
+  }
+  EXPECT_TRUE(RunUntil([&] { return done == shards_; }, core::kNsPerMinute));
+  return view;
+}
+
 CommandCounts ShardStory::Give(const std::function<bool(Shard*, CommandSink*)>& give) {
   struct Sink : CommandSink {
     void OnCommandWaits(const CommandCounts&) override {}

@@ -86,6 +86,9 @@ class Relay {
   virtual int64_t commit_ns() const = 0;
   // --- What an operator does to it. REQUIRES: ready(). Answers come later, or never if it dies.
   // --- False: nobody can, and nobody does.
+  // Addresses that its mail leaves from, each with connections of its own.
+  virtual size_t sources() const { return 1; }
+
   virtual bool has_operator() const { return false; }
   // Mail for the domain, or all for "", goes now.
   virtual void Retry(const std::string& /*domain*/) {}

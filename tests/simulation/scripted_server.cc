@@ -31,7 +31,9 @@ class ScriptedServer::Session {
   Session(ScriptedServer* server, uint64_t id, io::Socket socket)
       : server_(server),
         id_(id),
-        peer_(server->io_, socket, [this] { Process(); }, [this](int error) { OnEnd(error); }) {
+        client_(server->io_->PeerAddress(socket).ip),
+        peer_(
+            server->io_, socket, [this] { Process(); }, [this](int error) { OnEnd(error); }) {
     Answer("connect", "220 " + server->script_.name + " ESMTP", [](const std::string&) {});
   }
 
@@ -138,6 +140,7 @@ class ScriptedServer::Session {
   }
 
   void Hello(const std::string& line) {
+    helo_ = line.substr(std::min(line.size(), size_t{5}));
     std::string reply = "250 " + server_->script_.name;
     if (!StartsWith(line, "HELO")) {
       reply = "250-" + server_->script_.name;
@@ -271,6 +274,8 @@ class ScriptedServer::Session {
 
   void Complete() {
     message_.session = id_;
+    message_.client = client_;
+    message_.helo = helo_;
     if (server_->script_.lmtp) return JudgeEach();
     if (!server_->on_message_) return Judge("250 2.0.0 taken");
     busy_ = true;
@@ -336,6 +341,8 @@ class ScriptedServer::Session {
 
   ScriptedServer* server_;
   uint64_t id_;
+  const core::IpAddress client_;
+  std::string helo_;
   TakenMessage message_;
   bool pipelining_ = false;
   bool in_mail_ = false;

@@ -56,6 +56,8 @@ struct Script {
 // A message that the server said 250 to, or was about to.
 struct TakenMessage {
   uint64_t session = 0;
+  core::IpAddress client;  // where it came from, and
+  std::string helo;        // what it was called there: the last EHLO, HELO or LHLO
   std::string reverse_path;
   std::vector<std::string> recipients;  // those it accepted
   std::string content;                  // wire form, without the final ".CRLF"

@@ -124,6 +124,7 @@ ShardRelay::ShardRelay(io::SimWorld* world, const RelayOptions& options)
   if (world_->random().Chance(1, 2)) {
     signatures_ = std::make_unique<MailSignatures>(&world_->random());
   }
+  sources_ = std::make_unique<RelaySources>(world_, &config_);
 }
 
 void ShardRelay::KeepArchive() {
@@ -256,6 +257,7 @@ void ShardRelay::ChangeNames() {
 
 void ShardRelay::Heal() {
   healed_ = true;
+  sources_->Heal();
   if (names_ != nullptr) names_->Heal();
 }
 
@@ -446,6 +448,7 @@ void ShardRelay::Bounce(const std::string& recipient) {
 void ShardRelay::Reload() {
   core::Random& random = world_->random();
   if (signatures_ != nullptr && random.Chance(1, 3)) signatures_->Switch();
+  sources_->Change();
   for (core::RouteConfig& route : config_.routes) {
     if (random.Chance(1, 2) && !route.via.empty()) {
       std::rotate(route.via.begin(), route.via.begin() + 1, route.via.end());

@@ -22,6 +22,7 @@
 #include "tests/dns/sim_name_server.h"
 #include "tests/simulation/mail_signatures.h"
 #include "tests/simulation/relay.h"
+#include "tests/simulation/relay_sources.h"
 
 namespace outbox::simulation {
 
@@ -44,6 +45,7 @@ class ShardRelay : public Relay, public queue::ShardObserver {
     return signatures_ == nullptr ? std::string() : signatures_->WrongWith(message);
   }
 
+  size_t sources() const override { return sources_->count(); }
   bool has_operator() const override { return true; }
   void Retry(const std::string& domain) override;
   void Hold(const std::string& domain) override;
@@ -82,6 +84,7 @@ class ShardRelay : public Relay, public queue::ShardObserver {
   std::unique_ptr<dns::SimNameServer> names_;   // null: nobody needs it
   std::set<std::string> named_;                 // hosts that it knows
   std::unique_ptr<MailSignatures> signatures_;  // null: nothing is ever signed
+  std::unique_ptr<RelaySources> sources_;
   std::set<std::string> dropped_;               // domains whose routes are gone
   bool healed_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

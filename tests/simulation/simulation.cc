@@ -263,7 +263,8 @@ bool Simulation::Settled() const {
          relay_->Counters().queued == 0;
 }
 
-// The limit is the site's, and a site is a set of hosts: a host may belong to several.
+// The limit is the site's, and a site is a set of hosts: a host may belong to several. Each source
+// of the relay is a client of its own.
 void Simulation::CheckConnections() {
   std::set<std::set<core::SocketAddress>> sites;
   for (const RelayRoute& route : options_.relay.routes) {
@@ -271,8 +272,10 @@ void Simulation::CheckConnections() {
   }
   for (int i = 0; i < options_.hosts; ++i) {
     const core::SocketAddress host = HostAddress(i);
-    const auto shared = static_cast<size_t>(std::count_if(
-        sites.begin(), sites.end(), [&](const auto& site) { return site.contains(host); }));
+    const size_t shared =
+        relay_->sources() *
+        static_cast<size_t>(std::count_if(sites.begin(), sites.end(),
+                                          [&](const auto& site) { return site.contains(host); }));
     const size_t peak = world_.network().open_peak(host);
     if (peak > shared * options_.relay.connections_max) {
       Wrong(std::to_string(peak) + " connections to " + host.ToString() + ", which is in " +

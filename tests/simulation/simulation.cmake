@@ -22,7 +22,8 @@ outbox_test(simulation_harness_test
 )
 
 add_executable(outbox_simulation
-  simulation/mail_signatures.cc simulation/main.cc simulation/shard_relay.cc)
+  simulation/mail_signatures.cc simulation/main.cc simulation/relay_sources.cc
+  simulation/shard_relay.cc)
 target_link_libraries(outbox_simulation PRIVATE
   simulation_harness outbox_home outbox_io outbox_sim_names)
 # In two halves, which run side by side.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "io/sim_network.h"
 #include "tests/smtp/naive_body.h"
 #include "tests/smtp/test_reception.h"
 #include "tests/smtp/test_source.h"
@@ -326,6 +327,22 @@ TEST(ConnectionTest, ShortagesOfOurOwnAreNamed) {
     EXPECT_EQ(source->end, wanted) << error;
     EXPECT_EQ(source->stage, Stage::kConnect);
     EXPECT_FALSE(source->text.empty());
+  }
+}
+
+TEST(ConnectionTest, FromAnAddressThatIsNotThereOrOfTheOtherFamily) {
+  const core::IpAddress gone = core::IpAddress::V4(10, 9, 0, 1);
+  const core::IpAddress six = core::IpAddress::Parse("2001:db8::9").value();
+  for (const core::IpAddress& from : {gone, six, core::IpAddress::V4(10, 9, 0, 2)}) {
+    Pair pair({}, {});
+    pair.world.network().LoseAddress(gone);
+    TestSource* source = pair.Connect({{"a@b.c", {"user@example.com"}, "", ".\r\n"}});
+    const core::SocketAddress local = {from, 0};
+    source->connection.SayHelo("other.example.com");
+    source->connection.Start(kRelay, &local);
+    pair.Run();
+    const bool there = from != gone && from != six;
+    EXPECT_EQ(source->end, there ? SessionEnd::kQuit : SessionEnd::kNoAddress) << from.ToString();
   }
 }
 

@@ -56,7 +56,8 @@ class DoctorTest : public testing::Test {
   }
   std::vector<std::string> Helo(const std::string& hostname) {
     report_ = Report();
-    CheckHelo(hostname, {Address("192.0.2.1"), Address("2001:db8::1")}, &names_, &report_);
+    CheckHelo(hostname, "hostname in the configuration",
+              {Address("192.0.2.1"), Address("2001:db8::1")}, &names_, &report_);
     return Found();
   }
   std::vector<std::string> Domain() {

@@ -19,6 +19,7 @@
 #include "tools/doctor/reverse_name.h"
 #include "tools/doctor/sending_checks.h"
 #include "tools/doctor/signing_checks.h"
+#include "tools/doctor/source_checks.h"
 #include "tools/doctor/system_checks.h"
 #include "tools/doctor/user_checks.h"
 #include "tools/machine.h"
@@ -147,7 +148,14 @@ void Doctor::ExamineSystem() {
 void Doctor::FindAddresses() {
   addresses_ = options_.addresses;
   const bool report = Begin("address");
-  if (!addresses_.empty()) return;
+  if (!addresses_.empty()) {
+    config_.sources.clear();  // these are what is to be looked at
+    config_.senders.clear();
+    config_.delivery.send_from.clear();
+    return;
+  }
+  if (report) CheckSourceAddresses(config_, &report_);
+  if (!config_.delivery.send_from.empty()) return;  // the system chooses nothing
   for (const core::IpAddress& address : SendingAddresses(loop_->io())) {
     if (!IsPrivateAddress(address)) {
       addresses_.push_back(address);
@@ -192,7 +200,11 @@ void Doctor::ExamineDns() {
   }
   std::vector<std::string> domains = options_.domains;
   const std::string own = DomainOfHost(config_.hostname);
-  if (domains.empty() && !own.empty()) domains.push_back(own);
+  if (domains.empty()) {
+    domains = SenderDomains(config_, kDoctorListMax - 1);
+    const bool known = std::find(domains.begin(), domains.end(), own) != domains.end();
+    if (!own.empty() && !known) domains.insert(domains.begin(), own);
+  }
   if (Begin("resolver") &&
       !CheckResolvers(config_.resolver.servers, domains.empty() ? "localhost" : domains[0],
                       loop_.get(), &report_)) {
@@ -202,27 +214,32 @@ void Doctor::ExamineDns() {
   LiveNames names(loop_.get(), config_.resolver.servers);
   if (Begin("address")) {
     AddTemporaryNote();
-    for (const core::IpAddress& address : addresses_) {
-      CheckPointer(address, config_.hostname, &names, &report_);
+    for (const SendingName& one : SendingNames(config_, addresses_)) {
+      for (const core::IpAddress& address : one.addresses) {
+        CheckPointer(address, one.helo, &names, &report_);
+      }
+      if (configured_) CheckHelo(one.helo, one.key, one.addresses, &names, &report_);
     }
-    if (configured_) CheckHelo(config_.hostname, addresses_, &names, &report_);
   }
   ExamineDomains(domains, &names);
 }
 
 void Doctor::ExamineDomains(const std::vector<std::string>& domains, Names* names) {
-  const std::string helo = core::ToLower(config_.hostname);
   if (Begin("domain")) {
     for (const std::string& domain : domains) CheckDomain(domain, names, &report_);
     if (domains.empty()) report_.Note("domain", "none is known: name those that send, --domain D");
   }
   if (Begin("spf")) {
     for (const std::string& domain : domains) {
-      CheckSenderPolicy(domain, helo, addresses_, names, &report_);
+      const SendingName from = SendingNameOf(config_, domain, addresses_);
+      CheckSenderPolicy(domain, core::ToLower(from.helo), from.addresses, names, &report_);
     }
-    const bool separate = std::find(domains.begin(), domains.end(), helo) == domains.end();
-    if (separate && core::IsQualifiedDomainName(helo)) {
-      CheckHeloPolicy(helo, addresses_, names, &report_);
+    for (const SendingName& one : SendingNames(config_, addresses_)) {
+      const std::string helo = core::ToLower(one.helo);
+      const bool separate = std::find(domains.begin(), domains.end(), helo) == domains.end();
+      if (separate && core::IsQualifiedDomainName(helo)) {
+        CheckHeloPolicy(helo, one.addresses, names, &report_);
+      }
     }
   }
   if (Begin("dkim")) {

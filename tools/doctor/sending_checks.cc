@@ -121,18 +121,19 @@ void CheckPointer(const IpAddress& address, const std::string& hostname, Names* 
                          "; that is allowed, and a few receivers compare them");
 }
 
-void CheckHelo(const std::string& hostname, const std::vector<IpAddress>& addresses, Names* names,
-               Report* report) {
+void CheckHelo(const std::string& hostname, const std::string& key,
+               const std::vector<IpAddress>& addresses, Names* names, Report* report) {
   const std::string what = "HELO " + hostname;
   if (core::IsAddressLiteral(hostname)) {
     report->Warn(what, "an address literal; many receivers want a name",
-                 "Set hostname in the configuration to a full name that has the sending address.");
+                 "Set " + key + " to a full name that has the sending address.");
     return;
   }
   if (!core::IsQualifiedDomainName(hostname)) {
     report->Fail(what, "not a full name; receivers refuse it",
-                 "Set hostname in the configuration to a full name such as mail.example.com that "
-                 "has the sending address.");
+                 "Set " + key +
+                     " to a full name such as mail.example.com that "
+                     "has the sending address.");
     return;
   }
   const AnswerPtr v4 = names->Ask(hostname, RecordType::kA);
@@ -151,7 +152,7 @@ void CheckHelo(const std::string& hostname, const std::vector<IpAddress>& addres
         domain_dns +
             (addresses.empty() ? "a record for the sending address"
                                : "the record " + RecordLine(hostname, addresses[0])) +
-            "; or set hostname in the configuration to a name that has it.");
+            "; or set " + key + " to a name that has it.");
     return;
   }
   bool all = true;

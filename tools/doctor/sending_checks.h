@@ -17,9 +17,10 @@ namespace outbox::tools {
 void CheckPointer(const core::IpAddress& address, const std::string& hostname, Names* names,
                   Report* report);
 
-// The name said in HELO: a full name that resolves to each of the addresses.
-void CheckHelo(const std::string& hostname, const std::vector<core::IpAddress>& addresses,
-               Names* names, Report* report);
+// The name said in HELO: a full name that resolves to each of the addresses. `key` says it, for
+// advice.
+void CheckHelo(const std::string& hostname, const std::string& key,
+               const std::vector<core::IpAddress>& addresses, Names* names, Report* report);
 
 }  // namespace outbox::tools
 

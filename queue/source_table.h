@@ -1,0 +1,41 @@
+// SourceTable: the [[source]] tables of the configuration, by name.
+//
+// Never changes; a reload puts another one in its place. Destinations name a source in their keys
+// and find here what it is today (queue/destination_source.cc).
+#ifndef OUTBOX_QUEUE_SOURCE_TABLE_H_
+#define OUTBOX_QUEUE_SOURCE_TABLE_H_
+
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "core/config.h"
+#include "core/string_map.h"
+
+namespace outbox::queue {
+
+class SourceTable {
+ public:
+  // Null when there are none.
+  static std::shared_ptr<const SourceTable> Make(const core::Config& config) {
+    if (config.sources.empty()) return nullptr;
+    auto table = std::make_shared<SourceTable>();
+    for (const core::SourceConfig& source : config.sources) {
+      table->by_name_[source.name] = std::make_shared<const core::SourceConfig>(source);
+    }
+    return table;
+  }
+
+  // Null: there is none of that name.
+  std::shared_ptr<const core::SourceConfig> Find(std::string_view name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+  }
+
+ private:
+  core::StringMap<std::shared_ptr<const core::SourceConfig>> by_name_;
+};
+
+}  // namespace outbox::queue
+
+#endif  // OUTBOX_QUEUE_SOURCE_TABLE_H_
