@@ -3,15 +3,13 @@
 #include <map>
 #include <utility>
 
-#include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/mailbox_name.h"
 
 namespace outbox::core {
 namespace {
 
-std::string DomainOf(const std::string& mailbox) {
-  return mailbox.substr(mailbox.find('@') + 1);
-}
+std::string DomainOf(const std::string& mailbox) { return mailbox.substr(mailbox.find('@') + 1); }
 
 }  // namespace
 
@@ -40,10 +38,11 @@ void ArchiveReader::ReadRoute(ConfigReader* reader, RouteConfig* route) {
 }
 
 void ArchiveReader::Take(ConfigText text, std::string* mailbox) {
-  const std::string name = ToLower(text.text);
+  const std::string name = AddressKey(text.text);
   const size_t at = name.find('@');
   if (!IsMailboxName(name) || at == std::string::npos) {
-    problems_->Expect(text, "is not the mailbox of an archive",
+    problems_->Expect(text,
+                      WithIdnaReason("is not the mailbox of an archive", DomainPart(text.text)),
                       "for example \"archive@example.org\", or in a route \"\" for none");
     return;
   }
@@ -57,7 +56,7 @@ void ArchiveReader::Check() {
   for (const std::string& domain : config_.local.domains) domains.emplace(domain, domain);
   for (const auto& [alias, domain] : config_.local.aliases) domains.emplace(alias, domain);
   for (const ConfigText& text : mailboxes_) {
-    if (domains.contains(DomainOf(ToLower(text.text)))) continue;
+    if (domains.contains(DomainOf(AddressKey(text.text)))) continue;
     problems_->Expect(text, "is no local mailbox, and copies do not leave this side",
                       domains.empty() ? "a [local] with its domain"
                                       : "an address in one of the domains of [local]");

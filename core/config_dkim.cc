@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/domain_name.h"
+#include "core/idna.h"
 
 namespace outbox::core {
 namespace {
@@ -16,35 +17,34 @@ constexpr size_t kKeyPathBytes = 4000;
 // RFC 6376 5.4.1, what mail has had since, and the fields of lists. Of the first seven nobody may
 // add one: programs show one of several, and not all of them the one that was signed.
 constexpr std::string_view kSigned[] = {
-    "from",          "to",
-    "cc",            "subject",
-    "date",          "message-id",
-    "reply-to",      "sender",
-    "in-reply-to",   "references",
-    "mime-version",  "content-type",
-    "content-id",    "content-transfer-encoding",
-    "resent-date",   "content-description",
-    "resent-from",   "resent-sender",
-    "resent-to",     "resent-cc",
-    "list-id",       "resent-message-id",
-    "list-help",     "list-unsubscribe",
-    "list-post",     "list-unsubscribe-post",
-    "list-owner",    "list-subscribe",
-    "list-archive",  "feedback-id",
+    "from",         "to",
+    "cc",           "subject",
+    "date",         "message-id",
+    "reply-to",     "sender",
+    "in-reply-to",  "references",
+    "mime-version", "content-type",
+    "content-id",   "content-transfer-encoding",
+    "resent-date",  "content-description",
+    "resent-from",  "resent-sender",
+    "resent-to",    "resent-cc",
+    "list-id",      "resent-message-id",
+    "list-help",    "list-unsubscribe",
+    "list-post",    "list-unsubscribe-post",
+    "list-owner",   "list-subscribe",
+    "list-archive", "feedback-id",
 };
 constexpr size_t kOversigned = 7;
 
 // What hosts on the way add, take away or write anew.
 constexpr std::string_view kNeverSigned[] = {
-    "received",       "return-path",  "dkim-signature", "bcc", "resent-bcc",
-    "authentication-results", "delivered-to",
+    "received",     "return-path", "dkim-signature", "bcc", "resent-bcc", "authentication-results",
+    "delivered-to",
 };
 
 bool IsFieldName(std::string_view text) {
-  return !text.empty() && text.size() <= 76 &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return c > ' ' && c <= '~' && c != ':' && c != ';';  // RFC 6376 3.2: no ";" in a tag
-         });
+  return !text.empty() && text.size() <= 76 && std::all_of(text.begin(), text.end(), [](char c) {
+    return c > ' ' && c <= '~' && c != ':' && c != ';';  // RFC 6376 3.2: no ";" in a tag
+  });
 }
 
 bool IsIdentityUser(std::string_view text) {
@@ -99,8 +99,9 @@ void DkimReader::Read(const TomlValue& table) {
 }
 
 void DkimReader::ReadSelector(ConfigReader* reader, DkimConfig* dkim) {
-  reader->Require("selector", "the name below which the public key is published, for example "
-                              "\"s2026\"");
+  reader->Require("selector",
+                  "the name below which the public key is published, for example "
+                  "\"s2026\"");
   ConfigText text;
   if (!reader->Text("selector", &text)) return;
   const std::string selector = ToLower(text.text);
@@ -117,11 +118,11 @@ void DkimReader::ReadDomains(ConfigReader* reader, DkimConfig* dkim) {
   std::vector<ConfigText> texts;
   if (!reader->Texts("domain", "a domain or an array of domains", kConfigPatterns, &texts)) return;
   for (const ConfigText& text : texts) {
-    const std::string pattern = ToLower(text.text);
+    const std::string pattern = DomainKey(text.text);
     const std::string_view name =
         std::string_view(pattern).substr(pattern.starts_with("*.") ? 2 : 0);
     if (pattern != "*" && !IsQualifiedDomainName(name)) {
-      problems_->Expect(text, "is not a domain of authors",
+      problems_->Expect(text, WithIdnaReason("is not a domain of authors", text.text),
                         "\"example.com\", \"*.example.com\" or \"*\"");
       continue;
     }
@@ -141,21 +142,23 @@ void DkimReader::ReadDomains(ConfigReader* reader, DkimConfig* dkim) {
 void DkimReader::ReadSigner(ConfigReader* reader, DkimConfig* dkim) {
   ConfigText text;
   if (reader->Text("signing_domain", &text)) {
-    dkim->signing_domain = ToLower(text.text);
+    dkim->signing_domain = DomainKey(text.text);
     if (!IsQualifiedDomainName(dkim->signing_domain)) {
-      problems_->Expect(text, "is not a domain that can sign", "for example \"example.com\"");
+      problems_->Expect(text, WithIdnaReason("is not a domain that can sign", text.text),
+                        "for example \"example.com\"");
     }
   }
   if (!reader->Text("identity", &text)) return;
   const size_t at = text.text.rfind('@');
   const std::string_view all = text.text;
+  const std::string domain =
+      DomainKey(at == std::string::npos ? std::string_view() : all.substr(at + 1));
   if (at == std::string::npos || !IsIdentityUser(all.substr(0, at)) ||
-      !IsQualifiedDomainName(all.substr(at + 1))) {
-    problems_->Expect(text, "is not an identity",
+      !IsQualifiedDomainName(domain)) {
+    problems_->Expect(text, WithIdnaReason("is not an identity", DomainPart(text.text)),
                       "for example \"@news.example.com\" or \"billing@example.com\"");
     return;
   }
-  const std::string domain = ToLower(all.substr(at + 1));
   for (const std::string& pattern : dkim->domains) {
     const std::string_view signs = SigningDomainOf(*dkim, pattern);
     if (!signs.empty() && IsSameOrBelow(domain, signs)) continue;

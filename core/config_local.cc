@@ -7,6 +7,7 @@
 
 #include "core/config_rules.h"
 #include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/mailbox_name.h"
 
 namespace outbox::core {
@@ -35,8 +36,9 @@ class LocalReader {
   }
 
   void ReadDomains() {
-    reader_->Require("domains", "the domains whose mailboxes are here, for example "
-                                "[\"example.org\"]");
+    reader_->Require("domains",
+                     "the domains whose mailboxes are here, for example "
+                     "[\"example.org\"]");
     std::vector<ConfigText> texts;
     if (!reader_->Texts("domains", "an array of domains", kConfigLocalDomains, &texts)) return;
     for (const ConfigText& text : texts) AddDomain(text, &local_.domains);
@@ -44,12 +46,12 @@ class LocalReader {
 
   // No patterns: whoever may name any domain could make us take mail for all of them.
   bool AddDomain(const ConfigText& text, std::vector<std::string>* domains) {
-    const std::string domain = ToLower(text.text);
+    const std::string domain = DomainKey(text.text);
     if (!IsDomainName(domain)) {
-      Expect(text, "is not a local domain", "a whole domain name, for example \"example.org\"");
+      Expect(text, WithIdnaReason("is not a local domain", text.text),
+             "a whole domain name, for example \"example.org\"");
     } else if (const auto [first, is_new] = lines_.emplace(domain, text.position.line); !is_new) {
-      Expect(text, "stands in line " + std::to_string(first->second) + ", too",
-             "each domain once");
+      Expect(text, "stands in line " + std::to_string(first->second) + ", too", "each domain once");
     } else {
       domains->push_back(domain);
       return true;
@@ -72,11 +74,10 @@ class LocalReader {
                                            "; expected the local domain that it stands for");
         continue;
       }
-      const std::string domain = ToLower(alias.string);
+      const std::string domain = DomainKey(alias.string);
       std::vector<std::string> name;
       if (!AddDomain({alias.key, alias.key_position}, &name)) continue;
-      if (std::find(local_.domains.begin(), local_.domains.end(), domain) ==
-          local_.domains.end()) {
+      if (std::find(local_.domains.begin(), local_.domains.end(), domain) == local_.domains.end()) {
         Expect({alias.string, alias.position}, "is not a local domain", "one of \"domains\"");
       } else {
         local_.aliases.emplace_back(std::move(name[0]), domain);
@@ -91,8 +92,7 @@ class LocalReader {
     const bool has_maildir = reader_->Text("maildir", &maildir);
     if (reader_->Has("via") == reader_->Has("maildir")) {
       problems_->Add(reader_->PositionOf("maildir"),
-                     "[local] says " +
-                         std::string(reader_->Has("via") ? "both" : "neither") +
+                     "[local] says " + std::string(reader_->Has("via") ? "both" : "neither") +
                          " \"via\" and \"maildir\"; expected one: via = "
                          "\"lmtp:/run/dovecot/lmtp\" or maildir = \"/var/mail/{domain}/{user}\"");
     }
@@ -152,8 +152,7 @@ class LocalReader {
       for (const ConfigText& text : texts) AddMailbox(text);
     }
     if (!has_file) return;
-    if (file.text.empty() || file.text.size() > 4000 ||
-        file.text.find('\0') != std::string::npos) {
+    if (file.text.empty() || file.text.size() > 4000 || file.text.find('\0') != std::string::npos) {
       Expect(file, "is not a path that can be used", "1 to 4000 bytes");
     } else {
       local_.mailbox_file = file.text;
@@ -161,13 +160,13 @@ class LocalReader {
   }
 
   void AddMailbox(const ConfigText& text) {
-    const std::string name = ToLower(text.text);
+    const std::string name = AddressKey(text.text);
     const size_t at = name.find('@');
     if (!IsMailboxName(name)) {
-      Expect(text, "is not the name of a mailbox", "\"alice\" or \"alice@example.org\"");
-    } else if (at != std::string::npos &&
-               std::find(local_.domains.begin(), local_.domains.end(), name.substr(at + 1)) ==
-                   local_.domains.end()) {
+      Expect(text, WithIdnaReason("is not the name of a mailbox", DomainPart(text.text)),
+             "\"alice\" or \"alice@example.org\"");
+    } else if (at != std::string::npos && std::find(local_.domains.begin(), local_.domains.end(),
+                                                    name.substr(at + 1)) == local_.domains.end()) {
       Expect(text, "is in no local domain", "one of \"domains\" behind the @");
     } else {
       local_.mailboxes.push_back(name);
@@ -225,16 +224,16 @@ class LocalReader {
     }
     const size_t at = text.text.rfind('@');
     const std::string_view user = std::string_view(text.text).substr(0, at);
+    const std::string name = AddressKey(text.text);
     if (at == std::string::npos || !IsMailboxUser(user) ||
-        !IsQualifiedDomainName(std::string_view(text.text).substr(at + 1))) {
-      Expect(text, "is not an address to forward to", "for example \"postmaster@example.org\"");
+        !IsQualifiedDomainName(std::string_view(name).substr(at + 1))) {
+      Expect(text, WithIdnaReason("is not an address to forward to", DomainPart(text.text)),
+             "for example \"postmaster@example.org\"");
       return;
     }
     local_.forward_to = text.text;
-    const std::string name = ToLower(text.text);
-    const bool is_local =
-        std::find(local_.domains.begin(), local_.domains.end(), name.substr(at + 1)) !=
-        local_.domains.end();
+    const bool is_local = std::find(local_.domains.begin(), local_.domains.end(),
+                                    name.substr(at + 1)) != local_.domains.end();
     if (!is_local || local_.mailboxes.empty()) return;
     const auto& names = local_.mailboxes;
     if (std::find(names.begin(), names.end(), name) == names.end() &&

@@ -19,7 +19,9 @@
 #include "core/config_tls.h"
 #include "core/domain_name.h"
 #include "core/duration.h"
+#include "core/idna.h"
 #include "core/toml.h"
+#include "core/utf8.h"
 
 namespace outbox::core {
 namespace {
@@ -45,12 +47,14 @@ void ReadHostname(ConfigReader* reader, std::string* hostname, ConfigProblems* p
   reader->Require("hostname", "this machine's full name, for example \"relay.example.com\"");
   ConfigText text;
   if (!reader->Text("hostname", &text)) return;
-  if (!IsHostname(text.text)) {
-    problems->Expect(text, "is not a full host name",
+  // What is said in EHLO is ASCII (RFC 6531 3.7.1).
+  const std::string name = IsAscii(text.text) ? text.text : DomainKey(text.text);
+  if (!IsHostname(name)) {
+    problems->Expect(text, WithIdnaReason("is not a full host name", text.text),
                      "for example \"relay.example.com\" or \"[192.0.2.1]\"");
     return;
   }
-  *hostname = text.text;
+  *hostname = name;
 }
 
 void ReadTimeout(ConfigReader* reader, std::string_view key, int64_t* timeout_ns) {

@@ -8,6 +8,8 @@
 #include "core/config_tls.h"
 #include "core/domain_name.h"
 #include "core/duration.h"
+#include "core/idna.h"
+#include "core/utf8.h"
 
 namespace outbox::core {
 namespace {
@@ -21,14 +23,18 @@ std::string_view Trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-// local@domain, either with "*".
+// local@domain, either with "*"; in a domain that is not ASCII, only as "*." in front.
 bool IsAddressPattern(std::string_view text) {
   const size_t at = text.rfind('@');
-  if (at == std::string_view::npos || at == 0 || at + 1 == text.size() || !IsPrintable(text)) {
+  if (at == std::string_view::npos || at == 0 || at + 1 == text.size() || !IsUtf8(text) ||
+      std::any_of(text.begin(), text.end(), [](char c) {
+        return IsAscii(c) && !IsPrintable({&c, 1});
+      })) {
     return false;
   }
-  const std::string_view domain = text.substr(at + 1);
-  return domain.find_first_of(" <>") == std::string_view::npos && text.front() != '<';
+  const std::string domain = DomainKey(text.substr(at + 1));
+  if (!IsAscii(domain)) return false;
+  return domain.find_first_of(" <>") == std::string::npos && text.front() != '<';
 }
 
 }  // namespace
@@ -152,13 +158,13 @@ void RouteReader::ReadAddresses(ConfigReader* reader, std::string_view key, bool
   if (!ReadList(reader, key, "an address or an array of addresses", &texts)) return;
   for (const ConfigText& text : texts) {
     if (IsAddressPattern(text.text) || (null_too && text.text == "<>")) {
-      patterns->push_back(ToLower(text.text));
+      patterns->push_back(AddressKey(text.text));
     } else if (null_too) {
-      problems_->Expect(text, "is no pattern of senders",
+      problems_->Expect(text, WithIdnaReason("is no pattern of senders", DomainPart(text.text)),
                         "\"news@example.com\", \"*@example.com\" or, for the null return path, "
                         "\"<>\"");
     } else {
-      problems_->Expect(text, "is no pattern of recipients",
+      problems_->Expect(text, WithIdnaReason("is no pattern of recipients", DomainPart(text.text)),
                         "\"anna@example.net\" or \"sales-*@example.net\"; domains belong to "
                         "\"match\"");
     }
@@ -217,9 +223,9 @@ void RouteReader::ReadMatch(ConfigReader* reader, RouteConfig* route) {
   Texts texts;
   if (!reader->Texts("match", "a pattern or an array of patterns", kConfigPatterns, &texts)) return;
   for (ConfigText& text : texts) {
-    text.text = ToLower(text.text);
+    text.text = DomainKey(text.text);
     if (!IsRoutePattern(text.text)) {
-      problems_->Expect(text, "is not a pattern of recipient domains",
+      problems_->Expect(text, WithIdnaReason("is not a pattern of recipient domains", text.text),
                         "\"example.net\", \"*.example.net\" or \"*\"");
       continue;
     }

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/domain_name.h"
+#include "core/idna.h"
 
 namespace outbox::core {
 namespace {
@@ -42,8 +43,8 @@ bool ParseHostAndPort(std::string_view text, uint16_t default_port, ViaHost* hos
     return host->port != 0;
   }
   const size_t colon = text.find(':');
-  const std::string_view name = text.substr(0, colon);
-  host->host = ToLower(name);
+  host->host = DomainKey(text.substr(0, colon));
+  const std::string_view name = host->host;
   host->is_address = false;
   host->port = default_port;
   if (colon != std::string_view::npos) {
@@ -67,11 +68,10 @@ bool IsHostname(std::string_view text) {
 }
 
 bool IsProgramName(std::string_view text) {
-  return !text.empty() && text.size() <= 32 &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '-' || c == '_';
-         });
+  return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  });
 }
 
 bool IsRoutePattern(std::string_view text) {

@@ -7,6 +7,7 @@
 
 #include "core/config_rules.h"
 #include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/reply_pattern.h"
 #include "core/toml.h"
 
@@ -113,11 +114,11 @@ void SiteReader::ReadPatterns(ConfigReader* reader, std::string_view key, std::s
   std::vector<ConfigText> texts;
   if (!reader->Texts(key, "a pattern or an array of patterns", kConfigPatterns, &texts)) return;
   for (const ConfigText& text : texts) {
-    const std::string pattern = ToLower(text.text);
+    const std::string pattern = DomainKey(text.text);
     if (IsRoutePattern(pattern)) {
       patterns->push_back(pattern);
     } else {
-      problems_->Expect(text, "is not a pattern of " + std::string(of),
+      problems_->Expect(text, WithIdnaReason("is not a pattern of " + std::string(of), text.text),
                         "\"example.net\", \"*.example.net\" or \"*\"");
     }
   }

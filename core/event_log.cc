@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "core/time_format.h"
+#include "core/utf8.h"
 
 namespace outbox::core {
 namespace {
@@ -21,26 +22,6 @@ constexpr size_t kFieldBytes = kEventLogLineBytes - kCutEnd.size();
 constexpr size_t kNumberBytes = 20;   // of a 64-bit number with its sign
 constexpr size_t kLongestEscape = 6;  // \u0000
 constexpr size_t kListBytes = 4;      // ,"" and ]
-
-// The length of the well-formed UTF-8 sequence at the start of `text`, 1 to 4, or 0: none (RFC 3629
-// 4). REQUIRES: text is not empty.
-size_t Utf8Sequence(std::string_view text) {
-  const auto octet = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t first = octet(0);
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  const size_t length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-  if (text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((octet(i) & 0xc0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates and what lies above U+10FFFF.
-  if (first == 0xe0 && octet(1) < 0xa0) return 0;
-  if (first == 0xed && octet(1) > 0x9f) return 0;
-  if (first == 0xf0 && octet(1) < 0x90) return 0;
-  if (first == 0xf4 && octet(1) > 0x8f) return 0;
-  return length;
-}
 
 // How many octets at the start of `text` stand in a JSON string as they are: printable ASCII but
 // quotes and backslashes. Eight at a time.
@@ -90,7 +71,7 @@ std::string_view Escaped(std::string_view text, std::array<char, kLongestEscape>
     *scratch = {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
     return {scratch->data(), scratch->size()};
   }
-  const size_t length = Utf8Sequence(text);
+  const size_t length = Utf8Octets(text);
   if (length == 0) return kReplacement;
   *consumed = length;
   return text.substr(0, length);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/domain_name.h"
+#include "core/utf8.h"
 
 namespace outbox::core {
 namespace {
@@ -16,6 +17,18 @@ bool IsUserOctet(char c) {
          c == '_' || c == '-' || c == '+' || c == '=';
 }
 
+bool AreUserCharacters(std::string_view text) {
+  while (!text.empty()) {
+    const size_t octets = Utf8Octets(text);
+    if (octets == 0 || (octets == 1 && !IsUserOctet(text[0])) ||
+        IsUtf8Control(Utf8Character(text.substr(0, octets)))) {
+      return false;
+    }
+    text.remove_prefix(octets);
+  }
+  return true;
+}
+
 bool IsLower(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
@@ -25,7 +38,7 @@ bool IsLower(std::string_view text) {
 bool IsMailboxUser(std::string_view text) {
   return !text.empty() && text.size() <= kUserOctetsMax && text.front() != '.' &&
          text.front() != '-' && text.find("..") == std::string_view::npos &&
-         std::all_of(text.begin(), text.end(), IsUserOctet);
+         AreUserCharacters(text);
 }
 
 bool IsMailboxName(std::string_view text) {

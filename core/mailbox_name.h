@@ -10,11 +10,12 @@
 
 namespace outbox::core {
 
-// Letters, digits and . _ - + =, 1 to 64 of them; not with a dot or hyphen in front, nor with two
-// dots in a row.
+// Letters, digits and . _ - + =, and characters of UTF-8 beyond ASCII (RFC 6531) but control
+// characters, 1 to 64 octets; not with a dot or hyphen in front, nor with two dots in a row.
 bool IsMailboxUser(std::string_view text);
 
-// "user", which is a mailbox of every local domain, or "user@domain". In lower case.
+// "user", which is a mailbox of every local domain, or "user@domain", this with A-labels. In lower
+// case, as far as it is ASCII.
 bool IsMailboxName(std::string_view text);
 
 // "/var/mail/{domain}/{user}": an absolute path with {user}, and perhaps {domain}, in place of

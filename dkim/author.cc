@@ -1,6 +1,8 @@
 #include "dkim/author.h"
 
 #include "core/domain_name.h"
+#include "core/idna.h"
+#include "core/utf8.h"
 
 namespace outbox::dkim {
 namespace {
@@ -41,6 +43,12 @@ size_t SkipEnclosed(std::string_view text, size_t at, char open, char close) {
   return at < text.size() ? at : text.size();
 }
 
+// What was found, with A-labels (RFC 8616 4); or nothing, if it is no domain.
+void SettleDomain(std::string* domain) {
+  if (!core::IsAscii(*domain)) *domain = core::DomainKey(*domain);
+  if (!core::IsDomainName(*domain)) domain->clear();
+}
+
 }  // namespace
 
 void FindDomain(std::string_view address, std::string* domain) {
@@ -50,7 +58,7 @@ void FindDomain(std::string_view address, std::string* domain) {
   for (const char c : address.substr(at + 1)) {
     if (!IsWhite(c)) domain->push_back(core::ToLower(c));
   }
-  if (!core::IsDomainName(*domain)) domain->clear();
+  SettleDomain(domain);
 }
 
 // What follows the last @ outside of comments and quoted strings, up to the end of the mailbox; in
@@ -78,7 +86,7 @@ void FindMailboxDomain(std::string_view value, std::string* domain) {
       domain->push_back(core::ToLower(c));
     }
   }
-  if (!core::IsDomainName(*domain)) domain->clear();
+  SettleDomain(domain);
 }
 
 AuthorKind FindAuthor(std::string_view header, std::string* domain) {

@@ -2,7 +2,9 @@
 
 #include <array>
 
+#include "core/idna.h"
 #include "core/time_format.h"
+#include "core/utf8.h"
 
 namespace outbox::queue {
 namespace {
@@ -37,12 +39,16 @@ void AppendAddedHeaders(const AddedHeaderFacts& facts, std::string* out) {
   }
   out->append(facts.hostname);
   out->append(" (Outbox) with ");
-  out->append(!facts.extended ? "SMTP" : facts.tls_cipher.empty() ? "ESMTP" : "ESMTPS");
-  if (facts.authenticated && facts.extended) out->append("A");
+  out->append(facts.utf8 ? "UTF8SMTP" : facts.extended ? "ESMTP" : "SMTP");
+  if (facts.extended && !facts.tls_cipher.empty()) out->push_back('S');
+  if (facts.extended && facts.authenticated) out->push_back('A');
   out->append(" id ");
   out->append(facts.id);
   if (!facts.recipient.empty()) {
-    out->append("\r\n\tfor <").append(facts.recipient).append(">");
+    std::string ascii;
+    const bool rewrite =
+        !core::IsAscii(facts.recipient) && core::ToAsciiAddress(facts.recipient, &ascii);
+    out->append("\r\n\tfor <").append(rewrite ? ascii : facts.recipient).append(">");
   }
   if (!facts.tls_cipher.empty()) out->append("\r\n\ttls ").append(facts.tls_cipher);
   out->append(";\r\n\t").append(date).append("\r\n");

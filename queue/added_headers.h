@@ -18,11 +18,14 @@ struct AddedHeaderFacts {
   std::string_view hostname;  // ours
   std::string_view helo;      // the name that the client gave itself; anything, is made presentable
   core::IpAddress client;
-  bool extended = false;       // ESMTP, RFC 3848
-  bool authenticated = false;  // by AUTH
+  bool extended = false;        // ESMTP, RFC 3848
+  bool authenticated = false;   // by AUTH
+  bool utf8 = false;            // the client has said SMTPUTF8: RFC 6531 4.3
   std::string_view tls_cipher;  // as IANA spells it (RFC 8314 4.3); empty: no TLS
-  std::string_view id;         // ours, as logs print it
-  std::string_view recipient;  // the only one, or empty (RFC 5321 7.2: several are not disclosed)
+  std::string_view id;          // ours, as logs print it
+  // The only one, or empty (RFC 5321 7.2: several are not disclosed). Written with A-labels if that
+  // is enough for it to be ASCII: the field keeps no host from getting the message.
+  std::string_view recipient;
   int64_t now_wall_ns = 0;
   bool add_date = false;
   bool add_message_id = false;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/utf8.h"
 #include "queue/attempt_log.h"
 #include "queue/delivery_link.h"
 #include "queue/shard_mail.h"
@@ -115,8 +116,7 @@ void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
     bits_.push_back(bit);
   });
   next_part_ = mail_.extent_count() > 0 ? 1 : 0;
-  request->envelope.reverse_path = mail_.reverse_path();
-  request->envelope.recipients = recipients_;
+  Address(&request->envelope);
   request->envelope.size = mail_.smtp_size();
   request->envelope.eight_bit = mail_.eight_bit();
   request->envelope.by_data = by_data_;
@@ -257,7 +257,29 @@ void Attempt::Forget(uint64_t bit) {
 // The host takes no 8-bit content: the next transaction with it has the message without.
 bool Attempt::Converts(const smtp::RecipientResult& result) {
   if (result.kind != smtp::ResultKind::kNeeds8BitMime || !may_convert) return false;
+  if (mail_.utf8_header()) return false;  // its fields are UTF-8 on purpose
   if (seven_bit_ == nullptr) seven_bit_ = std::make_unique<SevenBitBody>();
+  return true;
+}
+
+void Attempt::Address(smtp::ClientEnvelope* envelope) {
+  ascii_.reset();
+  if (as_ascii_) ascii_ = std::make_unique<AsciiEnvelope>(mail_.reverse_path(), recipients_);
+  envelope->reverse_path = as_ascii_ ? ascii_->reverse_path() : mail_.reverse_path();
+  envelope->recipients = recipients_;
+  if (as_ascii_) envelope->recipients = ascii_->recipients();
+  envelope->utf8_header = mail_.utf8_header();
+  envelope->utf8_address =
+      !core::IsAscii(envelope->reverse_path) ||
+      std::any_of(envelope->recipients.begin(), envelope->recipients.end(),
+                  [](std::string_view recipient) { return !core::IsAscii(recipient); });
+}
+
+// The host takes no UTF-8: the next transaction with it has A-labels, if that is all it needs.
+bool Attempt::GoesAsAscii(const smtp::RecipientResult& result, std::string_view recipient) {
+  if (result.kind != smtp::ResultKind::kNeedsSmtpUtf8 || ascii_ != nullptr) return false;
+  if (!HasAsciiForm(mail_.reverse_path()) || !HasAsciiForm(recipient)) return false;
+  as_ascii_ = true;
   return true;
 }
 
@@ -283,7 +305,7 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
   CHECK(in_transaction && index < bits_.size());
   const uint64_t bit = bits_[index];
   const uint64_t mask = uint64_t{1} << bit;
-  if (Converts(result)) {
+  if (Converts(result) || GoesAsAscii(result, recipients_[index])) {
     again_ |= mask;
     return;
   }
@@ -324,6 +346,9 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
   RecipientResult* failed = Failed(bit);
   failed->verdict = action == Action::kBounce ? Verdict::kBounced : Verdict::kDeferred;
   DescribeRecipient(judged, at, failed);
+  if (judged.kind == smtp::ResultKind::kNeedsSmtpUtf8) {
+    failed->text = WhyUtf8(mail_.reverse_path(), recipients_[index], at);
+  }
   if (unconvertible) failed->text.append("; it cannot be converted: ").append(seven_bit_->why());
   ticket->result->mailhost.assign(at);
   if (action != Action::kNextTransaction) talk_failed_ = true;

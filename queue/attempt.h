@@ -20,6 +20,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "core/intrusive_list.h"
+#include "queue/ascii_envelope.h"
 #include "queue/attempt_mail.h"
 #include "queue/outcome.h"
 #include "queue/seven_bit_body.h"
@@ -76,6 +77,7 @@ class Attempt {
   void ForgetHost() {
     again_ = 0;
     by_data_ = false;
+    as_ascii_ = false;
     EndConversion();
   }
   // Recipients that no host has decided yet.
@@ -138,6 +140,8 @@ class Attempt {
   void Forget(uint64_t bit);
   void ReadMail();
   void FetchPart(uint32_t part);
+  void Address(smtp::ClientEnvelope* envelope);
+  bool GoesAsAscii(const smtp::RecipientResult& result, std::string_view recipient);
   bool Converts(const smtp::RecipientResult& result);
   void EndConversion();
   void ReleaseConverted(uint64_t token);
@@ -159,7 +163,9 @@ class Attempt {
   std::unique_ptr<SevenBitBody> seven_bit_;  // for a host without 8BITMIME, else null
   // Of hosts that have answered before they had read what they were sent.
   std::vector<std::unique_ptr<SevenBitBody>> still_lent_;
-  bool window_wanted_ = false;  // NextWindow has said kLater
+  std::unique_ptr<AsciiEnvelope> ascii_;  // of the transaction, for a host without SMTPUTF8
+  bool as_ascii_ = false;                 // the next one needs it
+  bool window_wanted_ = false;            // NextWindow has said kLater
   uint32_t waited_ = 0;  // times that OnPatience has been called since something moved
   bool asked_ = false;   // the peer wants the body of this transaction
   bool by_data_ = false;  // the host does no BDAT, though it says so
@@ -167,10 +173,10 @@ class Attempt {
   bool broken_ = false;
   bool finished_ = false;
   bool undone_ = false;
-  bool began_ = false;  // a host has been asked to take it
+  bool began_ = false;        // a host has been asked to take it
   bool talk_failed_ = false;  // something has, and what was said is not written down
-  uint64_t told_ = 0;       // delivered recipients that home knows of already
-  uint64_t undecided_ = 0;  // masks as Ticket::mask
+  uint64_t told_ = 0;         // delivered recipients that home knows of already
+  uint64_t undecided_ = 0;    // masks as Ticket::mask
   uint64_t again_ = 0;
   // Of the transaction; those of most mail cost no allocation.
   absl::InlinedVector<std::string_view, 4> recipients_;

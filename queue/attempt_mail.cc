@@ -12,8 +12,7 @@ bool AttemptMail::Take(const Ticket& ticket, std::span<const char> part0) {
   CHECK(!known_);
   const std::optional<MetaView> meta = MetaView::Parse(part0);
   if (!meta.has_value() || ticket.group >= meta->group_count() ||
-      ticket.first + static_cast<uint32_t>(std::bit_width(ticket.mask)) >
-          meta->recipient_count()) {
+      ticket.first + static_cast<uint32_t>(std::bit_width(ticket.mask)) > meta->recipient_count()) {
     return false;
   }
   reverse_path_bytes_ = meta->reverse_path().size();
@@ -50,6 +49,7 @@ bool AttemptMail::Take(const Ticket& ticket, std::span<const char> part0) {
   stuffed_dots_ = meta->stuffed_dots();
   accepted_wall_ns_ = meta->accepted_wall_ns();
   eight_bit_ = meta->eight_bit();
+  utf8_header_ = meta->utf8_header();
   extents_.reserve(meta->extent_count());
   for (uint32_t i = 0; i < meta->extent_count(); ++i) extents_.push_back(meta->extent(i));
   known_ = true;

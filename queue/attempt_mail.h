@@ -39,6 +39,7 @@ class AttemptMail {
   uint64_t smtp_size() const { return smtp_size_; }
   uint32_t stuffed_dots() const { return stuffed_dots_; }
   bool eight_bit() const { return eight_bit_; }
+  bool utf8_header() const { return utf8_header_; }
   int64_t accepted_wall_ns() const { return accepted_wall_ns_; }
   uint32_t extent_count() const { return static_cast<uint32_t>(extents_.size()); }
   const Extent& extent(uint32_t i) const { return extents_[i]; }
@@ -78,6 +79,7 @@ class AttemptMail {
   size_t prefix_bytes_ = 0;
   uint32_t stuffed_dots_ = 0;
   bool eight_bit_ = false;
+  bool utf8_header_ = false;
   bool known_ = false;
   char usual_[kUsualBytes];
 };

@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/time.h"
 #include "core/time_format.h"
+#include "queue/dsn_utf8.h"
 #include "queue/dsn_words.h"
 #include "smtp/address.h"
 
@@ -178,7 +179,7 @@ std::string HeaderField(const DsnFacts& facts, std::string_view name) {
 void Explain(WireWriter* writer, const DsnFacts& facts, const DsnRecipient& recipient) {
   constexpr std::string_view kIndent = "      ";
   constexpr std::string_view kQuoteIndent = "          ";
-  writer->Line({"    ", Presentable(recipient.address)});
+  writer->Line({"    ", PresentableUtf8(recipient.address, kTextOctetsMax)});
   writer->Line("");
   const PlainWords words = ExplainStatus(recipient.enhanced, recipient.code);
   std::string what;
@@ -191,7 +192,7 @@ void Explain(WireWriter* writer, const DsnFacts& facts, const DsnRecipient& reci
     what.append(" ").append(words.advice);
   }
   Paragraph(writer, what, kIndent);
-  const std::string text = Presentable(recipient.text);
+  const std::string text = PresentableUtf8(recipient.text, kTextOctetsMax);
   if (recipient.code > 0) {
     writer->Line("");
     Paragraph(writer, "The answer of " + Presentable(recipient.mailhost, 256) + " was:", kIndent);
@@ -263,7 +264,7 @@ void MachinePart(WireWriter* writer, const DsnFacts& facts) {
   const bool failed = facts.action == DsnAction::kFailed;
   for (const DsnRecipient& recipient : facts.recipients) {
     writer->Line("");
-    writer->Line({"Final-Recipient: rfc822; ", Presentable(recipient.address)});
+    writer->Line({"Final-Recipient: ", TypedAddress(recipient.address)});
     writer->Line({"Action: ", failed ? "failed" : "delayed"});
     writer->Line({"Status: ", Status(facts, recipient)});
     if (recipient.code > 0) {
@@ -349,7 +350,7 @@ void ComposeDsn(const DsnFacts& facts, std::string* out) {
   // The boundary must not occur in what we quote: the id is ours and new.
   const std::string boundary = "=_outbox_" + dsn_id;
   writer.Line({"From: Mail Delivery System <MAILER-DAEMON@", mta, ">"});
-  writer.Line({"To: ", Presentable(facts.return_path, 320)});
+  writer.Line({"To: ", ToField(facts.return_path)});
   writer.Line({"Subject: ", failed ? "Your message could not be delivered"
                                    : "Your message is delayed, we keep trying"});
   writer.Line({"Date: ", DateOf(facts.now_wall_ns)});
@@ -368,10 +369,10 @@ void ComposeDsn(const DsnFacts& facts, std::string* out) {
   writer.Line("This is a delivery status notification in MIME format.");
   writer.Line("");
   writer.Line({"--", boundary});
-  writer.Line("Content-Type: text/plain; charset=us-ascii");
-  writer.Line("Content-Description: What happened");
-  writer.Line("");
-  HumanPart(&writer, facts);
+  std::string human;
+  WireWriter human_writer(&human);
+  HumanPart(&human_writer, facts);
+  out->append(TextPart("What happened", human));
   writer.Line({"--", boundary});
   writer.Line("Content-Type: message/delivery-status");
   writer.Line("Content-Description: Delivery report");

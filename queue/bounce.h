@@ -49,7 +49,8 @@ struct DsnFacts {
 // Octets of original headers that a DSN quotes; the rest is replaced by a line that says so.
 inline constexpr size_t kDsnHeaderBytesMax = 32 * 1024;
 
-// Appends the notification to `out` in wire form: CRLF lines, dot-stuffed, 7-bit, lines of at most
+// Appends the notification to `out` in wire form: CRLF lines, dot-stuffed, 7-bit but for a return
+// path that has no ASCII form (queue/dsn_utf8.h), lines of at most
 // 998 octets, ending in CRLF.CRLF. Never fails: whatever a peer or a sender wrote is made
 // presentable.
 void ComposeDsn(const DsnFacts& facts, std::string* out);

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "core/config_rules.h"
-#include "queue/queue_filter.h"
+#include "queue/address_match.h"
 
 namespace outbox::queue {
 

@@ -24,8 +24,7 @@ Draft::Draft(DraftPool* pool) : pool_(pool) {
 }
 
 void Draft::Start(DraftOwner* owner, std::string_view reverse_path, uint64_t declared_bytes,
-                  const core::IpAddress& client,
-                  std::shared_ptr<const Router> router) {
+                  const core::IpAddress& client, std::shared_ptr<const Router> router) {
   CHECK(owner_ == nullptr && !busy_);
   owner_ = owner;
   declared_bytes_ = declared_bytes;
@@ -88,11 +87,10 @@ void Draft::AddCopies() {
     if (mailbox.empty() || mailbox == last) continue;
     last = mailbox;
     const RouteChoice choice = router_->RouteArchive(mailbox);
-    const bool goes_there =
-        std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-          return entry.address_size == mailbox.size() && Key(entry) == choice.destination &&
-                 std::string_view(text_).substr(entry.address_at, entry.address_size) == mailbox;
-        });
+    const bool goes_there = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+      return entry.address_size == mailbox.size() && Key(entry) == choice.destination &&
+             std::string_view(text_).substr(entry.address_at, entry.address_size) == mailbox;
+    });
     if (!goes_there) AddEntry(choice);
   }
 }
@@ -179,6 +177,7 @@ bool Draft::BeginStream() {
 }
 
 void Draft::LookAt(std::string_view bytes) {
+  utf8_header_.Append(bytes);
   if (signing_ != nullptr) {
     if (signing_stream_ == nullptr) {
       const std::string_view sender = std::string_view(text_).substr(0, reverse_path_size_);
@@ -295,6 +294,7 @@ void Draft::BuildPrefix() {
   facts.helo = helo_;
   facts.client = origin_.client;
   facts.extended = origin_.extended;
+  facts.utf8 = utf8_header_.declared();
   facts.tls_cipher = origin_.tls_cipher;
   facts.authenticated = !user_.empty();
   char id_text[kMessageIdChars];
@@ -322,6 +322,9 @@ void Draft::BuildMeta() {
   }
   uint8_t flags = 0;
   if (summary_.has_8bit) flags |= kFlagEightBit;
+  if (!stream_.active()) utf8_header_.Append(body());
+  utf8_header_.AppendFields(prefix_);
+  if (utf8_header_.found()) flags |= kFlagUtf8Header | kFlagEightBit;
   if (reverse_path_size_ == 0) flags |= kFlagNullSender;
   const std::string_view reverse_path = std::string_view(text_).substr(0, reverse_path_size_);
   meta_.Start(id_, pool_->io_->wall_ns(), flags, reverse_path, origin_.client.ToString());
@@ -448,6 +451,7 @@ void Draft::Reset() {
   busy_ = false;
   failed_ = false;
   undecided_ = false;
+  utf8_header_.Start(false);
   if (!header_.empty()) std::string().swap(header_);
   text_.clear();
   entries_.clear();

@@ -31,6 +31,7 @@
 #include "queue/router.h"
 #include "queue/signing_line.h"
 #include "queue/store.h"
+#include "queue/utf8_header.h"
 #include "smtp/body_scanner.h"
 #include "smtp/reception.h"
 
@@ -74,8 +75,8 @@ struct DraftOrigin {
   core::IpAddress client;
   bool extended = false;
   std::string_view tls_cipher;  // empty: it came in the clear. The text lives for ever
-  bool own_client = false;  // add Date and Message-ID when they are missing
-  ClientName user;          // by AUTH
+  bool own_client = false;      // add Date and Message-ID when they are missing
+  ClientName user;              // by AUTH
 };
 
 class Draft {
@@ -90,6 +91,8 @@ class Draft {
              const core::IpAddress& client, std::shared_ptr<const Router> router);
   // Whoever the table says signs the message. Before the body comes.
   void SignBy(std::shared_ptr<const dkim::SigningTable> table) { signing_ = std::move(table); }
+  // The client has said SMTPUTF8. Before the body comes.
+  void DeclareUtf8() { utf8_header_.Start(true); }
   // A recipient that a route refuses is not added. A mailbox that is there already is not added
   // again: one that is meant by several addresses gets one copy.
   Rejection AddRecipient(std::string_view address);
@@ -191,11 +194,12 @@ class Draft {
   size_t block_bytes_ = 0;   // in it
   size_t block_at_ = 0;      // what the stream has taken of them
   std::string overflow_;     // behind that: at most a small body and what was received
-  std::string header_;  // of a large one, its beginning, when a route looks into it
+  std::string header_;       // of a large one, its beginning, when a route looks into it
   std::shared_ptr<const dkim::SigningTable> signing_;  // null: nobody signs
   std::unique_ptr<DraftSigning> signing_stream_;       // of a large one that may be signed
   std::unique_ptr<SigningJob> signing_job_;
   size_t header_bytes_ = 0;  // of the body, while it is being signed
+  Utf8Header utf8_header_;
   BodyStream stream_;
   smtp::BodySummary summary_;
   DraftOrigin origin_;

@@ -60,6 +60,10 @@ constexpr Row kRows[] = {
     {"5.3",
      {"The message has more recipients than the mail system there takes at once.",
       "Please send it to fewer recipients at a time."}},
+    {"6.7",
+     {"An address, or the header of the message, has letters beyond the plain Latin ones, and the "
+      "mail system there cannot handle these.",
+      "Please ask the recipient for an address without such letters."}},
     {"6.", {"The mail system there cannot take a message of this kind.", ""}},
     {"7.1",
      {"The mail system there does not want this message: its rules forbid it.", kAskOtherwise}},

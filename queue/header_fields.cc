@@ -4,7 +4,7 @@
 
 #include "core/domain_name.h"
 #include "core/limits.h"
-#include "queue/queue_filter.h"
+#include "queue/address_match.h"
 
 namespace outbox::queue {
 namespace {

@@ -12,6 +12,7 @@ outbox_library(outbox_home
     directory.cc
     draft.cc
     draft_signing.cc
+    dsn_utf8.cc
     dsn_words.cc
     explain.cc
     header_fields.cc

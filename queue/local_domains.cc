@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/mailbox_name.h"
 #include "queue/destination_key.h"
 
@@ -49,7 +50,7 @@ LocalDomains::LocalDomains(const core::LocalConfig& config)
 bool LocalDomains::OwnsDomainOf(std::string_view recipient) const {
   const size_t at = recipient.rfind('@');
   if (at == std::string_view::npos) return false;
-  lower_ = core::ToLower(recipient.substr(at + 1));
+  core::ToALabels(recipient.substr(at + 1), &lower_);
   return Owns(lower_);
 }
 

@@ -3,7 +3,7 @@
 // [local] of the configuration, looked up. The router asks it first: a recipient in one of its
 // domains never goes by a route. An alias domain is rewritten to its domain; a detail behind the
 // user ("alice+news") is taken off, unless there is a mailbox of the whole name. Mailboxes are
-// named in lower case.
+// named in lower case, as far as they are ASCII; domains by their A-labels (core/idna.h).
 //
 // Shard-local, like its router; the list of mailboxes is put in place by the configuration or, when
 // they are in a file, by queue/mailbox_file.h.
@@ -41,9 +41,9 @@ class LocalDomains {
  public:
   explicit LocalDomains(const core::LocalConfig& config);
 
-  // `domain` in lower case.
+  // `domain`: a key (core/idna.h).
   bool Owns(std::string_view domain) const { return domains_.contains(domain); }
-  // The same of an address, in any case.
+  // The same of an address, in any case and either form.
   bool OwnsDomainOf(std::string_view recipient) const;
   // REQUIRES: OwnsDomainOf(recipient).
   LocalAnswer Find(std::string_view recipient) const;

@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/limits.h"
+#include "core/utf8.h"
 
 namespace outbox::queue {
 namespace {
@@ -23,6 +24,8 @@ int64_t RememberedNs(MailboxWord word) {
 
 // A permanent answer to anything but RCPT is about us, and says nothing of mailboxes.
 MailboxWord WordOf(const smtp::RecipientResult& result) {
+  // It has no mailbox with a name that it cannot be told.
+  if (result.kind == smtp::ResultKind::kNeedsSmtpUtf8) return MailboxWord::kNo;
   if (result.kind != smtp::ResultKind::kReply) return MailboxWord::kNotNow;
   if (result.reply.first_digit() == 2) return MailboxWord::kYes;
   const bool no = result.reply.first_digit() == 5 && result.stage == smtp::Stage::kRcpt;
@@ -153,9 +156,12 @@ smtp::NextAnswer MailboxAsker::NextTransaction(smtp::DeliveryRequest* request) {
   recipients_.clear();
   views_.clear();
   CHECK(asked_.empty());
+  // A server without SMTPUTF8 refuses all of a transaction that needs it: one kind at a time.
+  const bool ascii = core::IsAscii(waiting_.front()->address);
   while (recipients_.size() < core::kClientRecipientsMax) {
-    MailboxQuestion* question = waiting_.PopFront();
-    if (question == nullptr) break;
+    MailboxQuestion* question = waiting_.front();
+    if (question == nullptr || core::IsAscii(question->address) != ascii) break;
+    waiting_.PopFront();
     asked_.PushBack(question);
     if (std::find(recipients_.begin(), recipients_.end(), question->address) == recipients_.end()) {
       recipients_.push_back(question->address);
@@ -164,6 +170,7 @@ smtp::NextAnswer MailboxAsker::NextTransaction(smtp::DeliveryRequest* request) {
   views_.assign(recipients_.begin(), recipients_.end());
   request->envelope.recipients = views_;
   request->envelope.verify_only = true;
+  request->envelope.utf8_address = !ascii;
   return smtp::NextAnswer::kYes;
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/mailbox_name.h"
 
 namespace outbox::queue {
@@ -41,7 +41,7 @@ core::Status MailboxList::Read(std::string_view text) {
     text.remove_prefix(end + 1);
     line = Trim(line.substr(0, line.find('#')));
     if (line.empty()) continue;
-    const std::string name = core::ToLower(line);
+    const std::string name = core::AddressKey(line);
     if (!core::IsMailboxName(name)) {
       return Wrong("line " + std::to_string(number) + ": \"" +
                    std::string(line.substr(0, kShownBytes)) +

@@ -31,6 +31,8 @@ inline constexpr uint8_t kFlagGenerated = 1;   // made by us: a DSN
 inline constexpr uint8_t kFlagEightBit = 2;    // the body has octets above 127 (RFC 6152)
 inline constexpr uint8_t kFlagNullSender = 4;  // reverse-path <>
 inline constexpr uint8_t kFlagExtents = 8;     // the body lies in extents; set by MetaBuilder
+// Its client has said SMTPUTF8, and its header section has octets above 127 (RFC 6531, RFC 6532).
+inline constexpr uint8_t kFlagUtf8Header = 16;
 
 // A piece of a body in an extent segment, at most kExtentBytesMax (core/limits.h) long.
 struct Extent {
@@ -93,6 +95,7 @@ class MetaView {
   uint8_t flags() const { return flags_; }
   bool generated() const { return (flags_ & kFlagGenerated) != 0; }
   bool eight_bit() const { return (flags_ & kFlagEightBit) != 0; }
+  bool utf8_header() const { return (flags_ & kFlagUtf8Header) != 0; }
   // "" is the null reverse-path. Without angle brackets.
   std::string_view reverse_path() const { return reverse_path_; }
   // The client's address as text, "" for a message of our own.

@@ -7,6 +7,7 @@
 #include "core/limits.h"
 #include "core/timer.h"
 #include "dkim/header_section.h"
+#include "queue/ascii_envelope.h"
 #include "queue/retry_policy.h"
 #include "queue/router.h"
 #include "queue/shard_log.h"
@@ -271,7 +272,10 @@ void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_
   facts.size = notice->body.size();
   facts.draw = DrawOf(dsn_id);
   const RouteChoice choice = router_->Route(recipient, facts);
-  notice->meta.Start(dsn_id, io_->wall_ns(), kFlagGenerated | kFlagNullSender, "", "");
+  uint8_t flags = kFlagGenerated | kFlagNullSender;
+  // Its To is the recipient's address.
+  if (!HasAsciiForm(recipient)) flags |= kFlagUtf8Header | kFlagEightBit;
+  notice->meta.Start(dsn_id, io_->wall_ns(), flags, "", "");
   const auto add = [notice](const RouteChoice& one) {
     notice->meta.AddGroup(one.destination, one.route, one.retry_s, one.periods);
     notice->meta.AddRecipient(one.recipient);

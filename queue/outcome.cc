@@ -102,6 +102,7 @@ Action JudgeRecipient(const smtp::RecipientResult& result) {
       return Action::kNextTransaction;
     case smtp::ResultKind::kTooLarge:
     case smtp::ResultKind::kNeeds8BitMime:
+    case smtp::ResultKind::kNeedsSmtpUtf8:
       return Action::kBounce;
     case smtp::ResultKind::kLost:
       return Action::kNextHost;
@@ -166,6 +167,10 @@ void DescribeRecipient(const smtp::RecipientResult& result, std::string_view hos
       out->enhanced = "5.6.3";
       out->text =
           "the message has 8-bit content, and " + std::string(host) + " does not offer 8BITMIME";
+      return;
+    case smtp::ResultKind::kNeedsSmtpUtf8:
+      out->enhanced = "5.6.7";
+      out->text = "the message needs SMTPUTF8, which " + std::string(host) + " does not offer";
       return;
     case smtp::ResultKind::kLost:
       break;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/limits.h"
 #include "queue/home.h"
 #include "queue/ticket_view.h"
@@ -78,13 +78,18 @@ void PurgePreview::Count(const QueueItem& item) {
   facts_.sending += ShownState(ticket) == RecipientState::kSending;
   facts_.oldest_ns = std::max(facts_.oldest_ns, io_->now_ns() - ticket.accepted_ns);
   const PurgeFacts::Group one = {.recipients = 1, .bytes = ticket.size_bytes};
-  const auto add = [&](std::string_view name, PurgeFacts::Groups* groups) {
-    name_.assign(name.substr(0, core::kQueueGroupNameBytes));
-    for (char& c : name_) c = core::ToLower(c);
+  const auto add = [&](PurgeFacts::Groups* groups) {
+    if (name_.size() > core::kQueueGroupNameBytes) name_.resize(core::kQueueGroupNameBytes);
     AddTo(name_, one, groups);
   };
-  if (item.meta != nullptr) add(item.meta->reverse_path(), &facts_.senders);
-  if (item.recipient != nullptr) add(DomainOf(item.recipient->address), &facts_.domains);
+  if (item.meta != nullptr) {
+    core::SetAddressKey(item.meta->reverse_path(), &name_);
+    add(&facts_.senders);
+  }
+  if (item.recipient != nullptr) {
+    core::ToALabels(DomainOf(item.recipient->address), &name_);
+    add(&facts_.domains);
+  }
 }
 
 void PurgePreview::OnUnreadable(Message* message, uint32_t from, const core::Status& why) {

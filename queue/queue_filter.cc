@@ -9,35 +9,6 @@
 
 namespace outbox::queue {
 
-// The usual way with one mark to come back to: linear but for patterns that nobody types.
-bool MatchesPattern(std::string_view pattern, std::string_view text) {
-  size_t p = 0;
-  size_t t = 0;
-  size_t star = std::string_view::npos;
-  size_t mark = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      mark = t;
-    } else if (p < pattern.size() && core::ToLower(pattern[p]) == core::ToLower(text[t])) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++mark;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
-
-std::string_view DomainOf(std::string_view address) {
-  const size_t at = address.rfind('@');
-  return at == std::string_view::npos ? std::string_view() : address.substr(at + 1);
-}
-
 bool QueueFilter::empty() const {
   return id == 0 && states == kUsualStates && age_min_ns == 0 && age_max_ns == core::kNever &&
          mailhost.empty() && domain.empty() && sender.empty() && recipient.empty() &&
@@ -58,7 +29,7 @@ bool QueueFilter::MayMatch(const HomeTicket& ticket, int64_t now_ns) const {
   // A domain that is routed by MX is a destination of its own.
   if (domain.empty()) return true;
   const std::string_view known = KnownDomain(ticket);
-  return known.empty() || MatchesPattern(domain, known);
+  return known.empty() || MatchesDomain(domain, known);
 }
 
 bool QueueFilter::MatchesReply(const HomeTicket& ticket) const {
@@ -81,13 +52,13 @@ uint64_t QueueFilter::MayMatchFrom(const Message& message, uint32_t from, int64_
 }
 
 bool QueueFilter::MatchesSender(std::string_view reverse_path) const {
-  return sender.empty() || MatchesPattern(sender, reverse_path.empty() ? "<>" : reverse_path);
+  return sender.empty() || MatchesAddress(sender, reverse_path.empty() ? "<>" : reverse_path);
 }
 
 bool QueueFilter::MatchesRecipient(std::string_view address, std::string_view route_name) const {
   return (route.empty() || MatchesPattern(route, route_name)) &&
-         (domain.empty() || MatchesPattern(domain, DomainOf(address))) &&
-         (recipient.empty() || MatchesPattern(recipient, address));
+         (domain.empty() || MatchesDomain(domain, DomainOf(address))) &&
+         (recipient.empty() || MatchesAddress(recipient, address));
 }
 
 uint64_t MeantOf(const QueueFilter& filter, const HomeTicket& ticket, const MetaView* meta,

@@ -4,8 +4,7 @@
 // a removal take the same filter. What can be told without the message's strings is looked at
 // first; only what is left is read.
 //
-// A pattern is compared without regard to case; `*` stands for any run of characters, and without
-// one it must be the whole. An empty pattern is anything.
+// Patterns are those of queue/address_match.h; an empty one is anything.
 #ifndef OUTBOX_QUEUE_QUEUE_FILTER_H_
 #define OUTBOX_QUEUE_QUEUE_FILTER_H_
 
@@ -15,6 +14,7 @@
 #include <string_view>
 
 #include "core/time.h"
+#include "queue/address_match.h"
 #include "queue/home_ticket.h"
 #include "queue/queue_column.h"
 #include "queue/queue_line.h"
@@ -25,23 +25,18 @@ namespace outbox::queue {
 
 class LiveHosts;
 
-bool MatchesPattern(std::string_view pattern, std::string_view text);
-
-// The part of an address behind its last "@"; "" for none.
-std::string_view DomainOf(std::string_view address);
-
 struct QueueFilter {
-  uint64_t id = 0;             // of one message; 0: any
+  uint64_t id = 0;  // of one message; 0: any
   StateBits states = kUsualStates;
   int64_t age_min_ns = 0;
   int64_t age_max_ns = core::kNever;
-  std::string domain;  // of the recipient
-  std::string sender;  // the null return path is "<>"
-  std::string recipient;
+  std::string domain;     // of the recipient; a DomainPattern
+  std::string sender;     // an AddressPattern; the null return path is "<>"
+  std::string recipient;  // an AddressPattern
   std::string mailhost;
-  std::string source;  // that it is sent from
-  std::string route;   // its name when the message was accepted
-  std::string reply;   // anywhere in what was said last
+  std::string source;     // that it is sent from
+  std::string route;      // its name when the message was accepted
+  std::string reply;      // anywhere in what was said last
   uint64_t size_min = 0;  // of the message in bytes
   uint64_t size_max = UINT64_MAX;
   const LiveHosts* live = nullptr;  // set by the shard; null: only who spoke last is known

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/domain_name.h"
+#include "core/idna.h"
 #include "queue/destination_key.h"
 #include "queue/directory.h"
 #include "queue/queue_filter.h"
@@ -113,7 +114,7 @@ void MakeSortKey(const QueueItem& item, QueueColumn column, const io::Io& io, co
                &key->text);
       break;
     case QueueColumn::kDomain:
-      SetLower(DomainOfItem(item), &key->text);
+      core::ToALabels(DomainOfItem(item), &key->text);
       break;
     case QueueColumn::kMailhost:
       SetLower(ShownMailhost(ticket, live), &key->text);

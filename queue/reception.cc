@@ -79,6 +79,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     }
     draft_->Start(this, request.reverse_path.mailbox, request.declared_size, client_,
                   *context().router);
+    if (request.smtp_utf8) draft_->DeclareUtf8();
     // A stranger's mail to a mailbox of ours may say any From: we vouch for our own clients alone.
     if (may_relay() && context().signing->table() != nullptr) {
       draft_->SignBy(context().signing->table());
@@ -303,7 +304,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
   bool waits_for_room_ = false;  // the answer to DATA
   ClientLogin login_;
   std::string helo_;
-  std::string text_;  // of the reply in hand
+  std::string text_;       // of the reply in hand
   std::string recipient_;  // in a local domain, while it is asked for
   MailboxQuestion question_;
 };

@@ -80,7 +80,7 @@ void Redirector::MakeMeta(Redirection* redirection, const MetaView& meta, std::s
   std::sort(routed.begin(), routed.end(), [](const auto& a, const auto& b) {
     return std::tie(a.key, a.route, a.number) < std::tie(b.key, b.route, b.number);
   });
-  uint8_t flags = meta.flags() & (kFlagGenerated | kFlagEightBit);
+  uint8_t flags = meta.flags() & (kFlagGenerated | kFlagEightBit | kFlagUtf8Header);
   if (sender.empty()) flags |= kFlagNullSender;
   MetaBuilder& builder = redirection->meta;
   builder.Start(redirection->new_id, meta.accepted_wall_ns(), flags, sender, meta.client());

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "queue/address_match.h"
 #include "queue/header_fields.h"
-#include "queue/queue_filter.h"
 
 namespace outbox::queue {
 namespace {

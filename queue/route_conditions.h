@@ -16,7 +16,7 @@ namespace outbox::queue {
 class HeaderFields;
 
 struct RouteFacts {
-  std::string_view sender;                  // "" is the null return path
+  std::string_view sender;                  // "" is the null return path; in either form
   const core::IpAddress* client = nullptr;  // null: none, the message is ours
   const HeaderFields* header = nullptr;     // null: not known yet
   uint64_t size = 0;                        // RFC 1870; 0: not known yet
@@ -37,7 +37,8 @@ enum class RouteCondition : uint8_t {
   kSize,    // likewise
 };
 
-// `recipient`: the address as it is routed. Domains (RouteConfig::match) are the caller's.
+// `recipient`, and the sender of the facts: keys of addresses (core/idna.h). Domains
+// (RouteConfig::match) are the caller's.
 RouteCondition UnmetCondition(const core::RouteConfig& route, std::string_view recipient,
                               const RouteFacts& facts);
 

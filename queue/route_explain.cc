@@ -4,8 +4,8 @@
 
 #include "core/byte_size.h"
 #include "core/domain_name.h"
+#include "core/idna.h"
 #include "queue/pattern_index.h"
-#include "queue/queue_filter.h"
 
 namespace outbox::queue {
 namespace {
@@ -69,9 +69,13 @@ std::string Why(const core::RouteConfig& route, RouteCondition unmet, const Rout
 
 PassedRoutes ExplainRoutes(const core::Config& config, std::string_view recipient,
                            const RouteFacts& facts, uint32_t before, size_t max) {
-  const size_t at = recipient.rfind('@');
-  const std::string domain = core::ToLower(
-      at == std::string_view::npos ? std::string_view(config.hostname) : recipient.substr(at + 1));
+  const std::string key = core::AddressKey(recipient);
+  const std::string sender = core::AddressKey(facts.sender);
+  RouteFacts keys = facts;
+  keys.sender = sender;
+  const size_t at = key.rfind('@');
+  const std::string domain =
+      at == std::string::npos ? core::ToLower(config.hostname) : key.substr(at + 1);
   before = std::min(before, static_cast<uint32_t>(config.routes.size()));
   PassedRoutes passed;
   std::vector<PassedRoute> others;
@@ -79,7 +83,7 @@ PassedRoutes ExplainRoutes(const core::Config& config, std::string_view recipien
     const core::RouteConfig& route = config.routes[i];
     if (TakesDomain(route, domain)) {
       if (passed.routes.size() < max) {
-        const RouteCondition unmet = UnmetCondition(route, recipient, facts);
+        const RouteCondition unmet = UnmetCondition(route, key, keys);
         passed.routes.push_back({i, route.name, Why(route, unmet, facts)});
       } else {
         ++passed.left_out;

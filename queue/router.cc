@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/idna.h"
 #include "core/time.h"
 #include "queue/destination_key.h"
 
@@ -11,14 +12,6 @@ namespace {
 uint32_t Seconds(int64_t ns) {
   // A period below a second would be none at all on disk.
   return static_cast<uint32_t>(std::clamp<int64_t>(ns / core::kNsPerSecond, 1, UINT32_MAX - 1));
-}
-
-// `text` in lower case, in `out`.
-void Lower(std::string_view text, std::string* out) {
-  out->assign(text);
-  for (char& c : *out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
 }
 
 }  // namespace
@@ -118,8 +111,10 @@ uint32_t Router::Match(std::string_view domain) const {
 
 uint32_t Router::MatchConditions(std::string_view recipient, const RouteFacts& facts,
                                  uint32_t before, bool* decided) const {
-  Lower(recipient, &recipient_);
-  Lower(facts.sender, &sender_);
+  core::SetAddressKey(recipient, &recipient_);
+  core::SetAddressKey(facts.sender, &sender_);
+  RouteFacts keys = facts;
+  keys.sender = sender_;
   candidates_.clear();
   conditions_.Find(recipient_, domain_, sender_, before, &candidates_);
   for (const uint32_t number : candidates_) {
@@ -127,7 +122,7 @@ uint32_t Router::MatchConditions(std::string_view recipient, const RouteFacts& f
     const core::RouteConfig& route = conditional.route;
     if (facts.released && route.action == core::RouteAction::kHold) continue;
     if (!conditional.Takes(domain_)) continue;
-    const RouteCondition unmet = UnmetCondition(route, recipient, facts);
+    const RouteCondition unmet = UnmetCondition(route, recipient_, keys);
     if (unmet == RouteCondition::kNone) return number;
     // Not met for now: what comes behind it is no more than a guess.
     const bool unknown = (unmet == RouteCondition::kHeader && facts.header == nullptr) ||
@@ -139,8 +134,9 @@ uint32_t Router::MatchConditions(std::string_view recipient, const RouteFacts& f
 
 void Router::SetDomain(std::string_view recipient) const {
   const size_t at = recipient.rfind('@');
-  Lower(at == std::string_view::npos ? std::string_view(hostname_) : recipient.substr(at + 1),
-        &domain_);
+  core::ToALabels(
+      at == std::string_view::npos ? std::string_view(hostname_) : recipient.substr(at + 1),
+      &domain_);
 }
 
 RouteChoice Router::Route(std::string_view recipient, const RouteFacts& facts) const {

@@ -76,7 +76,8 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  // `recipient`: local@domain, in any case. Without a domain it is our own host's.
+  // `recipient`: local@domain, in any case and either form (core/idna.h). Without a domain it is
+  // our own host's.
   RouteChoice Route(std::string_view recipient, const RouteFacts& facts) const;
   // Of a message of our own: from nobody, and without a client.
   RouteChoice Route(std::string_view recipient) const { return Route(recipient, RouteFacts()); }
@@ -186,7 +187,7 @@ class Router {
   std::unique_ptr<LocalDomains> local_;
   Entry local_entry_;
   Entry archive_entry_;
-  mutable std::string domain_;                // scratch: lower case
+  mutable std::string domain_;                // scratch: a key (core/idna.h)
   mutable std::string recipient_;             // likewise
   mutable std::string sender_;                // likewise
   mutable std::vector<uint32_t> candidates_;  // scratch

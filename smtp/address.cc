@@ -3,11 +3,15 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <string>
 
 #include "core/check.h"
 #include "core/domain_name.h"
+#include "core/idna.h"
+#include "core/utf8.h"
 
 namespace outbox::smtp {
 namespace {
@@ -15,8 +19,6 @@ namespace {
 bool IsAlphanumeric(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
-
-bool IsAscii(char c) { return static_cast<unsigned char>(c) < 0x80; }
 
 // RFC 5322 atext.
 constexpr std::array<bool, 256> MakeAtext() {
@@ -38,13 +40,17 @@ AddressError ErrorAt(size_t offset, const char* what,
   return {kind, what, static_cast<uint16_t>(column)};
 }
 
-// For an octet that cannot stand where it is.
-AddressError UnexpectedAt(std::string_view text, size_t offset, const char* what) {
-  if (offset < text.size() && !IsAscii(text[offset])) {
-    return ErrorAt(offset, "the address is not ASCII, and SMTPUTF8 is not offered",
-                   AddressErrorKind::kNonAscii);
+// The octets of the character above 127 that begins at `offset`; 0: none does that an address may
+// have, and `*error` says why.
+size_t CharacterAt(std::string_view text, size_t offset, AddressError* error) {
+  const size_t octets = core::Utf8Octets(text.substr(offset));
+  if (octets == 0) {
+    *error = ErrorAt(offset, "octets that are not UTF-8");
+  } else if (core::IsUtf8Control(core::Utf8Character(text.substr(offset, octets)))) {
+    *error = ErrorAt(offset, "a control character in the address");
+    return 0;
   }
-  return ErrorAt(offset, what);
+  return octets;
 }
 
 AddressError Shifted(AddressError error, size_t offset) {
@@ -64,14 +70,25 @@ struct Reader {
     return false;
   }
 
+  bool ReadCharacter() {
+    const size_t octets = CharacterAt(text, pos, &error);
+    pos += octets;
+    return octets > 0;
+  }
+
   bool ReadQuotedString() {
     ++pos;  // the opening quote
-    for (; pos < text.size() && text[pos] != '"'; ++pos) {
+    while (pos < text.size() && text[pos] != '"') {
       if (text[pos] == '\\') ++pos;
       if (pos == text.size()) break;
-      if (text[pos] < ' ' || text[pos] == 0x7f) {
-        return Fail(UnexpectedAt(text, pos, "a control character in a quoted local part"));
+      if (!core::IsAscii(text[pos])) {
+        if (!ReadCharacter()) return false;
+        continue;
       }
+      if (text[pos] < ' ' || text[pos] == 0x7f) {
+        return Fail(ErrorAt(pos, "a control character in a quoted local part"));
+      }
+      ++pos;
     }
     if (pos == text.size()) return Fail(ErrorAt(pos, "the quoted local part has no closing quote"));
     ++pos;
@@ -80,7 +97,12 @@ struct Reader {
 
   bool ReadDotString() {
     bool need_atom = true;
-    for (; pos < text.size(); ++pos) {
+    while (pos < text.size()) {
+      if (!core::IsAscii(text[pos])) {
+        if (!ReadCharacter()) return false;
+        need_atom = false;
+        continue;
+      }
       if (IsAtext(text[pos])) {
         need_atom = false;
       } else if (text[pos] == '.' && !need_atom) {
@@ -88,10 +110,11 @@ struct Reader {
       } else {
         break;
       }
+      ++pos;
     }
     if (!need_atom) return true;
     if (at('.')) return Fail(ErrorAt(pos, "a dot where the local part needs a character"));
-    return Fail(UnexpectedAt(text, pos, "the local part is missing or ends in a dot"));
+    return Fail(ErrorAt(pos, "the local part is missing or ends in a dot"));
   }
 
   bool ReadLocalPart(std::string_view* local) {
@@ -126,12 +149,12 @@ struct Reader {
   // "@a,@b:" (RFC 5321 appendix C).
   bool ReadSourceRoute() {
     while (true) {
-      if (!at('@')) return Fail(UnexpectedAt(text, pos, "'@' expected in the source route"));
+      if (!at('@')) return Fail(ErrorAt(pos, "'@' expected in the source route"));
       ++pos;
       std::string_view ignored;
       if (!ReadDomain(&ignored)) return false;
       if (at(':')) break;
-      if (!at(',')) return Fail(UnexpectedAt(text, pos, "':' expected behind the source route"));
+      if (!at(',')) return Fail(ErrorAt(pos, "':' expected behind the source route"));
       ++pos;
     }
     ++pos;
@@ -152,9 +175,23 @@ struct Reader {
       return Fail(ErrorAt(start + kPathOctetsMax - 2, "the path is longer than 256 octets",
                           AddressErrorKind::kTooLong));
     }
+    if (core::IsAscii(path->domain)) return true;
+    std::string domain;
+    core::ToALabels(path->domain, &domain);
+    if (path->local.size() + 1 + domain.size() + 2 > kPathOctetsMax) {
+      return Fail(ErrorAt(pos, "the path is longer than 256 octets in its ASCII form",
+                          AddressErrorKind::kTooLong));
+    }
     return true;
   }
 };
+
+uint16_t ColumnOfUtf8(std::string_view text) {
+  const auto* const found =
+      std::find_if(text.begin(), text.end(), [](char c) { return !core::IsAscii(c); });
+  return found == text.end() ? uint16_t{0}
+                             : ErrorAt(static_cast<size_t>(found - text.begin()), "").column;
+}
 
 enum class Direction { kReverse, kForward };
 
@@ -168,7 +205,7 @@ ParsedPath ParsePath(std::string_view text, Direction direction) {
   Reader reader{text, 0, {}};
   ParsedPath result;
   if (!reader.at('<')) {
-    reader.error = UnexpectedAt(text, 0, "an address in angle brackets is expected");
+    reader.error = ErrorAt(0, "an address in angle brackets is expected");
     return Failure(reader);
   }
   ++reader.pos;
@@ -183,9 +220,9 @@ ParsedPath ParsePath(std::string_view text, Direction direction) {
   if (reader.at('@') && !reader.ReadSourceRoute()) return Failure(reader);
   if (!reader.ReadMailbox(&result.path)) return Failure(reader);
   if (!reader.at('>')) {
-    reader.error = UnexpectedAt(text, reader.pos,
-                                result.path.domain.empty() ? "'@' and a domain are expected"
-                                                           : "'>' is expected behind the address");
+    reader.error =
+        ErrorAt(reader.pos, result.path.domain.empty() ? "'@' and a domain are expected"
+                                                       : "'>' is expected behind the address");
     return Failure(reader);
   }
   const bool postmaster =
@@ -195,6 +232,7 @@ ParsedPath ParsePath(std::string_view text, Direction direction) {
     return Failure(reader);
   }
   result.length = reader.pos + 1;
+  result.utf8_column = ColumnOfUtf8(text.substr(0, result.length));
   return result;
 }
 
@@ -209,7 +247,7 @@ ParsedPath ParseMailbox(std::string_view text) {
   ParsedPath result;
   if (!reader.ReadMailbox(&result.path)) return Failure(reader);
   if (reader.pos != text.size()) {
-    reader.error = UnexpectedAt(text, reader.pos, "unexpected character behind the address");
+    reader.error = ErrorAt(reader.pos, "unexpected character behind the address");
     return Failure(reader);
   }
   if (result.path.domain.empty()) {
@@ -217,16 +255,28 @@ ParsedPath ParseMailbox(std::string_view text) {
     return Failure(reader);
   }
   result.length = text.size();
+  result.utf8_column = ColumnOfUtf8(text);
   return result;
 }
 
 AddressError CheckDomain(std::string_view domain) {
-  size_t label = 0;  // where the current label begins
+  size_t label = 0;                // where the current label begins
+  size_t unicode = domain.size();  // where the first character above 127 does
+  bool is_ascii = true;            // the current label
   for (size_t i = 0; i <= domain.size(); ++i) {
+    if (i < domain.size() && !core::IsAscii(domain[i])) {
+      AddressError error;
+      const size_t octets = CharacterAt(domain, i, &error);
+      if (octets == 0) return error;
+      unicode = std::min(unicode, i);
+      is_ascii = false;
+      i += octets - 1;
+      continue;
+    }
     if (i < domain.size() && domain[i] != '.') {
       const char c = domain[i];
       if (!IsAlphanumeric(c) && c != '-' && c != '_') {
-        return UnexpectedAt(domain, i, "a character that a domain cannot have");
+        return ErrorAt(i, "a character that a domain cannot have");
       }
       if (c == '-' && i == label) return ErrorAt(i, "a domain label cannot begin with a hyphen");
       continue;
@@ -235,17 +285,21 @@ AddressError CheckDomain(std::string_view domain) {
       return ErrorAt(i, domain.empty() ? "the domain is missing" : "an empty label in the domain");
     }
     if (domain[i - 1] == '-') return ErrorAt(i - 1, "a domain label cannot end with a hyphen");
-    if (i - label > kDomainLabelOctetsMax) {
+    if (is_ascii && i - label > kDomainLabelOctetsMax) {
       return ErrorAt(label + kDomainLabelOctetsMax, "a domain label is longer than 63 octets",
                      AddressErrorKind::kTooLong);
     }
     label = i + 1;
+    is_ascii = true;
   }
   if (domain.size() > kDomainOctetsMax) {
     return ErrorAt(kDomainOctetsMax, "the domain is longer than 255 octets",
                    AddressErrorKind::kTooLong);
   }
-  return {};
+  if (unicode == domain.size()) return {};
+  std::string ascii;
+  const char* const why = core::ToALabels(domain, &ascii);
+  return why == nullptr ? AddressError() : ErrorAt(unicode, why);
 }
 
 AddressError CheckAddressLiteral(std::string_view literal) {
@@ -253,7 +307,7 @@ AddressError CheckAddressLiteral(std::string_view literal) {
     return ErrorAt(0, "an address literal stands in square brackets");
   }
   for (size_t i = 0; i < literal.size(); ++i) {
-    if (!IsAscii(literal[i])) return UnexpectedAt(literal, i, "");
+    if (!core::IsAscii(literal[i])) return ErrorAt(i, "an address literal is ASCII");
   }
   constexpr std::string_view kTag = "IPv6:";
   std::string_view address = literal.substr(1, literal.size() - 2);

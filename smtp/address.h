@@ -4,6 +4,10 @@
 // the quoting in which the client wrote them. What is compared or routed by is the domain, in lower
 // case (LowerCaseInto). An address is never "repaired": it is passed on as it came, or refused with
 // the column at which it stops being an address.
+//
+// UTF-8 in local parts and domains (RFC 6531 3.3) is read like anything else, and where it begins
+// is told: whether it is allowed is the caller's to judge. A domain with U-labels must be one under
+// IDNA2008 (core/idna.h); to see that costs memory, and nothing else here does.
 #ifndef OUTBOX_SMTP_ADDRESS_H_
 #define OUTBOX_SMTP_ADDRESS_H_
 
@@ -33,7 +37,6 @@ enum class AddressErrorKind : uint8_t {
   kNone,
   kSyntax,    // 501 5.1.3 (recipient), 5.1.7 (sender)
   kTooLong,   // the same, the text names the limit
-  kNonAscii,  // 553 5.6.7: needs SMTPUTF8, which is not offered
   kNullPath,  // <> where a mailbox is needed
 };
 
@@ -46,7 +49,7 @@ struct AddressError {
 };
 
 // Limits of RFC 5321 4.5.3.1.1 - 4.5.3.1.3, octets. A path is counted with its brackets, without a
-// source route.
+// source route; with U-labels it must be within them in either form.
 inline constexpr size_t kLocalPartOctetsMax = 64;
 inline constexpr size_t kDomainOctetsMax = 255;
 inline constexpr size_t kPathOctetsMax = 256;
@@ -56,7 +59,8 @@ inline constexpr size_t kDomainLabelOctetsMax = 63;
 struct ParsedPath {
   Path path;
   AddressError error;
-  size_t length = 0;  // octets of the text that the path took, brackets included; 0 on error
+  size_t length = 0;         // octets of the text that the path took, brackets included; 0 on error
+  uint16_t utf8_column = 0;  // 1-based, of the first octet above 127; 0: the path is ASCII
 };
 
 // Reads a path at the beginning of `text`; what follows it (parameters) is the caller's. Source
@@ -70,7 +74,8 @@ ParsedPath ParseMailbox(std::string_view text);
 
 // A domain as RFC 5321 2.3.5 has it: letters, digits, hyphens and (seen in practice, harmless)
 // underscores in labels of 1-63 octets that neither begin nor end with a hyphen, 255 octets in all,
-// no dot at the end. An empty `what` means valid; column is 1-based in `domain`.
+// no dot at the end. Or with U-labels, which need not be in lower case. An empty `what` means
+// valid; column is 1-based in `domain`.
 AddressError CheckDomain(std::string_view domain);
 
 // An address literal with its brackets: "[192.0.2.1]", "[IPv6:2001:db8::1]". Other tags are

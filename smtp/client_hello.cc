@@ -47,6 +47,7 @@ void ClientSession::OnEhloLine(std::string_view line) {
   if (EqualsIgnoringCase(keyword, "PIPELINING")) pipelining_ = true;
   if (EqualsIgnoringCase(keyword, "8BITMIME")) eight_bit_mime_ = true;
   if (EqualsIgnoringCase(keyword, "CHUNKING")) chunking_ = true;
+  if (EqualsIgnoringCase(keyword, "SMTPUTF8")) smtp_utf8_ = true;
   if (EqualsIgnoringCase(keyword, "STARTTLS")) has_starttls_ = true;
   // "AUTH=": as it was before RFC 2554, which some still say besides, or instead.
   const std::string_view auth = line.substr(0, std::min<size_t>(line.size(), 5));
@@ -65,7 +66,7 @@ void ClientSession::OnEhloLine(std::string_view line) {
 }
 
 void ClientSession::ForgetExtensions() {
-  pipelining_ = has_size_ = eight_bit_mime_ = has_starttls_ = chunking_ = false;
+  pipelining_ = has_size_ = eight_bit_mime_ = smtp_utf8_ = has_starttls_ = chunking_ = false;
   size_limit_ = 0;
   first_line_ = true;
   auth_.ForgetOffer();
@@ -120,9 +121,7 @@ bool ClientSession::WriteHello(OutputBuffer* out) {
   }
   if (!hello_due_ || (state_ != State::kEhlo && state_ != State::kHelo)) return false;
   hello_due_ = false;
-  out->Append(options_->lmtp             ? "LHLO "
-              : state_ == State::kEhlo ? "EHLO "
-                                       : "HELO ");
+  out->Append(options_->lmtp ? "LHLO " : state_ == State::kEhlo ? "EHLO " : "HELO ");
   out->Append(options_->helo_name);
   out->Append("\r\n");
   return true;

@@ -356,6 +356,12 @@ int ClientSession::BeginTransaction(const ClientEnvelope& envelope) {
            Reply::Ours("the message is larger than the server's SIZE"));
     return index;
   }
+  const bool utf8 = envelope.utf8_address || (envelope.utf8_header && !options_->lmtp);
+  if (utf8 && !offers_smtp_utf8()) {
+    Decide(slot, slot->undecided, ResultKind::kNeedsSmtpUtf8, Stage::kMail,
+           Reply::Ours("the message needs SMTPUTF8 and the server does not offer it"));
+    return index;
+  }
   if (envelope.eight_bit && !eight_bit_mime_) {
     Decide(slot, slot->undecided, ResultKind::kNeeds8BitMime, Stage::kMail,
            Reply::Ours("the message has 8-bit content and the server does not offer 8BITMIME"));
@@ -445,7 +451,9 @@ void ClientSession::WriteMail(const ClientEnvelope& envelope, OutputBuffer* out)
     out->Append(" SIZE=");
     out->Append({digits, static_cast<size_t>(end - digits)});
   }
-  if (envelope.eight_bit) out->Append(" BODY=8BITMIME");
+  const bool utf8 = (envelope.utf8_address || envelope.utf8_header) && offers_smtp_utf8();
+  if (envelope.eight_bit || utf8) out->Append(" BODY=8BITMIME");
+  if (utf8) out->Append(" SMTPUTF8");
   out->Append("\r\n");
 }
 

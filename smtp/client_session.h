@@ -1,5 +1,5 @@
 // ClientSession: the client's side of an SMTP dialogue (RFC 5321, PIPELINING RFC 2920, SIZE RFC
-// 1870, 8BITMIME RFC 6152, STARTTLS RFC 3207, AUTH RFC 4954, CHUNKING RFC 3030).
+// 1870, 8BITMIME RFC 6152, SMTPUTF8 RFC 6531, STARTTLS RFC 3207, AUTH RFC 4954, CHUNKING RFC 3030).
 //
 // Pure: replies in, commands and events out. No socket, no clock, no allocation. Inside are two
 // state machines that run independently: the *sender* knows which commands have been written, the
@@ -52,6 +52,10 @@ struct ClientEnvelope {
   bool verify_only = false;                      // RCPT is asked, and no message sent
   bool by_data = false;                          // DATA, whatever the server offers
   bool patient = false;  // the content waits for the replies to the envelope: they may not come
+  // RFC 6531: what needs SMTPUTF8. A store that is spoken to by LMTP is handed a header with UTF-8
+  // without it, as it is handed any other header with octets above 127.
+  bool utf8_address = false;  // the reverse-path, or a recipient
+  bool utf8_header = false;   // the message's header section
 };
 
 struct ClientSessionOptions {
@@ -105,7 +109,7 @@ class ClientSession {
   bool CanBegin() const;
   // REQUIRES: CanBegin(); envelope as documented. Returns the slot, 0 or 1, that names it until its
   // kTransactionDone. The transaction may be decided without being sent (kTooLarge,
-  // kNeeds8BitMime): call Next.
+  // kNeeds8BitMime, kNeedsSmtpUtf8): call Next.
   int BeginTransaction(const ClientEnvelope& envelope);
 
   // Writes the commands that can be sent now, as far as they fit. Returns true when more would
@@ -147,6 +151,8 @@ class ClientSession {
   uint64_t size_limit() const { return size_limit_; }  // 0: none declared
   bool offers_8bitmime() const { return eight_bit_mime_; }
   bool offers_chunking() const { return chunking_ && options_->chunking; }
+  // RFC 6531 3.1: who offers it offers 8BITMIME, too. One that does not is not relied upon.
+  bool offers_smtp_utf8() const { return smtp_utf8_ && eight_bit_mime_; }
   bool secured() const { return secured_; }
   // kSendBody has come for `slot`: the content goes without stuffing and final dot,
   // `envelope.size` octets.
@@ -242,14 +248,15 @@ class ClientSession {
   bool chunking_ = false;  // offered
   bool use_data_ = false;  // all the same
   bool eight_bit_mime_ = false;
+  bool smtp_utf8_ = false;
   bool hello_due_ = false;  // EHLO or HELO is to be written
   bool ready_due_ = false;  // kReady is to be told
   bool quit_wanted_ = false;
   bool reset_needed_ = false;  // the server holds a transaction open that is over for us
   bool first_line_ = true;     // of EHLO's reply
   bool authenticated_ = false;
-  uint8_t current_ = 0;        // the slot that the next reply is about
-  uint8_t in_hand_ = 0;        // active slots
+  uint8_t current_ = 0;  // the slot that the next reply is about
+  uint8_t in_hand_ = 0;  // active slots
   uint32_t replies_ = 0;
   uint64_t size_limit_ = 0;
   SessionEnd end_ = SessionEnd::kQuit;

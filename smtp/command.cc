@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "core/utf8.h"
+
 namespace outbox::smtp {
 namespace {
 
@@ -46,6 +48,7 @@ constexpr EnhancedCode kBadSender{5, 1, 7};
 constexpr EnhancedCode kNonAscii{5, 6, 7};
 
 constexpr size_t kAuthValueMax = 500;  // RFC 4954 3 (8)
+constexpr char kNeedsUtf8[] = "The address is not ASCII; it needs MAIL with SMTPUTF8";
 
 // The line being parsed: `rest` is what has not been read, `line` the whole for columns.
 struct Cursor {
@@ -99,7 +102,7 @@ bool IsAuthValue(std::string_view value) {
   return true;
 }
 
-// One parameter of MAIL. False: refused.
+// One parameter of MAIL; the value is null when there is no "=". False: refused.
 bool TakeMailParameter(std::string_view name, std::string_view value, uint16_t column,
                        Command* command) {
   if (EqualsIgnoringCase(name, "SIZE")) {
@@ -108,6 +111,14 @@ bool TakeMailParameter(std::string_view name, std::string_view value, uint16_t c
       return false;
     }
     command->has_size = true;
+    return true;
+  }
+  if (EqualsIgnoringCase(name, "SMTPUTF8")) {
+    if (command->smtp_utf8 || value.data() != nullptr) {
+      Refuse(command, 501, kBadArgument, "SMTPUTF8 takes no value, and is given once", column);
+      return false;
+    }
+    command->smtp_utf8 = true;
     return true;
   }
   if (EqualsIgnoringCase(name, "BODY")) {
@@ -175,18 +186,39 @@ void ParseMailOrRcpt(Cursor* cursor, bool extended, Command* command) {
   const ParsedPath parsed = mail ? ParseReversePath(cursor->rest) : ParseForwardPath(cursor->rest);
   if (!parsed.error.ok()) {
     const uint16_t column = static_cast<uint16_t>(cursor->column() + parsed.error.column - 1);
-    if (parsed.error.kind == AddressErrorKind::kNonAscii) {
-      return Refuse(command, 553, kNonAscii, parsed.error.what, column);
-    }
     return Refuse(command, 501, mail ? kBadSender : kBadRecipient, parsed.error.what, column);
   }
   command->path = parsed.path;
+  if (parsed.utf8_column > 0) {
+    command->utf8_column = static_cast<uint16_t>(cursor->column() + parsed.utf8_column - 1);
+  }
   cursor->rest.remove_prefix(parsed.length);
   if (!cursor->rest.empty() && cursor->rest.front() != ' ') {
     return Refuse(command, 501, kBadArgument, "A space is expected behind the address",
                   cursor->column());
   }
   ParseParameters(cursor, extended, command);
+  if (mail && command->ok() && command->utf8_column > 0 && !command->smtp_utf8) {
+    RefuseUtf8(command);
+  }
+}
+
+// RFC 6531 3.7.4.2: "VRFY address SMTPUTF8".
+void ParseVrfy(const Cursor& cursor, Command* command) {
+  constexpr std::string_view kUtf8 = "SMTPUTF8";
+  std::string_view& what = command->argument;
+  if (what.empty()) return Refuse(command, 501, kBadArgument, "Syntax: VRFY address", 0);
+  const size_t space = what.rfind(' ');
+  command->smtp_utf8 =
+      space != std::string_view::npos && EqualsIgnoringCase(what.substr(space + 1), kUtf8);
+  if (command->smtp_utf8) what = what.substr(0, space);
+  const size_t utf8 = core::Utf8Prefix(what);
+  if (utf8 < what.size()) {
+    return Refuse(command, 501, kBadRecipient, "octets that are not UTF-8",
+                  static_cast<uint16_t>(cursor.column() + utf8));
+  }
+  if (command->smtp_utf8 || core::IsAscii(what)) return;
+  Refuse(command, 553, kNonAscii, kNeedsUtf8, 0);
 }
 
 // RFC 3030 2: 1*20DIGIT, and maybe LAST. A number beyond 64 bits is one that nobody takes.
@@ -256,14 +288,15 @@ Command ParseCommand(std::string_view line, bool extended) {
     case Verb::kEhlo:
     case Verb::kHelo:
       if (!IsUsableName(command.argument)) {
-        Refuse(&command, 501, kBadArgument, "A host name or an address literal is expected",
+        const bool ascii = core::IsAscii(command.argument);
+        Refuse(&command, 501, kBadArgument,
+               ascii ? "A host name or an address literal is expected"
+                     : "A host name in ASCII (with A-labels, xn--) is expected",
                cursor.column());
       }
       break;
     case Verb::kVrfy:
-      if (command.argument.empty()) {
-        Refuse(&command, 501, kBadArgument, "Syntax: VRFY address", 0);
-      }
+      ParseVrfy(cursor, &command);
       break;
     case Verb::kAuth:
       if (command.argument.empty()) {
@@ -282,6 +315,10 @@ Command ParseCommand(std::string_view line, bool extended) {
       break;
   }
   return command;
+}
+
+void RefuseUtf8(Command* command) {
+  Refuse(command, 553, kNonAscii, kNeedsUtf8, command->utf8_column);
 }
 
 const char* VerbName(Verb verb) {

@@ -1,5 +1,5 @@
-// Commands: one SMTP command line, parsed (RFC 5321 4.1.1, parameters of RFC 1870, RFC 6152 and
-// RFC 4954, BDAT of RFC 3030).
+// Commands: one SMTP command line, parsed (RFC 5321 4.1.1, parameters of RFC 1870, RFC 6152, RFC
+// 4954 and RFC 6531, BDAT of RFC 3030).
 #ifndef OUTBOX_SMTP_COMMAND_H_
 #define OUTBOX_SMTP_COMMAND_H_
 
@@ -43,6 +43,8 @@ struct Command {
   BodyType body = BodyType::kUnspecified;
   uint64_t chunk_size = 0;  // BDAT: octets behind the line; UINT64_MAX: as many, or more
   bool last_chunk = false;  // BDAT: with LAST
+  bool smtp_utf8 = false;    // MAIL, VRFY: the parameter SMTPUTF8 (RFC 6531 3.4)
+  uint16_t utf8_column = 0;  // MAIL, RCPT: where the path has an octet above 127; 0: nowhere
 
   // code 0: the command is well formed. Otherwise the reply that it deserves; the text is static,
   // except that `error_column` (1-based, 0: none) tells where in the line the trouble begins.
@@ -54,8 +56,12 @@ struct Command {
 
 // Parses one line, without its CRLF. `extended`: the client said EHLO, so parameters are allowed.
 // Tolerated, as senders in the field need it: spaces around the path ("MAIL FROM: <a@b>") and at
-// the end of the line. Never allocates.
+// the end of the line. Only a domain with U-labels costs memory.
 Command ParseCommand(std::string_view line, bool extended);
+
+// 553 5.6.7: the path is not ASCII, and the transaction was begun without SMTPUTF8 (RFC 6531 3.5).
+// MAIL has been refused so already; of RCPT the session knows. REQUIRES: utf8_column > 0.
+void RefuseUtf8(Command* command);
 
 // "MAIL", for logs.
 const char* VerbName(Verb verb);

@@ -14,6 +14,7 @@ enum class ResultKind : uint8_t {
   kTryNext,   // 452 or 552 behind an accepted recipient: offer it again, in the next transaction
   kTooLarge,  // nothing was sent: larger than the SIZE that the server offers. Permanent here
   kNeeds8BitMime,  // nothing was sent: 8-bit content, and the server does not offer 8BITMIME
+  kNeedsSmtpUtf8,  // nothing was sent: UTF-8 where ASCII is needed without SMTPUTF8 (RFC 6531)
   kAnew,  // nothing was decided: the server offers CHUNKING and does not know BDAT. Offer it again,
           // ClientEnvelope::by_data, in another session
   kLost,           // the session ended before a reply (see stage, and the session's end)

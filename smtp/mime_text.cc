@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/utf8.h"
+
 namespace outbox::smtp {
 namespace {
 
@@ -18,32 +20,6 @@ void AppendHex(char c, std::string* out) {
   *out += kHex[octet & 15];
 }
 
-// Octets of the UTF-8 character that begins here; 0: none does.
-size_t Utf8Octets(std::string_view text) {
-  const auto at = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = at(0);
-  if (lead < 0x80) return 1;
-  const size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return 0;
-  for (size_t i = 1; i < size; ++i) {
-    if ((at(i) & 0xc0) != 0x80) return 0;
-  }
-  if (lead == 0xe0 && at(1) < 0xa0) return 0;
-  if (lead == 0xed && at(1) > 0x9f) return 0;
-  if (lead == 0xf0 && at(1) < 0x90) return 0;
-  if (lead == 0xf4 && at(1) > 0x8f) return 0;
-  return size;
-}
-
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t size = Utf8Octets(text);
-    if (size == 0) return false;
-    text.remove_prefix(size);
-  }
-  return true;
-}
-
 bool PlainInWord(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '!' ||
          c == '*' || c == '+' || c == '-' || c == '/';
@@ -51,11 +27,11 @@ bool PlainInWord(char c) {
 
 // The text as encoded words, folded where one is full.
 void AppendEncodedWords(std::string_view text, std::string* out) {
-  const bool utf8 = IsUtf8(text);
+  const bool utf8 = core::IsUtf8(text);
   const std::string_view start = utf8 ? "=?utf-8?Q?" : "=?unknown-8bit?Q?";
   size_t column = 0;
   while (!text.empty()) {
-    const size_t size = utf8 ? Utf8Octets(text) : 1;
+    const size_t size = utf8 ? core::Utf8Octets(text) : 1;
     const size_t needed = size * 3;
     if (column == 0 || column + needed + 2 > kEncodedWordOctets) {
       if (column > 0) *out += "?=\r\n ";

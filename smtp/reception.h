@@ -35,6 +35,7 @@ struct MailRequest {
   Path reverse_path;           // may be null
   uint64_t declared_size = 0;  // SIZE=; 0: not declared
   BodyType body = BodyType::kUnspecified;
+  bool smtp_utf8 = false;  // the client says that mail of this transaction may need SMTPUTF8
 };
 
 // How body storage stands after it took bytes.

@@ -123,7 +123,8 @@ void ServerConnection::Follow(Step step) {
     case Step::kFlush:
       return;
     case Step::kAskMail:
-      return Ask(step, reception_->OnMail({command.path, command.declared_size, command.body}));
+      return Ask(step, reception_->OnMail(
+                           {command.path, command.declared_size, command.body, command.smtp_utf8}));
     case Step::kAskRcpt:
       return Ask(step, reception_->OnRcpt(command.path));
     case Step::kAskData:

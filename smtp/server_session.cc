@@ -215,7 +215,7 @@ ServerSession::Step ServerSession::HandleHello(OutputBuffer* out) {
     const char* end = std::to_chars(size, size + sizeof(size), options_->max_message_bytes).ptr;
     out->Append("250-PIPELINING\r\n250-SIZE ");
     out->Append({size, static_cast<size_t>(end - size)});
-    out->Append("\r\n250-8BITMIME\r\n");
+    out->Append("\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n");
     if (options_->offers_tls && !secured_) out->Append("250-STARTTLS\r\n");
     if (can_authenticate()) out->Append("250-AUTH PLAIN LOGIN\r\n");
     if (options_->offers_chunking) out->Append("250-CHUNKING\r\n");
@@ -249,6 +249,7 @@ ServerSession::Step ServerSession::HandleMail(OutputBuffer* out) {
 ServerSession::Step ServerSession::HandleRcpt(OutputBuffer* out) {
   if (chunks_begun()) return Error(kMessageBegun, out);
   if (!transaction_) return Error({503, kBadSequence, "Send MAIL first"}, out);
+  if (command_.ok() && command_.utf8_column > 0 && !utf8_) RefuseUtf8(&command_);
   if (!command_.ok()) {
     rcpt_refused_ = true;
     return BadCommand(out);
@@ -311,6 +312,7 @@ ServerSession::Step ServerSession::AnswerMail(const Reply& reply, OutputBuffer* 
     body_type_ = command_.body;
     chunks_ = Chunks::kNone;
   }
+  utf8_ = command_.smtp_utf8;
   return Say(reply, out);
 }
 
@@ -458,6 +460,7 @@ void ServerSession::ForgetTransaction() {
   recipients_ = 0;
   chunks_ = Chunks::kNone;
   body_type_ = BodyType::kUnspecified;
+  utf8_ = false;
 }
 
 }  // namespace outbox::smtp

@@ -1,6 +1,6 @@
 // ServerSession: the server's side of an SMTP dialogue (RFC 5321, PIPELINING RFC 2920, SIZE RFC
-// 1870, 8BITMIME RFC 6152, ENHANCEDSTATUSCODES RFC 2034, STARTTLS RFC 3207, AUTH RFC 4954, CHUNKING
-// RFC 3030).
+// 1870, 8BITMIME RFC 6152, SMTPUTF8 RFC 6531, ENHANCEDSTATUSCODES RFC 2034, STARTTLS RFC 3207, AUTH
+// RFC 4954, CHUNKING RFC 3030).
 //
 // Pure: bytes and answers in, replies and steps out. No socket, no clock, no allocation. The driver
 // (smtp/server_connection.h, or a test) feeds bytes to Next() and does what the step says:
@@ -85,10 +85,10 @@ class ServerSession {
 
   // Which of RFC 5321 4.5.3.2's limits the driver should hold the client to.
   enum class Phase : uint8_t {
-    kBanner,   // Start has not been called: the client has no say
-    kCommand,  // waiting for a command: 5 minutes
-    kData,     // waiting for a piece of the message: 3 minutes
-    kAnswer,   // a question is open: the client waits for us
+    kBanner,     // Start has not been called: the client has no say
+    kCommand,    // waiting for a command: 5 minutes
+    kData,       // waiting for a piece of the message: 3 minutes
+    kAnswer,     // a question is open: the client waits for us
     kHandshake,  // of TLS: Secured() comes next
     kClosed,
   };
@@ -251,6 +251,7 @@ class ServerSession {
   bool secret_dropped_ = false;  // the line that is too long is one of AUTH
   core::AuthMechanism mechanism_ = core::AuthMechanism::kPlain;
   uint8_t auth_failures_ = 0;
+  bool utf8_ = false;          // MAIL had SMTPUTF8
   bool rcpt_refused_ = false;  // a RCPT of this transaction was refused
   bool line_dropped_ = false;  // the line in hand is too long: its rest is read and dropped
   bool line_cr_ = false;       // and the octet before was CR

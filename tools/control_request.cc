@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/limits.h"
 #include "core/time.h"
 #include "queue/message_id.h"
@@ -147,7 +148,9 @@ class Parser {
     if (std::string* const pattern = PatternOf(member, filter)) {
       const std::string* const text = TextOf(value);
       if (text == nullptr) return Expected(member, "a pattern of 1 to 1024 bytes");
-      *pattern = *text;
+      *pattern = member == "domain"                            ? queue::DomainPattern(*text)
+                 : member == "sender" || member == "recipient" ? queue::AddressPattern(*text)
+                                                               : *text;
       return core::OkStatus();
     }
     if (member == "state") return ReadStates(value, filter);
@@ -218,7 +221,7 @@ class Parser {
     if (text == nullptr || queue::DomainOf(*text).empty() || text->front() == '@') {
       return Expected("recipient", "an address, for example \"bob@example.net\"");
     }
-    filter->recipient = *text;
+    filter->recipient = queue::AddressPattern(*text);
     return core::OkStatus();
   }
 
@@ -267,8 +270,9 @@ class Parser {
     const auto control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
     if (text == nullptr || text->size() > core::kOrderReasonBytes ||
         std::any_of(text->begin(), text->end(), control)) {
-      return Expected("reason", ("one line of 1 to " + std::to_string(core::kOrderReasonBytes) +
-                                 " bytes").c_str());
+      return Expected(
+          "reason",
+          ("one line of 1 to " + std::to_string(core::kOrderReasonBytes) + " bytes").c_str());
     }
     *reason = *text;
     return core::OkStatus();
@@ -277,11 +281,10 @@ class Parser {
   core::Status ReadDomain(const json& value, std::string* domain) {
     const std::string* const text = TextOf(value);
     if (text == nullptr) return Expected("domain", "a domain");
-    *domain = *text;
-    std::transform(domain->begin(), domain->end(), domain->begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    *domain = core::DomainKey(*text);
     if (core::IsDomainName(*domain) || core::IsAddressLiteral(*text)) return core::OkStatus();
-    return Expected("domain", "a domain, for example \"example.net\"");
+    return Expected("domain",
+                    core::WithIdnaReason("a domain, for example \"example.net\"", *text).c_str());
   }
 
   core::Status ReadStates(const json& value, queue::QueueFilter* filter) {
@@ -347,7 +350,8 @@ class Parser {
         return CheckSuspendRequest(request.suspend, request.command == ControlCommand::kResume);
       case ControlCommand::kWhy:
         if ((request.filter.id != 0) + !request.filter.recipient.empty() +
-                !request.domain.empty() != 1) {
+                !request.domain.empty() !=
+            1) {
           return Bad("expected one of \"id\", \"recipient\" and \"domain\"");
         }
         return core::OkStatus();
@@ -359,9 +363,8 @@ class Parser {
   }
 
   core::Status CheckOrder(const ControlRequest& request) const {
-    const bool purged =
-        states_given_ &&
-        (request.filter.states & queue::StateBit(queue::RecipientState::kPurged)) != 0;
+    const bool purged = states_given_ && (request.filter.states &
+                                          queue::StateBit(queue::RecipientState::kPurged)) != 0;
     switch (request.command) {
       case ControlCommand::kRemove:
         return core::OkStatus();

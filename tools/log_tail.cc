@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/domain_name.h"
+#include "core/idna.h"
 
 namespace outbox::tools {
 namespace {
@@ -19,11 +19,11 @@ bool LogFilter::Wants(const nlohmann::json& event) const {
   if (!id.empty() && TextOf(event, "id") != id && TextOf(event, "about") != id) return false;
   if (domain.empty()) return true;
   const std::string at_domain = "@" + domain;
-  if (core::ToLower(TextOf(event, "recipient")).ends_with(at_domain)) return true;
+  if (core::AddressKey(TextOf(event, "recipient")).ends_with(at_domain)) return true;
   if (const auto to = event.find("to"); to != event.end() && to->is_array()) {
     for (const nlohmann::json& one : *to) {
       if (!one.is_string()) continue;
-      if (core::ToLower(one.get<std::string>()).ends_with(at_domain)) return true;
+      if (core::AddressKey(one.get<std::string>()).ends_with(at_domain)) return true;
     }
   }
   const std::string destination = TextOf(event, "destination");
@@ -67,8 +67,7 @@ void LogTail::Publish(std::string_view lines) {
 
 void LogTail::Follow(LogFilter filter, std::shared_ptr<ReplyStream> reply) {
   std::erase_if(followers_, [](const auto& one) { return one->reply->gone(); });
-  followers_.push_back(
-      std::make_unique<Follower>(std::move(filter), std::move(reply)));
+  followers_.push_back(std::make_unique<Follower>(std::move(filter), std::move(reply)));
   followers_.back()->reply->Send({{"following", true}});
   followed_.store(true, std::memory_order_release);
 }

@@ -9,6 +9,7 @@
 #include "core/config.h"
 #include "core/config_dkim.h"
 #include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/limits.h"
 #include "dkim/signing_table.h"
 #include "tools/config_file.h"
@@ -18,8 +19,9 @@ namespace outbox::tools {
 namespace {
 
 std::string CheckDkimDomain(const std::string& text) {
-  if (core::IsQualifiedDomainName(text)) return "";
-  return "\"" + text + "\" is no domain; expected for example \"example.com\"";
+  if (core::IsQualifiedDomainName(core::DomainKey(text))) return "";
+  return "\"" + text + "\" " + core::WithIdnaReason("is no domain", text) +
+         "; expected for example \"example.com\"";
 }
 
 std::string CheckDkimSelector(const std::string& text) {
@@ -33,7 +35,7 @@ core::Status KeygenCommand(const DkimArguments& arguments) {
                                arguments.file);
   if (!key.ok()) return core::Status(key.status().code(), "dkim: " + key.status().message());
   const std::string selector = core::ToLower(arguments.selector);
-  const std::string line = DkimZoneLine(selector, core::ToLower(arguments.domain), **key);
+  const std::string line = DkimZoneLine(selector, core::DomainKey(arguments.domain), **key);
   std::printf("%s\n", line.c_str());
   return core::OkStatus();
 }
@@ -70,7 +72,7 @@ core::Status RecordCommand(const DkimArguments& arguments) {
     for (const std::string& error : loaded.errors) text += (text.empty() ? "" : "\n") + error;
     return core::Status(core::StatusCode::kInvalidArgument, text);
   }
-  const std::string domain = core::ToLower(arguments.domain);
+  const std::string domain = core::DomainKey(arguments.domain);
   const std::vector<std::string> lines = ZoneLines(loaded.config, domain);
   if (lines.empty()) {
     return core::Status(core::StatusCode::kNotFound,

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "core/byte_size.h"
-#include "core/domain_name.h"
 #include "core/duration.h"
+#include "core/idna.h"
 #include "core/time.h"
 #include "tools/moment.h"
 #include "tools/outbox_options.h"
@@ -116,10 +116,9 @@ ReportRequest ReportTarget(const Arguments& arguments) {
   ReportRequest request;
   request.files = arguments.logs;
   request.id = arguments.target;
-  std::transform(request.id.begin(), request.id.end(), request.id.begin(), [](char c) {
-    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-  });
-  request.domain = core::ToLower(arguments.domain);
+  std::transform(request.id.begin(), request.id.end(), request.id.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  request.domain = core::DomainKey(arguments.domain);
   request.failed = arguments.failed;
   request.by_domain = arguments.domains;
   request.json = arguments.json;

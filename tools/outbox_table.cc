@@ -1,6 +1,7 @@
 #include "tools/outbox_table.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <utility>
 
@@ -11,6 +12,12 @@ namespace {
 
 constexpr size_t kRowsForWidths = 500;
 constexpr size_t kWidthMax = 48;  // wider cells push the rest of their row, they are not cut
+
+// Characters, as far as each has one column.
+size_t Columns(const std::string& text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
+}
 
 }  // namespace
 
@@ -30,8 +37,8 @@ void TextTable::End() {
 void TextTable::StartStreaming() {
   streaming_ = true;
   for (size_t column = 0; column < titles_.size(); ++column) {
-    size_t width = titles_[column].size();
-    for (const Row& row : rows_) width = std::max(width, row[column].size());
+    size_t width = Columns(titles_[column]);
+    for (const Row& row : rows_) width = std::max(width, Columns(row[column]));
     widths_.push_back(std::min(width, kWidthMax));
   }
   Print(titles_, /*titles=*/true);
@@ -41,7 +48,8 @@ void TextTable::StartStreaming() {
 
 void TextTable::AppendCell(const std::string& text, size_t column, bool titles,
                            std::string* line) const {
-  const size_t room = widths_[column] > text.size() ? widths_[column] - text.size() : 0;
+  const size_t columns = Columns(text);
+  const size_t room = widths_[column] > columns ? widths_[column] - columns : 0;
   const char* start = "";
   if (colour_ != nullptr && (titles || column == colour_column_)) {
     start = titles ? kBold : colour_(text);

@@ -65,6 +65,11 @@ void MakeHarmless(std::string* text, size_t from) {
     char& c = (*text)[at];
     if ((c >= 0 && c < ' ') || c == 0x7f) c = ' ';
   }
+  // U+0080 to U+009F, which some terminals obey, too.
+  for (size_t at = from; (at = text->find('\xc2', at)) != std::string::npos; ++at) {
+    if (at + 1 == text->size() || static_cast<uint8_t>((*text)[at + 1]) >= 0xa0) continue;
+    (*text)[at] = (*text)[at + 1] = ' ';
+  }
 }
 
 std::string Harmless(std::string text) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/domain_name.h"
+#include "core/idna.h"
 
 namespace outbox::tools {
 namespace {
@@ -14,7 +14,7 @@ constexpr std::string_view kHoldDestination = "hold:";
 
 std::string DomainOf(const std::string& address) {
   const size_t at = address.rfind('@');
-  return at == std::string::npos ? "(no domain)" : core::ToLower(address.substr(at + 1));
+  return at == std::string::npos ? "(no domain)" : core::DomainKey(address.substr(at + 1));
 }
 
 bool IsArrival(const std::string& event) {

@@ -7,8 +7,10 @@
 #include "core/config_sources.h"
 #include "core/limits.h"
 #include "core/rate.h"
+#include "core/utf8.h"
 #include "queue/destination_key.h"
 #include "queue/route_explain.h"
+#include "smtp/address.h"
 
 namespace outbox::tools {
 namespace {
@@ -27,6 +29,7 @@ core::Status Wrong(std::string what) {
 
 bool IsAddress(const std::string& text) {
   const size_t at = text.rfind('@');
+  if (!core::IsAscii(text) && !smtp::ParseMailbox(text).error.ok()) return false;
   return text.size() <= kAddressBytes && at != std::string::npos && at > 0 &&
          at + 1 < text.size() &&
          std::none_of(text.begin(), text.end(), [](char c) { return c >= 0 && c < ' '; });

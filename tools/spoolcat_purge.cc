@@ -43,13 +43,12 @@ bool MessageMeant(const PurgeOptions& options, const MetaView& meta, int64_t now
   if (meta.smtp_size() < options.size_min) return false;
   const std::string_view sender = meta.reverse_path();
   return options.sender.empty() ||
-         queue::MatchesPattern(options.sender, sender.empty() ? "<>" : sender);
+         queue::MatchesAddress(options.sender, sender.empty() ? "<>" : sender);
 }
 
 bool RecipientMeant(const PurgeOptions& options, std::string_view address) {
-  return (options.recipient.empty() || queue::MatchesPattern(options.recipient, address)) &&
-         (options.domain.empty() ||
-          queue::MatchesPattern(options.domain, queue::DomainOf(address)));
+  return (options.recipient.empty() || queue::MatchesAddress(options.recipient, address)) &&
+         (options.domain.empty() || queue::MatchesDomain(options.domain, queue::DomainOf(address)));
 }
 
 // One log. `writer`: null in a dry run.
@@ -92,14 +91,16 @@ void Report(const Sums& sums, const PurgeOptions& options) {
     return;
   }
   const auto ending = [](uint64_t count) { return count == 1 ? "" : "s"; };
-  std::printf("%llu recipient%s of %llu message%s %s; %llu message%s with %llu bytes %s over by "
-              "that\n",
-              static_cast<unsigned long long>(sums.recipients), ending(sums.recipients),
-              static_cast<unsigned long long>(sums.messages), ending(sums.messages),
-              options.dry_run ? "would be purged" : "purged",
-              static_cast<unsigned long long>(sums.ended), ending(sums.ended),
-              static_cast<unsigned long long>(sums.bytes),
-              options.dry_run ? "would be" : sums.ended == 1 ? "is" : "are");
+  std::printf(
+      "%llu recipient%s of %llu message%s %s; %llu message%s with %llu bytes %s over by "
+      "that\n",
+      static_cast<unsigned long long>(sums.recipients), ending(sums.recipients),
+      static_cast<unsigned long long>(sums.messages), ending(sums.messages),
+      options.dry_run ? "would be purged" : "purged", static_cast<unsigned long long>(sums.ended),
+      ending(sums.ended), static_cast<unsigned long long>(sums.bytes),
+      options.dry_run   ? "would be"
+      : sums.ended == 1 ? "is"
+                        : "are");
 }
 
 }  // namespace
@@ -125,6 +126,9 @@ CLI::App* AddPurge(CLI::App* app, PurgeOptions* options) {
 }
 
 void CheckPurge(PurgeOptions* options) {
+  options->sender = queue::AddressPattern(options->sender);
+  options->recipient = queue::AddressPattern(options->recipient);
+  options->domain = queue::DomainPattern(options->domain);
   const bool filter = !options->sender.empty() || !options->recipient.empty() ||
                       !options->domain.empty() || !options->older_than.empty() ||
                       !options->size_over.empty() || !options->id_text.empty();

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "core/config_rules.h"
-#include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/limits.h"
 #include "core/time.h"
 
@@ -31,7 +31,7 @@ core::Status ReadSuspendMember(const std::string& member, const json& value,
                                SuspendRequest* request) {
   const std::string text = value.is_string() ? value.get<std::string>() : std::string();
   if (member == "domain" || member == "site") {
-    const std::string pattern = core::ToLower(text);
+    const std::string pattern = core::DomainKey(text);
     request->site = member == "site";
     if (!request->name.empty()) return NotGood("expected one of \"domain\" and \"site\"");
     if (!request->site && !core::IsRoutePattern(pattern)) {

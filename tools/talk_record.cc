@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/time.h"
 #include "core/time_format.h"
 #include "queue/message_id.h"
@@ -31,7 +32,7 @@ bool IsForDomain(const TalkRecord& record, const std::string& domain) {
     if (line.who != 'C') return false;
     const std::string text = core::ToLower(line.text);
     return text.starts_with(kRcpt) &&
-           text.substr(0, text.find('>')).ends_with("@" + domain);
+           core::AddressKey(text.substr(0, text.find('>'))).ends_with("@" + domain);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/idna.h"
 #include "core/limits.h"
 #include "core/time.h"
 #include "queue/destination_key.h"
@@ -229,7 +230,7 @@ void WhyAnswer::AskRecipient(const std::string& address) {
   queue::QueueFilter filter;
   filter.recipient = address;
   filter.states = queue::kAllStates;
-  filter.domain = std::string(queue::DomainOf(address));
+  filter.domain = core::DomainKey(queue::DomainOf(address));
   AskHomes(filter);
 }
 
@@ -258,7 +259,7 @@ void WhyAnswer::TakeMessage(queue::MessageFacts facts) {
   message_.more += facts.more;
   if (--left_ > 0) return;
   if (!recipient_.empty()) {
-    domain_ = std::string(queue::DomainOf(recipient_));
+    domain_ = core::DomainKey(queue::DomainOf(recipient_));
     if (destinations_.empty()) return FindRoute();  // as of its domain, then
   }
   for (const auto& [key, known] : destinations_) asked_.push_back(key);

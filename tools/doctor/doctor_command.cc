@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/ip_address.h"
 #include "tools/doctor/doctor.h"
 
@@ -16,8 +17,9 @@ std::string CheckAddress(const std::string& text) {
 }
 
 std::string CheckDomainName(const std::string& text) {
-  if (core::IsQualifiedDomainName(text)) return "";
-  return "\"" + text + "\" is no domain; expected for example \"example.com\"";
+  if (core::IsQualifiedDomainName(core::DomainKey(text))) return "";
+  return "\"" + text + "\" " + core::WithIdnaReason("is no domain", text) +
+         "; expected for example \"example.com\"";
 }
 
 std::string CheckSelector(const std::string& text) {
@@ -84,7 +86,7 @@ int DoctorCommand(const CLI::App& app, const std::string& control,
     options.addresses.push_back(core::IpAddress::Parse(address).value());
   }
   for (const std::string& domain : arguments.domains) {
-    options.domains.push_back(core::ToLower(domain));
+    options.domains.push_back(core::DomainKey(domain));
   }
   options.selectors = arguments.selectors;
   options.only = arguments.only;

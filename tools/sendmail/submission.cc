@@ -10,6 +10,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "core/utf8.h"
+
 namespace outbox::tools {
 namespace {
 
@@ -142,9 +144,14 @@ SubmissionEnd EndOf(const Answer& answer) {
 
 std::string MailCommand(const Mail& mail, const Answer& ehlo) {
   std::string command = "MAIL FROM:<" + mail.sender + ">";
-  const bool eight_bit = std::any_of(mail.content.begin(), mail.content.end(),
-                                     [](char c) { return (c & 0x80) != 0; });
+  const bool eight_bit =
+      std::any_of(mail.content.begin(), mail.content.end(), [](char c) { return (c & 0x80) != 0; });
   if (eight_bit && Offers(ehlo, "8BITMIME")) command += " BODY=8BITMIME";
+  // For its addresses alone: a header of 8 bits has never asked for more (docs/utf8.md).
+  const bool utf8 = !core::IsAscii(mail.sender) ||
+                    std::any_of(mail.recipients.begin(), mail.recipients.end(),
+                                [](const std::string& one) { return !core::IsAscii(one); });
+  if (utf8 && Offers(ehlo, "SMTPUTF8")) command += " SMTPUTF8";
   if (Offers(ehlo, "SIZE")) command += " SIZE=" + std::to_string(mail.content.size());
   if (Offers(ehlo, "DSN")) {
     if (!mail.ret.empty()) command += " RET=" + mail.ret;
