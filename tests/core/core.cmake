@@ -12,6 +12,7 @@ outbox_test(core_test
     core/duration_test.cc
     core/event_log_test.cc
     core/hash_test.cc
+    core/idna_test.cc
     core/ip_address_test.cc
     core/key_memory_test.cc
     core/mailbox_model_test.cc
@@ -25,6 +26,7 @@ outbox_test(core_test
     core/time_format_test.cc
     core/timer_wheel_test.cc
     core/user_list_test.cc
+    core/utf8_test.cc
   LINK outbox_core
 )
 outbox_fuzzer(config_fuzz

@@ -1,17 +1,32 @@
 // Fuzzes the path parsers. What is accepted must be made of its parts, within the limits, and be
 // accepted again when it is written out.
-#include "smtp/address.h"
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "core/check.h"
+#include "core/domain_name.h"
+#include "core/idna.h"
+#include "core/utf8.h"
+#include "smtp/address.h"
 
 using outbox::smtp::ParsedPath;
 
 namespace {
+
+// A domain is one in both of its forms, and the address within its bounds.
+void CheckForms(const outbox::smtp::Path& path) {
+  namespace core = outbox::core;
+  namespace smtp = outbox::smtp;
+  const std::string key = core::DomainKey(path.domain);
+  CHECK(core::IsAscii(key) && core::IsDomainName(key) && core::DomainKey(key) == key);
+  CHECK(path.local.size() + key.size() + 3 <= smtp::kPathOctetsMax);
+  std::string ascii;
+  CHECK(core::ToAsciiAddress(path.mailbox, &ascii) == core::IsAscii(path.local));
+  const std::string unicode = core::ToULabels(path.domain);
+  if (smtp::CheckDomain(unicode).ok()) CHECK(core::DomainKey(unicode) == key);
+}
 
 void CheckPath(std::string_view text, const ParsedPath& parsed) {
   namespace smtp = outbox::smtp;
@@ -27,10 +42,14 @@ void CheckPath(std::string_view text, const ParsedPath& parsed) {
   CHECK(path.local.size() <= smtp::kLocalPartOctetsMax && !path.local.empty());
   CHECK(path.mailbox.size() + 2 <= smtp::kPathOctetsMax);
   // Nothing that could break a command line.
-  for (const char c : path.mailbox) CHECK(c >= ' ' && c < 0x7f);
+  CHECK(outbox::core::IsUtf8(path.mailbox));
+  for (const char c : path.mailbox) CHECK(!outbox::core::IsAscii(c) || (c >= ' ' && c < 0x7f));
+  CHECK(parsed.utf8_column <= parsed.length);
+  CHECK(parsed.utf8_column > 0 || outbox::core::IsAscii(path.mailbox));
   if (path.domain.empty()) return;
   CHECK(std::string(path.local) + "@" + std::string(path.domain) == path.mailbox);
   CHECK(smtp::ParseMailbox(path.mailbox).error.ok());
+  if (!path.is_address_literal()) CheckForms(path);
   const std::string again = "<" + std::string(path.mailbox) + ">";
   CHECK(smtp::ParseForwardPath(again).path.mailbox == path.mailbox);
   CHECK(smtp::ParseReversePath(again).path.mailbox == path.mailbox);

@@ -1,11 +1,11 @@
 // Fuzzes the command parser: what is well formed has clean parts, what is not has a usable reply.
-#include "smtp/command.h"
-
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "core/check.h"
+#include "core/utf8.h"
+#include "smtp/command.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace smtp = outbox::smtp;
@@ -20,7 +20,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       continue;
     }
     CHECK(command.verb != smtp::Verb::kUnknown && command.verb != smtp::Verb::kUnimplemented);
-    for (const char c : command.path.mailbox) CHECK(c >= ' ' && c < 0x7f);
+    namespace core = outbox::core;
+    CHECK(core::IsUtf8(command.path.mailbox));
+    for (const char c : command.path.mailbox) CHECK(!core::IsAscii(c) || (c >= ' ' && c < 0x7f));
+    if (command.verb == smtp::Verb::kMail && !command.smtp_utf8) CHECK(command.utf8_column == 0);
+    if (command.utf8_column == 0) CHECK(core::IsAscii(command.path.mailbox));
+    if (command.utf8_column > 0) CHECK(!core::IsAscii(line[command.utf8_column - 1u]));
+    if (command.smtp_utf8) CHECK(command.verb == smtp::Verb::kVrfy || extended);
     if (!extended) CHECK(!command.has_size && command.body == smtp::BodyType::kUnspecified);
     if (command.verb == smtp::Verb::kRcpt) CHECK(!command.path.is_null());
   }

@@ -53,6 +53,23 @@ class AddedHeadersTest : public ::testing::Test {
   AddedHeaderFacts facts_;
 };
 
+// RFC 6531 4.3.
+TEST_F(AddedHeadersTest, ReceivedWithSmtpUtf8) {
+  facts_.utf8 = true;
+  facts_.recipient =
+      "One@b\xc3\xbc"
+      "cher.example";
+  EXPECT_THAT(Made(), HasSubstr(" with UTF8SMTP id 0123456789ABC\r\n"
+                                "\tfor <One@xn--bcher-kva.example>;\r\n"));
+  facts_.tls_cipher = "X";
+  facts_.recipient =
+      "j\xc3\xb6rg@b\xc3\xbc"
+      "cher.example";
+  EXPECT_THAT(Made(), HasSubstr(" with UTF8SMTPS id 0123456789ABC\r\n"
+                                "\tfor <j\xc3\xb6rg@b\xc3\xbc"
+                                "cher.example>\r\n"));
+}
+
 TEST_F(AddedHeadersTest, ReceivedOverTls) {
   facts_.tls_cipher = "TLS_AES_128_GCM_SHA256";
   facts_.recipient = "one@example.net";

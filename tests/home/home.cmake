@@ -16,6 +16,10 @@ outbox_test(router_test
 outbox_test(home_tables_test
   FILES
     home/added_headers_test.cc
+    home/address_match_test.cc
+    home/ascii_envelope_test.cc
+    home/dsn_utf8_test.cc
+    home/utf8_header_test.cc
     home/attempt_trail_test.cc
     home/talk_ring_test.cc
     home/message_id_test.cc

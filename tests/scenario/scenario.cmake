@@ -75,6 +75,7 @@ outbox_test(scenario_test
     scenario/the_domain_takes_no_mail_test.cc
     scenario/the_log_names_every_recipient_test.cc
     scenario/too_many_recipients_for_the_host_test.cc
+    scenario/utf8_mail_for_hosts_with_and_without_test.cc
     scenario/what_was_said_is_kept_test.cc
     scenario/mail_goes_by_bdat_test.cc
   LINK outbox_home simulation_harness outbox_sim_names outbox_boringssl

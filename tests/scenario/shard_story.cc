@@ -247,7 +247,7 @@ ClientResult ShardStory::Send(const std::string& from, const std::vector<std::st
                               const std::string& content) {
   ClientResult result;
   bool done = false;
-  client_.Send(kListen, {from, to, content}, {}, [&](const ClientResult& got) {
+  client_.Send(kListen, {from, to, content}, client_script_, [&](const ClientResult& got) {
     result = got;
     done = true;
   });
@@ -257,7 +257,7 @@ ClientResult ShardStory::Send(const std::string& from, const std::vector<std::st
 
 void ShardStory::SendLater(const std::string& from, const std::vector<std::string>& to,
                            const std::string& content) {
-  client_.Send(kListen, {from, to, content}, {},
+  client_.Send(kListen, {from, to, content}, client_script_,
                [this](const ClientResult& got) { acknowledged_later_ += got.acknowledged; });
 }
 
@@ -342,9 +342,8 @@ std::map<std::string, QueueGroup> ShardStory::Census(const QueueFilter& filter,
   life_->countings.push_back(std::make_unique<Counting>());
   Counting* const counting = life_->countings.back().get();
   for (const auto& shard : life_->shards) {
-    shard->Post([filter, by, counting](Shard* one) {
-      one->operations().Count(filter, by, counting);
-    });
+    shard->Post(
+        [filter, by, counting](Shard* one) { one->operations().Count(filter, by, counting); });
   }
   EXPECT_TRUE(RunUntil([&] { return counting->done == shards_; }, core::kNsPerMinute));
   return counting->groups;
@@ -360,7 +359,7 @@ std::vector<QueueLine> ShardStory::List() {
   return lines;
 }
 
-int64_t ShardStory::Metric(core::MetricCell core::ShardMetrics::* cell) const {
+int64_t ShardStory::Metric(core::MetricCell core::ShardMetrics::*cell) const {
   int64_t sum = 0;
   for (const auto& metrics : life_->metrics) sum += ((*metrics).*cell).value();
   return sum;
@@ -376,7 +375,7 @@ std::vector<const Site*> ShardStory::Sites() const {
 
 RelayCounters ShardStory::Counters() const {
   using core::ShardMetrics;
-  const auto sum = [this](core::MetricCell ShardMetrics::* cell) {
+  const auto sum = [this](core::MetricCell ShardMetrics::*cell) {
     return static_cast<uint64_t>(Metric(cell));
   };
   return {sum(&ShardMetrics::recovered_total), sum(&ShardMetrics::accepted_total),

@@ -99,6 +99,8 @@ class ShardStory : public ShardObserver {
   PurgeFacts Preview(const QueueFilter& filter);
   bool running() const { return life_ != nullptr; }
 
+  // Clients say SMTPUTF8 from now on, or do not.
+  void DeclareUtf8(bool declare) { client_script_.smtp_utf8 = declare; }
   // Submits and waits for the answer.
   simulation::ClientResult Send(const std::string& from, const std::vector<std::string>& to,
                                 const std::string& content = "Subject: x\r\n\r\nhello\r\n");
@@ -123,7 +125,7 @@ class ShardStory : public ShardObserver {
   // reads no further than `lines`, until ReadOn.
   void StartListing(const QueueQuery& query = {}, size_t lines = SIZE_MAX);
   void ReadOn();
-  bool ListingDone() const;      // the last one
+  bool ListingDone() const;  // the last one
   bool AllListingsDone() const;
   std::map<std::string, int> Shown() const;
   // In one turn of one shard, by the last listing.
@@ -134,7 +136,7 @@ class ShardStory : public ShardObserver {
   // The counters add up, as they must at any moment; and what was left at the last stop has been
   // found again, once everything was.
   void CheckLedger();
-  int64_t Metric(core::MetricCell core::ShardMetrics::* cell) const;
+  int64_t Metric(core::MetricCell core::ShardMetrics::*cell) const;
 
   // Those of the table that were ever used, in this life. They stay in place.
   std::vector<const Site*> Sites() const;
@@ -171,6 +173,7 @@ class ShardStory : public ShardObserver {
   core::RouteConfig& RouteOf(const std::string& domain);
   std::vector<std::unique_ptr<simulation::ScriptedServer>> servers_;
   simulation::ScriptedClient client_{&client_io_};
+  simulation::ClientScript client_script_;
   core::Config config_;
   ShardTls tls_;
   std::shared_ptr<const SuspensionList> suspensions_;  // null: nothing
@@ -178,7 +181,7 @@ class ShardStory : public ShardObserver {
   uint8_t hosts_ = 0;
   size_t ready_ = 0;
   size_t acknowledged_later_ = 0;
-  uint64_t left_ = 0;  // recipients that were queued at the last stop
+  uint64_t left_ = 0;     // recipients that were queued at the last stop
   bool crashed_ = false;  // instead: nobody has counted
   std::string events_;
   size_t event_writes_ = 0;

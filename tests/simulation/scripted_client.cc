@@ -109,7 +109,8 @@ class ScriptedClient::Transaction {
       peer_->Write("MAIL FROM:<" + message_.reverse_path + ">\r\nRCPT TO:<");
       return Finish(client_->io_->world()->random().Chance(1, 2));
     }
-    peer_->Write("MAIL FROM:<" + message_.reverse_path + ">\r\n");
+    peer_->Write("MAIL FROM:<" + message_.reverse_path + ">" +
+                 (script_.smtp_utf8 ? " SMTPUTF8\r\n" : "\r\n"));
     if (!pipelining_) return;
     for (const std::string& recipient : message_.recipients) {
       peer_->Write("RCPT TO:<" + recipient + ">\r\n");

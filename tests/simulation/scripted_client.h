@@ -35,6 +35,7 @@ struct ClientScript {
     kAfterDot
   } abort = Abort::kNever;
   int64_t timeout_ns = 10 * core::kNsPerMinute;  // of the whole transaction
+  bool smtp_utf8 = false;                        // MAIL says SMTPUTF8
 };
 
 struct ClientResult {

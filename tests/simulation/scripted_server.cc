@@ -170,6 +170,7 @@ class ScriptedServer::Session {
       Violation("nested MAIL");
       return Answer(line, "503 5.5.1 one at a time", [](const std::string&) {});
     }
+    CheckUtf8(line);
     Answer(line, "250 2.1.0 OK", [this, line](const std::string& said) {
       in_mail_ = said[0] == '2';
       message_ = {};
@@ -178,7 +179,18 @@ class ScriptedServer::Session {
     });
   }
 
+  // RFC 6531 3.4: the parameter only where it is offered, and UTF-8 only with it.
+  void CheckUtf8(const std::string& line) {
+    const std::vector<std::string>& offered = server_->script_.extensions;
+    if (StartsWith(line, "MAIL")) utf8_ = line.find(" SMTPUTF8") != std::string::npos;
+    if (utf8_ && std::find(offered.begin(), offered.end(), "SMTPUTF8") == offered.end()) {
+      Violation("SMTPUTF8, which is not offered");
+    }
+    if (!utf8_ && !core::IsAscii(line)) Violation("UTF-8 without SMTPUTF8: " + line);
+  }
+
   void Recipient(const std::string& line) {
+    CheckUtf8(line);
     const std::string recipient = PathOf(line);
     const bool full = message_.recipients.size() >= server_->script_.recipients_max;
     const std::string reply = !in_mail_ ? "503 5.5.1 MAIL first"
@@ -345,6 +357,7 @@ class ScriptedServer::Session {
   std::string helo_;
   TakenMessage message_;
   bool pipelining_ = false;
+  bool utf8_ = false;  // MAIL had SMTPUTF8
   bool in_mail_ = false;
   std::string auth_;  // the command that was taken
   bool in_data_ = false;

@@ -25,6 +25,8 @@ struct TestMessage {
   bool verify_only = false;
   bool by_data = false;
   bool patient = false;
+  bool utf8_address = false;
+  bool utf8_header = false;
 };
 
 class ClientRun {
@@ -129,6 +131,7 @@ class ClientRun {
     if (result.kind == ResultKind::kAnew) out += " anew";
     if (result.kind == ResultKind::kTooLarge) out += " too large";
     if (result.kind == ResultKind::kNeeds8BitMime) out += " needs 8BITMIME";
+    if (result.kind == ResultKind::kNeedsSmtpUtf8) out += " needs SMTPUTF8";
     if (result.reply.code != 0) out += " " + std::to_string(result.reply.code);
     const EnhancedCode& code = result.reply.enhanced;
     if (!code.empty()) {
@@ -152,7 +155,8 @@ class ClientRun {
       const uint64_t size = message.size > 0 ? message.size : NaiveUnstuffed(message.body).size();
       const int slot =
           session_.BeginTransaction({message.reverse_path, keep_.back(), size, message.eight_bit,
-                                     message.verify_only, message.by_data, message.patient});
+                                     message.verify_only, message.by_data, message.patient,
+                                     message.utf8_address, message.utf8_header});
       in_slot_[slot] = next_++;
       results.emplace_back(message.recipients.size());
       delivered.emplace_back(message.recipients.size());

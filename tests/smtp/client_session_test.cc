@@ -189,6 +189,48 @@ TEST(ClientSessionTest, EightBitContentNeeds8BitMime) {
   EXPECT_THAT(old.events, ElementsAre("ready", "0/0 needs 8BITMIME (MAIL)", "done 0"));
 }
 
+struct Utf8Case {
+  const char* name;
+  bool address;
+  bool header;
+  std::string hello;
+  std::string sent;  // empty: it needs SMTPUTF8
+};
+
+TEST(ClientSessionTest, Utf8NeedsSmtpUtf8) {
+  const std::string none = "250-mx\r\n250 8BITMIME\r\n";
+  const std::string both = "250-mx\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n";
+  // RFC 6531 3.1: it is not offered without 8BITMIME.
+  const std::string odd = "250-mx\r\n250 SMTPUTF8\r\n";
+  const std::string plain = "MAIL FROM:<a@b.c>\r\n";
+  const std::string utf8 = "MAIL FROM:<a@b.c> BODY=8BITMIME SMTPUTF8\r\n";
+  const std::vector<Utf8Case> cases = {
+      {"no need, not offered", false, false, none, plain},
+      {"no need, offered", false, false, both, plain},
+      {"an address, offered", true, false, both, utf8},
+      {"a header, offered", false, true, both, utf8},
+      {"both, offered", true, true, both, utf8},
+      {"an address, not offered", true, false, none, ""},
+      {"a header, not offered", false, true, none, ""},
+      {"an address, offered without 8BITMIME", true, false, odd, ""},
+      {"a server without EHLO", true, false, "", ""},
+  };
+  for (const Utf8Case& c : cases) {
+    TestMessage message = Message({"d@e.f"});
+    message.utf8_address = c.address;
+    message.utf8_header = c.header;
+    ClientRun run;
+    run.messages = {message};
+    run.Serve(kGreeting);
+    if (c.hello.empty()) run.Serve("500 What?\r\n");
+    run.Serve(c.hello.empty() ? "250 mx\r\n" : c.hello);
+    const std::string sent = run.TakeSent();
+    EXPECT_EQ(sent.substr(sent.rfind("LO client.example.org\r\n") + 23), c.sent) << c.name;
+    if (!c.sent.empty()) continue;
+    EXPECT_THAT(run.events, ElementsAre("ready", "0/0 needs SMTPUTF8 (MAIL)", "done 0")) << c.name;
+  }
+}
+
 TEST(ClientSessionTest, AServerThatDoesNotKnowEhloIsGreetedWithHelo) {
   ClientRun run;
   run.messages = {Message({"d@e.f"})};

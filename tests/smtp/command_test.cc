@@ -98,7 +98,16 @@ TEST(CommandTest, RefusalsSayWhatAndWhere) {
       {"MAIL FROM:<a@b.c> BODY=9BIT", 501, {5, 5, 4}, 19},
       {"MAIL FROM:<a@b.c> BODY=BINARYMIME", 555, {5, 5, 4}, 19},
       {"MAIL FROM:<a@b.c> BODY=7BIT BODY=7BIT", 501, {5, 5, 4}, 29},
-      {"MAIL FROM:<a@b.c> SMTPUTF8", 555, {5, 5, 4}, 19},
+      {"MAIL FROM:<\xc3\xa4@b.c> BODY=8BITMIME", 553, {5, 6, 7}, 12},
+      {"MAIL FROM:<\xff@b.c> SMTPUTF8", 501, {5, 1, 7}, 12},
+      {"MAIL FROM:<a@\xe2\x98\x83.c> SMTPUTF8", 501, {5, 1, 7}, 14},
+      {"MAIL FROM:<a@b.c> SMTPUTF8=", 501, {5, 5, 4}, 19},
+      {"MAIL FROM:<a@b.c> SMTPUTF8=YES", 501, {5, 5, 4}, 19},
+      {"MAIL FROM:<a@b.c> SMTPUTF8 SMTPUTF8", 501, {5, 5, 4}, 28},
+      {"RCPT TO:<a@b.c> SMTPUTF8", 555, {5, 5, 4}, 17},
+      {"RCPT TO:<\xc3@b.c>", 501, {5, 1, 3}, 10},
+      {"VRFY j\xc3\xb6rg", 553, {5, 6, 7}, 0},
+      {"VRFY j\xffrg SMTPUTF8", 501, {5, 1, 3}, 7},
       {"MAIL FROM:<a@b.c> RET=HDRS", 555, {5, 5, 4}, 19},
       {"RCPT TO:<>", 501, {5, 1, 3}, 10},
       {"RCPT TO:<a@b.c> NOTIFY=NEVER", 555, {5, 5, 4}, 17},
@@ -113,7 +122,30 @@ TEST(CommandTest, RefusalsSayWhatAndWhere) {
   }
 }
 
+TEST(CommandTest, SmtpUtf8OfRfc6531) {
+  const Command mail = ParseCommand("MAIL FROM:<j\xc3\xb6rg@b.c> BODY=8BITMIME smtputf8", true);
+  ASSERT_TRUE(mail.ok()) << mail.refusal.text;
+  EXPECT_TRUE(mail.smtp_utf8);
+  EXPECT_EQ(mail.utf8_column, 13);
+  EXPECT_EQ(mail.path.local, "j\xc3\xb6rg");
+  EXPECT_TRUE(ParseCommand("MAIL FROM:<a@b.c> SMTPUTF8", true).smtp_utf8);
+  EXPECT_EQ(ParseCommand("MAIL FROM:<a@b.c> SMTPUTF8", true).utf8_column, 0);
+  EXPECT_FALSE(ParseCommand("MAIL FROM:<a@b.c>", true).smtp_utf8);
+  // Of RCPT the transaction decides.
+  Command rcpt = ParseCommand("RCPT TO:<a@b\xc3\xbc.de>", true);
+  ASSERT_TRUE(rcpt.ok());
+  EXPECT_EQ(rcpt.utf8_column, 13);
+  RefuseUtf8(&rcpt);
+  EXPECT_EQ(rcpt.refusal.code, 553);
+  EXPECT_EQ(rcpt.error_column, 13);
+  const Command vrfy = ParseCommand("VRFY j\xc3\xb6rg SMTPUTF8", true);
+  ASSERT_TRUE(vrfy.ok());
+  EXPECT_EQ(vrfy.argument, "j\xc3\xb6rg");
+  EXPECT_TRUE(vrfy.smtp_utf8);
+}
+
 TEST(CommandTest, ParametersNeedEhlo) {
+  EXPECT_EQ(ParseCommand("MAIL FROM:<\xc3\xa4@b.c>", false).refusal.code, 553);
   EXPECT_EQ(ParseCommand("MAIL FROM:<a@b.c> SIZE=1", false).refusal.code, 555);
 }
 

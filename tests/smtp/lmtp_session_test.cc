@@ -37,11 +37,10 @@ TEST(LmtpSessionTest, EveryAcceptedRecipientHasAReplyOfItsOwn) {
   EXPECT_EQ(run.session().waiting_for(), Stage::kFinalDot);
   run.Serve("250 2.0.0 fine has it\r\n552 5.2.3 too much for dead\r\n");
   EXPECT_EQ(run.session().waiting_for(), Stage::kIdle);
-  EXPECT_THAT(run.events,
-              ElementsAre("ready", "0/1 550 5.1.1 No such user (RCPT)", "body 0",
-                          "0/0 452 4.2.2 full is over quota (final dot)",
-                          "0/2 250 2.0.0 fine has it (final dot)",
-                          "0/3 552 5.2.3 too much for dead (final dot)", "done 0"));
+  EXPECT_THAT(run.events, ElementsAre("ready", "0/1 550 5.1.1 No such user (RCPT)", "body 0",
+                                      "0/0 452 4.2.2 full is over quota (final dot)",
+                                      "0/2 250 2.0.0 fine has it (final dot)",
+                                      "0/3 552 5.2.3 too much for dead (final dot)", "done 0"));
 }
 
 TEST(LmtpSessionTest, TheNextEnvelopeLeavesBehindTheBody) {
@@ -54,9 +53,9 @@ TEST(LmtpSessionTest, TheNextEnvelopeLeavesBehindTheBody) {
   EXPECT_EQ(run.TakeSent(), "hello\r\n.\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<c@x.y>\r\nDATA\r\n");
   run.Serve("250 a\r\n250 b\r\n250 Ok\r\n250 Ok\r\n354 Go on\r\n");
   run.Serve("250 c\r\n");
-  EXPECT_THAT(run.events, ElementsAre("ready", "body 0", "0/0 250 a (final dot)",
-                                      "0/1 250 b (final dot)", "done 0", "body 1",
-                                      "1/0 250 c (final dot)", "done 1"));
+  EXPECT_THAT(run.events,
+              ElementsAre("ready", "body 0", "0/0 250 a (final dot)", "0/1 250 b (final dot)",
+                          "done 0", "body 1", "1/0 250 c (final dot)", "done 1"));
 }
 
 TEST(LmtpSessionTest, AConnectionThatBreaksBetweenTheRepliesLosesOnlyTheRest) {
@@ -139,6 +138,25 @@ TEST(LmtpSessionTest, AQuestionWhoseSenderIsRefusedIsAnsweredByThat) {
   EXPECT_EQ(run.TakeSent(), "QUIT\r\n");
   EXPECT_THAT(run.events, ElementsAre("ready", "0/0 451 4.3.0 Not now (MAIL)",
                                       "0/1 451 4.3.0 Not now (MAIL)", "done 0"));
+}
+
+// A store takes what any message may have in its header; a name is another matter.
+TEST(LmtpSessionTest, AStoreWithoutSmtpUtf8IsHandedUtf8InHeaders) {
+  for (const bool address : {false, true}) {
+    ClientRun run;
+    run.options.lmtp = true;
+    TestMessage message{"a@b.c", {"d@e.f"}, "\r\n.\r\n"};
+    message.utf8_header = true;
+    message.utf8_address = address;
+    run.messages = {message};
+    run.Greet("220 store\r\n", "250-store.example\r\n250 8BITMIME\r\n");
+    EXPECT_EQ(run.TakeSent(), address ? "" : "MAIL FROM:<a@b.c>\r\n");
+    ClientRun offers;
+    offers.options.lmtp = true;
+    offers.messages = {message};
+    offers.Greet("220 store\r\n", "250-store.example\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n");
+    EXPECT_EQ(offers.TakeSent(), "MAIL FROM:<a@b.c> BODY=8BITMIME SMTPUTF8\r\n");
+  }
 }
 
 }  // namespace
