@@ -25,13 +25,13 @@ const char* Words(int error) {
     case IDN2_TOO_BIG_DOMAIN:
       return "it is longer than 253 octets in its ASCII form";
     case IDN2_TOO_BIG_LABEL:
+    case IDN2_PUNYCODE_BIG_OUTPUT:
       return "a label is longer than 63 octets in its ASCII form";
     case IDN2_INVALID_ALABEL:
     case IDN2_UALABEL_MISMATCH:
     case IDN2_ALABEL_ROUNDTRIP_FAILED:
     case IDN2_PUNYCODE_BAD_INPUT:
     case IDN2_PUNYCODE_OVERFLOW:
-    case IDN2_PUNYCODE_BIG_OUTPUT:
       return "a label begins with xn-- and stands for nothing";
     case IDN2_2HYPHEN:
       return "a label has hyphens in its third and fourth place";

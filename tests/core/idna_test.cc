@@ -53,13 +53,13 @@ TEST(IdnaTest, BothFormsOfADomain) {
   }
 }
 
-struct Invalid {
+struct NoDomain {
   std::string domain;
   std::string why;
 };
 
 TEST(IdnaTest, WhatIsNoDomainAndWhy) {
-  const std::vector<Invalid> cases = {
+  const std::vector<NoDomain> cases = {
       {"☃.example", "IDNA2008 does not allow"},
       {"i❤.example", "IDNA2008 does not allow"},
       {"-ü.example", "hyphen"},
@@ -82,7 +82,7 @@ TEST(IdnaTest, WhatIsNoDomainAndWhy) {
       {std::string("ü\xc2\x80.example"), "IDNA2008"},
       {std::string(40, 'a') + "üüüüüüüüüüüüüüüüüüüüüüüüüüüüüü.example", "63 octets"},
   };
-  for (const Invalid& c : cases) {
+  for (const NoDomain& c : cases) {
     std::string out;
     const char* const why = ToALabels(c.domain, &out);
     ASSERT_NE(why, nullptr) << c.domain;

@@ -12,14 +12,14 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-struct Sequence {
+struct Utf8Sequence {
   std::string_view text;
   size_t octets;
   char32_t character;
 };
 
 TEST(Utf8Test, EachLengthAtItsEnds) {
-  const std::vector<Sequence> cases = {
+  const std::vector<Utf8Sequence> cases = {
       {"\0"sv, 1, 0},
       {"\x7f", 1, 0x7f},
       {"\xc2\x80", 2, 0x80},
@@ -32,7 +32,7 @@ TEST(Utf8Test, EachLengthAtItsEnds) {
       {"\xf4\x8f\xbf\xbf", 4, 0x10ffff},
       {"\xc3\xb6rg", 2, 0xf6},
   };
-  for (const Sequence& c : cases) {
+  for (const Utf8Sequence& c : cases) {
     EXPECT_EQ(Utf8Octets(c.text), c.octets) << c.text;
     EXPECT_EQ(Utf8Character(c.text.substr(0, c.octets)), c.character) << c.text;
     EXPECT_TRUE(IsUtf8(c.text)) << c.text;

@@ -9,14 +9,14 @@
 namespace outbox::queue {
 namespace {
 
-struct Case {
+struct MatchCase {
   const char* pattern;
   const char* text;
   bool matches;
 };
 
 TEST(AddressMatchTest, Domains) {
-  const std::vector<Case> cases = {
+  const std::vector<MatchCase> cases = {
       {"example.net", "EXAMPLE.net", true},
       {"*.example.net", "a.example.net", true},
       {"*.example.net", "example.net", false},
@@ -35,14 +35,14 @@ TEST(AddressMatchTest, Domains) {
       {"*", "bücher.example", true},
       {"bücher.example", "", false},
   };
-  for (const Case& c : cases) {
+  for (const MatchCase& c : cases) {
     EXPECT_EQ(MatchesDomain(DomainPattern(c.pattern), c.text), c.matches)
         << c.pattern << " " << c.text;
   }
 }
 
 TEST(AddressMatchTest, Addresses) {
-  const std::vector<Case> cases = {
+  const std::vector<MatchCase> cases = {
       {"alice@example.net", "Alice@example.net", true},
       {"jörg@bücher.example", "jörg@bücher.example", true},
       {"jörg@BÜCHER.example", "jörg@xn--bcher-kva.example", true},
@@ -55,7 +55,7 @@ TEST(AddressMatchTest, Addresses) {
       {"<>", "<>", true},
       {"<>", "a@bücher.example", false},
   };
-  for (const Case& c : cases) {
+  for (const MatchCase& c : cases) {
     EXPECT_EQ(MatchesAddress(AddressPattern(c.pattern), c.text), c.matches)
         << c.pattern << " " << c.text;
   }
@@ -65,7 +65,8 @@ TEST(AddressMatchTest, Addresses) {
 TEST(AddressMatchTest, GarbageMatchesAsItIs) {
   EXPECT_TRUE(MatchesAddress(AddressPattern("a@\xff"), "a@\xff"));
   EXPECT_FALSE(MatchesAddress(AddressPattern("a@\xff"), "a@\xfe"));
-  EXPECT_FALSE(MatchesDomain(DomainPattern("☃.example"), "xn--n3h.example"));
+  // The DNS may have it, though IDNA2008 does not.
+  EXPECT_TRUE(MatchesDomain(DomainPattern("☃.example"), "xn--n3h.example"));
   EXPECT_TRUE(MatchesDomain("*", "\xff\xfe"));
 }
 

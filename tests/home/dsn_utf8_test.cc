@@ -48,7 +48,7 @@ TEST(DsnUtf8Test, ATextIsEncodedWhereItHasToBe) {
   EXPECT_THAT(TextPart("", line + "\r\n"), HasSubstr("x=\r\n..y\r\n"));
 }
 
-DsnFacts Facts(const DsnRecipient& recipient, std::string_view return_path) {
+DsnFacts NoticeFacts(const DsnRecipient& recipient, std::string_view return_path) {
   DsnFacts facts;
   facts.reporting_mta = "relay.example";
   facts.return_path = return_path;
@@ -66,21 +66,21 @@ TEST(DsnUtf8Test, ANoticeIsAsciiUnlessItsWayIsNot) {
   recipient.text = "the address jörg@bücher.example has characters beyond ASCII";
   for (const char* sender : {"a@b.example", "a@größe.example"}) {
     std::string out;
-    ComposeDsn(Facts(recipient, sender), &out);
+    ComposeDsn(NoticeFacts(recipient, sender), &out);
     EXPECT_TRUE(core::IsAscii(out)) << out;
     EXPECT_THAT(out, HasSubstr("Final-Recipient: utf-8; j\\x{F6}rg@b\\x{FC}cher.example\r\n"));
     EXPECT_THAT(out, HasSubstr("    j=C3=B6rg@b=C3=BCcher.example\r\n"));
     EXPECT_THAT(out, HasSubstr("Status: 5.6.7\r\n"));
   }
   std::string out;
-  ComposeDsn(Facts(recipient, "björn@größe.example"), &out);
+  ComposeDsn(NoticeFacts(recipient, "björn@größe.example"), &out);
   EXPECT_THAT(out, HasSubstr("\r\nTo: björn@größe.example\r\n"));
   EXPECT_TRUE(core::IsUtf8(out));
   EXPECT_TRUE(core::IsAscii(std::string_view(out).substr(out.find("\r\n\r\n"))));
   recipient.address = "bob@example.net";
   recipient.text = "no";
   out.clear();
-  ComposeDsn(Facts(recipient, "a@b.example"), &out);
+  ComposeDsn(NoticeFacts(recipient, "a@b.example"), &out);
   EXPECT_THAT(out, HasSubstr("charset=us-ascii"));
   EXPECT_THAT(out, Not(HasSubstr("utf-8")));
 }

@@ -11,20 +11,20 @@
 namespace outbox::queue {
 namespace {
 
-bool Found(std::string_view text, size_t piece, bool declared = true) {
+bool FoundUtf8(std::string_view text, size_t piece, bool declared = true) {
   Utf8Header header;
   header.Start(declared);
   for (size_t at = 0; at < text.size(); at += piece) header.Append(text.substr(at, piece));
   return header.found();
 }
 
-struct Case {
+struct HeaderSectionCase {
   std::string text;
   bool found;
 };
 
 TEST(Utf8HeaderTest, EndsWhereTheHeaderDoes) {
-  const std::vector<Case> cases = {
+  const std::vector<HeaderSectionCase> cases = {
       {"", false},
       {"Subject: x\r\n\r\nbody\r\n.\r\n", false},
       {"Subject: ü\r\n\r\nbody\r\n.\r\n", true},
@@ -37,10 +37,10 @@ TEST(Utf8HeaderTest, EndsWhereTheHeaderDoes) {
       {"Subject: ü\r\n.\r\n", true},
       {"Subject: x\r\n \r\nü: y\r\n\r\n.\r\n", true},
   };
-  for (const Case& c : cases) {
+  for (const HeaderSectionCase& c : cases) {
     for (size_t piece = 1; piece <= c.text.size() + 1; ++piece) {
-      EXPECT_EQ(Found(c.text, piece), c.found) << c.text << " by " << piece;
-      EXPECT_FALSE(Found(c.text, piece, false));
+      EXPECT_EQ(FoundUtf8(c.text, piece), c.found) << c.text << " by " << piece;
+      EXPECT_FALSE(FoundUtf8(c.text, piece, false));
     }
   }
 }
