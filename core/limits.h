@@ -34,9 +34,10 @@ inline constexpr uint16_t kSmtpPort = 25;
 // Where LMTP servers are, by custom; RFC 2033 5 forbids them the port above.
 inline constexpr uint16_t kLmtpPort = 24;
 
-// Octets of a command line, CRLF included. RFC 5321 4.5.3.1.4 asks for 512 and more for extensions.
-// A longer line is read to its end, dropped, and answered 500 5.5.2.
-inline constexpr size_t kSmtpCommandLineMax = 1024;
+// Octets of a command line, CRLF included. RFC 5321 4.5.3.1.4 asks for 512 and more for extensions:
+// for RCPT with RFC 3461 1,040, for MAIL with RFC 1870, 3461, 4954, 6152 and 6531 some 1,200. A
+// longer line is read to its end, dropped, and answered 500 5.5.2.
+inline constexpr size_t kSmtpCommandLineMax = 1280;
 // Recipients of one transaction by default; the next ones get 452 4.5.3. RFC 5321 4.5.3.1.8: 100 or
 // more.
 inline constexpr uint32_t kSmtpRecipientsMax = 1000;
@@ -97,10 +98,12 @@ inline constexpr size_t kSendPartsMax = 1000;
 // the one that was met first is tried again. And how long.
 inline constexpr size_t kDataHosts = 4096;
 inline constexpr int64_t kDataHostNs = int64_t{3600} * 1'000'000'000;
-// Room for the longest command that the client session writes.
+// Room for the longest command that the client session writes, and for one with parameters of RFC
+// 3461: as long as those that came in a line of kSmtpCommandLineMax.
 inline constexpr size_t kClientCommandMax = 512;
 // The same for the longest line of an AUTH exchange: a user and a secret of the longest, in base64.
 inline constexpr size_t kClientAuthMax = 2048;
+inline constexpr size_t kClientDsnCommandMax = kClientCommandMax + kSmtpCommandLineMax;
 
 // --- TLS ---
 

@@ -23,118 +23,18 @@ Draft::Draft(DraftPool* pool) : pool_(pool) {
   stream_.Bind<&Draft::OnRoom, &Draft::OnStreamFinished>(this);
 }
 
-void Draft::Start(DraftOwner* owner, std::string_view reverse_path, uint64_t declared_bytes,
+void Draft::Start(DraftOwner* owner, const smtp::MailRequest& request,
                   const core::IpAddress& client, std::shared_ptr<const Router> router) {
   CHECK(owner_ == nullptr && !busy_);
   owner_ = owner;
-  declared_bytes_ = declared_bytes;
+  declared_bytes_ = request.declared_size;
   router_ = std::move(router);
   client_ = client;
   draw_ = DrawOf(++pool_->drafts_);
-  text_.assign(reverse_path);
-  reverse_path_size_ = static_cast<uint32_t>(reverse_path.size());
-}
-
-RouteFacts Draft::Facts() const {
-  RouteFacts facts;
-  facts.sender = std::string_view(text_).substr(0, reverse_path_size_);
-  facts.client = &client_;
-  facts.draw = draw_;
-  return facts;
-}
-
-Rejection Draft::AddRecipient(std::string_view address) {
-  return Add(router_->Route(address, Facts()));
-}
-
-Rejection Draft::AddWithoutMailbox(std::string_view address) {
-  return Add(router_->RouteNoMailbox(address, Facts()));
-}
-
-bool Draft::HasRecipient(std::string_view address) const {
-  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-    return std::string_view(text_).substr(entry.address_at, entry.address_size) == address;
-  });
-}
-
-Rejection Draft::Add(const RouteChoice& choice) {
-  if (choice.action == core::RouteAction::kReject && choice.decided) {
-    return {choice.route, RejectText(choice.destination)};
-  }
-  if (choice.local && HasRecipient(choice.recipient)) return {};
-  AddEntry(choice);
-  return {};
-}
-
-void Draft::AddEntry(const RouteChoice& choice) {
-  const std::string_view address = choice.recipient;
-  Entry entry;
-  entry.address_at = static_cast<uint32_t>(text_.size());
-  entry.address_size = static_cast<uint16_t>(address.size());
-  text_.append(address);
-  entry.decided = choice.decided;
-  undecided_ = undecided_ || !choice.decided;
-  SetChoice(&entry, entries_.empty() ? nullptr : &entries_.back(), choice);
-  entries_.push_back(entry);
-}
-
-// Decided now that all routes are known, and the message has all of its recipients.
-void Draft::AddCopies() {
-  const size_t recipients = entries_.size();
-  std::string_view last;  // most messages have one archive at most
-  for (size_t i = 0; i < recipients; ++i) {
-    const std::string_view mailbox = router_->ArchiveOf(choices_[entries_[i].choice].index);
-    if (mailbox.empty() || mailbox == last) continue;
-    last = mailbox;
-    const RouteChoice choice = router_->RouteArchive(mailbox);
-    const bool goes_there = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-      return entry.address_size == mailbox.size() && Key(entry) == choice.destination &&
-             std::string_view(text_).substr(entry.address_at, entry.address_size) == mailbox;
-    });
-    if (!goes_there) AddEntry(choice);
-  }
-}
-
-void Draft::SetChoice(Entry* entry, const Entry* before, const RouteChoice& choice) {
-  if (before != nullptr && Key(*before) == choice.destination &&
-      choices_[before->choice].retry_s.data() == choice.retry_s.data()) {
-    entry->key_at = before->key_at;
-    entry->key_size = before->key_size;
-    entry->choice = before->choice;
-    return;
-  }
-  entry->key_at = static_cast<uint32_t>(text_.size());
-  entry->key_size = static_cast<uint16_t>(choice.destination.size());
-  text_.append(choice.destination);
-  entry->choice = static_cast<uint32_t>(choices_.size());
-  choices_.push_back({choice.route, choice.retry_s, choice.periods, choice.index});
-}
-
-Rejection Draft::Decide(const smtp::BodySummary& summary) {
-  if (!undecided_) return {};
-  HeaderFields& header = pool_->header_;
-  header.Clear();
-  if (router_->needs_header()) header.Read(stream_.active() ? std::string_view(header_) : body());
-  const Entry* before = nullptr;
-  for (Entry& entry : entries_) {
-    if (!entry.decided) {
-      RouteFacts facts = Facts();  // text_ grows
-      facts.header = &header;
-      facts.size = std::max<uint64_t>(1, summary.message_size());
-      const std::string_view text = text_;
-      const RouteChoice choice =
-          router_->Route(text.substr(entry.address_at, entry.address_size), facts);
-      CHECK(choice.decided);
-      if (choice.action == core::RouteAction::kReject) {
-        return {choice.route, RejectText(choice.destination)};
-      }
-      SetChoice(&entry, before, choice);
-      entry.decided = true;
-    }
-    before = &entry;
-  }
-  undecided_ = false;
-  return {};
+  text_.assign(request.reverse_path.mailbox);
+  reverse_path_size_ = static_cast<uint32_t>(text_.size());
+  ret_ = request.ret;
+  envid_.assign(request.envid);
 }
 
 // --- The body ------------------------------------------------------------------------------------
@@ -328,6 +228,7 @@ void Draft::BuildMeta() {
   if (reverse_path_size_ == 0) flags |= kFlagNullSender;
   const std::string_view reverse_path = std::string_view(text_).substr(0, reverse_path_size_);
   meta_.Start(id_, pool_->io_->wall_ns(), flags, reverse_path, origin_.client.ToString());
+  meta_.SetDsn(ret_, envid_);
   for (size_t i = 0; i < entries_.size(); ++i) {
     const Entry& entry = entries_[i];
     const Choice& choice = choices_[entry.choice];
@@ -335,7 +236,8 @@ void Draft::BuildMeta() {
         choice.route != choices_[entries_[i - 1].choice].route) {
       meta_.AddGroup(Key(entry), choice.route, choice.retry_s, choice.periods);
     }
-    meta_.AddRecipient(std::string_view(text_).substr(entry.address_at, entry.address_size));
+    meta_.AddRecipient(std::string_view(text_).substr(entry.address_at, entry.address_size),
+                       Dsn(entry));
   }
   meta_.SetPrefix(prefix_);
 }

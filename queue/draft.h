@@ -86,18 +86,17 @@ class Draft {
   Draft& operator=(const Draft&) = delete;
 
   // The draft keeps the router until it is done with it: a reload does not disturb it.
-  // `declared_bytes`: how large the client says that the message is; 0 if it does not.
-  void Start(DraftOwner* owner, std::string_view reverse_path, uint64_t declared_bytes,
-             const core::IpAddress& client, std::shared_ptr<const Router> router);
+  void Start(DraftOwner* owner, const smtp::MailRequest& request, const core::IpAddress& client,
+             std::shared_ptr<const Router> router);
   // Whoever the table says signs the message. Before the body comes.
   void SignBy(std::shared_ptr<const dkim::SigningTable> table) { signing_ = std::move(table); }
   // The client has said SMTPUTF8. Before the body comes.
   void DeclareUtf8() { utf8_header_.Start(true); }
   // A recipient that a route refuses is not added. A mailbox that is there already is not added
-  // again: one that is meant by several addresses gets one copy.
-  Rejection AddRecipient(std::string_view address);
+  // again: one that is meant by several addresses gets one copy, and has what was asked for first.
+  Rejection AddRecipient(std::string_view address, const smtp::RecipientDsn& dsn);
   // The same for one in a local domain that has no mailbox (Router::RouteNoMailbox).
-  Rejection AddWithoutMailbox(std::string_view address);
+  Rejection AddWithoutMailbox(std::string_view address, const smtp::RecipientDsn& dsn);
   const Router& router() const { return *router_; }
   uint32_t recipients() const { return static_cast<uint32_t>(entries_.size()); }
 
@@ -131,6 +130,9 @@ class Draft {
     uint16_t address_size = 0;
     uint16_t key_size = 0;
     uint32_t choice = 0;  // in choices_
+    uint32_t orcpt_at = 0;  // in text_
+    uint16_t orcpt_size = 0;
+    smtp::NotifyBits notify = 0;
     bool decided = true;  // by a route that needs to know no more
   };
   struct Choice {
@@ -147,8 +149,11 @@ class Draft {
   // Takes `bytes` into memory. False: they belong into a stream.
   bool Hold(std::string_view bytes);
   bool TakeBlock();
-  Rejection Add(const RouteChoice& choice);
-  void AddEntry(const RouteChoice& choice);
+  smtp::RecipientDsn Dsn(const Entry& entry) const {
+    return {entry.notify, std::string_view(text_).substr(entry.orcpt_at, entry.orcpt_size)};
+  }
+  Rejection Add(const RouteChoice& choice, const smtp::RecipientDsn& dsn);
+  void AddEntry(const RouteChoice& choice, const smtp::RecipientDsn& dsn);
   bool HasRecipient(std::string_view address) const;
   // The mailboxes that get a copy become recipients, each once.
   void AddCopies();
@@ -181,8 +186,10 @@ class Draft {
   std::shared_ptr<const Router> router_;
   bool busy_ = false;    // committing
   bool failed_ = false;  // the body cannot be stored
-  std::string text_;     // reverse-path, addresses and keys
+  std::string text_;     // reverse-path, addresses, keys, and what ORCPT said
   uint32_t reverse_path_size_ = 0;
+  smtp::DsnReturn ret_ = smtp::DsnReturn::kUnspecified;
+  std::string envid_;
   core::IpAddress client_;
   uint64_t draw_ = 0;       // RouteFacts::draw
   bool undecided_ = false;  // some entry

@@ -11,6 +11,7 @@ outbox_library(outbox_home
     condition_index.cc
     directory.cc
     draft.cc
+    draft_recipients.cc
     draft_signing.cc
     dsn_utf8.cc
     dsn_words.cc

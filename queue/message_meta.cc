@@ -13,6 +13,9 @@ constexpr uint32_t kFixedBytes = 64;
 // With an original envelope: its bytes (4), 0 (4), the id of the message that had it (8).
 constexpr uint16_t kOriginalMetaVersion = 2;
 constexpr uint32_t kOriginalFixedBytes = 80;
+// With what the sender asked for of notifications: all of that, the bytes of it (4), 0 (4).
+constexpr uint16_t kDsnMetaVersion = 3;
+constexpr uint32_t kDsnFixedBytes = 88;
 constexpr uint32_t kExtentBytes = 24;
 constexpr uint32_t kGroupHeadBytes = 24;
 
@@ -61,7 +64,11 @@ std::optional<MetaView> MetaView::Parse(std::span<const char> bytes) {
   const bool rerouted =
       Get<uint16_t>(p + 4) >= kOriginalMetaVersion && fixed >= kOriginalFixedBytes;
   const uint64_t original = rerouted ? Get<uint32_t>(p + 64) : 0;
-  if (fixed + extents + path + client + groups + prefix + original != total) return std::nullopt;
+  const bool asks = Get<uint16_t>(p + 4) >= kDsnMetaVersion && fixed >= kDsnFixedBytes;
+  const uint64_t dsn = asks ? Get<uint32_t>(p + 80) : 0;
+  if (fixed + extents + path + client + groups + prefix + original + dsn != total) {
+    return std::nullopt;
+  }
   view.extents_at_ = fixed;
   uint64_t at = fixed + extents;
   view.reverse_path_ = {p + at, path};
@@ -69,7 +76,7 @@ std::optional<MetaView> MetaView::Parse(std::span<const char> bytes) {
   view.groups_at_ = static_cast<uint32_t>(at + path + client);
   view.prefix_ = {p + view.groups_at_ + groups, prefix};
   if (original > 0) {
-    view.original_ = {p + total - original, original};
+    view.original_ = {p + total - dsn - original, original};
     view.original_id_ = Get<uint64_t>(p + 72);
     if (!IsOriginal(view.original_)) return std::nullopt;
   }
@@ -95,6 +102,11 @@ std::optional<MetaView> MetaView::Parse(std::span<const char> bytes) {
     offset = group.next_group_;
   }
   if (offset != groups_end || recipients != view.recipient_count_) return std::nullopt;
+  if (dsn > 0) {
+    const std::string_view block(p + total - dsn, dsn);
+    if (!DsnBlock::IsOne(block, view.recipient_count_)) return std::nullopt;
+    view.dsn_ = DsnBlock(block);
+  }
   return view;
 }
 
@@ -224,11 +236,12 @@ void MetaBuilder::Start(uint64_t id, int64_t accepted_wall_ns, uint8_t flags,
   last_key_.clear();
   original_.clear();
   original_id_ = 0;
+  dsn_.Start(smtp::DsnReturn::kUnspecified, {});
   reverse_path_.assign(reverse_path);
   client_.assign(client);
   id_ = id;
   accepted_wall_ns_ = accepted_wall_ns;
-  flags_ = static_cast<uint8_t>(flags & ~kFlagExtents);
+  flags_ = static_cast<uint8_t>(flags & ~(kFlagExtents | kFlagWantsSuccess));
   body_bytes_ = 0;
   stuffed_dots_ = 0;
   group_count_ = 0;
@@ -257,8 +270,9 @@ void MetaBuilder::AddGroup(std::string_view destination, std::string_view route,
   Put<uint32_t>(&groups_[group_at_], static_cast<uint32_t>(groups_.size() - group_at_));
 }
 
-void MetaBuilder::AddRecipient(std::string_view address) {
+void MetaBuilder::AddRecipient(std::string_view address, const smtp::RecipientDsn& dsn) {
   CHECK(group_count_ > 0 && address.size() <= UINT16_MAX && recipient_count_ < UINT16_MAX);
+  dsn_.Add(static_cast<uint16_t>(recipient_count_), dsn);
   ++recipient_count_;
   Add<uint16_t>(&groups_, static_cast<uint16_t>(address.size()));
   groups_.append(address);
@@ -281,13 +295,24 @@ void MetaBuilder::SetExtents(uint64_t wire_bytes, uint32_t stuffed_dots,
 
 std::span<const char> MetaBuilder::Finish() {
   CHECK(recipient_count_ > 0);
-  const uint32_t fixed = original_.empty() ? kFixedBytes : kOriginalFixedBytes;
+  const std::string& dsn = dsn_.Finish();
+  if (dsn_.wants_success()) flags_ |= kFlagWantsSuccess;
+  uint16_t version = kMetaVersion;
+  uint32_t fixed = kFixedBytes;
+  if (!dsn.empty()) {
+    version = kDsnMetaVersion;
+    fixed = kDsnFixedBytes;
+  } else if (!original_.empty()) {
+    version = kOriginalMetaVersion;
+    fixed = kOriginalFixedBytes;
+  }
   const size_t total = fixed + extents_.size() * kExtentBytes + reverse_path_.size() +
-                       client_.size() + groups_.size() + prefix_.size() + original_.size();
+                       client_.size() + groups_.size() + prefix_.size() + original_.size() +
+                       dsn.size();
   CHECK(total <= std::numeric_limits<int32_t>::max());
   out_.clear();
   Add<uint32_t>(&out_, static_cast<uint32_t>(total));
-  Add<uint16_t>(&out_, original_.empty() ? kMetaVersion : kOriginalMetaVersion);
+  Add<uint16_t>(&out_, version);
   Add<uint16_t>(&out_, static_cast<uint16_t>(fixed));
   Add<uint64_t>(&out_, id_);
   Add<int64_t>(&out_, accepted_wall_ns_);
@@ -301,13 +326,15 @@ std::span<const char> MetaBuilder::Finish() {
   Add<uint16_t>(&out_, static_cast<uint16_t>(reverse_path_.size()));
   Add<uint16_t>(&out_, static_cast<uint16_t>(client_.size()));
   Add<uint32_t>(&out_, static_cast<uint32_t>(groups_.size()));
-  if (!original_.empty()) {
+  if (version >= kOriginalMetaVersion) {
     Add<uint64_t>(&out_, original_.size());
     Add<uint64_t>(&out_, original_id_);
   }
+  if (version >= kDsnMetaVersion) Add<uint64_t>(&out_, dsn.size());
   out_.resize(out_.size() + extents_.size() * kExtentBytes);
   PutExtents(out_.data() + fixed, extents_);
   out_.append(reverse_path_).append(client_).append(groups_).append(prefix_).append(original_);
+  out_.append(dsn);
   return out_;
 }
 

@@ -12,7 +12,8 @@
 // (each carries its own length), so a newer meta stays readable.
 //
 // A message that took the place of another one, with a new envelope (queue/redirector.h), keeps the
-// original one for who wants to go back to it.
+// original one for who wants to go back to it. What the sender asked for of notifications has a
+// part of its own (queue/dsn_block.h).
 #ifndef OUTBOX_QUEUE_MESSAGE_META_H_
 #define OUTBOX_QUEUE_MESSAGE_META_H_
 
@@ -24,6 +25,8 @@
 #include <string_view>
 #include <vector>
 
+#include "queue/dsn_block.h"
+
 namespace outbox::queue {
 
 // Message flags, in the meta and in Message::flags.
@@ -33,6 +36,8 @@ inline constexpr uint8_t kFlagNullSender = 4;  // reverse-path <>
 inline constexpr uint8_t kFlagExtents = 8;     // the body lies in extents; set by MetaBuilder
 // Its client has said SMTPUTF8, and its header section has octets above 127 (RFC 6531, RFC 6532).
 inline constexpr uint8_t kFlagUtf8Header = 16;
+// Some recipient has NOTIFY=SUCCESS; set by MetaBuilder.
+inline constexpr uint8_t kFlagWantsSuccess = 128;
 
 // A piece of a body in an extent segment, at most kExtentBytesMax (core/limits.h) long.
 struct Extent {
@@ -131,6 +136,9 @@ class MetaView {
   // As MetaBuilder::SetOriginal takes it.
   std::string_view original() const { return original_; }
 
+  // What its sender asked for.
+  const DsnBlock& dsn() const { return dsn_; }
+
   uint32_t recipient_count() const { return recipient_count_; }
   uint32_t group_count() const { return group_count_; }
   // Iteration without allocation, in ascending order of destination key:
@@ -167,6 +175,7 @@ class MetaView {
   std::string_view client_;
   std::string_view prefix_;
   std::string_view original_;
+  DsnBlock dsn_;
   uint64_t original_id_ = 0;
   uint64_t body_bytes_ = 0;
   uint32_t stuffed_dots_ = 0;
@@ -201,7 +210,9 @@ class MetaBuilder {
   void AddGroup(std::string_view destination, std::string_view route,
                 std::span<const uint32_t> retry_s, const Periods& periods);
   // REQUIRES: a group is open; address below 64 KiB; at most 65,535 recipients in all.
-  void AddRecipient(std::string_view address);
+  void AddRecipient(std::string_view address, const smtp::RecipientDsn& dsn = {});
+  // Of the message, before its recipients.
+  void SetDsn(smtp::DsnReturn ret, std::string_view envid) { dsn_.Start(ret, envid); }
   void SetPrefix(std::string_view prefix) { prefix_.assign(prefix); }
   // The body goes inline, behind the meta (AppendOp::body).
   void SetBody(uint64_t wire_bytes, uint32_t stuffed_dots);
@@ -223,6 +234,7 @@ class MetaBuilder {
   std::string reverse_path_;
   std::string client_;
   std::string original_;
+  DsnBlockBuilder dsn_;
   std::string out_;
   std::string last_key_;
   std::vector<Extent> extents_;

@@ -77,8 +77,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       context().log->metrics().no_room_total.Add();
       return Reply{452, kSystemFull, "Too many messages are being received, try again later"};
     }
-    draft_->Start(this, request.reverse_path.mailbox, request.declared_size, client_,
-                  *context().router);
+    draft_->Start(this, request, client_, *context().router);
     if (request.smtp_utf8) draft_->DeclareUtf8();
     // A stranger's mail to a mailbox of ours may say any From: we vouch for our own clients alone.
     if (may_relay() && context().signing->table() != nullptr) {
@@ -87,12 +86,16 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     return Reply{250, {2, 1, 0}, "Sender ok"};
   }
 
-  MaybeReply OnRcpt(const smtp::Path& path) override {
+  MaybeReply OnRcpt(const smtp::Path& path, const smtp::RecipientDsn& dsn) override {
     if (const auto refused = login_.OnRcpt()) return refused;
     if (const LocalDomains* local = draft_->router().local(); local != nullptr) {
       recipient_.assign(path.mailbox);
       if (path.is_bare_postmaster()) recipient_.assign("postmaster@").append(context().hostname);
-      if (local->OwnsDomainOf(recipient_)) return OnLocalRcpt(*local);
+      if (local->OwnsDomainOf(recipient_)) {
+        notify_ = dsn.notify;
+        orcpt_.assign(dsn.orcpt);
+        return OnLocalRcpt(*local);
+      }
     }
     if (!may_relay()) {
       context().log->metrics().rejected_total.Add();
@@ -108,7 +111,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       text_ = "postmaster@" + context().hostname;
       recipient = text_;
     }
-    if (const Rejection rejected = draft_->AddRecipient(recipient)) {
+    if (const Rejection rejected = draft_->AddRecipient(recipient, dsn)) {
       context().log->metrics().rejected_total.Add();
       return Reject(recipient, rejected);
     }
@@ -223,7 +226,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
     const LocalAnswer answer = local.Find(recipient_);
     switch (answer.standing) {
       case LocalStanding::kMailbox:
-        return Added(draft_->AddRecipient(recipient_));
+        return Added(draft_->AddRecipient(recipient_, {notify_, orcpt_}));
       case LocalStanding::kNoMailbox:
         return NoMailbox();
       case LocalStanding::kNotKnown:
@@ -242,7 +245,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
   Reply TakeWord(MailboxWord word) {
     if (word == MailboxWord::kNotNow) return NotNow();
     if (word == MailboxWord::kNo) return NoMailbox();
-    return Added(draft_->AddRecipient(recipient_));
+    return Added(draft_->AddRecipient(recipient_, {notify_, orcpt_}));
   }
 
   Reply NotNow() {
@@ -258,7 +261,7 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
       context().log->Refused(client_, recipient_, "no such mailbox");
       return {550, {5, 1, 1}, "There is no mailbox of this name here"};
     }
-    return Added(draft_->AddWithoutMailbox(recipient_));
+    return Added(draft_->AddWithoutMailbox(recipient_, {notify_, orcpt_}));
   }
 
   // What a route says of a recipient that we would take.
@@ -306,6 +309,8 @@ class ShardReception::Session : public smtp::ReceptionSession, private DraftOwne
   std::string helo_;
   std::string text_;       // of the reply in hand
   std::string recipient_;  // in a local domain, while it is asked for
+  std::string orcpt_;      // and what it came with
+  smtp::NotifyBits notify_ = 0;
   MailboxQuestion question_;
 };
 

@@ -54,6 +54,7 @@ void ClientSession::OnEhloLine(std::string_view line) {
   if (EqualsIgnoringCase(auth, "AUTH ") || EqualsIgnoringCase(auth, "AUTH=")) {
     auth_.OnOffer(line.substr(auth.size()));
   }
+  if (EqualsIgnoringCase(keyword, "DSN")) dsn_ = true;
   if (!EqualsIgnoringCase(keyword, "SIZE")) return;
   has_size_ = true;
   size_limit_ = 0;
@@ -66,7 +67,7 @@ void ClientSession::OnEhloLine(std::string_view line) {
 }
 
 void ClientSession::ForgetExtensions() {
-  pipelining_ = has_size_ = eight_bit_mime_ = smtp_utf8_ = has_starttls_ = chunking_ = false;
+  pipelining_ = has_size_ = eight_bit_mime_ = smtp_utf8_ = has_starttls_ = chunking_ = dsn_ = false;
   size_limit_ = 0;
   first_line_ = true;
   auth_.ForgetOffer();

@@ -14,6 +14,13 @@ uint64_t Bit(uint16_t recipient) { return uint64_t{1} << recipient; }
 
 uint64_t LowestBit(uint64_t mask) { return mask & (~mask + 1); }
 
+// One that is there.
+void AppendParameter(std::string_view keyword, std::string_view value, OutputBuffer* out) {
+  if (value.empty()) return;
+  out->Append(keyword);
+  out->Append(value);
+}
+
 bool IsTooManyRecipients(const Reply& reply) { return reply.code == 452 || reply.code == 552; }
 
 }  // namespace
@@ -253,6 +260,7 @@ void ClientSession::Decide(Slot* slot, uint64_t mask, ResultKind kind, Stage sta
   slot->accepted &= ~mask;
   slot->deciding = mask;
   slot->decision = {kind, stage, reply};
+  slot->decision.told_dsn = dsn_ && slot->envelope.dsn != nullptr;
 }
 
 void ClientSession::Finish(Slot* slot) {
@@ -344,6 +352,7 @@ int ClientSession::BeginTransaction(const ClientEnvelope& envelope) {
   const size_t count = envelope.recipients.size();
   CHECK(count >= 1 && count <= core::kClientRecipientsMax);
   CHECK(envelope.reverse_path.size() <= kPathOctetsMax);
+  CHECK(envelope.dsn == nullptr || envelope.dsn->recipients.size() == count);
   const uint8_t index = in_hand_ == 0 ? current_ : current_ ^ 1;
   Slot* slot = &slots_[index];
   *slot = Slot();
@@ -389,7 +398,7 @@ bool ClientSession::Write(OutputBuffer* out) {
   for (int i = 0; i < kSlots; ++i) {
     Slot* slot = &slots_[current_ ^ i];
     while (slot->active && MayWrite(*slot)) {
-      if (out->room() < core::kClientCommandMax) return true;
+      if (out->room() < RoomFor(*slot)) return true;
       WriteNext(slot, out);
     }
   }
@@ -408,6 +417,11 @@ bool ClientSession::MayWrite(const Slot& slot) const {
   return slot.send == slot.receive && slot.send_recipient == slot.receive_recipient;
 }
 
+size_t ClientSession::RoomFor(const Slot& slot) const {
+  return dsn_ && slot.envelope.dsn != nullptr ? core::kClientDsnCommandMax
+                                              : core::kClientCommandMax;
+}
+
 void ClientSession::WriteNext(Slot* slot, OutputBuffer* out) {
   switch (slot->send) {
     case Point::kReset:
@@ -418,17 +432,12 @@ void ClientSession::WriteNext(Slot* slot, OutputBuffer* out) {
       WriteMail(slot->envelope, out);
       slot->send = Point::kRcpt;
       return;
-    case Point::kRcpt: {
-      const std::string_view recipient = slot->envelope.recipients[slot->send_recipient];
-      CHECK(recipient.size() <= kPathOctetsMax);
-      out->Append("RCPT TO:<");
-      out->Append(recipient);
-      out->Append(">\r\n");
+    case Point::kRcpt:
+      WriteRcpt(slot->envelope, slot->send_recipient, out);
       if (++slot->send_recipient == slot->envelope.recipients.size()) {
         slot->send = slot->envelope.verify_only ? Point::kDone : Point::kData;
       }
       return;
-    }
     case Point::kData:
       if (slot->bdat) return WriteBdat(slot, out);
       out->Append("DATA\r\n");
@@ -454,6 +463,25 @@ void ClientSession::WriteMail(const ClientEnvelope& envelope, OutputBuffer* out)
   const bool utf8 = (envelope.utf8_address || envelope.utf8_header) && offers_smtp_utf8();
   if (envelope.eight_bit || utf8) out->Append(" BODY=8BITMIME");
   if (utf8) out->Append(" SMTPUTF8");
+  if (dsn_ && envelope.dsn != nullptr) {
+    AppendParameter(" RET=", ReturnText(envelope.dsn->ret), out);
+    AppendParameter(" ENVID=", envelope.dsn->envid, out);
+  }
+  out->Append("\r\n");
+}
+
+void ClientSession::WriteRcpt(const ClientEnvelope& envelope, uint16_t recipient,
+                              OutputBuffer* out) const {
+  const std::string_view address = envelope.recipients[recipient];
+  CHECK(address.size() <= kPathOctetsMax);
+  out->Append("RCPT TO:<");
+  out->Append(address);
+  out->Append(">");
+  if (dsn_ && envelope.dsn != nullptr) {
+    const RecipientDsn& dsn = envelope.dsn->recipients[recipient];
+    AppendParameter(" NOTIFY=", NotifyText(dsn.notify), out);
+    AppendParameter(" ORCPT=", dsn.orcpt, out);
+  }
   out->Append("\r\n");
 }
 

@@ -1,5 +1,6 @@
 // ClientSession: the client's side of an SMTP dialogue (RFC 5321, PIPELINING RFC 2920, SIZE RFC
-// 1870, 8BITMIME RFC 6152, SMTPUTF8 RFC 6531, STARTTLS RFC 3207, AUTH RFC 4954, CHUNKING RFC 3030).
+// 1870, 8BITMIME RFC 6152, SMTPUTF8 RFC 6531, DSN RFC 3461, STARTTLS RFC 3207, AUTH RFC 4954,
+// CHUNKING RFC 3030).
 //
 // Pure: replies in, commands and events out. No socket, no clock, no allocation. Inside are two
 // state machines that run independently: the *sender* knows which commands have been written, the
@@ -38,6 +39,7 @@
 #include "core/limits.h"
 #include "smtp/auth_exchange.h"
 #include "smtp/delivery_result.h"
+#include "smtp/dsn_parameters.h"
 #include "smtp/output_buffer.h"
 #include "smtp/reply.h"
 
@@ -56,6 +58,7 @@ struct ClientEnvelope {
   // without it, as it is handed any other header with octets above 127.
   bool utf8_address = false;  // the reverse-path, or a recipient
   bool utf8_header = false;   // the message's header section
+  const EnvelopeDsn* dsn = nullptr;  // said where DSN is offered; null: nothing is asked for
 };
 
 struct ClientSessionOptions {
@@ -153,6 +156,7 @@ class ClientSession {
   bool offers_chunking() const { return chunking_ && options_->chunking; }
   // RFC 6531 3.1: who offers it offers 8BITMIME, too. One that does not is not relied upon.
   bool offers_smtp_utf8() const { return smtp_utf8_ && eight_bit_mime_; }
+  bool offers_dsn() const { return dsn_; }
   bool secured() const { return secured_; }
   // kSendBody has come for `slot`: the content goes without stuffing and final dot,
   // `envelope.size` octets.
@@ -223,6 +227,9 @@ class ClientSession {
   void EndByProtocolError(const char* what);
   void WriteNext(Slot* slot, OutputBuffer* out);
   void WriteMail(const ClientEnvelope& envelope, OutputBuffer* out) const;
+  void WriteRcpt(const ClientEnvelope& envelope, uint16_t recipient, OutputBuffer* out) const;
+  // For the next command of the slot.
+  size_t RoomFor(const Slot& slot) const;
   static bool IsReplyDue(const Slot& slot);
   static Stage SlotStage(const Slot& slot);
   // client_chunks.cc
@@ -249,6 +256,7 @@ class ClientSession {
   bool use_data_ = false;  // all the same
   bool eight_bit_mime_ = false;
   bool smtp_utf8_ = false;
+  bool dsn_ = false;
   bool hello_due_ = false;  // EHLO or HELO is to be written
   bool ready_due_ = false;  // kReady is to be told
   bool quit_wanted_ = false;

@@ -102,6 +102,35 @@ bool IsAuthValue(std::string_view value) {
   return true;
 }
 
+// A parameter of RFC 3461 that is there for the first time, or not at all: refused else.
+bool TakeDsnValue(const DsnError& error, bool again, std::string_view name, uint16_t column,
+                  Command* command) {
+  if (again) {
+    Refuse(command, 501, kBadArgument, "The parameter is given twice", column);
+  } else if (error.what != nullptr) {
+    Refuse(command, 501, kBadArgument, error.what,
+           static_cast<uint16_t>(column + name.size() + 1 + error.at));
+  }
+  return command->ok();
+}
+
+// One parameter of RCPT. False: refused.
+bool TakeRcptParameter(std::string_view name, std::string_view value, uint16_t column,
+                       Command* command) {
+  RecipientDsn* dsn = &command->dsn;
+  if (EqualsIgnoringCase(name, "NOTIFY")) {
+    const bool again = dsn->notify != 0;
+    return TakeDsnValue(ParseNotify(value, &dsn->notify), again, name, column, command);
+  }
+  if (EqualsIgnoringCase(name, "ORCPT")) {
+    const bool again = !dsn->orcpt.empty();
+    dsn->orcpt = value;
+    return TakeDsnValue(CheckOrcpt(value), again, name, column, command);
+  }
+  Refuse(command, 555, kBadArgument, "RCPT parameter not recognized or not offered", column);
+  return false;
+}
+
 // One parameter of MAIL; the value is null when there is no "=". False: refused.
 bool TakeMailParameter(std::string_view name, std::string_view value, uint16_t column,
                        Command* command) {
@@ -146,6 +175,15 @@ bool TakeMailParameter(std::string_view name, std::string_view value, uint16_t c
     command->has_auth = true;
     return true;
   }
+  if (EqualsIgnoringCase(name, "RET")) {
+    const bool again = command->ret != DsnReturn::kUnspecified;
+    return TakeDsnValue(ParseReturn(value, &command->ret), again, name, column, command);
+  }
+  if (EqualsIgnoringCase(name, "ENVID")) {
+    const bool again = !command->envid.empty();
+    command->envid = value;
+    return TakeDsnValue(CheckEnvid(value), again, name, column, command);
+  }
   Refuse(command, 555, kBadArgument, "MAIL parameter not recognized or not offered", column);
   return false;
 }
@@ -158,16 +196,13 @@ void ParseParameters(Cursor* cursor, bool extended, Command* command) {
     if (!extended) {
       return Refuse(command, 555, kBadArgument, "Parameters need EHLO, not HELO", column);
     }
-    if (command->verb == Verb::kRcpt) {
-      return Refuse(command, 555, kBadArgument, "RCPT parameter not recognized or not offered",
-                    column);
-    }
     const std::string_view word = cursor->rest.substr(0, cursor->rest.find(' '));
     cursor->rest.remove_prefix(word.size());
     const size_t equals = word.find('=');
     const std::string_view value =
         equals == std::string_view::npos ? std::string_view() : word.substr(equals + 1);
-    if (!TakeMailParameter(word.substr(0, equals), value, column, command)) return;
+    const auto take = command->verb == Verb::kRcpt ? TakeRcptParameter : TakeMailParameter;
+    if (!take(word.substr(0, equals), value, column, command)) return;
   }
 }
 

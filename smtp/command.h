@@ -1,5 +1,5 @@
-// Commands: one SMTP command line, parsed (RFC 5321 4.1.1, parameters of RFC 1870, RFC 6152, RFC
-// 4954 and RFC 6531, BDAT of RFC 3030).
+// Commands: one SMTP command line, parsed (RFC 5321 4.1.1, parameters of RFC 1870, RFC 3461, RFC
+// 4954, RFC 6152 and RFC 6531, BDAT of RFC 3030).
 #ifndef OUTBOX_SMTP_COMMAND_H_
 #define OUTBOX_SMTP_COMMAND_H_
 
@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "smtp/address.h"
+#include "smtp/dsn_parameters.h"
 #include "smtp/reply.h"
 
 namespace outbox::smtp {
@@ -45,6 +46,9 @@ struct Command {
   bool last_chunk = false;  // BDAT: with LAST
   bool smtp_utf8 = false;    // MAIL, VRFY: the parameter SMTPUTF8 (RFC 6531 3.4)
   uint16_t utf8_column = 0;  // MAIL, RCPT: where the path has an octet above 127; 0: nowhere
+  DsnReturn ret = DsnReturn::kUnspecified;
+  std::string_view envid;  // MAIL: xtext as written; empty: not given
+  RecipientDsn dsn;        // RCPT
 
   // code 0: the command is well formed. Otherwise the reply that it deserves; the text is static,
   // except that `error_column` (1-based, 0: none) tells where in the line the trouble begins.

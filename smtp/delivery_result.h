@@ -45,6 +45,8 @@ struct RecipientResult {
   // kReply, kTryNext: the server's. Others: code 0, or the 421 that ended the session; the text is
   // ours. The view is valid until the next call.
   Reply reply;
+  // The server has DSN, and was told what the envelope asks for: it answers for that from now on.
+  bool told_dsn = false;
   bool delivered() const { return kind == ResultKind::kReply && reply.code / 100 == 2; }
 };
 

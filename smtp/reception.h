@@ -36,6 +36,8 @@ struct MailRequest {
   uint64_t declared_size = 0;  // SIZE=; 0: not declared
   BodyType body = BodyType::kUnspecified;
   bool smtp_utf8 = false;  // the client says that mail of this transaction may need SMTPUTF8
+  DsnReturn ret = DsnReturn::kUnspecified;
+  std::string_view envid = {};  // xtext; empty: not given
 };
 
 // How body storage stands after it took bytes.
@@ -71,7 +73,7 @@ class ReceptionSession {
   virtual MaybeReply OnAuth(const Credentials& credentials);
   // 250 or a refusal.
   virtual MaybeReply OnMail(const MailRequest& request) = 0;
-  virtual MaybeReply OnRcpt(const Path& forward_path) = 0;
+  virtual MaybeReply OnRcpt(const Path& forward_path, const RecipientDsn& dsn) = 0;
   // 354, or a refusal (452 4.3.1: no space). Asked only when a recipient was accepted. A refusal
   // does not end the transaction.
   virtual MaybeReply OnData() = 0;

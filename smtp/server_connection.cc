@@ -123,10 +123,10 @@ void ServerConnection::Follow(Step step) {
     case Step::kFlush:
       return;
     case Step::kAskMail:
-      return Ask(step, reception_->OnMail(
-                           {command.path, command.declared_size, command.body, command.smtp_utf8}));
+      return Ask(step, reception_->OnMail({command.path, command.declared_size, command.body,
+                                           command.smtp_utf8, command.ret, command.envid}));
     case Step::kAskRcpt:
-      return Ask(step, reception_->OnRcpt(command.path));
+      return Ask(step, reception_->OnRcpt(command.path, command.dsn));
     case Step::kAskData:
       return Ask(step, reception_->OnData());
     case Step::kAskAuth: {

@@ -215,7 +215,7 @@ ServerSession::Step ServerSession::HandleHello(OutputBuffer* out) {
     const char* end = std::to_chars(size, size + sizeof(size), options_->max_message_bytes).ptr;
     out->Append("250-PIPELINING\r\n250-SIZE ");
     out->Append({size, static_cast<size_t>(end - size)});
-    out->Append("\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n");
+    out->Append("\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n");
     if (options_->offers_tls && !secured_) out->Append("250-STARTTLS\r\n");
     if (can_authenticate()) out->Append("250-AUTH PLAIN LOGIN\r\n");
     if (options_->offers_chunking) out->Append("250-CHUNKING\r\n");

@@ -1,6 +1,6 @@
 // ServerSession: the server's side of an SMTP dialogue (RFC 5321, PIPELINING RFC 2920, SIZE RFC
-// 1870, 8BITMIME RFC 6152, SMTPUTF8 RFC 6531, ENHANCEDSTATUSCODES RFC 2034, STARTTLS RFC 3207, AUTH
-// RFC 4954, CHUNKING RFC 3030).
+// 1870, 8BITMIME RFC 6152, SMTPUTF8 RFC 6531, DSN RFC 3461, ENHANCEDSTATUSCODES RFC 2034, STARTTLS
+// RFC 3207, AUTH RFC 4954, CHUNKING RFC 3030).
 //
 // Pure: bytes and answers in, replies and steps out. No socket, no clock, no allocation. The driver
 // (smtp/server_connection.h, or a test) feeds bytes to Next() and does what the step says:
@@ -65,9 +65,9 @@ class ServerSession {
     kNeedBytes,  // from Next: all bytes were used; send `out`, receive more. From Answer: go on
                  // with Next
     kFlush,      // `out` is full: send it, clear it, call Next again
-    kAskMail,    // may this sender? command().path, declared_size, body. Answer() with 250 or a
-                 // refusal
-    kAskRcpt,    // may this recipient? command().path. Answer() likewise
+    kAskMail,    // may this sender? command().path, declared_size, body, ret, envid. Answer() with
+                 // 250 or a refusal
+    kAskRcpt,    // may this recipient? command().path, dsn. Answer() likewise
     kAskData,    // DATA, or the first BDAT: is there room? Answer() with 354 or a refusal
     kBody,       // store chunk(): wire form, the final dot included. Then call Next again
     kEndOfBody,  // everything is stored, body() says what: commit, then Answer() with the final

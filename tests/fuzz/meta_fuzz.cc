@@ -37,6 +37,15 @@ void CheckMeta(const MetaView& meta, std::span<const char> bytes) {
   }
   CHECK(groups == meta.group_count() && recipients == meta.recipient_count());
   CheckInside(meta.Recipient(meta.recipient_count() - 1), bytes);
+  uint32_t next = 0;
+  if (!meta.dsn().empty()) CheckInside(meta.dsn().envid(), bytes);
+  meta.dsn().ForEach([&](uint32_t index, const outbox::smtp::RecipientDsn& dsn) {
+    CHECK(index >= next && index < meta.recipient_count());
+    CHECK(outbox::smtp::IsNotify(dsn.notify));
+    CheckInside(dsn.orcpt, bytes);
+    CHECK(meta.dsn().Of(index).orcpt.data() == dsn.orcpt.data());
+    next = index + 1;
+  });
   if (!meta.has_original()) return;
   CheckInside(meta.original(), bytes);
   CheckInside(meta.original_reverse_path(), bytes);

@@ -108,7 +108,7 @@ class TestReception::Session final : public ReceptionSession {
     in_transaction_ = true;
     return Say({250, {2, 1, 0}, "Sender ok"});
   }
-  MaybeReply OnRcpt(const Path& path) override {
+  MaybeReply OnRcpt(const Path& path, const RecipientDsn&) override {
     CHECK(in_transaction_);
     if (path.local.starts_with("refused")) return Say({550, {5, 1, 1}, "No such user"});
     if (path.local.starts_with("many")) return Say({452, {4, 5, 3}, "Too many"});
