@@ -151,6 +151,8 @@ struct DeliveryConfig {
   ConfigFile tls_ca = {"/etc/ssl/certs/ca-certificates.crt", 0, 0};
   bool chunking = false;          // BDAT, to hosts that offer CHUNKING
   bool convert_eight_bit = true;  // for hosts without 8BITMIME; otherwise such mail is returned
+  // Larger messages do not come back with a notice, whatever RET says (RFC 3461 4.3).
+  uint64_t return_full_max = uint64_t{64} << 10;
 };
 
 // [[source]]: where we send from, and who we say we are there.
@@ -237,6 +239,7 @@ struct RouteConfig {
   uint32_t tls_line = 0;  // of the key; 0: it is not there
   uint32_t tls_column = 0;
   RouteAuth auth;
+  std::string verp;  // the two separators (queue/verp.h); empty: no VERP
   // The mailbox that gets a copy of its mail, user@domain of a local domain; empty: none.
   std::string archive;
   // [delivery]'s where the route says nothing.

@@ -298,6 +298,7 @@ class Parser {
         problems_->Expect(text, "is no such way", "\"convert\" or \"return\"");
       }
     }
+    reader.Size("return_full_max", 0, kInlineBodyBytesMax, &delivery.return_full_max);
     ReadTimeout(&reader, "tls_timeout", &delivery.tls_timeout_ns);
     ReadDeliveryTls(&reader, &delivery, problems_);
     sources->ReadDefault(&reader);

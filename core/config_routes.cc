@@ -6,6 +6,7 @@
 
 #include "core/byte_size.h"
 #include "core/config_tls.h"
+#include "core/config_verp.h"
 #include "core/domain_name.h"
 #include "core/duration.h"
 #include "core/idna.h"
@@ -370,6 +371,7 @@ void RouteReader::ReadSending(ConfigReader* reader, RouteConfig* route) {
   sources_->ReadRoute(reader, route);
   ReadTls(reader, route);
   auth_.Read(reader, route);
+  ReadVerp(reader, route, problems_);
   if (route->action == RouteAction::kSend) return;
   std::vector<std::string_view> keys = {"port", "max_connections", "bind", "send_from", "tls"};
   keys.insert(keys.end(), std::begin(kRouteAuthKeys), std::end(kRouteAuthKeys));

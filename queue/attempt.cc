@@ -8,10 +8,14 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/idna.h"
 #include "core/utf8.h"
 #include "queue/attempt_log.h"
 #include "queue/delivery_link.h"
+#include "queue/destination_key.h"
+#include "queue/directory.h"
 #include "queue/shard_mail.h"
+#include "queue/verp.h"
 
 namespace outbox::queue {
 namespace {
@@ -32,6 +36,7 @@ Attempt::Attempt(Ticket* t, PostOffice* post, AttemptLog* log, int64_t now_ns)
   ticket->result->delivered = 0;
   ticket->result->failed.clear();
   ticket->result->mailhost.clear();
+  ticket->result->confirm.clear();
 }
 
 Attempt::~Attempt() { CHECK(lent_ == 0 && !part0_ && !ahead_); }
@@ -120,6 +125,7 @@ void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
   request->envelope.size = mail_.smtp_size();
   request->envelope.eight_bit = mail_.eight_bit();
   request->envelope.by_data = by_data_;
+  request->envelope.dsn = mail_.dsn() == nullptr ? nullptr : mail_.dsn()->Begin(bits_);
   if (seven_bit_ != nullptr) {
     EndConversion();
     seven_bit_ = std::make_unique<SevenBitBody>();
@@ -132,6 +138,26 @@ void Attempt::BeginTransaction(smtp::DeliveryRequest* request) {
   request->message_id = ticket->message_id;
   request->accepted_wall_ns = mail_.accepted_wall_ns();
   request->may_repeat = ticket->may_repeat;
+}
+
+// With VERP a ticket has one recipient.
+std::string_view Attempt::ReturnPath() {
+  const std::string_view separators = VerpOf(ticket->destination->key);
+  if (separators.empty() || mail_.reverse_path().empty()) return mail_.reverse_path();
+  if (verp_ == nullptr) {
+    auto verp = std::make_unique<std::string>();
+    // With A-labels, for it becomes a part of a local part, which has no other form.
+    std::string recipient;
+    if (!core::ToAsciiAddress(recipients_.front(), &recipient)) recipient = recipients_.front();
+    const char* const why_not =
+        MakeVerp(mail_.reverse_path(), recipient, separators, verp.get());
+    if (why_not == nullptr) {
+      verp_ = std::move(verp);
+    } else if (log_ != nullptr) {
+      log_->OnNoVerp(*ticket, mail_.reverse_path(), recipients_.front(), why_not);
+    }
+  }
+  return verp_ == nullptr ? mail_.reverse_path() : std::string_view(*verp_);
 }
 
 smtp::NextAnswer Attempt::NextWindow(smtp::BodyWindow* window) {
@@ -229,10 +255,14 @@ void Attempt::ReleaseWindow(uint64_t token) {
   --lent_;
 }
 
-// What this host has taken is committed now, however long the others take.
+// What this host has taken is committed now, however long the others take; but what a sender is to
+// hear of is committed together with what they hear.
 void Attempt::EndTransaction() {
   in_transaction = false;
-  const uint64_t news = ticket->result->delivered & ~told_;
+  uint64_t news = ticket->result->delivered & ~told_;
+  for (const Confirmation& one : ticket->result->confirm) {
+    news &= ~(uint64_t{1} << (one.words.recipient - ticket->first));
+  }
   if (undecided_ == 0 || news == 0) return;  // it all goes with the return
   told_ |= news;
   post_->Progress(ticket, news);
@@ -264,8 +294,9 @@ bool Attempt::Converts(const smtp::RecipientResult& result) {
 
 void Attempt::Address(smtp::ClientEnvelope* envelope) {
   ascii_.reset();
-  if (as_ascii_) ascii_ = std::make_unique<AsciiEnvelope>(mail_.reverse_path(), recipients_);
-  envelope->reverse_path = as_ascii_ ? ascii_->reverse_path() : mail_.reverse_path();
+  const std::string_view return_path = ReturnPath();
+  if (as_ascii_) ascii_ = std::make_unique<AsciiEnvelope>(return_path, recipients_);
+  envelope->reverse_path = as_ascii_ ? ascii_->reverse_path() : return_path;
   envelope->recipients = recipients_;
   if (as_ascii_) envelope->recipients = ascii_->recipients();
   envelope->utf8_header = mail_.utf8_header();
@@ -278,7 +309,7 @@ void Attempt::Address(smtp::ClientEnvelope* envelope) {
 // The host takes no UTF-8: the next transaction with it has A-labels, if that is all it needs.
 bool Attempt::GoesAsAscii(const smtp::RecipientResult& result, std::string_view recipient) {
   if (result.kind != smtp::ResultKind::kNeedsSmtpUtf8 || ascii_ != nullptr) return false;
-  if (!HasAsciiForm(mail_.reverse_path()) || !HasAsciiForm(recipient)) return false;
+  if (!HasAsciiForm(ReturnPath()) || !HasAsciiForm(recipient)) return false;
   as_ascii_ = true;
   return true;
 }
@@ -329,6 +360,7 @@ void Attempt::OnResult(uint16_t index, const smtp::RecipientResult& result, std:
       ticket->result->delivered |= mask;
       undecided_ &= ~mask;
       if (!ticket->result->failed.empty()) Forget(bit);
+      if (mail_.dsn() != nullptr) mail_.dsn()->OnDelivered(bit, result, at, ticket);
       if (log_ != nullptr) {
         log_->OnDelivered(*ticket, mail_.reverse_path(), recipients_[index], at, result.reply,
                           started_ns, tls);
@@ -413,6 +445,7 @@ void Attempt::GiveUpTicket() {
   GiveUpLease();
   ticket->result->failed.clear();
   ticket->result->mailhost.clear();
+  ticket->result->confirm.clear();
   ticket->host.store(LiveHosts::kNone, std::memory_order_relaxed);
   ticket->place = nullptr;
 }

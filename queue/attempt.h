@@ -136,6 +136,8 @@ class Attempt {
     bool out = false;
   };
 
+  // The one that it is sent with.
+  std::string_view ReturnPath();
   RecipientResult* Failed(uint64_t bit);
   void Forget(uint64_t bit);
   void ReadMail();
@@ -160,6 +162,7 @@ class Attempt {
   Extent wanted_;            // of the fetch that is on its way
   std::array<Lent, 4> lent_windows_;
   uint32_t lent_ = 0;
+  std::unique_ptr<std::string> verp_;  // null: not made, or the plain return path has to do
   std::unique_ptr<SevenBitBody> seven_bit_;  // for a host without 8BITMIME, else null
   // Of hosts that have answered before they had read what they were sent.
   std::vector<std::unique_ptr<SevenBitBody>> still_lent_;

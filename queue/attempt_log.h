@@ -59,6 +59,9 @@ class AttemptLog {
   virtual void OnRecipient(const Ticket& ticket, std::string_view sender,
                            std::string_view recipient, std::string_view mailhost, Verdict verdict,
                            const RecipientResult& result) = 0;
+  // It has to go with its plain return path, though its route wants VERP.
+  virtual void OnNoVerp(const Ticket& /*ticket*/, std::string_view /*sender*/,
+                        std::string_view /*recipient*/, std::string_view /*why*/) {}
   // That was all that a host has to say about the ticket: `session` has the lines. `failure`: the
   // words of what failed; null: nothing did.
   virtual void OnTalk(const Ticket& /*ticket*/, std::string_view /*mailhost*/,

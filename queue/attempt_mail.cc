@@ -52,6 +52,7 @@ bool AttemptMail::Take(const Ticket& ticket, std::span<const char> part0) {
   utf8_header_ = meta->utf8_header();
   extents_.reserve(meta->extent_count());
   for (uint32_t i = 0; i < meta->extent_count(); ++i) extents_.push_back(meta->extent(i));
+  if (!meta->dsn().empty()) dsn_ = std::make_unique<AttemptDsn>(*meta, ticket);
   known_ = true;
   return true;
 }

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "queue/attempt_dsn.h"
 #include "queue/message_meta.h"
 
 namespace outbox::queue {
@@ -43,6 +44,7 @@ class AttemptMail {
   int64_t accepted_wall_ns() const { return accepted_wall_ns_; }
   uint32_t extent_count() const { return static_cast<uint32_t>(extents_.size()); }
   const Extent& extent(uint32_t i) const { return extents_[i]; }
+  AttemptDsn* dsn() const { return dsn_.get(); }  // null: most mail has none
   // Calls f(bit in the ticket's mask, address) for the ticket's recipients, in order.
   template <typename F>
   void ForEachRecipient(F&& f) const {
@@ -73,6 +75,7 @@ class AttemptMail {
   size_t text_bytes_ = 0;
   std::unique_ptr<char[]> long_;  // text_, when it does not fit usual_
   std::vector<Extent> extents_;
+  std::unique_ptr<AttemptDsn> dsn_;
   uint64_t smtp_size_ = 0;
   int64_t accepted_wall_ns_ = 0;
   size_t reverse_path_bytes_ = 0;

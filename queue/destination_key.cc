@@ -92,6 +92,8 @@ DestinationKey ParseDestinationKey(std::string_view text) {
   DestinationKey key;
   if (text.starts_with(kMx) || text.starts_with(kVia)) {
     if (!TakeUser(&text, &key.user)) return key;
+    key.verp = VerpOf(text);
+    text.remove_suffix(VerpSuffix(key.verp).size());
     if (!TakeTls(&text, &key.tls)) return key;
     TakeBind(&text, &key.bind, &key.source);
   }
@@ -181,6 +183,18 @@ std::string UserSuffix(std::string_view user) {
   return user.empty() ? std::string() : "|" + std::string(user);
 }
 
+std::string VerpSuffix(std::string_view separators) {
+  return separators.empty() ? "" : std::string("~").append(separators);
+}
+
+std::string_view VerpOf(std::string_view key) {
+  constexpr size_t kSuffix = 3;
+  key = key.substr(0, key.find('|'));  // the user may have any name
+  if (key.size() < kSuffix || key[key.size() - kSuffix] != '~') return {};
+  return key.starts_with(kMx) || key.starts_with(kVia) ? key.substr(key.size() - 2)
+                                                       : std::string_view();
+}
+
 std::string RejectKey(std::string_view text) { return std::string(kReject).append(text); }
 
 core::RouteAction ActionOf(std::string_view key) {
@@ -190,8 +204,10 @@ core::RouteAction ActionOf(std::string_view key) {
 }
 
 uint32_t TicketRecipientsFor(std::string_view key) {
-  return key.starts_with(kMaildir) ? 1 : core::kTicketRecipients;
+  return key.starts_with(kMaildir) || !VerpOf(key).empty() ? 1 : core::kTicketRecipients;
 }
+
+bool IsLastHop(std::string_view key) { return key.starts_with(kMaildir) || key.starts_with(kLmtp); }
 
 std::string_view RejectText(std::string_view key) { return key.substr(kReject.size()); }
 

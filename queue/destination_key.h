@@ -8,6 +8,7 @@
 //   or with "@192.0.2.7" or "@192.0.2.7,2001:db8::7" behind it: from these addresses of ours
 //   and any of these with "#none", "#required", "#implicit" or "#verify" at the end: how the
 //   sessions are encrypted (core::TlsMode); without, where the host offers it
+//   and any of these with "~+=" behind all that: a return path for each recipient (queue/verp.h)
 //   and any of these with "|me@example.com" at the very end: the user that we are to these hosts,
 //   up to the end of the key, whatever is in it (AUTH; the secret: queue/route_credentials.h)
 //   "lmtp:10.1.2.3:24,store.example.net:24"    these hosts, by LMTP
@@ -47,6 +48,7 @@ struct DestinationKey {
   core::TlsMode tls = core::TlsMode::kOpportunistic;
   std::string user;  // whom we say to be; empty: nobody
   LinkKind link = LinkKind::kSmtp;
+  std::string verp;         // two separators; empty: no VERP
   std::string place;        // the path of a unix socket, or of Maildirs; else empty
   bool no_mailbox = false;  // "nomailbox:"
 
@@ -80,15 +82,21 @@ std::string WithoutSource(std::string_view key);
 std::string WithSource(std::string_view key, std::string_view source);
 // What stands behind that; "" for opportunistic TLS.
 std::string TlsSuffix(core::TlsMode tls);
-// And behind that; "" for nobody.
+// And behind that; "" for no VERP. Its separators, of a whole key.
+std::string VerpSuffix(std::string_view separators);
+std::string_view VerpOf(std::string_view key);
+// At the very end; "" for nobody.
 std::string UserSuffix(std::string_view user);
 
 // The keys of mail that goes nowhere.
 inline constexpr std::string_view kHoldKey = "hold:";
 inline constexpr std::string_view kDiscardKey = "discard:";
 std::string RejectKey(std::string_view text);
-// So many recipients share a ticket of this destination: a Maildir takes one at a time.
+// So many recipients share a ticket of this destination: a Maildir takes one at a time, and with
+// VERP each has its own return path.
 uint32_t TicketRecipientsFor(std::string_view key);
+// Mail that is taken there is delivered: nobody passes it on (RFC 3461 5.2.6).
+bool IsLastHop(std::string_view key);
 // What a key means for its mail, and the text of a "reject:" key.
 core::RouteAction ActionOf(std::string_view key);
 std::string_view RejectText(std::string_view key);

@@ -34,7 +34,8 @@ class DsnBlock {
   std::string_view envid() const {  // xtext
     return empty() ? std::string_view() : bytes_.substr(kHead, Get<uint16_t>(bytes_.data() + 2));
   }
-  // Calls f(index of the recipient in the message, RecipientDsn) for those that have any, ascending.
+  // Calls f(index of the recipient in the message, RecipientDsn) for those that have any,
+  // ascending.
   template <typename F>
   void ForEach(F&& f) const {
     size_t at = kHead + envid().size();

@@ -235,7 +235,7 @@ void Home::HandleReturn(HomeTicket* ticket, TicketResult* result) {
       delivered != 0 && result->reason != ReturnReason::kAttempted) {
     // Cut short, but not before somebody had it.
     const bool all = delivered == ticket->mask;
-    HandleDelivered(ticket, delivered);
+    HandleDelivered(ticket, delivered, *result);
     if (all) return;
   }
   switch (result->reason) {
@@ -295,7 +295,7 @@ void Home::HandleAttempt(HomeTicket* ticket, const TicketResult& result) {
     }
   }
   CHECK(seen == all);  // every recipient of an attempt has an outcome
-  if (delivered != 0) HandleDelivered(ticket, delivered);
+  if (delivered != 0) HandleDelivered(ticket, delivered, result);
   if (delivered == all) return;
   for (const auto& [outcome, mask] : outcomes) {
     HomeTicket* part = Split(ticket, mask);  // the last one is the ticket itself
@@ -304,34 +304,6 @@ void Home::HandleAttempt(HomeTicket* ticket, const TicketResult& result) {
     } else {
       HandleDeferred(part, mask, *outcome, result);
     }
-  }
-}
-
-void Home::CountDelivered(HomeTicket* ticket, uint64_t mask) {
-  const int count = std::popcount(mask);
-  CHECK(ticket->message->pending >= count);
-  ticket->message->pending = static_cast<uint16_t>(ticket->message->pending - count);
-  context_.log->CountDelivered(count);
-}
-
-void Home::OnProgress(Ticket* out, uint64_t delivered) {
-  HomeTicket* ticket = AtHome(out);
-  CHECK(ticket->where == TicketPlace::kOut);
-  delivered &= ticket->pending_mask();
-  CHECK(delivered != 0 && delivered != ticket->pending_mask());  // the attempt goes on for others
-  CountDelivered(ticket, delivered);
-  ticket->settled |= delivered;
-  states_.Mark(ticket->store, ticket->message);
-}
-
-void Home::HandleDelivered(HomeTicket* ticket, uint64_t mask) {
-  CountDelivered(ticket, mask & ~ticket->settled);
-  ticket->settled = 0;  // all of them are in `mask`
-  ticket->mask &= ~mask;
-  if (ticket->mask == 0) {
-    EndTicket(ticket);
-  } else {
-    states_.Mark(ticket->store, ticket->message);
   }
 }
 
@@ -382,8 +354,9 @@ void Home::FinishSilently(HomeTicket* ticket) {
 }
 
 // Told now, when it is on the disk: a notice that could not be committed is made again.
-void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
+void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone, bool told,
                              const MetaView* meta) {
+  if (action == DsnAction::kSucceeded) return FinishDelivered(ticket, gone);
   const NameSource names{.meta = meta, .readable = false};
   if (action == DsnAction::kFailed) {
     if (ticket->expired) {
@@ -400,7 +373,7 @@ void Home::OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
     return;
   }
   ticket->where = TicketPlace::kWaiting;
-  context_.log->Notified(*ticket, names);
+  if (told) context_.log->Notified(*ticket, names);
   TicketResult nothing;
   nothing.reason = ReturnReason::kRecalled;  // no attempt was made
   if (ticket->ordered && !SettleRemoval(ticket, &nothing)) return;

@@ -13,6 +13,8 @@ outbox_library(outbox_home
     draft.cc
     draft_recipients.cc
     draft_signing.cc
+    dsn_original.cc
+    dsn_text.cc
     dsn_utf8.cc
     dsn_words.cc
     explain.cc
@@ -24,6 +26,7 @@ outbox_library(outbox_home
     home_purge.cc
     home_redirect.cc
     home_routes.cc
+    home_delivered.cc
     home_tickets.cc
     local_domains.cc
     mailbox_asker.cc

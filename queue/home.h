@@ -204,6 +204,7 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   uint32_t tickets_out() const { return out_; }
   const Directory& directory() const { return directory_; }
   void SetRouter(const Router* router);
+  void SetReturnFullMax(uint64_t bytes) { notifier_.SetReturnFullMax(bytes); }
 
  private:
   struct FetchRequest;
@@ -244,7 +245,7 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void HandleReturn(HomeTicket* ticket, TicketResult* result);
   void HandleAttempt(HomeTicket* ticket, const TicketResult& result);
   void CountDelivered(HomeTicket* ticket, uint64_t mask);
-  void HandleDelivered(HomeTicket* ticket, uint64_t mask);
+  void HandleDelivered(HomeTicket* ticket, uint64_t mask, const TicketResult& result);
   void HandleDeferred(HomeTicket* ticket, uint64_t mask, const RecipientResult& outcome,
                       const TicketResult& result);
   void HandleBounced(HomeTicket* ticket, uint64_t mask, const RecipientResult& outcome,
@@ -288,11 +289,17 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void WaitPurged(HomeTicket* ticket);
   void RecoverPurge(HomeTicket* ticket, const StatePart& part);
 
+  // home_delivered.cc: those of the delivered ones in `mask` whose sender is to hear of it go into a
+  // notice. Returns them; the ticket itself may be one.
+  uint64_t Confirm(HomeTicket* ticket, uint64_t mask, const TicketResult& result);
+  void TellDelivered(HomeTicket* ticket);
+  void FinishDelivered(HomeTicket* ticket, bool gone);
+
   // ShelfOwner
   void OnShelfDeadline(Message* message) override;
 
   // NoticeOwner
-  void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
+  void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone, bool told,
                          const MetaView* meta) override;
   void OnNoticeEndedMessage(uint64_t id) override;
   void OnNoticeMessage(Store* store, Message* message, const MetaView& meta,

@@ -42,6 +42,7 @@ struct HomeTicket : Ticket {
   bool rerouting = false;  // its route is gone: it gets another when it is at home
   bool released = false;   // an operator has released it: no route holds it again
   bool archive = false;   // a copy for an archive
+  bool delivered = false;  // and its sender is yet to be told so (queue/home_delivered.cc)
   bool ordered = false;   // an operator wants some of its recipients gone (queue/home_purge.cc)
   bool diverted = false;  // or routed again (queue/home_redirect.cc), when it is at home
 

@@ -111,7 +111,8 @@ void Home::TakeUp(Store* store, Message* message, const MetaView& meta, const St
       const int64_t ago_ns = context_.io->wall_ns() - part.released_wall_ns;
       ticket->released_ns = context_.io->now_ns() - std::max<int64_t>(0, ago_ns);
     }
-    RecoverPurge(ticket, part);
+    ticket->delivered = (part.flags & kPartDelivered) != 0;
+    if (!ticket->delivered) RecoverPurge(ticket, part);
     // A wall clock that has been set back since must not make it wait for longer than it ever had
     // to.
     const int64_t wait_ns = std::clamp<int64_t>(
@@ -127,7 +128,9 @@ void Home::TakeUp(Store* store, Message* message, const MetaView& meta, const St
   // Not before all tickets are there: one that has expired may end, and the last one's end is the
   // end of the message.
   for (HomeTicket* ticket : recovered_) {
-    if (closing_ || HasRoute(*ticket, meta)) {
+    if (ticket->delivered) {
+      TellDelivered(ticket);
+    } else if (closing_ || HasRoute(*ticket, meta)) {
       OfferOrWait(ticket);
     } else {
       RouteTicket(ticket, meta, nullptr);
@@ -161,6 +164,7 @@ HomeTicket* Home::Split(HomeTicket* ticket, uint64_t mask) {
   part->since_ns = ticket->since_ns;
   part->notified = ticket->notified;
   part->archive = ticket->archive;
+  part->delivered = ticket->delivered;
   part->rerouting = ticket->rerouting;
   if (part->rerouting) ++rerouting_;
   part->reply = replies_.Acquire(ticket->reply);

@@ -29,6 +29,8 @@ inline constexpr uint8_t kPartRouted = 8;
 inline constexpr uint8_t kPartPinned = 16;  // to hosts of the operator's, whatever the routes say
 inline constexpr uint8_t kPartPurged = 32;  // by an operator, at purged_wall_ns
 inline constexpr uint8_t kPartPaused = 64;  // was purged before, for paused_ns
+// All of it is delivered, as the last reply says, and final when its sender has been told.
+inline constexpr uint8_t kPartDelivered = 128;
 
 // What stands in a group of the meta, for recipients that were routed again.
 struct PartRouting {

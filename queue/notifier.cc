@@ -8,10 +8,12 @@
 #include "core/timer.h"
 #include "dkim/header_section.h"
 #include "queue/ascii_envelope.h"
+#include "queue/destination_key.h"
 #include "queue/retry_policy.h"
 #include "queue/router.h"
 #include "queue/shard_log.h"
 #include "queue/signing_line.h"
+#include "queue/verp.h"
 
 namespace outbox::queue {
 namespace {
@@ -22,6 +24,23 @@ constexpr uint32_t kNoticesActiveMax = 64;
 constexpr int64_t kRetryNs = core::kNsPerSecond;
 // Tries to read the original, a second apart, before it counts as lost.
 constexpr uint32_t kReadsMax = 10;
+
+smtp::NotifyBits WhatIsTold(DsnAction action) {
+  switch (action) {
+    case DsnAction::kFailed:
+      return smtp::kNotifyFailure;
+    case DsnAction::kDelayed:
+      return smtp::kNotifyDelay;
+    case DsnAction::kSucceeded:
+      break;
+  }
+  return smtp::kNotifySuccess;
+}
+
+// With VERP a failure is reported to the address that says whose it is.
+bool Alone(const HomeTicket& ticket, DsnAction action) {
+  return action == DsnAction::kFailed && !VerpOf(ticket.destination->key).empty();
+}
 
 }  // namespace
 
@@ -35,6 +54,8 @@ struct Notifier::Notice {
   DsnAction action = DsnAction::kFailed;
   Step step = Step::kGathering;
   bool ends_message = false;
+  bool told = false;       // with a DSN
+  bool eight_bit = false;  // the DSN
   uint32_t recipients = 0;
   uint32_t reads = 0;   // of the original that failed
   uint64_t dsn_id = 0;  // the same in every try, so that no two records could both count
@@ -50,6 +71,7 @@ struct Notifier::Notice {
   MetaBuilder meta;
   std::string body;
   std::string prefix;  // its signature
+  std::string to;      // whom it is for
   std::unique_ptr<SigningJob> signing;
   iovec body_part = {};
   core::Timer timer;
@@ -89,7 +111,8 @@ void Notifier::Add(HomeTicket* ticket, DsnAction action) {
     for (Notice* one = found->second; one != nullptr && notice == nullptr;
          one = one->behind.get()) {
       if (one->step == Notice::Step::kGathering && one->action == action &&
-          one->recipients < core::kNoticeRecipients) {
+          one->recipients < core::kNoticeRecipients && !Alone(*ticket, action) &&
+          !Alone(*one->tickets.front(), action)) {
         notice = one;
       }
       end = &one->behind;
@@ -187,17 +210,16 @@ void Notifier::Commit(Notice* notice, bool told) {
   // It is on its way to another envelope, in part: after that.
   if (StateWriter::IsLocked(*notice->message)) return Retry(notice);
   notice->step = Notice::Step::kCommitting;
+  notice->told = told;
   CommitOp* commit = &notice->commit;
   commit->messages = {};
   if (told) {
-    std::optional<MetaView> meta = MetaView::Parse(notice->window.bytes());
-    CHECK(meta.has_value());
-    BuildMeta(notice, *meta, notice->dsn_id);
+    BuildMeta(notice, notice->dsn_id);
     commit->messages = {&notice->dsn, 1};
   }
   for (HomeTicket* ticket = notice->tickets.front(); ticket != nullptr;
        ticket = notice->tickets.Next(ticket)) {
-    ticket->ending = notice->action == DsnAction::kFailed;
+    ticket->ending = notice->action != DsnAction::kDelayed;
     if (notice->action == DsnAction::kDelayed) ticket->notified = true;
   }
   const std::span<const char> state =
@@ -229,8 +251,12 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
     for (uint64_t mask = ticket->mask; mask != 0; mask &= mask - 1) {
       const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(mask));
       if (index >= meta.recipient_count()) continue;
+      const smtp::RecipientDsn dsn = meta.dsn().Of(index);
+      if (!smtp::Wants(dsn.notify, WhatIsTold(notice->action))) continue;
       DsnRecipient recipient;
       recipient.address = meta.Recipient(index);
+      recipient.orcpt = dsn.orcpt;
+      recipient.relayed = !IsLastHop(ticket->destination->key);
       recipient.expired = ticket->expired;
       if (ticket->reply != nullptr) {
         recipient.code = ticket->reply->code();
@@ -249,13 +275,28 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
   DsnFacts facts;
   facts.action = notice->action;
   facts.reporting_mta = hostname_;
-  facts.return_path = meta.reverse_path();
+  notice->to = meta.reverse_path();
+  if (const HomeTicket& first = *notice->tickets.front(); Alone(first, notice->action)) {
+    std::string verp;
+    const std::string_view separators = VerpOf(first.destination->key);
+    if (MakeVerp(notice->to, recipients.front().address, separators, &verp) == nullptr) {
+      notice->to = std::move(verp);
+    }
+  }
+  facts.return_path = notice->to;
   facts.message_id = id;
   facts.dsn_id = dsn_name;
   facts.arrival_wall_ns = meta.accepted_wall_ns();
   facts.now_wall_ns = io_->wall_ns();
   facts.retry_until_wall_ns = AddTime(meta.accepted_wall_ns(), retry_until_ns);
   facts.recipients = recipients;
+  facts.envid = meta.dsn().envid();
+  facts.wants_full = notice->action == DsnAction::kFailed &&
+                     meta.dsn().ret() == smtp::DsnReturn::kFull;
+  facts.full = facts.wants_full && meta.extent_count() == 0 &&
+               meta.body_bytes() <= return_full_max_;
+  facts.eight_bit = meta.eight_bit();
+  notice->eight_bit = facts.full && facts.eight_bit;
   facts.original_prefix = meta.prefix();
   facts.original_body = {meta.body().data(), meta.body().size()};
   notice->body.clear();
@@ -263,8 +304,8 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
   return true;
 }
 
-void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_id) {
-  const std::string_view recipient = original.reverse_path();
+void Notifier::BuildMeta(Notice* notice, uint64_t dsn_id) {
+  const std::string_view recipient = notice->to;
   RouteFacts facts;
   header_.Clear();
   if (router_->needs_header()) header_.Read(notice->body);
@@ -273,6 +314,7 @@ void Notifier::BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_
   facts.draw = DrawOf(dsn_id);
   const RouteChoice choice = router_->Route(recipient, facts);
   uint8_t flags = kFlagGenerated | kFlagNullSender;
+  if (notice->eight_bit) flags |= kFlagEightBit;
   // Its To is the recipient's address.
   if (!HasAsciiForm(recipient)) flags |= kFlagUtf8Header | kFlagEightBit;
   notice->meta.Start(dsn_id, io_->wall_ns(), flags, "", "");
@@ -361,7 +403,7 @@ void Notifier::End(Notice* notice) {
     notices_.erase(found);
   }
   while (HomeTicket* ticket = notice->tickets.PopFront()) {
-    owner_->OnNoticeCommitted(ticket, notice->action, notice->ends_message,
+    owner_->OnNoticeCommitted(ticket, notice->action, notice->ends_message, notice->told,
                               meta.has_value() ? &*meta : nullptr);
   }
   if (notice->window) notice->store->Return(std::exchange(notice->window, Window()));

@@ -6,7 +6,8 @@
 // (or its end). So a recipient never becomes final without its notice, and is never told twice. A
 // commit that fails is tried again; the recipients stay pending meanwhile.
 //
-// Recipients of a message that become final close together share one notice; a message has one
+// What a sender does not want to hear (NOTIFY, RFC 3461) is left out; a notice about nobody is
+// committed without a DSN. Recipients of a message that become final close together share one notice; a message has one
 // notice in the making at a time. The null reverse-path gets none: home finishes those recipients
 // itself. One per shard, home's.
 #ifndef OUTBOX_QUEUE_NOTIFIER_H_
@@ -38,11 +39,12 @@ class SigningLine;
 class NoticeOwner {
  public:
   virtual ~NoticeOwner() = default;
-  // The notice about this ticket is durable. kFailed: its recipients are final, the state is
-  // written; kDelayed: it is marked as notified and may go on. `gone`: the record also ended the
+  // The notice about this ticket is durable. kDelayed: it is marked as notified and may go on; else
+  // its recipients are final, the state is written. `gone`: the record also ended the
   // message, whose last tickets these are: the store has freed it, OnNoticeEndedMessage follows.
-  // `meta`: the message's; null: it could not be read.
-  virtual void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone,
+  // `told`: there is a DSN; else its sender wants none of this kind. `meta`: the message's; null: it
+  // could not be read.
+  virtual void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone, bool told,
                                  const MetaView* meta) = 0;
   virtual void OnNoticeEndedMessage(uint64_t id) = 0;
   // The DSN about the message `about` is a message of ours now.
@@ -60,6 +62,9 @@ class Notifier {
   ~Notifier();
 
   void SetRouter(const Router* router) { router_ = router; }
+  // Of a message up to this size all comes back with a failure when its sender has asked for that
+  // (RET=FULL, RFC 3461 4.3).
+  void SetReturnFullMax(uint64_t bytes) { return_full_max_ = bytes; }
 
   // Puts all recipients of `ticket` into a notice; it stays with the notifier until
   // OnNoticeCommitted. What is said of them is ticket->reply and ticket->expired. REQUIRES: the
@@ -83,7 +88,7 @@ class Notifier {
   // `told`: the DSN is part of it.
   void Commit(Notice* notice, bool told);
   bool Compose(Notice* notice, const MetaView& meta);
-  void BuildMeta(Notice* notice, const MetaView& original, uint64_t dsn_id);
+  void BuildMeta(Notice* notice, uint64_t dsn_id);
   void OnCommitted(Notice* notice, const core::Status& status);
   void Retry(Notice* notice);
   void End(Notice* notice);
@@ -98,6 +103,7 @@ class Notifier {
   SigningLine* const signing_;  // null: nothing is signed
   const Router* router_ = nullptr;
   const std::string hostname_;
+  uint64_t return_full_max_ = 0;
   // The notice in the making of each message; a further one waits behind it.
   absl::flat_hash_map<const Message*, Notice*> notices_;
   std::deque<Notice*> ready_;  // to be started by Tick, when there is room

@@ -20,6 +20,7 @@ struct RoutedRecipient {
   std::string address;
   std::span<const uint32_t> retry_s;  // the router's
   Periods periods;
+  smtp::RecipientDsn dsn;
   size_t number = 0;  // as they were given
 
   bool SharesGroup(const RoutedRecipient& other) const {
@@ -40,6 +41,27 @@ std::vector<std::string> NewRecipients(const RouteOrder& order, const MetaView& 
   return recipients;
 }
 
+struct ReplacedRecipient {
+  std::string_view address;
+  smtp::RecipientDsn dsn;
+};
+
+// Who stays has what was asked for before. For who takes the place of others the sender wants to
+// hear what was wanted of all of these, if that was the same; the address that these were sent to
+// first is known of one alone.
+smtp::RecipientDsn DsnOf(std::string_view address,
+                         const std::vector<ReplacedRecipient>& replaced) {
+  for (const ReplacedRecipient& one : replaced) {
+    if (one.address == address) return one.dsn;
+  }
+  smtp::RecipientDsn dsn = replaced.front().dsn;
+  if (replaced.size() > 1) dsn.orcpt = {};
+  for (const ReplacedRecipient& one : replaced) {
+    if (one.dsn.notify != dsn.notify) dsn.notify = 0;
+  }
+  return dsn;
+}
+
 }  // namespace
 
 // `carries_original`: nothing but what is replaced is left of the message, so that its original
@@ -49,13 +71,15 @@ void Redirector::MakeMeta(Redirection* redirection, const MetaView& meta, std::s
                           bool carries_original) {
   const RouteOrder& order = *redirection->order;
   std::vector<std::string_view> replaced;
+  std::vector<ReplacedRecipient> asked;
   bool released = true;
   for (HomeTicket* ticket = redirection->tickets.front(); ticket != nullptr;
        ticket = redirection->tickets.Next(ticket)) {
     released = released && ticket->released;
     for (uint64_t mask = ticket->mask; mask != 0; mask &= mask - 1) {
-      replaced.push_back(
-          meta.Recipient(ticket->first + static_cast<uint32_t>(std::countr_zero(mask))));
+      const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(mask));
+      replaced.push_back(meta.Recipient(index));
+      asked.push_back({replaced.back(), meta.dsn().Of(index)});
     }
   }
   const bool back = order.original && order.to.empty();
@@ -75,7 +99,7 @@ void Redirector::MakeMeta(Redirection* redirection, const MetaView& meta, std::s
     if (choice.local && there) continue;  // one mailbox by several names
     routed.push_back({std::string(choice.destination), std::string(choice.route),
                       std::string(choice.recipient), choice.retry_s, choice.periods,
-                      routed.size()});
+                      DsnOf(address, asked), routed.size()});
   }
   std::sort(routed.begin(), routed.end(), [](const auto& a, const auto& b) {
     return std::tie(a.key, a.route, a.number) < std::tie(b.key, b.route, b.number);
@@ -84,12 +108,13 @@ void Redirector::MakeMeta(Redirection* redirection, const MetaView& meta, std::s
   if (sender.empty()) flags |= kFlagNullSender;
   MetaBuilder& builder = redirection->meta;
   builder.Start(redirection->new_id, meta.accepted_wall_ns(), flags, sender, meta.client());
+  builder.SetDsn(meta.dsn().ret(), meta.dsn().envid());
   for (size_t i = 0; i < routed.size(); ++i) {
     const RoutedRecipient& one = routed[i];
     if (i == 0 || !one.SharesGroup(routed[i - 1])) {
       builder.AddGroup(one.key, one.route, one.retry_s, one.periods);
     }
-    builder.AddRecipient(one.address);
+    builder.AddRecipient(one.address, one.dsn);
   }
   builder.SetPrefix(meta.prefix());
   if (!back) {

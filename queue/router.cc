@@ -69,7 +69,8 @@ void Router::AddRoute(const core::RouteConfig& route, uint32_t index) {
       entry.send_from = sources_.Find(route.send_from);
       entry.send_from_name = route.send_from;
       if (route.via.empty() || !route.via[0].lmtp) {
-        entry.session = TlsSuffix(route.tls) + UserSuffix(route.auth.user);
+        entry.session =
+            TlsSuffix(route.tls) + VerpSuffix(route.verp) + UserSuffix(route.auth.user);
       }
       entry.suffix += entry.session;
       if (!route.via_mx) {
@@ -243,7 +244,8 @@ RouteChoice Router::RouteArchive(std::string_view mailbox) const {
 
 bool Router::LeadsTo(const Entry& entry, const DestinationKey& key) {
   return key.via_mx() && key.port == entry.port &&
-         BindSuffix(key.bind) + TlsSuffix(key.tls) + UserSuffix(key.user) == entry.suffix;
+         BindSuffix(key.bind) + TlsSuffix(key.tls) + VerpSuffix(key.verp) + UserSuffix(key.user) ==
+             entry.suffix;
 }
 
 bool Router::StillRoutes(std::string_view route, std::string_view key,

@@ -109,6 +109,7 @@ Shard::Shard(const ShardSetup& setup)
   owner.max_connections = setup_.max_connections_out;
   owner.idle_timeout_ns = config.delivery.idle_timeout_ns;
   owner.convert_eight_bit = config.delivery.convert_eight_bit;
+  home_->SetReturnFullMax(config.delivery.return_full_max);
   destinations_ = std::make_unique<DestinationTable>(owner);
   if (setup_.suspensions != nullptr) destinations_->SetSuspensions(setup_.suspensions);
   asker_ = std::make_unique<MailboxAsker>(&lmtp_context_);

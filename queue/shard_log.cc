@@ -330,6 +330,17 @@ void ShardLog::OnRecipient(const Ticket& ticket, std::string_view sender,
   Words(result, &line);
 }
 
+void ShardLog::OnNoVerp(const Ticket& ticket, std::string_view sender, std::string_view recipient,
+                        std::string_view why) {
+  if (!events_->Wants(LogLevel::kWarning)) return;
+  char id[kMessageIdChars];
+  events_->Write(LogLevel::kWarning, io_->wall_ns(), "no_verp",
+                 FormatMessageId(ticket.message_id, id))
+      .Field("sender", sender)
+      .Field("recipient", recipient)
+      .Field("why", why);
+}
+
 void ShardLog::OnTalk(const Ticket& ticket, std::string_view mailhost, const DeliveryLink& session,
                       const RecipientResult* failure) {
   if (talks_ != nullptr) {

@@ -127,6 +127,8 @@ class ShardLog : public AttemptLog {
   void OnRecipient(const Ticket& ticket, std::string_view sender, std::string_view recipient,
                    std::string_view mailhost, Verdict verdict,
                    const RecipientResult& result) override;
+  void OnNoVerp(const Ticket& ticket, std::string_view sender, std::string_view recipient,
+                std::string_view why) override;
   void OnTalk(const Ticket& ticket, std::string_view mailhost, const DeliveryLink& session,
               const RecipientResult* failure) override;
   void OnHostFailed(const Ticket& ticket, std::string_view mailhost,

@@ -198,6 +198,7 @@ void PostOffice::GiveResult(std::unique_ptr<TicketResult> result) {
   result->delivered = 0;
   result->failed.clear();
   result->mailhost.clear();
+  result->confirm.clear();
   results_.push_back(std::move(result));
 }
 

@@ -76,6 +76,7 @@ void Shard::CommitReload() {
   events_.SetMinimum(config.log.level);
   log_.SetTellsEnds(config.log.format == core::LogFormat::kClassic);
   destinations_->SetIdleTimeout(config.delivery.idle_timeout_ns);
+  home_->SetReturnFullMax(config.delivery.return_full_max);
   destinations_->SetConvertEightBit(config.delivery.convert_eight_bit);
   destinations_->SetSources(setup_.config.sources);
   destinations_->OnPoliciesChanged();

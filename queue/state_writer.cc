@@ -39,6 +39,7 @@ uint32_t WriteTickets(const Message* message, int64_t now_ns, int64_t wall_ns, b
     }
     if (ticket.notified) part.flags |= kPartNotified;
     if (held) part.flags |= kPartHeld;
+    if (ticket.delivered) part.flags |= kPartDelivered;
     if (ticket.released) {
       part.flags |= kPartReleased;
       part.released_wall_ns = wall_ns - (now_ns - ticket.released_ns);

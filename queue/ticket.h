@@ -54,6 +54,12 @@ struct RecipientResult {
   std::string address{};  // the recipient's, if the attempt has come so far that it is known
 };
 
+// A host has taken a recipient's mail, and its sender is to hear so from us (RFC 3461 5.2.2).
+struct Confirmation {
+  RecipientResult words;
+  std::string mailhost;
+};
+
 // The result of one attempt. On the common path, all recipients delivered, `failed` is empty:
 // nothing is allocated but the result itself is reused by the ticket.
 struct TicketResult {
@@ -62,6 +68,7 @@ struct TicketResult {
   uint64_t delivered = 0;               // mask of the ticket's recipients, as Ticket::mask
   std::vector<RecipientResult> failed;  // deferred and bounced ones
   std::string mailhost;                 // the host that said so, "10.1.2.3:25"; set with `failed`
+  std::vector<Confirmation> confirm;    // of `delivered`; home was not told of these before
 };
 
 struct Ticket {

@@ -49,14 +49,8 @@ DsnError CheckXtext(std::string_view xtext, size_t octets_max) {
 }
 
 constexpr std::array<std::string_view, 9> kNotifyTexts = {
-    "",
-    "SUCCESS",
-    "FAILURE",
-    "SUCCESS,FAILURE",
-    "DELAY",
-    "SUCCESS,DELAY",
-    "FAILURE,DELAY",
-    "SUCCESS,FAILURE,DELAY",
+    "",      "SUCCESS",       "FAILURE",       "SUCCESS,FAILURE",
+    "DELAY", "SUCCESS,DELAY", "FAILURE,DELAY", "SUCCESS,FAILURE,DELAY",
     "NEVER",
 };
 
@@ -80,9 +74,8 @@ DsnError ParseNotify(std::string_view value, NotifyBits* out) {
   NotifyBits bits = 0;
   for (size_t at = 0; at <= value.size();) {
     const std::string_view word = value.substr(at, value.find(',', at) - at);
-    const auto* const found = std::find_if(kWords.begin(), kWords.end(), [&](auto known) {
-      return EqualsIgnoringCase(word, known);
-    });
+    const auto* const found = std::find_if(
+        kWords.begin(), kWords.end(), [&](auto known) { return EqualsIgnoringCase(word, known); });
     const NotifyBits bit =
         found == kWords.end() ? 0 : static_cast<NotifyBits>(1u << (found - kWords.begin()));
     if (bit == 0 || (bits & bit) != 0 || (bits != 0 && bit == kNotifyNever) ||

@@ -1,5 +1,5 @@
-// DsnParameters: what a client asks for of delivery status notifications (RFC 3461 4): RET and ENVID
-// with MAIL, NOTIFY and ORCPT with each RCPT.
+// DsnParameters: what a client asks for of delivery status notifications (RFC 3461 4): RET and
+// ENVID with MAIL, NOTIFY and ORCPT with each RCPT.
 //
 // Values are kept as they were written, in xtext: so a relay passes on what it was given, octet for
 // octet (5.2.1). Decoded they are what a notification says (RFC 3464 2.2.1, 2.3.1).
@@ -26,9 +26,7 @@ inline constexpr NotifyBits kNotifyDelay = 4;
 inline constexpr NotifyBits kNotifyNever = 8;
 
 // The bits are 0 or what some NOTIFY= says.
-constexpr bool IsNotify(NotifyBits bits) {
-  return bits == kNotifyNever || bits < kNotifyNever;
-}
+constexpr bool IsNotify(NotifyBits bits) { return bits == kNotifyNever || bits < kNotifyNever; }
 // A sender that has said `notify` wants to hear of this (one of the first three bits).
 constexpr bool Wants(NotifyBits notify, NotifyBits what) {
   return notify == 0 ? what != kNotifySuccess : (notify & what) != 0;
@@ -49,7 +47,7 @@ struct RecipientDsn {
 // Of an envelope that has any such parameters.
 struct EnvelopeDsn {
   DsnReturn ret = DsnReturn::kUnspecified;
-  std::string_view envid;  // xtext; empty: not given
+  std::string_view envid;                    // xtext; empty: not given
   std::span<const RecipientDsn> recipients;  // of all of the envelope's, in order
 };
 
