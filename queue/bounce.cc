@@ -214,7 +214,6 @@ void MachinePart(WireWriter* writer, const DsnFacts& facts) {
   writer->Line({"Reporting-MTA: dns; ", Presentable(facts.reporting_mta, 255)});
   writer->Line({"Arrival-Date: ", DateOf(facts.arrival_wall_ns)});
   writer->Line({"X-Outbox-Id: ", Presentable(facts.message_id, 64)});
-  const bool failed = facts.action == DsnAction::kFailed;
   for (const DsnRecipient& recipient : facts.recipients) {
     writer->Line("");
     if (const size_t type = recipient.orcpt.find(';'); type != std::string_view::npos) {

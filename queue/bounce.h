@@ -29,7 +29,7 @@ struct DsnRecipient {
   std::string_view text;      // the reply's text, or our own sentence
   std::string_view mailhost;  // who said it, "192.0.2.1:25"; empty: nobody was reached
   bool expired = false;       // failed because retry-until passed
-  std::string_view orcpt;     // what ORCPT said, in xtext; empty: nothing
+  std::string_view orcpt = {};  // what ORCPT said, in xtext; empty: nothing
   bool relayed = false;       // kSucceeded: not into its mailbox, but to the next host
 };
 

@@ -9,6 +9,7 @@
 #include "dkim/header_section.h"
 #include "queue/ascii_envelope.h"
 #include "queue/destination_key.h"
+#include "queue/directory.h"
 #include "queue/retry_policy.h"
 #include "queue/router.h"
 #include "queue/shard_log.h"
@@ -62,6 +63,8 @@ struct Notifier::Notice {
   core::IntrusiveList<HomeTicket, &HomeTicket::notice_link> tickets;
   std::unique_ptr<Notice> behind;  // the message's next notice
   Window window;                   // of the original
+  std::string record;              // its meta, when its body lies apart; and then the beginning
+  std::string beginning;           // of that, as far as it is quoted
   FetchOp fetch;
   CommitOp commit;
   CommitOp::State state;
@@ -157,9 +160,30 @@ void Notifier::Start(Notice* notice) {
     ComposeAndSign(notice);
     return;
   }
+  Fetch(notice, 0);
+}
+
+void Notifier::Fetch(Notice* notice, uint32_t part) {
   notice->fetch.message = notice->message;
-  notice->fetch.part = 0;
+  notice->fetch.part = part;
   notice->store->Fetch(&notice->fetch);
+}
+
+// Of a body that lies apart the beginning is read as well, for the header in it.
+bool Notifier::FetchBeginning(Notice* notice) {
+  if (!notice->window || !notice->record.empty()) return false;
+  const std::optional<MetaView> meta = MetaView::Parse(notice->window.bytes());
+  if (!meta.has_value() || meta->extent_count() == 0) return false;
+  notice->record.assign(meta->bytes().data(), meta->bytes().size());
+  notice->fetch.extent = meta->extent(0);
+  notice->store->Return(std::exchange(notice->window, Window()));
+  Fetch(notice, 1);
+  return true;
+}
+
+std::optional<MetaView> Notifier::MetaOf(const Notice& notice) {
+  if (!notice.record.empty()) return MetaView::Parse(notice.record);
+  return notice.window ? MetaView::Parse(notice.window.bytes()) : std::nullopt;
 }
 
 void Notifier::OnFetched(Notice* notice, const core::Status& status, Window window) {
@@ -172,15 +196,21 @@ void Notifier::OnFetched(Notice* notice, const core::Status& status, Window wind
       return;
     }
     log_->Damage("message " + FormatMessageId(notice->id) +
-                 " cannot be read, its sender cannot be told: " + status.ToString());
+                 (notice->record.empty() ? " cannot be read, its sender cannot be told: "
+                                         : " cannot be read, its sender is told without: ") +
+                 status.ToString());
+  }
+  if (!notice->record.empty() && notice->window) {
+    notice->beginning.assign(window.data, std::min<size_t>(window.size, kDsnHeaderBytesMax));
+    notice->store->Return(std::exchange(notice->window, Window()));
   }
   ComposeAndSign(notice);
 }
 
 void Notifier::ComposeAndSign(Notice* notice) {
+  if (FetchBeginning(notice)) return;
   notice->step = Notice::Step::kSigning;
-  std::optional<MetaView> meta;
-  if (notice->window) meta = MetaView::Parse(notice->window.bytes());
+  const std::optional<MetaView> meta = MetaOf(*notice);
   // A record that cannot be read any more has no sender that could be told: it is ended without.
   const bool told = meta.has_value() && Compose(notice, *meta);
   if (!told || !Sign(notice)) Commit(notice, told);
@@ -298,7 +328,9 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
   facts.eight_bit = meta.eight_bit();
   notice->eight_bit = facts.full && facts.eight_bit;
   facts.original_prefix = meta.prefix();
-  facts.original_body = {meta.body().data(), meta.body().size()};
+  facts.original_body = meta.extent_count() > 0
+                            ? std::string_view(notice->beginning)
+                            : std::string_view(meta.body().data(), meta.body().size());
   notice->body.clear();
   ComposeDsn(facts, &notice->body);
   return true;
@@ -379,6 +411,8 @@ void Notifier::Retry(Notice* notice) {
   // On a full disk all of a large queue may come to wait here: only those that are active have
   // their text in memory.
   notice->body = std::string();
+  notice->record.clear();
+  notice->beginning = std::string();
   notice->meta = MetaBuilder();
   notice->commit.messages = {};
   CHECK(notice->timer.Set(wheel_, io_->now_ns() + kRetryNs));
@@ -390,8 +424,7 @@ void Notifier::End(Notice* notice) {
   const auto found = notices_.find(notice->message);
   CHECK(found != notices_.end() && found->second == notice);
   std::unique_ptr<Notice> ended(notice);
-  std::optional<MetaView> meta;
-  if (notice->window) meta = MetaView::Parse(notice->window.bytes());
+  const std::optional<MetaView> meta = MetaOf(*notice);
   if (notice->behind != nullptr) {
     found->second = notice->behind.release();
     if (closing_) {

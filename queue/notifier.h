@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,11 @@ class Notifier {
   struct Notice;
 
   void Start(Notice* notice);
+  void Fetch(Notice* notice, uint32_t part);
+  // True: OnFetched follows.
+  bool FetchBeginning(Notice* notice);
+  // Of the original; nothing if it cannot be read.
+  static std::optional<MetaView> MetaOf(const Notice& notice);
   void OnFetched(Notice* notice, const core::Status& status, Window window);
   void ComposeAndSign(Notice* notice);
   // True: OnSigned follows.

@@ -232,6 +232,32 @@ TEST(RouteConfigTest, AUserHasOneSecretAtTheSameHosts) {
   }
 }
 
+TEST(RouteConfigTest, Verp) {
+  const ConfigResult result = Parse(R"(
+[delivery]
+return_full_max = "100KiB"
+[[route]]
+sender = "news@*"
+via    = "mx"
+verp   = "+="
+[[route]]
+match = "*"
+via   = "10.0.0.1"
+)");
+  ASSERT_THAT(result.errors, ElementsAre());
+  EXPECT_EQ(result.config.routes[0].verp, "+=");
+  EXPECT_EQ(result.config.routes[1].verp, "");
+  EXPECT_EQ(result.config.delivery.return_full_max, 100u << 10);
+  EXPECT_EQ(Parse("").config.delivery.return_full_max, 64u << 10);
+  const std::string expected =
+      "\"verp\" is for mail that is sent by SMTP; expected it in a route with \"mx\" or such hosts "
+      "in \"via\"";
+  for (const std::string via : {"lmtp:/run/lmtp", "hold", "discard"}) {
+    EXPECT_THAT(Parse("[[route]]\nmatch = \"*\"\nvia = \"" + via + "\"\nverp = \"+=\"\n").errors,
+                ElementsAre("f:8:8: " + expected));
+  }
+}
+
 TEST(RouteConfigTest, TlsIsThatOfDeliveryUnlessTheRouteSaysSo) {
   const ConfigResult result = Parse(R"(
 [delivery]
@@ -314,6 +340,13 @@ TEST(RouteConfigTest, Mistakes) {
       {"tls = \"yes\"",
        "f:6:7: \"yes\" is no way to use TLS; expected \"none\", \"opportunistic\", \"required\", "
        "\"implicit\" or \"verify\""},
+      {"verp = \"++\"",
+       "f:6:8: \"++\" is no pair of separators; expected two different ones of \"+\", \"=\" and "
+       "\"-\", for example \"+=\""},
+      {"verp = \"=\"",
+       "f:6:8: \"=\" is no pair of separators; expected two different ones of \"+\", \"=\" and "
+       "\"-\", for example \"+=\""},
+      {"verp = true", "f:6:8: \"verp\" is a boolean; expected a string"},
       {"auth_user = \"me\"",
        "f:6:13: \"auth_user\" has no secret; expected either \"auth_secret_file\" or "
        "\"auth_secret_env\""},

@@ -39,6 +39,11 @@ void Prepare(smtp::ClientRun* run, uint8_t choice) {
   message.eight_bit = (choice & 4) != 0;
   run->options.lmtp = (choice & 8) != 0;
   run->options.chunking = (choice & 128) != 0;
+  if ((choice & 32) != 0) {
+    message.ret = smtp::DsnReturn::kFull;
+    message.envid = "id+2B";
+    message.dsn = {{smtp::kNotifyNever, "rfc822;x@y.z"}, {}, {smtp::kNotifySuccess, ""}};
+  }
   run->messages = {message, message, message};
   run->messages[2].patient = true;
   run->messages[1].verify_only = (choice & 16) != 0;
@@ -68,6 +73,8 @@ void CheckResults(const smtp::ClientRun& run) {
   for (const std::vector<int>& message : run.results) {
     for (const int results : message) CHECK(run.ended ? results == 1 : results <= 1);
   }
+  // Parameters go to who has offered the extension.
+  CHECK(run.sent.find(" NOTIFY=") == std::string::npos || run.heard_dsn);
 }
 
 }  // namespace

@@ -29,6 +29,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (command.smtp_utf8) CHECK(command.verb == smtp::Verb::kVrfy || extended);
     if (!extended) CHECK(!command.has_size && command.body == smtp::BodyType::kUnspecified);
     if (command.verb == smtp::Verb::kRcpt) CHECK(!command.path.is_null());
+    if (!extended) CHECK(command.dsn.empty() && command.envid.empty());
+    CHECK(smtp::IsNotify(command.dsn.notify));
+    CHECK(smtp::DecodeXtext(command.envid).size() <= smtp::kEnvidOctetsMax);
+    for (const std::string_view value : {command.envid, command.dsn.orcpt}) {
+      for (const char c : value) CHECK(c > ' ' && c < 0x7f);
+      for (const char c : smtp::DecodeXtext(value)) CHECK(c >= ' ' && c < 0x7f);
+    }
+    if (command.dsn.orcpt.empty()) continue;
+    CHECK(command.dsn.orcpt.find(';') != std::string_view::npos);
+    CHECK(smtp::DecodeXtext(command.dsn.orcpt).size() <= smtp::kOrcptOctetsMax);
   }
   return 0;
 }

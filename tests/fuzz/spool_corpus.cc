@@ -26,13 +26,15 @@ constexpr uint32_t kSegmentBytes = 6 * kBlock;
 
 std::string Copy(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
 
-std::string Meta(uint64_t id, bool extents, std::string_view body) {
+std::string Meta(uint64_t id, bool extents, std::string_view body, bool asks = false) {
   MetaBuilder builder;
   const uint32_t retry[] = {60, 300, 900};
   builder.Start(id, 1'000'000, 0, "sender@example.com", "192.0.2.7");
   builder.AddGroup("a.example", "default", retry,
                    {.notify_after_s = 14400, .retry_until_s = 432000});
-  builder.AddRecipient("first@a.example");
+  if (asks) builder.SetDsn(outbox::smtp::DsnReturn::kHeaders, "QQ+3D314");
+  const outbox::smtp::RecipientDsn dsn{outbox::smtp::kNotifySuccess, "rfc822;was@a.example"};
+  builder.AddRecipient("first@a.example", asks ? dsn : outbox::smtp::RecipientDsn{});
   builder.AddGroup("via:192.0.2.9:25", "static", {retry, 1}, {.retry_until_s = 600});
   builder.AddRecipient("second@b.example");
   builder.AddRecipient("third@b.example");
@@ -162,6 +164,7 @@ int main(int argc, char** argv) {
       Write(recovery + "torn", segment.substr(0, kTornAt)) &&
       Write(recovery + "headers", segment.substr(0, kSegmentDataAt)) &&
       Write(meta + "inline", Meta(1025, false, "Subject: a\r\n\r\n..body\r\n.\r\n")) &&
-      Write(meta + "extents", Meta(2049, true, "")) && Write(meta + "state", State());
+      Write(meta + "extents", Meta(2049, true, "")) && Write(meta + "state", State()) &&
+      Write(meta + "asks", Meta(3073, false, "Subject: a\r\n\r\n.\r\n", /*asks=*/true));
   return good ? 0 : 1;
 }

@@ -133,6 +133,61 @@ TEST_F(DsnTest, OriginalHeadersComeAlongTheBodyStays) {
   EXPECT_THAT(dsn, Not(HasSubstr("secret body")));
 }
 
+// RFC 3461 6.2, 6.3: what the sender gave comes back, decoded.
+TEST_F(DsnTest, EnvidAndOrcptComeBack) {
+  facts_.envid = "QQ+3D31+2B4";
+  recipients_[0].orcpt = "rfc822;Bob+2Bold@example.com";
+  const std::string dsn = Compose();
+  ExpectWireForm(dsn);
+  EXPECT_THAT(dsn, HasSubstr("\r\nOriginal-Envelope-Id: QQ=31+4\r\nReporting-MTA: dns; "));
+  EXPECT_THAT(dsn, HasSubstr("\r\n\r\nOriginal-Recipient: rfc822; Bob+old@example.com\r\n"
+                             "Final-Recipient: rfc822; bob@example.net\r\n"));
+}
+
+TEST_F(DsnTest, SuccessSaysWhereItIs) {
+  facts_.action = DsnAction::kSucceeded;
+  recipients_[0] = {"bob@example.net", 250, "2.0.0", "queued as 7", "mx.example.net[192.0.2.1]:25",
+                    false};
+  recipients_[0].relayed = true;
+  const std::string relayed = Compose();
+  ExpectWireForm(relayed);
+  EXPECT_THAT(relayed, HasSubstr("Subject: Your message has been passed on\r\n"));
+  EXPECT_THAT(relayed, HasSubstr("Action: relayed\r\nStatus: 2.0.0\r\n"
+                                 "Remote-MTA: dns; mx.example.net[192.0.2.1]\r\n"
+                                 "Diagnostic-Code: smtp; 250 2.0.0 queued as 7\r\n"));
+  EXPECT_THAT(relayed, Not(HasSubstr("could not")));
+  recipients_[0].relayed = false;
+  recipients_[0].enhanced = "";
+  const std::string delivered = Compose();
+  ExpectWireForm(delivered);
+  EXPECT_THAT(delivered, HasSubstr("Subject: Your message has been delivered\r\n"));
+  EXPECT_THAT(delivered, HasSubstr("It is in the mailbox."));
+  EXPECT_THAT(delivered, HasSubstr("Action: delivered\r\nStatus: 2.0.0\r\n"));
+  EXPECT_THAT(delivered, Not(HasSubstr("192.0.2.1")));
+}
+
+// RFC 3461 4.3.
+TEST_F(DsnTest, AllOfItComesBackWhenItsSenderWantsThat) {
+  facts_.wants_full = facts_.full = true;
+  facts_.original_body = "Subject: hello\r\n\r\n..dots\r\nsecret body\r\n.\r\n";
+  const std::string dsn = Compose();
+  ExpectWireForm(dsn);
+  EXPECT_THAT(dsn, HasSubstr("Content-Type: message/rfc822\r\nContent-Description: Your message\r\n"
+                             "\r\nReceived: from x by y; today\r\nSubject: hello\r\n\r\n"
+                             "..dots\r\nsecret body\r\n\r\n--=_outbox_0DEF--\r\n.\r\n"));
+  EXPECT_THAT(dsn, Not(HasSubstr("8bit")));
+  facts_.eight_bit = true;
+  EXPECT_THAT(Compose(), HasSubstr("boundary=\"=_outbox_0DEF\"\r\n"
+                                   "Content-Transfer-Encoding: 8bit\r\n\r\n"));
+  facts_.original_body = ".\r\n";
+  facts_.eight_bit = false;
+  ExpectWireForm(Compose());
+  facts_.full = false;
+  const std::string cut = Compose();
+  EXPECT_THAT(cut, HasSubstr("too large to come back with this notice"));
+  EXPECT_THAT(cut, HasSubstr("Content-Type: text/rfc822-headers\r\n"));
+}
+
 TEST_F(DsnTest, ExpiryNamesTheLastProblem) {
   recipients_[0] = {"bob@example.net", 0, "", "connection refused", "", true};
   const std::string dsn = Compose();

@@ -76,6 +76,50 @@ TEST(MessageMetaTest, WithoutOneItIsAsItAlwaysWas) {
   view->ForEachOriginal([](std::string_view) { ADD_FAILURE(); });
 }
 
+// RFC 3461: a part of its own, which most mail does not have.
+TEST(MessageMetaTest, WhatTheSenderAskedForComesBack) {
+  for (const bool rerouted : {false, true}) {
+    MetaBuilder builder;
+    builder.Start(77, 1234, 0, "ops@client.example", "192.0.2.7");
+    builder.SetDsn(smtp::DsnReturn::kFull, "QQ+3D1");
+    const uint32_t retry[] = {60};
+    builder.AddGroup("mx:a.example", "mx", retry, {.retry_until_s = 600});
+    builder.AddRecipient("plain@a.example");
+    builder.AddRecipient("asks@a.example", {smtp::kNotifySuccess, "rfc822;was@a.example"});
+    builder.AddGroup("mx:b.example", "mx", retry, {.retry_until_s = 600});
+    builder.AddRecipient("never@b.example", {smtp::kNotifyNever, ""});
+    builder.SetPrefix("Received: x\r\n");
+    builder.SetBody(5, 0);
+    const std::string_view original[] = {"a@b.example"};
+    if (rerouted) builder.SetOriginal(42, EncodeOriginal("alice@client.example", original));
+    const std::span<const char> finished = builder.Finish();
+    const std::string bytes = std::string(finished.data(), finished.size()) + "body.";
+    EXPECT_EQ(bytes[4], 3);   // version
+    EXPECT_EQ(bytes[6], 88);  // bytes of the fixed part
+    const std::optional<MetaView> view = MetaView::Parse(bytes);
+    ASSERT_TRUE(view.has_value());
+    EXPECT_EQ(view->dsn().ret(), smtp::DsnReturn::kFull);
+    EXPECT_EQ(view->dsn().envid(), "QQ+3D1");
+    EXPECT_TRUE(view->dsn().Of(0).empty());
+    EXPECT_EQ(view->dsn().Of(1).notify, smtp::kNotifySuccess);
+    EXPECT_EQ(view->dsn().Of(1).orcpt, "rfc822;was@a.example");
+    EXPECT_EQ(view->dsn().Of(2).notify, smtp::kNotifyNever);
+    EXPECT_NE(view->flags() & kFlagWantsSuccess, 0);
+    EXPECT_EQ(view->has_original(), rerouted);
+    EXPECT_EQ(view->original_count(), rerouted ? 1u : 0u);
+    EXPECT_EQ(view->prefix(), "Received: x\r\n");
+    EXPECT_EQ(view->Recipient(2), "never@b.example");
+    EXPECT_EQ(std::string_view(view->body().data(), view->body().size()), "body.");
+    for (size_t size = 0; size < bytes.size() - 5; ++size) {
+      EXPECT_FALSE(MetaView::Parse(std::span<const char>(bytes).first(size)).has_value()) << size;
+    }
+    // Whatever a damaged disk says there, a command cannot be broken by it.
+    std::string broken = bytes;
+    broken.replace(broken.find("QQ+3D1"), 2, "\r\n");
+    EXPECT_FALSE(MetaView::Parse(broken).has_value());
+  }
+}
+
 TEST(MessageMetaTest, DamageIsSeen) {
   const std::string good = Meta(true, {});
   for (size_t size = 0; size < good.size(); ++size) {

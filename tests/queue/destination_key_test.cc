@@ -137,6 +137,42 @@ TEST(RouteCredentialsTest, AUserIsOneAtHisHostsOnly) {
   EXPECT_FALSE(credentials->For(ParseDestinationKey("via:b.example:587|me")).plain_in_clear);
 }
 
+TEST(DestinationKeyTest, AReturnPathForEachRecipient) {
+  for (const std::string head : {"mx:example.com", "mx:example.com:2525", "mx:[192.0.2.1]",
+                                 "via:10.1.2.3:25,[2001:db8::1]:26"}) {
+    for (const std::string middle : {"", "@192.0.2.7", "#required", "@192.0.2.7#none"}) {
+      const DestinationKey plain = ParseDestinationKey(head + middle);
+      const DestinationKey key = ParseDestinationKey(head + middle + VerpSuffix("+="));
+      EXPECT_TRUE(key.valid());
+      EXPECT_EQ(key.verp, "+=");
+      EXPECT_EQ(key.tls, plain.tls);
+      EXPECT_EQ(key.bind, plain.bind);
+      EXPECT_EQ(key.domain, plain.domain);
+      EXPECT_EQ(key.port, plain.port);
+      EXPECT_EQ(key.hosts.size(), plain.hosts.size());
+      EXPECT_TRUE(plain.verp.empty());
+      EXPECT_EQ(TicketRecipientsFor(head + middle + "~+="), 1u);
+      EXPECT_EQ(TicketRecipientsFor(head + middle), core::kTicketRecipients);
+      EXPECT_EQ(VerpOf(head + middle + "~-="), "-=");
+      const DestinationKey user = ParseDestinationKey(head + middle + "~+=|me~-=");
+      EXPECT_EQ(user.verp, "+=");
+      EXPECT_EQ(user.user, "me~-=");
+      EXPECT_EQ(VerpOf(head + middle + "|me~-="), "");
+    }
+  }
+  EXPECT_EQ(VerpSuffix(""), "");
+  for (const char* const none : {"lmtp:/run/a~+=", "maildir:/m/{user}~+=", "~+=", "x", "reject:~+="}) {
+    EXPECT_EQ(VerpOf(none), "") << none;
+  }
+}
+
+TEST(DestinationKeyTest, WhereMailIsDelivered) {
+  EXPECT_TRUE(IsLastHop("lmtp:10.1.2.3:24"));
+  EXPECT_TRUE(IsLastHop("maildir:/var/mail/{user}"));
+  EXPECT_FALSE(IsLastHop("mx:example.com"));
+  EXPECT_FALSE(IsLastHop("via:10.1.2.3:25"));
+}
+
 TEST(DestinationKeyTest, WhatIsNone) {
   for (const char* text :
        {"", "mx", "mx:", "via:", "via:,", "via:under score", "smtp:example.com",

@@ -18,7 +18,11 @@ outbox_test(queue_simulation_test
 outbox_test(site_interleaving_test
   FILES queue/site_interleaving_test.cc LINK outbox_queue)
 outbox_test(queue_policy_test
-  FILES queue/policy_test.cc queue/destination_key_test.cc LINK outbox_queue)
+  FILES
+    queue/policy_test.cc
+    queue/destination_key_test.cc
+    queue/verp_test.cc
+  LINK outbox_queue)
 outbox_test(shard_mail_test
   FILES queue/shard_mail_test.cc queue/contention_test.cc LINK outbox_queue)
 outbox_test(site_thread_test

@@ -21,6 +21,7 @@ outbox_test(scenario_test
     scenario/a_notice_that_is_not_stored_test.cc
     scenario/a_site_asks_for_less_test.cc
     scenario/a_slow_host_gets_more_connections_test.cc
+    scenario/a_return_path_for_each_recipient_test.cc
     scenario/accepted_and_delivered_test.cc
     scenario/all_recipients_refused_test.cc
     scenario/each_step_has_its_timeout_test.cc
@@ -50,6 +51,7 @@ outbox_test(scenario_test
     scenario/many_destinations_test.cc
     scenario/many_recipients_travel_by_sixty_four_test.cc
     scenario/notified_then_delivered_test.cc
+    scenario/notices_as_the_sender_wants_them_test.cc
     scenario/one_recipient_of_three_refused_test.cc
     scenario/refused_and_its_sender_is_told_test.cc
     scenario/refused_at_data_test.cc

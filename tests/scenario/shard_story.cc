@@ -245,9 +245,13 @@ void ShardStory::Kill() {
 
 ClientResult ShardStory::Send(const std::string& from, const std::vector<std::string>& to,
                               const std::string& content) {
+  return Send({from, to, content});
+}
+
+ClientResult ShardStory::Send(const simulation::ClientMessage& message) {
   ClientResult result;
   bool done = false;
-  client_.Send(kListen, {from, to, content}, client_script_, [&](const ClientResult& got) {
+  client_.Send(kListen, message, client_script_, [&](const ClientResult& got) {
     result = got;
     done = true;
   });

@@ -104,6 +104,7 @@ class ShardStory : public ShardObserver {
   // Submits and waits for the answer.
   simulation::ClientResult Send(const std::string& from, const std::vector<std::string>& to,
                                 const std::string& content = "Subject: x\r\n\r\nhello\r\n");
+  simulation::ClientResult Send(const simulation::ClientMessage& message);
   // Submits; the answer is not waited for.
   void SendLater(const std::string& from, const std::vector<std::string>& to,
                  const std::string& content = "Subject: x\r\n\r\nhello\r\n");

@@ -62,6 +62,7 @@ void Ledger::Answered(uint64_t id, const ClientResult& result) {
     Recipient& recipient = recipients_.at(message.sent.recipients[i]);
     recipient.accepted = result.recipient_replies[i].starts_with("2");
     recipient.promised = recipient.accepted && result.acknowledged;
+    if (result.asked) recipient.asks = message.sent.AsksFor(i);
   }
 }
 
@@ -122,13 +123,18 @@ void Ledger::TakenMail(uint64_t id, const TakenMessage& message) {
       Wrong(name + ": what was added before it is not header fields");
     }
   }
-  for (const std::string& address : message.recipients) {
+  for (size_t i = 0; i < message.recipients.size(); ++i) {
+    const std::string& address = message.recipients[i];
     const auto recipient = recipients_.find(Root(address));
     if (rerouted_.contains(address)) came_to_[address].push_back({message.taken_ns, message.clean});
     if (recipient == recipients_.end() || recipient->second.message != id) {
       Wrong(name + " arrived for " + address + ", for whom it was not meant");
     } else {
-      recipient->second.copies.push_back({message.taken_ns, message.clean});
+      recipient->second.copies.push_back({message.taken_ns, message.clean, message.dsn});
+      if (message.dsn && message.recipients_ask[i] != recipient->second.asks) {
+        Wrong(name + " for " + address + " came with \"" + message.recipients_ask[i] +
+              "\" instead of \"" + recipient->second.asks + "\"");
+      }
     }
   }
 }
@@ -168,6 +174,8 @@ void Ledger::TakenDsn(const TakenMessage& message) {
       found->second.failures[id].push_back(copy);
     } else if (action == "delayed") {
       found->second.delays[id].push_back(copy);
+    } else if (action == "relayed") {
+      found->second.successes[id].push_back(copy);
     } else {
       Wrong("a DSN about " + address + " with action \"" + action + "\"");
     }
@@ -210,6 +218,12 @@ bool Ledger::Excused(const Copy& copy) const {
 
 // Nobody is told when mail from the null reverse-path fails, nor when a DSN does.
 bool Ledger::VanishedLawfully(const std::string& address, const Message& message) const {
+  // What its sender does not want to hear.
+  if (!recipients_.at(address).Wants("FAILURE") &&
+      (refused_.contains(address) || returned_.contains(address) || MayFail(address) ||
+       options_.expire_ns == 0)) {
+    return true;
+  }
   const std::string& sender = message.sent.reverse_path;
   const std::string& last = sender.empty() ? address : sender;  // whom the last word was for
   if (sender.empty() && returned_.contains(address)) return true;
@@ -261,6 +275,7 @@ void Ledger::CheckRecipient(const std::string& address, const Recipient& recipie
   if (null_path && (bounced || !recipient.delays.empty())) say("a DSN to the null reverse-path");
   if (recipient.failures.size() > 1) say("more than one bounce");
   if (recipient.delays.size() > 1) say("more than one delay notice");
+  CheckNotices(address, recipient, queued, wrong);
   if (bounced && !HasCause(address, recipient)) say("bounced without a cause");
   if (bounced && queued) say("bounced and still queued");
   const bool all_excused = std::all_of(recipient.copies.begin(), recipient.copies.end(),
@@ -301,6 +316,37 @@ void Ledger::CheckRecipient(const std::string& address, const Recipient& recipie
   for (const auto& [id, copies] : recipient.delays) {
     CheckCopies("the delay notice about " + address, copies, wrong);
   }
+}
+
+void Ledger::CheckNotices(const std::string& address, const Recipient& recipient, bool queued,
+                          std::vector<std::string>* wrong) const {
+  const auto say = [&](const std::string& what) {
+    wrong->push_back("message " + std::to_string(recipient.message) + " to " + address + " (asks \"" +
+                     recipient.asks + "\"): " + what);
+  };
+  if (!recipient.failures.empty() && !recipient.Wants("FAILURE")) say("an unwanted bounce");
+  if (!recipient.delays.empty() && !recipient.Wants("DELAY")) say("an unwanted delay notice");
+  for (const auto& [id, copies] : recipient.successes) {
+    CheckCopies("the success notice about " + address, copies, wrong);
+  }
+  const bool told = !recipient.successes.empty();
+  if (told && !recipient.Wants("SUCCESS")) say("an unwanted notice of success");
+  if (told && recipient.copies.empty()) say("a notice of success without delivery");
+  if (told && queued) say("told that it is delivered, and still queued");
+  if (recipient.successes.size() > 1) say("more than one notice of success");
+  // A host without DSN has had it for good, and nobody else has: so the relay must have said so.
+  const std::string& sender = messages_.at(recipient.message).sent.reverse_path;
+  bool ours = !recipient.copies.empty();
+  bool firm = false;
+  for (const Copy& copy : recipient.copies) {
+    ours = ours && !copy.dsn;
+    firm = firm || !Excused(copy);
+  }
+  if (recipient.Wants("SUCCESS") && ours && firm && !told && !queued && !sender.empty() &&
+      !refused_.contains(sender) && !MayFail(sender)) {
+    say("delivered, and its sender was not told");
+  }
+  if (told && sender.empty()) say("a notice of success to the null reverse-path");
 }
 
 void Ledger::CheckArchive(const std::vector<std::string>& texts) {

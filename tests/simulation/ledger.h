@@ -96,14 +96,22 @@ class Ledger {
   struct Copy {
     int64_t taken_ns = 0;
     bool clean = false;
+    bool dsn = false;  // at a host that was told what its sender wants to hear
   };
   struct Recipient {
     uint64_t message = 0;
+    std::string asks;  // what the relay was told of that
     bool promised = false;  // 2xx to RCPT, and 2xx to the final dot
     bool accepted = false;  // 2xx to RCPT
     std::vector<Copy> copies;
     std::map<std::string, std::vector<Copy>> failures;  // failure DSNs, by Message-ID
     std::map<std::string, std::vector<Copy>> delays;
+    std::map<std::string, std::vector<Copy>> successes;
+
+    bool Wants(std::string_view what) const {
+      if (asks.find(" NOTIFY=") == std::string::npos) return what != "SUCCESS";
+      return asks.find(what) != std::string::npos;
+    }
   };
   struct Message {
     ClientMessage sent;
@@ -114,6 +122,9 @@ class Ledger {
 
   void TakenMail(uint64_t id, const TakenMessage& message);
   void TakenDsn(const TakenMessage& message);
+  // RFC 3461: nothing that its sender does not want to hear, and all that it does.
+  void CheckNotices(const std::string& address, const Recipient& recipient, bool queued,
+                    std::vector<std::string>* wrong) const;
   void Wrong(std::string what) { wrong_.push_back(std::move(what)); }
   // Whom it was submitted to, of one that an operator has put in the place of another.
   const std::string& Root(const std::string& address) const {

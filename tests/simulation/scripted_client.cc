@@ -46,12 +46,17 @@ class ScriptedClient::Transaction {
     std::string line;
     while (!over_ && peer_->TakeLine(&line)) {
       if (line.size() >= 4 && line[3] == '-') {
-        if (line.substr(4) == "PIPELINING") pipelining_ = script_.pipelining;
+        Hear(line.substr(4));
         continue;
       }
-      if (line.size() > 4 && line.substr(4) == "PIPELINING") pipelining_ = script_.pipelining;
+      if (line.size() > 4) Hear(line.substr(4));
       OnReply(line);
     }
+  }
+
+  void Hear(const std::string& words) {
+    if (words == "PIPELINING") pipelining_ = script_.pipelining;
+    if (words == "DSN") result_.asked = true;
   }
 
   void OnReply(const std::string& reply) {
@@ -110,15 +115,19 @@ class ScriptedClient::Transaction {
       return Finish(client_->io_->world()->random().Chance(1, 2));
     }
     peer_->Write("MAIL FROM:<" + message_.reverse_path + ">" +
-                 (script_.smtp_utf8 ? " SMTPUTF8\r\n" : "\r\n"));
+                 (script_.smtp_utf8 ? " SMTPUTF8" : "") + (result_.asked ? message_.asks : "") +
+                 "\r\n");
     if (!pipelining_) return;
-    for (const std::string& recipient : message_.recipients) {
-      peer_->Write("RCPT TO:<" + recipient + ">\r\n");
-    }
+    for (size_t i = 0; i < message_.recipients.size(); ++i) WriteRecipient(i);
     peer_->Write("DATA\r\n");
   }
 
-  void SendRecipient() { peer_->Write("RCPT TO:<" + message_.recipients[recipient_] + ">\r\n"); }
+  void SendRecipient() { WriteRecipient(recipient_); }
+
+  void WriteRecipient(size_t i) {
+    peer_->Write("RCPT TO:<" + message_.recipients[i] + ">" +
+                 (result_.asked ? message_.AsksFor(i) : "") + "\r\n");
+  }
 
   void SendContent() {
     io::SimWorld* world = client_->io_->world();

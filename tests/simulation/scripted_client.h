@@ -22,6 +22,14 @@ struct ClientMessage {
   std::string reverse_path;
   std::vector<std::string> recipients;
   std::string content;  // wire form without the final ".CRLF"; empty or ending in CRLF
+  // Parameters of RFC 3461, said to a server that offers them: of MAIL, and of the recipients. "" or
+  // " NOTIFY=NEVER"; fewer than there are recipients: the others have none.
+  std::string asks = {};
+  std::vector<std::string> recipients_ask = {};
+
+  std::string AsksFor(size_t recipient) const {
+    return recipient < recipients_ask.size() ? recipients_ask[recipient] : "";
+  }
 };
 
 // How a client behaves with one message.
@@ -43,6 +51,7 @@ struct ClientResult {
   std::string last_reply;     // to the final dot, or the one that ended the transaction before
   bool dot_sent = false;      // everything was sent: the message may have been taken
   bool acknowledged = false;  // 2xx to the final dot
+  bool asked = false;         // the server has DSN, and was told the parameters
 };
 
 class ScriptedClient {

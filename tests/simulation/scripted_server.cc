@@ -24,6 +24,12 @@ std::string PathOf(std::string_view line) {
   return std::string(line.substr(open + 1, close - open - 1));
 }
 
+// What is behind it.
+std::string ParametersOf(std::string_view line) {
+  const size_t close = line.find('>');
+  return std::string(close == std::string_view::npos ? "" : line.substr(close + 1));
+}
+
 }  // namespace
 
 class ScriptedServer::Session {
@@ -151,6 +157,7 @@ class ScriptedServer::Session {
     }
     Answer(line, reply, [this](const std::string& said) {
       pipelining_ = said.find("PIPELINING") != std::string::npos;
+      dsn_ = said.find("DSN") != std::string::npos;
     });
   }
 
@@ -171,11 +178,14 @@ class ScriptedServer::Session {
       return Answer(line, "503 5.5.1 one at a time", [](const std::string&) {});
     }
     CheckUtf8(line);
+    CheckAsks(line, {"RET=", "ENVID="});
     Answer(line, "250 2.1.0 OK", [this, line](const std::string& said) {
       in_mail_ = said[0] == '2';
       message_ = {};
       message_.reverse_path = PathOf(line);
       message_.auth = auth_;
+      message_.asks = ParametersOf(line);
+      message_.dsn = dsn_;
     });
   }
 
@@ -189,6 +199,13 @@ class ScriptedServer::Session {
     if (!utf8_ && !core::IsAscii(line)) Violation("UTF-8 without SMTPUTF8: " + line);
   }
 
+  // RFC 3461: what was not offered is not used.
+  void CheckAsks(const std::string& line, std::initializer_list<const char*> words) {
+    for (const char* const word : words) {
+      if (!dsn_ && line.find(word) != std::string::npos) Violation("nobody offers DSN: " + line);
+    }
+  }
+
   void Recipient(const std::string& line) {
     CheckUtf8(line);
     const std::string recipient = PathOf(line);
@@ -196,8 +213,12 @@ class ScriptedServer::Session {
     const std::string reply = !in_mail_ ? "503 5.5.1 MAIL first"
                               : full    ? server_->script_.too_many_reply
                                         : "250 2.1.5 OK";
-    Answer(line, reply, [this, recipient](const std::string& said) {
-      if (said[0] == '2') message_.recipients.push_back(recipient);
+    CheckAsks(line, {"NOTIFY=", "ORCPT="});
+    Answer(line, reply, [this, recipient, asks = ParametersOf(line)](const std::string& said) {
+      if (said[0] == '2') {
+        message_.recipients.push_back(recipient);
+        message_.recipients_ask.push_back(asks);
+      }
       if (in_mail_) {
         server_->answers_.push_back({id_, recipient, said, server_->io_->world()->now_ns(), false});
       }
@@ -305,12 +326,17 @@ class ScriptedServer::Session {
   void JudgeEach() {
     TakenMessage taken = message_;
     taken.recipients.clear();
+    taken.recipients_ask.clear();
     std::string replies;
     ScriptRule::Then end = ScriptRule::Then::kGoOn;
-    for (const std::string& recipient : message_.recipients) {
+    for (size_t i = 0; i < message_.recipients.size(); ++i) {
+      const std::string& recipient = message_.recipients[i];
       const ScriptRule* rule = server_->Match(". <" + recipient + ">");
       const std::string reply = rule == nullptr ? "250 2.0.0 taken" : rule->reply;
-      if (reply[0] == '2') taken.recipients.push_back(recipient);
+      if (reply[0] == '2') {
+        taken.recipients.push_back(recipient);
+        taken.recipients_ask.push_back(message_.recipients_ask[i]);
+      }
       replies += (replies.empty() ? "" : "\r\n") + reply;
       if (rule != nullptr) end = rule->then;
       if (end != ScriptRule::Then::kGoOn) break;
@@ -358,6 +384,7 @@ class ScriptedServer::Session {
   TakenMessage message_;
   bool pipelining_ = false;
   bool utf8_ = false;  // MAIL had SMTPUTF8
+  bool dsn_ = false;
   bool in_mail_ = false;
   std::string auth_;  // the command that was taken
   bool in_data_ = false;

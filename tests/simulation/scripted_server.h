@@ -60,6 +60,10 @@ struct TakenMessage {
   std::string helo;        // what it was called there: the last EHLO, HELO or LHLO
   std::string reverse_path;
   std::vector<std::string> recipients;  // those it accepted
+  // What stood behind the paths: of MAIL, and of these recipients.
+  std::string asks;
+  std::vector<std::string> recipients_ask;
+  bool dsn = false;  // the server offers DSN
   std::string content;                  // wire form, without the final ".CRLF"
   std::string auth;                     // the AUTH command of its session that was taken
   int64_t taken_ns = 0;

@@ -31,6 +31,7 @@ Script Simulation::MakeScript() {
   Script script;
   if (random.Chance(1, 3)) script.extensions = {"8BITMIME"};
   if (random.Chance(1, 10)) script.extensions.clear();
+  if (random.Chance(1, 2)) script.extensions.push_back("DSN");
   if (!world_.Chance(options_.bad_host_ppm)) return script;
   using Then = ScriptRule::Then;
   static const ScriptRule kTroubles[] = {
@@ -102,6 +103,28 @@ void Simulation::MakeHosts() {
   }
 }
 
+// What its sender wants to hear, of each recipient something else.
+void Simulation::Ask(ClientMessage* message) {
+  static constexpr const char* kNotify[] = {
+      "",
+      " NOTIFY=NEVER",
+      " NOTIFY=SUCCESS",
+      " NOTIFY=FAILURE",
+      " NOTIFY=DELAY",
+      " NOTIFY=SUCCESS,FAILURE",
+      " NOTIFY=FAILURE,DELAY",
+      " NOTIFY=SUCCESS,FAILURE,DELAY",
+  };
+  core::Random& random = world_.random();
+  if (random.Chance(1, 2)) message->asks = random.Chance(1, 2) ? " RET=FULL" : " RET=HDRS";
+  if (random.Chance(1, 2)) message->asks += " ENVID=id+2B" + std::to_string(random.Below(1000));
+  for (const std::string& recipient : message->recipients) {
+    std::string asks = kNotify[random.Below(std::size(kNotify))];
+    if (random.Chance(1, 3)) asks += " ORCPT=rfc822;was+2B" + recipient;
+    message->recipients_ask.push_back(asks);
+  }
+}
+
 ClientMessage Simulation::MakeMessage(uint64_t id) {
   core::Random& random = world_.random();
   ClientMessage message;
@@ -116,6 +139,7 @@ ClientMessage Simulation::MakeMessage(uint64_t id) {
     message.recipients.push_back("r" + std::to_string(i) + ".m" + std::to_string(id) +
                                  (dead ? "@" + std::string(kDeadDomain) : domain()));
   }
+  if (random.Chance(1, 2)) Ask(&message);
   message.content = Ledger::IdField(id) + "From: author" + domain() + "\r\nSubject: a test\r\n\r\n";
   const size_t size = random.Below(random.Chance(1, 10) ? options_.content_bytes_max * 8
                                                         : options_.content_bytes_max);

@@ -56,6 +56,7 @@ class Simulation {
   Script MakeScript();
   bool RefusesSessions(const core::SocketAddress& address) const;
   ClientMessage MakeMessage(uint64_t id);
+  void Ask(ClientMessage* message);
   void Submit(int tries_left);
   void PlanTrouble();
   void PlanDeath();

@@ -27,6 +27,10 @@ struct TestMessage {
   bool patient = false;
   bool utf8_address = false;
   bool utf8_header = false;
+  // RFC 3461; of all recipients, or none.
+  DsnReturn ret = DsnReturn::kUnspecified;
+  std::string envid;
+  std::vector<RecipientDsn> dsn;
 };
 
 class ClientRun {
@@ -72,6 +76,7 @@ class ClientRun {
   std::vector<std::vector<int>> results;
   std::vector<std::vector<bool>> delivered;
   bool ended = false;
+  bool heard_dsn = false;  // DSN was offered, at some time
 
  private:
   void Pump(std::string_view* input) {
@@ -143,20 +148,23 @@ class ClientRun {
     }
     out += " (" + std::string(StageName(result.stage)) + ")";
     if (result.kind == ResultKind::kTryNext) out += " try next";
+    if (result.told_dsn) out += " told";
     return out;
   }
 
   // True when something was begun or sent, so that Next has to be asked again.
   bool Send() {
     bool more = false;
+    heard_dsn = heard_dsn || session_.offers_dsn();
     while (next_ < messages.size() && session_.CanBegin()) {
       const TestMessage& message = messages[next_];
       keep_.emplace_back(message.recipients.begin(), message.recipients.end());
       const uint64_t size = message.size > 0 ? message.size : NaiveUnstuffed(message.body).size();
-      const int slot =
-          session_.BeginTransaction({message.reverse_path, keep_.back(), size, message.eight_bit,
-                                     message.verify_only, message.by_data, message.patient,
-                                     message.utf8_address, message.utf8_header});
+      keep_dsn_.push_back({message.ret, message.envid, message.dsn});
+      const int slot = session_.BeginTransaction(
+          {message.reverse_path, keep_.back(), size, message.eight_bit, message.verify_only,
+           message.by_data, message.patient, message.utf8_address, message.utf8_header,
+           message.dsn.empty() ? nullptr : &keep_dsn_.back()});
       in_slot_[slot] = next_++;
       results.emplace_back(message.recipients.size());
       delivered.emplace_back(message.recipients.size());
@@ -177,6 +185,7 @@ class ClientRun {
   size_t next_ = 0;
   size_t in_slot_[ClientSession::kSlots] = {};
   std::deque<std::vector<std::string_view>> keep_;  // the envelopes' views
+  std::deque<EnvelopeDsn> keep_dsn_;
 };
 
 }  // namespace outbox::smtp

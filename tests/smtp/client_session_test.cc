@@ -71,6 +71,59 @@ TEST(ClientSessionTest, WithPipeliningTheEnvelopeIsOnePiece) {
                                        "0/0 250 Ok (final dot)", "done 0"));
 }
 
+// RFC 3461 5.2.1: what was asked for is passed on as it was written.
+TEST(ClientSessionTest, AServerWithDsnIsToldWhatTheSenderWantsToHear) {
+  TestMessage message = Message({"d@e.f", "g@h.i", "j@k.l"});
+  message.ret = DsnReturn::kHeaders;
+  message.envid = "QQ+3D1";
+  message.dsn = {{kNotifySuccess | kNotifyDelay, "rfc822;d+2Be@e.f"}, {}, {kNotifyNever, ""}};
+  ClientRun run;
+  run.messages = {message, Message({"d@e.f"})};
+  run.Greet(kGreeting, "250-mx\r\n250-PIPELINING\r\n250 dsn\r\n");
+  EXPECT_TRUE(run.session().offers_dsn());
+  EXPECT_EQ(run.TakeSent(),
+            "MAIL FROM:<a@b.c> RET=HDRS ENVID=QQ+3D1\r\n"
+            "RCPT TO:<d@e.f> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;d+2Be@e.f\r\n"
+            "RCPT TO:<g@h.i>\r\nRCPT TO:<j@k.l> NOTIFY=NEVER\r\nDATA\r\n");
+  run.Serve("250 Ok\r\n250 Ok\r\n250 Ok\r\n550 No\r\n354 Go on\r\n");
+  EXPECT_EQ(run.TakeSent(),
+            "hello\r\n.\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\n");
+  run.Serve("250 Ok\r\n250 Ok\r\n250 Ok\r\n354 Go on\r\n250 Ok\r\n");
+  EXPECT_THAT(run.events,
+              ElementsAre("ready", "0/2 550 No (RCPT) told", "body 0", "0/0 250 Ok (final dot) told",
+                          "0/1 250 Ok (final dot) told", "done 0", "body 1",
+                          "1/0 250 Ok (final dot)", "done 1"));
+
+  ClientRun plain;
+  plain.messages = {message};
+  plain.Greet(kGreeting, kPipelinedEhlo);
+  EXPECT_EQ(plain.TakeSent(),
+            "MAIL FROM:<a@b.c> SIZE=7\r\nRCPT TO:<d@e.f>\r\nRCPT TO:<g@h.i>\r\n"
+            "RCPT TO:<j@k.l>\r\nDATA\r\n");
+  plain.Serve("250 Ok\r\n250 Ok\r\n250 Ok\r\n250 Ok\r\n354 Go on\r\n250 Ok\r\n");
+  EXPECT_THAT(plain.events,
+              ElementsAre("ready", "body 0", "0/0 250 Ok (final dot)", "0/1 250 Ok (final dot)",
+                          "0/2 250 Ok (final dot)", "done 0"));
+}
+
+TEST(ClientSessionTest, TheLongestCommandsFit) {
+  const std::string path = std::string(64, 'l') + "@" + std::string(190, 'd');
+  const std::string orcpt = "rfc822;" + std::string(core::kSmtpCommandLineMax - 7, 'o');
+  TestMessage message = Message(std::vector<std::string>(3, path));
+  message.reverse_path = path;
+  message.ret = DsnReturn::kFull;
+  message.envid = std::string(300, 'e');
+  message.dsn.assign(3, {kNotifySuccess | kNotifyFailure | kNotifyDelay, orcpt});
+  ClientRun run;
+  run.messages = {message};
+  run.Greet(kGreeting, "250-mx\r\n250-SIZE\r\n250-PIPELINING\r\n250 DSN\r\n");
+  const std::string rcpt =
+      "RCPT TO:<" + path + "> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=" + orcpt + "\r\n";
+  EXPECT_LE(rcpt.size(), core::kClientDsnCommandMax);
+  EXPECT_EQ(run.TakeSent(), "MAIL FROM:<" + path + "> SIZE=7 RET=FULL ENVID=" + message.envid +
+                                "\r\n" + rcpt + rcpt + rcpt + "DATA\r\n");
+}
+
 TEST(ClientSessionTest, TheNextEnvelopeLeavesBehindTheBody) {
   ClientRun run;
   run.messages = {Message({"d@e.f"}), Message({"g@h.i"}), Message({"j@k.l"})};

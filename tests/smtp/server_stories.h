@@ -85,6 +85,7 @@ inline std::vector<Story> Stories() {
        false,
        "250-relay.example.com\r\n250-PIPELINING\r\n250-SIZE 3000\r\n250-8BITMIME\r\n"
        "250-SMTPUTF8\r\n"
+       "250-DSN\r\n"
        "250 ENHANCEDSTATUSCODES\r\n"},
       {"no content",
        kEhlo + kEnvelope + ".\r\n",

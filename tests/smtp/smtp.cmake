@@ -16,6 +16,7 @@ outbox_test(smtp_test
     smtp/wire_text_test.cc
     smtp/client_chunks_test.cc
     smtp/unstuffed_body_test.cc
+    smtp/dsn_parameters_test.cc
   LINK outbox_smtp)
 outbox_test(smtp_client_auth_test
   FILES
