@@ -228,7 +228,7 @@ void MachinePart(WireWriter* writer, const DsnFacts& facts) {
     } else if (recipient.code > 0) {
       std::string host = Presentable(recipient.mailhost, 256);
       if (const size_t colon = host.rfind(':'); colon != std::string::npos) host.resize(colon);
-      if (!host.empty() && host.front() != '[') host = "[" + host + "]";
+      if (!host.empty() && host.find('[') == std::string::npos) host = "[" + host + "]";
       writer->Line({"Remote-MTA: dns; ", host});
       writer->Line({"Diagnostic-Code: smtp; ", std::to_string(recipient.code), " ",
                     recipient.enhanced.empty() ? "" : Presentable(recipient.enhanced, 16) + " ",

@@ -44,6 +44,7 @@ TEST_P(ScenarioTest, EachRecipientHasAReturnPath) {
                                    // Too long an address: the plain return path, and a line.
                                    std::string(kSender) + " " + long_name + "@b.example",
                                    " anna@b.example"));
+  story_.RunFor(core::kNsPerSecond);  // lines of the log wait for company
   EXPECT_THAT(story_.events(), HasSubstr("\"event\":\"no_verp\""));
   EXPECT_THAT(story_.events(), HasSubstr("\"why\":\"the address would be too long, or none\""));
   story_.Finish();
