@@ -167,7 +167,7 @@ mailboxes = ["alice", "bob"]
         self.assertEqual((code, text), (501, "5.5.4 RET is FULL or HDRS (at column 31)"))
         self.assertEqual(client.say("MAIL FROM:<a@client.test> RET=FULL ENVID=1")[0], 250)
         for words, column in (("NOTIFY=NEVER,SUCCESS", 38), ("ORCPT=bob@dest.test", 34),
-                              ("NOTIFY=NEVER NOTIFY=NEVER", 38), ("ORCPT=rfc822;a+b", 38)):
+                              ("NOTIFY=NEVER NOTIFY=NEVER", 38), ("ORCPT=rfc822;a+b", 39)):
             code, text = client.say(f"RCPT TO:<bob@dest.test> {words}")
             self.assertEqual(code, 501, words)
             self.assertTrue(text.startswith("5.5.4 ") and text.endswith(f"(at column {column})"),

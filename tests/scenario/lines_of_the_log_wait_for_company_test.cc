@@ -35,7 +35,7 @@ TEST_P(ScenarioTest, LinesOfTheLogWaitForCompany) {
   }
   ASSERT_TRUE(story_.RunUntil([this] { return story_.acknowledged_later() == 90; }, kNsPerMinute));
   ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
-  story_.RunFor(10 * kNsPerMs);
+  story_.RunFor(20 * kNsPerMs);
   EXPECT_GE(lines() - lines_before, 180);  // accepted, delivered
   // In some ten milliseconds; a write a turn would be more than a dozen.
   EXPECT_LE(story_.event_writes() - writes_before, 10u);

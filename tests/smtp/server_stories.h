@@ -291,7 +291,8 @@ inline std::vector<Story> Stories() {
       {"nor does a bare CR", "EHLO c\rQUIT\r\n", "220 521", {}, {}, true, "521 5.5.2 "},
       {"nor CR LF with one CR too many", "NOOP\r\r\n", "220 521", {}, {}, true, ""},
       {"a command line too long",
-       kEhlo + "NOOP " + std::string(1018, 'x') + "\r\nNOOP " + std::string(1017, 'x') + "\r\n",
+       kEhlo + "NOOP " + std::string(core::kSmtpCommandLineMax - 6, 'x') + "\r\nNOOP " +
+           std::string(core::kSmtpCommandLineMax - 7, 'x') + "\r\n",
        "220 250x6 500 250",
        {},
        {},
