@@ -15,9 +15,10 @@ void ReadVerp(ConfigReader* reader, RouteConfig* route, ConfigProblems* problems
     return;
   }
   if (route->action != RouteAction::kSend || (!route->via.empty() && route->via[0].lmtp)) {
-    problems->Add(text.position,
-                  "\"verp\" is for mail that is sent by SMTP; expected it in a route with \"mx\" or "
-                  "such hosts in \"via\"");
+    problems->Add(
+        text.position,
+        "\"verp\" is for mail that is sent by SMTP; expected it in a route with \"mx\" or "
+        "such hosts in \"via\"");
     return;
   }
   route->verp = pair;

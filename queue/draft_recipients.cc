@@ -63,11 +63,10 @@ void Draft::AddCopies() {
     if (mailbox.empty() || mailbox == last) continue;
     last = mailbox;
     const RouteChoice choice = router_->RouteArchive(mailbox);
-    const bool goes_there =
-        std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-          return entry.address_size == mailbox.size() && Key(entry) == choice.destination &&
-                 std::string_view(text_).substr(entry.address_at, entry.address_size) == mailbox;
-        });
+    const bool goes_there = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+      return entry.address_size == mailbox.size() && Key(entry) == choice.destination &&
+             std::string_view(text_).substr(entry.address_at, entry.address_size) == mailbox;
+    });
     // Nobody is told what becomes of a copy, not by another host either.
     if (!goes_there) AddEntry(choice, {smtp::kNotifyNever, {}});
   }

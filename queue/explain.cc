@@ -62,6 +62,11 @@ void MessageExplainer::Add(const QueueItem& item) {
   facts.since_wall_ns = wall(ticket.since_ns);
   facts.notified = ticket.notified;
   facts.rerouted = ticket.diverted;
+  const smtp::RecipientDsn dsn = item.meta->dsn().Of(item.index);
+  facts.notify = smtp::NotifyText(dsn.notify);
+  facts.orcpt = dsn.orcpt;
+  facts.envid = item.meta->dsn().envid();
+  facts.ret = smtp::ReturnText(item.meta->dsn().ret());
   if (item.meta->has_original()) {
     facts.original_id = item.meta->original_id();
     facts.original_sender = std::string(item.meta->original_reverse_path());
@@ -77,8 +82,9 @@ void MessageExplainer::Add(const QueueItem& item) {
     facts.held_by_route = ticket.destination->action == core::RouteAction::kHold;
     facts.held_by_operator = !facts.held_by_route;
   } else {  // held mail has all its periods before it
-    facts.notify_wall_ns = wall(NotifyTime(ticket.periods_begin_ns(), periods.notify_after_ns,
-                                           periods.retry_until_ns, ticket.notified));
+    const int64_t notify_ns = NotifyTime(ticket.periods_begin_ns(), periods.notify_after_ns,
+                                         periods.retry_until_ns, ticket.notified);
+    facts.notify_wall_ns = smtp::Wants(dsn.notify, smtp::kNotifyDelay) ? wall(notify_ns) : 0;
     facts.expire_wall_ns = wall(ExpiryTime(ticket.periods_begin_ns(), periods.retry_until_ns));
   }
   facts_.recipients.push_back(std::move(facts));

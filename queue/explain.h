@@ -34,6 +34,11 @@ struct RecipientFacts {
   int64_t expire_wall_ns = 0;
   int64_t final_wall_ns = 0;   // when it is removed, if it is purged; else 0
   bool notified = false;
+  // What its sender has asked for of notices (RFC 3461), as it was written; mostly empty.
+  std::string notify;
+  std::string orcpt;
+  std::string envid;
+  std::string ret;
   // The envelope before an operator gave it another one; 0: there is none.
   uint64_t original_id = 0;
   std::string original_sender;

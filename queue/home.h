@@ -289,8 +289,8 @@ class Home : public HomeMail, private NoticeOwner, private ShelfOwner {
   void WaitPurged(HomeTicket* ticket);
   void RecoverPurge(HomeTicket* ticket, const StatePart& part);
 
-  // home_delivered.cc: those of the delivered ones in `mask` whose sender is to hear of it go into a
-  // notice. Returns them; the ticket itself may be one.
+  // home_delivered.cc: of the delivered ones in `mask`, those whose sender is to hear of it go into
+  // a notice. Returns them; the ticket itself may be one.
   uint64_t Confirm(HomeTicket* ticket, uint64_t mask, const TicketResult& result);
   void TellDelivered(HomeTicket* ticket);
   void FinishDelivered(HomeTicket* ticket, bool gone);

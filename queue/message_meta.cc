@@ -82,32 +82,35 @@ std::optional<MetaView> MetaView::Parse(std::span<const char> bytes) {
   }
   if (view.recipient_count_ == 0 || view.recipient_count_ > UINT16_MAX + 1u) return std::nullopt;
 
-  uint64_t recipients = 0;
-  uint32_t offset = view.groups_at_;
-  const uint64_t groups_end = view.groups_at_ + groups;
-  for (uint32_t i = 0; i < view.group_count_; ++i) {
-    GroupView group;
-    if (offset + uint64_t{kGroupHeadBytes} > groups_end ||
-        !view.ReadGroup(offset, static_cast<uint32_t>(recipients), &group) ||
-        group.next_group_ > groups_end || group.retry_count_ == 0) {
-      return std::nullopt;
-    }
-    uint32_t r = group.recipients_;
-    for (uint32_t n = 0; n < group.count_; ++n) {
-      if (r + 2u > group.next_group_) return std::nullopt;
-      r += 2u + Get<uint16_t>(p + r);
-    }
-    if (r != group.next_group_) return std::nullopt;
-    recipients += group.count_;
-    offset = group.next_group_;
-  }
-  if (offset != groups_end || recipients != view.recipient_count_) return std::nullopt;
+  if (!view.GroupsFit(view.groups_at_ + groups)) return std::nullopt;
   if (dsn > 0) {
     const std::string_view block(p + total - dsn, dsn);
     if (!DsnBlock::IsOne(block, view.recipient_count_)) return std::nullopt;
     view.dsn_ = DsnBlock(block);
   }
   return view;
+}
+
+bool MetaView::GroupsFit(uint64_t end) const {
+  uint64_t recipients = 0;
+  uint32_t offset = groups_at_;
+  for (uint32_t i = 0; i < group_count_; ++i) {
+    GroupView group;
+    if (offset + uint64_t{kGroupHeadBytes} > end ||
+        !ReadGroup(offset, static_cast<uint32_t>(recipients), &group) || group.next_group_ > end ||
+        group.retry_count_ == 0) {
+      return false;
+    }
+    uint32_t r = group.recipients_;
+    for (uint32_t n = 0; n < group.count_; ++n) {
+      if (r + 2u > group.next_group_) return false;
+      r += 2u + Get<uint16_t>(bytes_.data() + r);
+    }
+    if (r != group.next_group_) return false;
+    recipients += group.count_;
+    offset = group.next_group_;
+  }
+  return offset == end && recipients == recipient_count_;
 }
 
 std::optional<std::span<const char>> MetaView::Body(std::span<const char> bytes) {

@@ -162,6 +162,8 @@ class MetaView {
   std::span<const char> bytes() const { return bytes_; }
 
  private:
+  // The groups end at `end` and have all recipients.
+  bool GroupsFit(uint64_t end) const;
   bool ReadGroup(uint32_t offset, uint32_t first, GroupView* group) const;
   std::string_view RecipientAt(uint32_t* offset) const;
   uint32_t OriginalRecipientsAt() const;

@@ -321,10 +321,10 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
   facts.retry_until_wall_ns = AddTime(meta.accepted_wall_ns(), retry_until_ns);
   facts.recipients = recipients;
   facts.envid = meta.dsn().envid();
-  facts.wants_full = notice->action == DsnAction::kFailed &&
-                     meta.dsn().ret() == smtp::DsnReturn::kFull;
-  facts.full = facts.wants_full && meta.extent_count() == 0 &&
-               meta.body_bytes() <= return_full_max_;
+  facts.wants_full =
+      notice->action == DsnAction::kFailed && meta.dsn().ret() == smtp::DsnReturn::kFull;
+  facts.full =
+      facts.wants_full && meta.extent_count() == 0 && meta.body_bytes() <= return_full_max_;
   facts.eight_bit = meta.eight_bit();
   notice->eight_bit = facts.full && facts.eight_bit;
   facts.original_prefix = meta.prefix();

@@ -7,9 +7,9 @@
 // commit that fails is tried again; the recipients stay pending meanwhile.
 //
 // What a sender does not want to hear (NOTIFY, RFC 3461) is left out; a notice about nobody is
-// committed without a DSN. Recipients of a message that become final close together share one notice; a message has one
-// notice in the making at a time. The null reverse-path gets none: home finishes those recipients
-// itself. One per shard, home's.
+// committed without a DSN. Recipients of a message that become final close together share one
+// notice; a message has one notice in the making at a time. The null reverse-path gets none: home
+// finishes those recipients itself. One per shard, home's.
 #ifndef OUTBOX_QUEUE_NOTIFIER_H_
 #define OUTBOX_QUEUE_NOTIFIER_H_
 
@@ -43,8 +43,8 @@ class NoticeOwner {
   // The notice about this ticket is durable. kDelayed: it is marked as notified and may go on; else
   // its recipients are final, the state is written. `gone`: the record also ended the
   // message, whose last tickets these are: the store has freed it, OnNoticeEndedMessage follows.
-  // `told`: there is a DSN; else its sender wants none of this kind. `meta`: the message's; null: it
-  // could not be read.
+  // `told`: there is a DSN; else its sender wants none of this kind. `meta`: the message's; null:
+  // it could not be read.
   virtual void OnNoticeCommitted(HomeTicket* ticket, DsnAction action, bool gone, bool told,
                                  const MetaView* meta) = 0;
   virtual void OnNoticeEndedMessage(uint64_t id) = 0;

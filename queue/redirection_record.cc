@@ -49,8 +49,7 @@ struct ReplacedRecipient {
 // Who stays has what was asked for before. For who takes the place of others the sender wants to
 // hear what was wanted of all of these, if that was the same; the address that these were sent to
 // first is known of one alone.
-smtp::RecipientDsn DsnOf(std::string_view address,
-                         const std::vector<ReplacedRecipient>& replaced) {
+smtp::RecipientDsn DsnOf(std::string_view address, const std::vector<ReplacedRecipient>& replaced) {
   for (const ReplacedRecipient& one : replaced) {
     if (one.address == address) return one.dsn;
   }

@@ -334,8 +334,8 @@ void ShardLog::OnNoVerp(const Ticket& ticket, std::string_view sender, std::stri
                         std::string_view why) {
   if (!events_->Wants(LogLevel::kWarning)) return;
   char id[kMessageIdChars];
-  events_->Write(LogLevel::kWarning, io_->wall_ns(), "no_verp",
-                 FormatMessageId(ticket.message_id, id))
+  events_
+      ->Write(LogLevel::kWarning, io_->wall_ns(), "no_verp", FormatMessageId(ticket.message_id, id))
       .Field("sender", sender)
       .Field("recipient", recipient)
       .Field("why", why);

@@ -61,6 +61,20 @@ void AddOriginal(const json& recipient, std::string* out) {
   AddLine("re-routed from", text, out);
 }
 
+// What its sender has asked for of notices, if anything.
+void AddDsn(const json& recipient, std::string* out) {
+  std::string text;
+  const json dsn = recipient.value("dsn", json::object());
+  for (const char* const key : {"notify", "ret", "envid", "orcpt"}) {
+    const std::string value = TextOf(dsn, key);
+    if (value.empty()) continue;
+    for (const char* c = key; *c != 0; ++c) text.push_back(static_cast<char>(*c & ~0x20));
+    text += "=" + value + " ";
+  }
+  if (!text.empty()) text.pop_back();
+  AddLine("sender wants", text, out);
+}
+
 void AddRecipient(const json& recipient, int64_t now, std::string* out) {
   out->append(TextOf(recipient, "recipient") + "\n");
   AddLine("state", TextOf(recipient, "state") + ", for " + Since(NumberOf(recipient, "since"), now),
@@ -83,6 +97,7 @@ void AddRecipient(const json& recipient, int64_t now, std::string* out) {
     AddLine("given up", "not while it is purged: its periods go on when that is undone", out);
     return;
   }
+  AddDsn(recipient, out);
   const int64_t notify = NumberOf(recipient, "notify");
   const bool notified = recipient.value("notified", false);
   AddLine("sender is told", notified ? "has been" : notify > 0 ? Until(notify, now) : "never", out);

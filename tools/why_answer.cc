@@ -117,6 +117,11 @@ json ToJson(const queue::RecipientFacts& facts) {
   out["expire"] = Seconds(facts.expire_wall_ns);
   if (facts.final_wall_ns != 0) out["final"] = Seconds(facts.final_wall_ns);
   out["notified"] = facts.notified;
+  const std::pair<const char*, const std::string&> asked[] = {
+      {"notify", facts.notify}, {"orcpt", facts.orcpt}, {"envid", facts.envid}, {"ret", facts.ret}};
+  for (const auto& [key, value] : asked) {
+    if (!value.empty()) out["dsn"][key] = value;
+  }
   if (facts.original_id != 0) {
     out["original"] = {{"id", queue::FormatMessageId(facts.original_id)},
                        {"sender", facts.original_sender},

@@ -9,8 +9,8 @@ from dovecot import Dovecot
 from harness import Scenario, main, route, wait_until
 from peers import Postfix
 
-CONTENT = (b"From: <sender@client.test>\r\nTo: <known@postfix.test>\r\nSubject: asks for notices\r\n"
-           b"Date: Mon, 01 Jan 2024 00:00:00 +0000\r\nMessage-ID: <asks@client.test>\r\n\r\n"
+CONTENT = (b"From: <sender@client.test>\r\nTo: <known@postfix.test>\r\n"
+           b"Subject: asks for notices\r\nDate: Mon, 01 Jan 2024 00:00:00 +0000\r\nMessage-ID: <asks@client.test>\r\n\r\n"
            b".a dot\r\nthe body\r\n")
 
 
@@ -85,7 +85,8 @@ class Dsn(Scenario):
         one = relayed["known@postfix.test"]
         self.assertEqual((one["Action"], one["Status"]), ("relayed", "2.0.0"))
         self.assertEqual(one["Original-Recipient"], "rfc822; was+once@client.test")
-        self.assertTrue(one["Diagnostic-Code"].startswith("smtp; 250 2.0.0"), one["Diagnostic-Code"])
+        self.assertTrue(one["Diagnostic-Code"].startswith("smtp; 250 2.0.0"),
+                        one["Diagnostic-Code"])
         (failed,) = [each for _, _, each in all_reports if "nobody@postfix.test" in each]
         self.assertEqual(failed["nobody@postfix.test"]["Action"], "failed")
         self.assertNotIn("no@postfix.test", failed)
@@ -149,6 +150,9 @@ mailboxes = ["alice", "bob"]
         submit(relay, ["bob@dest.test", "never@dest.test"],
                [["NOTIFY=SUCCESS", "ORCPT=rfc822;b@dest.test"], ["NOTIFY=NEVER"]])
         wait_until(lambda: relay.queue() and relay.queue()[0].get("last_reply"), "an attempt")
+        told = relay.cli("why", "bob@dest.test").stdout
+        self.assertIn("NOTIFY=SUCCESS RET=HDRS ENVID=QQ+2B314 ORCPT=rfc822;b@dest.test", told)
+        self.assertRegex(told, "sender is told +never")  # of a delay
         relay.kill()
         receiver.on_rcpt = lambda address: None
         relay.start()

@@ -146,8 +146,8 @@ TEST_F(DsnTest, EnvidAndOrcptComeBack) {
 
 TEST_F(DsnTest, SuccessSaysWhereItIs) {
   facts_.action = DsnAction::kSucceeded;
-  recipients_[0] = {"bob@example.net", 250, "2.0.0", "queued as 7", "mx.example.net[192.0.2.1]:25",
-                    false};
+  recipients_[0] = {
+      "bob@example.net", 250, "2.0.0", "queued as 7", "mx.example.net[192.0.2.1]:25", false};
   recipients_[0].relayed = true;
   const std::string relayed = Compose();
   ExpectWireForm(relayed);

@@ -161,7 +161,8 @@ TEST(DestinationKeyTest, AReturnPathForEachRecipient) {
     }
   }
   EXPECT_EQ(VerpSuffix(""), "");
-  for (const char* const none : {"lmtp:/run/a~+=", "maildir:/m/{user}~+=", "~+=", "x", "reject:~+="}) {
+  for (const char* const none :
+       {"lmtp:/run/a~+=", "maildir:/m/{user}~+=", "~+=", "x", "reject:~+="}) {
     EXPECT_EQ(VerpOf(none), "") << none;
   }
 }

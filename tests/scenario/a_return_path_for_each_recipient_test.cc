@@ -58,14 +58,13 @@ TEST_P(ScenarioTest, AFailureComesBackToTheReturnPathOfTheRecipient) {
                                  {.at = "RCPT TO:<late", .reply = "451 4.2.0 later"}});
   story_.config().routes.back().verp = "-=";
   story_.Start();
-  EXPECT_TRUE(
-      story_
-          .Send({kSender,
-                 {"no1@b.example", "no2@b.example", "late@b.example", "yes@b.example"},
-                 "Subject: x\r\n\r\nhello\r\n",
-                 "",
-                 {"", "", "", " NOTIFY=SUCCESS"}})
-          .acknowledged);
+  EXPECT_TRUE(story_
+                  .Send({kSender,
+                         {"no1@b.example", "no2@b.example", "late@b.example", "yes@b.example"},
+                         "Subject: x\r\n\r\nhello\r\n",
+                         "",
+                         {"", "", "", " NOTIFY=SUCCESS"}})
+                  .acknowledged);
   ASSERT_TRUE(story_.RunUntilEmpty(60 * kNsPerMinute));
   std::multiset<std::string> told;
   for (const TakenMessage& taken : sender_->taken()) {
@@ -78,11 +77,11 @@ TEST_P(ScenarioTest, AFailureComesBackToTheReturnPathOfTheRecipient) {
     }
     EXPECT_THAT(taken.content, HasSubstr("To: " + taken.recipients[0] + "\r\n"));
   }
-  EXPECT_THAT(told, ElementsAre("delayed alice@sender.example",
-                                "failed alice-late=b.example@sender.example",
-                                "failed alice-no1=b.example@sender.example",
-                                "failed alice-no2=b.example@sender.example",
-                                "relayed alice@sender.example"));
+  EXPECT_THAT(
+      told,
+      ElementsAre("delayed alice@sender.example", "failed alice-late=b.example@sender.example",
+                  "failed alice-no1=b.example@sender.example",
+                  "failed alice-no2=b.example@sender.example", "relayed alice@sender.example"));
   story_.Finish();
 }
 

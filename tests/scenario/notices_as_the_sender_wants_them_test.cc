@@ -32,17 +32,17 @@ TEST_P(ScenarioTest, WhatIsAskedForGoesOnToAHostWithDsn) {
   server->script().extensions.push_back("DSN");
   story_.Start();
   EXPECT_TRUE(story_
-                  .Send(Asking({"one@b.example", "two@b.example", "three@b.example"},
-                               {" NOTIFY=DELAY,SUCCESS ORCPT=rfc822;uno+2Bx@a.example", "",
-                                " NOTIFY=NEVER"},
-                               " RET=HDRS ENVID=QQ+3D1"))
+                  .Send(Asking(
+                      {"one@b.example", "two@b.example", "three@b.example"},
+                      {" NOTIFY=DELAY,SUCCESS ORCPT=rfc822;uno+2Bx@a.example", "", " NOTIFY=NEVER"},
+                      " RET=HDRS ENVID=QQ+3D1"))
                   .acknowledged);
   ASSERT_TRUE(story_.RunUntilEmpty(kNsPerMinute));
   ASSERT_THAT(server->taken(), SizeIs(1));  // one transaction: parameters are each recipient's own
   EXPECT_THAT(server->taken()[0].asks, HasSubstr(" RET=HDRS ENVID=QQ+3D1"));
-  EXPECT_THAT(server->taken()[0].recipients_ask,
-              ElementsAre(" NOTIFY=SUCCESS,DELAY ORCPT=rfc822;uno+2Bx@a.example", "",
-                          " NOTIFY=NEVER"));
+  EXPECT_THAT(
+      server->taken()[0].recipients_ask,
+      ElementsAre(" NOTIFY=SUCCESS,DELAY ORCPT=rfc822;uno+2Bx@a.example", "", " NOTIFY=NEVER"));
   // It is that host's to tell from now on.
   EXPECT_THAT(sender_->taken(), IsEmpty());
   EXPECT_EQ(story_.Counters().generated, 0u);
@@ -108,11 +108,12 @@ TEST_P(ScenarioTest, WhoWantsToHearNothingHearsNothing) {
   story_.AddServer("b.example", {{.at = "RCPT TO:<no@", .reply = "550 5.1.1 no"},
                                  {.at = "RCPT TO:<late", .reply = "451 4.2.0 later"}});
   story_.Start();
-  EXPECT_TRUE(story_.Send(Asking({"no@b.example", "late@b.example"},
-                                 {" NOTIFY=NEVER", " NOTIFY=NEVER"}))
-                  .acknowledged);
-  EXPECT_TRUE(story_.Send(Asking({"late.failure@b.example", "late.delay@b.example"},
-                                 {" NOTIFY=FAILURE", " NOTIFY=DELAY"}))
+  EXPECT_TRUE(
+      story_.Send(Asking({"no@b.example", "late@b.example"}, {" NOTIFY=NEVER", " NOTIFY=NEVER"}))
+          .acknowledged);
+  EXPECT_TRUE(story_
+                  .Send(Asking({"late.failure@b.example", "late.delay@b.example"},
+                               {" NOTIFY=FAILURE", " NOTIFY=DELAY"}))
                   .acknowledged);
   EXPECT_TRUE(story_.Send(Asking({"no@b.example"}, {" NOTIFY=DELAY,SUCCESS"})).acknowledged);
   ASSERT_TRUE(story_.RunUntil([&] { return story_.Counters().queued == 3; }, kNsPerMinute));
@@ -138,8 +139,8 @@ TEST_P(ScenarioTest, DeliveredOnceAndToldOnceAcrossAStop) {
   ScriptedServer* server = story_.AddServer(
       "b.example", {{.at = ".", .reply = "250 2.0.0 mine", .delay_ns = 2 * kNsPerSecond}});
   story_.Start();
-  EXPECT_TRUE(
-      story_.Send(Asking({"one@b.example", "two@b.example"}, {" NOTIFY=SUCCESS", ""})).acknowledged);
+  EXPECT_TRUE(story_.Send(Asking({"one@b.example", "two@b.example"}, {" NOTIFY=SUCCESS", ""}))
+                  .acknowledged);
   story_.RunFor(kNsPerSecond);
   ASSERT_TRUE(story_.Stop());  // the answer comes while it stops
   ASSERT_THAT(server->taken(), SizeIs(1));
@@ -184,7 +185,9 @@ TEST_P(ScenarioTest, AFailureReturnsTheMessageWhenAsked) {
   story_.config().delivery.return_full_max = 1000;
   story_.Start();
   const std::string dots = "Subject: x\r\n\r\n..hello\r\n";
-  const std::string eight = "Subject: x\r\n\r\ngr\xc3\xbc\xc3\x9f" "e\r\n";
+  const std::string eight =
+      "Subject: x\r\n\r\ngr\xc3\xbc\xc3\x9f"
+      "e\r\n";
   const std::string large = "Subject: too large\r\n\r\n" + std::string(990, 'x') + "\r\n";
   std::string huge = "Subject: in extents\r\n\r\n";
   while (huge.size() < 300'000) huge += std::string(900, 'y') + "\r\n";
@@ -198,7 +201,9 @@ TEST_P(ScenarioTest, AFailureReturnsTheMessageWhenAsked) {
   EXPECT_EQ(Told("Content-Type: message/rfc822\r\n"), 2u);
   EXPECT_EQ(Told("\r\nSubject: x\r\n\r\n..hello\r\n\r\n--"), 1u);
   EXPECT_EQ(Told("Content-Transfer-Encoding: 8bit\r\n"), 1u);
-  EXPECT_EQ(Told("gr\xc3\xbc\xc3\x9f" "e\r\n\r\n--"), 1u);
+  EXPECT_EQ(Told("gr\xc3\xbc\xc3\x9f"
+                 "e\r\n\r\n--"),
+            1u);
   EXPECT_EQ(Told("too large to come back"), 2u);
   // Its headers come back in any case, wherever the body lies.
   EXPECT_EQ(Told("\r\nSubject: too large\r\n"), 1u);
@@ -212,11 +217,11 @@ TEST_P(ScenarioTest, WithAnotherRecipientTheSenderWantsTheSame) {
   ScriptedServer* server = story_.AddServer("new.example");
   server->script().extensions.push_back("DSN");
   story_.Start();
-  EXPECT_TRUE(story_
-                  .Send(Asking({"a@dead.example"},
-                               {" NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;a@dead.example"},
-                               " RET=FULL ENVID=7"))
-                  .acknowledged);
+  EXPECT_TRUE(
+      story_
+          .Send(Asking({"a@dead.example"}, {" NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;a@dead.example"},
+                       " RET=FULL ENVID=7"))
+          .acknowledged);
   story_.RunFor(5 * kNsPerSecond);
   RouteOrder order;
   order.to = {"b@new.example"};

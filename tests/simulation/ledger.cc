@@ -321,8 +321,8 @@ void Ledger::CheckRecipient(const std::string& address, const Recipient& recipie
 void Ledger::CheckNotices(const std::string& address, const Recipient& recipient, bool queued,
                           std::vector<std::string>* wrong) const {
   const auto say = [&](const std::string& what) {
-    wrong->push_back("message " + std::to_string(recipient.message) + " to " + address + " (asks \"" +
-                     recipient.asks + "\"): " + what);
+    wrong->push_back("message " + std::to_string(recipient.message) + " to " + address +
+                     " (asks \"" + recipient.asks + "\"): " + what);
   };
   if (!recipient.failures.empty() && !recipient.Wants("FAILURE")) say("an unwanted bounce");
   if (!recipient.delays.empty() && !recipient.Wants("DELAY")) say("an unwanted delay notice");

@@ -22,8 +22,8 @@ struct ClientMessage {
   std::string reverse_path;
   std::vector<std::string> recipients;
   std::string content;  // wire form without the final ".CRLF"; empty or ending in CRLF
-  // Parameters of RFC 3461, said to a server that offers them: of MAIL, and of the recipients. "" or
-  // " NOTIFY=NEVER"; fewer than there are recipients: the others have none.
+  // Parameters of RFC 3461, said to a server that offers them: of MAIL, and of the recipients. ""
+  // or " NOTIFY=NEVER"; fewer than there are recipients: the others have none.
   std::string asks = {};
   std::vector<std::string> recipients_ask = {};
 

@@ -29,8 +29,8 @@ struct TestMessage {
   bool utf8_header = false;
   // RFC 3461; of all recipients, or none.
   DsnReturn ret = DsnReturn::kUnspecified;
-  std::string envid;
-  std::vector<RecipientDsn> dsn;
+  std::string envid = {};
+  std::vector<RecipientDsn> dsn = {};
 };
 
 class ClientRun {

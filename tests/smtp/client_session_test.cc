@@ -86,13 +86,11 @@ TEST(ClientSessionTest, AServerWithDsnIsToldWhatTheSenderWantsToHear) {
             "RCPT TO:<d@e.f> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;d+2Be@e.f\r\n"
             "RCPT TO:<g@h.i>\r\nRCPT TO:<j@k.l> NOTIFY=NEVER\r\nDATA\r\n");
   run.Serve("250 Ok\r\n250 Ok\r\n250 Ok\r\n550 No\r\n354 Go on\r\n");
-  EXPECT_EQ(run.TakeSent(),
-            "hello\r\n.\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\n");
+  EXPECT_EQ(run.TakeSent(), "hello\r\n.\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\n");
   run.Serve("250 Ok\r\n250 Ok\r\n250 Ok\r\n354 Go on\r\n250 Ok\r\n");
-  EXPECT_THAT(run.events,
-              ElementsAre("ready", "0/2 550 No (RCPT) told", "body 0", "0/0 250 Ok (final dot) told",
-                          "0/1 250 Ok (final dot) told", "done 0", "body 1",
-                          "1/0 250 Ok (final dot)", "done 1"));
+  EXPECT_THAT(run.events, ElementsAre("ready", "0/2 550 No (RCPT) told", "body 0",
+                                      "0/0 250 Ok (final dot) told", "0/1 250 Ok (final dot) told",
+                                      "done 0", "body 1", "1/0 250 Ok (final dot)", "done 1"));
 
   ClientRun plain;
   plain.messages = {message};

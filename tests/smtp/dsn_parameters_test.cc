@@ -40,7 +40,8 @@ TEST(DsnParametersTest, RcptHasNotifyAndOrcpt) {
        "SUCCESS,FAILURE,DELAY"},
   };
   for (const auto& c : cases) {
-    const std::string line = "RCPT TO:<a@b.c> ORCPT=rfc822;A+2Bb@c.d NOTIFY=" + std::string(c.words);
+    const std::string line =
+        "RCPT TO:<a@b.c> ORCPT=rfc822;A+2Bb@c.d NOTIFY=" + std::string(c.words);
     const Command command = ParseCommand(line, true);
     ASSERT_TRUE(command.ok()) << line;
     EXPECT_EQ(command.dsn.notify, c.bits) << line;
@@ -93,7 +94,8 @@ TEST(DsnParametersTest, RefusalsSayWhatAndWhere) {
       {"RCPT TO:<a@b.c> ORCPT=rfc822;a ORCPT=rfc822;a", 501, 32},
       {"RCPT TO:<a@b.c> ORCPT=rfc822;" + longest, 0, 0},
       {"RCPT TO:<a@b.c> ORCPT=rfc822;" + longest + "x", 501, 523},
-      {"RCPT TO:<a@b.c> ORCPT=rfc822;+41" + longest.substr(1), 0, 0},  // bounds are of what it means
+      {"RCPT TO:<a@b.c> ORCPT=rfc822;+41" + longest.substr(1), 0,
+       0},  // bounds are of what it means
       {"RCPT TO:<a@b.c> RET=FULL", 555, 17},
       {"RCPT TO:<a@b.c> SIZE=1", 555, 17},
   };
