@@ -5,6 +5,7 @@
 
 #include "core/domain_name.h"
 #include "core/hash.h"
+#include "core/idna.h"
 #include "core/limits.h"
 #include "core/password_hash.h"
 
@@ -23,7 +24,7 @@ bool IsSenderPattern(std::string_view text) {
   const size_t at = text.rfind('@');
   if (at == std::string_view::npos || at == 0) return false;
   const std::string_view local = text.substr(0, at);
-  const std::string_view domain = text.substr(at + 1);
+  const std::string domain = DomainKey(text.substr(at + 1));
   if (local != "*" && local.find('*') != std::string_view::npos) return false;
   for (const char c : local) {
     if (c <= ' ' && c >= 0) return false;
@@ -37,7 +38,7 @@ bool IsNameOctet(char c) { return (c < 0 || c >= ' ') && c != 0x7f; }
 
 bool User::MaySendAs(std::string_view mailbox) const {
   if (senders.empty()) return true;
-  const std::string address = mailbox.empty() ? "<>" : ToLower(mailbox);
+  const std::string address = mailbox.empty() ? "<>" : AddressKey(mailbox);
   const size_t at = address.rfind('@');
   return std::any_of(senders.begin(), senders.end(), [&](const std::string& sender) {
     if (sender == "*" || sender == address) return true;
@@ -177,7 +178,7 @@ class UserListReader {
                      "commas between them");
         return false;
       }
-      user->senders.push_back(ToLower(sender));
+      user->senders.push_back(AddressKey(sender));
       if (comma == std::string_view::npos) return true;
       at += comma + 1;
       value.remove_prefix(comma + 1);
