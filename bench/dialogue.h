@@ -3,6 +3,7 @@
 #ifndef OUTBOX_BENCH_DIALOGUE_H_
 #define OUTBOX_BENCH_DIALOGUE_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,13 +16,13 @@ namespace outbox::bench {
 
 class ServerDialogue {
  public:
-  ServerDialogue() : session_(Options()) { Begin(); }
+  ServerDialogue() { Begin(); }
 
   // Another session, greeted.
   void Begin() {
-    session_ = smtp::ServerSession(Options());
+    session_.emplace(Options());
     out_.Clear();
-    session_.Start(&out_);
+    session_->Start(&out_);
     Hear("EHLO client.example.org\r\n");
   }
   // Returns the messages that were committed meanwhile.
@@ -30,14 +31,14 @@ class ServerDialogue {
     out_.Clear();
     int committed = 0;
     while (true) {
-      const Step step = session_.Next(&input, &out_);
+      const Step step = session_->Next(&input, &out_);
       if (step == Step::kNeedBytes || step == Step::kClose) return committed;
       if (step == Step::kFlush) out_.Clear();
-      if (session_.phase() != smtp::ServerSession::Phase::kAnswer) continue;
+      if (session_->phase() != smtp::ServerSession::Phase::kAnswer) continue;
       committed += step == Step::kEndOfBody;
       const bool data = step == Step::kAskData;
-      session_.Answer(data ? smtp::Reply{354, {}, "Go on"} : smtp::Reply{250, {2, 0, 0}, "Ok"},
-                      &out_);
+      session_->Answer(data ? smtp::Reply{354, {}, "Go on"} : smtp::Reply{250, {2, 0, 0}, "Ok"},
+                       &out_);
     }
   }
 
@@ -53,7 +54,7 @@ class ServerDialogue {
 
   char memory_[4096];
   smtp::OutputBuffer out_{memory_};
-  smtp::ServerSession session_;
+  std::optional<smtp::ServerSession> session_;
 };
 
 class ClientDialogue {

@@ -152,6 +152,7 @@ std::string BindSuffix(std::span<const core::IpAddress> bind) {
 std::string_view SourceOf(std::string_view key) {
   if (!key.starts_with(kMx) && !key.starts_with(kVia)) return {};
   key = key.substr(0, key.find('|'));  // a user may have anything in his name
+  key.remove_suffix(VerpSuffix(VerpOf(key)).size());
   const size_t at = key.rfind('@');
   if (at == std::string_view::npos) return {};
   const std::string_view name = key.substr(at + 1, key.find('#', at) - at - 1);
@@ -169,7 +170,7 @@ std::string WithoutSource(std::string_view key) {
 std::string WithSource(std::string_view key, std::string_view source) {
   std::string with = WithoutSource(key);
   const bool smtp = with.starts_with(kMx) || with.starts_with(kVia);
-  const size_t end = std::min(with.find_first_of("#|"), with.size());
+  const size_t end = std::min(with.find_first_of("#~|"), with.size());
   if (source.empty() || !smtp || with.find('@') < end) return with;
   with.insert(end, "@" + std::string(source));
   return with;

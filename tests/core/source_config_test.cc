@@ -10,14 +10,14 @@
 namespace outbox::core {
 namespace {
 
-const std::string kFine =
+const std::string kPlain =
     "hostname = \"relay.example.com\"\n"
     "[[listener]]\n"
     "address = \"127.0.0.1:2525\"\n"
     "relay_from = [\"127.0.0.0/8\"]\n";
 
 Config Read(const std::string& text) {
-  const ConfigResult result = ParseConfig(kFine + text, "f");
+  const ConfigResult result = ParseConfig(kPlain + text, "f");
   EXPECT_EQ(result.errors, std::vector<std::string>()) << text;
   return result.config;
 }
@@ -178,7 +178,7 @@ TEST(SourceConfig, WhatIsWrong) {
        "one of its family"},
   };
   for (const Bad& c : cases) {
-    EXPECT_EQ(ParseConfig(kFine + c.text, "f").errors, std::vector<std::string>{c.error}) << c.text;
+    EXPECT_EQ(ParseConfig(kPlain + c.text, "f").errors, std::vector<std::string>{c.error}) << c.text;
   }
 }
 

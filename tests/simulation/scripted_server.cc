@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "core/utf8.h"
 #include "tests/smtp/naive_body.h"
 
 namespace outbox::simulation {
