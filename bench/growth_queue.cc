@@ -98,7 +98,7 @@ BENCHMARK(BM_QueuedMessage)->Arg(100'000)->Arg(1'000'000)->Iterations(1);
 // this takes, with the shard's own buffers and what the simulated network keeps. Together with the
 // one above this bounds what bench/backlog measures: a hundred messages share a destination there.
 void BM_DeadDestination(benchmark::State& state) {
-  constexpr uint64_t kBytesMax = 4200;
+  constexpr uint64_t kBytesMax = 4400;
   constexpr uint64_t kMessagesEach = 4;
   const auto domains = static_cast<uint32_t>(state.range(0));
   WholeShard shard(20, domains, 300);

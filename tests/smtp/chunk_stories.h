@@ -23,7 +23,7 @@ inline std::string TinyChunks(const std::string& content) {
 
 inline std::vector<Story> ChunkStories() {
   const std::string begin = kEhlo + kMail + kRcpt;
-  const std::string hello = "220 250x6 250 250";
+  const std::string hello = "220 250x8 250 250";
   const std::vector<std::string> whole = {"MAIL <a@b.c>", "RCPT <d@e.f>", "DATA", "COMMIT"};
   const std::vector<std::string> aborted = {"MAIL <a@b.c>", "RCPT <d@e.f>", "DATA", "ABORT"};
   const std::vector<std::string> never = {"MAIL <a@b.c>", "RCPT <d@e.f>", "ABORT"};
@@ -47,11 +47,11 @@ inline std::vector<Story> ChunkStories() {
   std::vector<Story> stories = {
       {"EHLO tells of CHUNKING",
        kEhlo,
-       "220 250x6",
+       "220 250x8",
        {},
        {},
        false,
-       "250-8BITMIME\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"},
+       "250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"},
       {"one chunk",
        begin + LastChunk(content) + "QUIT\r\n",
        hello + " 250 221",
@@ -213,7 +213,7 @@ inline std::vector<Story> ChunkStories() {
       {"all recipients refused",
        kEhlo + kMail + "RCPT TO:<refused@x.y>\r\n" + LastChunk("RSET\r\nQUIT\r\n") + kMail + kRcpt +
            LastChunk(content),
-       "220 250x6 250 550 554 250 250 250",
+       "220 250x8 250 550 554 250 250 250",
        {"MAIL <a@b.c>", "RCPT <refused@x.y>", "ABORT", "MAIL <a@b.c>", "RCPT <d@e.f>", "DATA",
         "COMMIT"},
        {kText},
@@ -222,14 +222,14 @@ inline std::vector<Story> ChunkStories() {
       {"all recipients refused, and several chunks ahead",
        kEhlo + kMail + "RCPT TO:<refused@x.y>\r\n" + Chunk("QUIT\r\n") + Chunk("QUIT\r\n") +
            "MAIL FROM:<a@b.c>\r\nRSET\r\n" + kMail,
-       "220 250x6 250 550 554 503 503 250 250",
+       "220 250x8 250 550 554 503 503 250 250",
        {"MAIL <a@b.c>", "RCPT <refused@x.y>", "ABORT", "MAIL <a@b.c>"},
        {},
        false,
        ""},
       {"BDAT without RCPT",
        kEhlo + kMail + LastChunk(content) + kMail,
-       "220 250x6 250 503 250",
+       "220 250x8 250 503 250",
        {"MAIL <a@b.c>", "ABORT", "MAIL <a@b.c>"},
        {},
        false,
@@ -237,14 +237,14 @@ inline std::vector<Story> ChunkStories() {
       {"sender refused, and all that was sent ahead",
        kEhlo + "MAIL FROM:<refused@x.y>\r\n" + kRcpt + LastChunk("QUIT\r\n") + kMail + kRcpt +
            LastChunk(content),
-       "220 250x6 550 503 503 250 250 250",
+       "220 250x8 550 503 503 250 250 250",
        {"MAIL <refused@x.y>", "MAIL <a@b.c>", "RCPT <d@e.f>", "DATA", "COMMIT"},
        {kText},
        false,
        "503 5.5.1 Send MAIL and RCPT first\r\n"},
       {"many chunks of a message that was never begun are one error",
        kEhlo + stray_chunks + kMail,
-       "220 250x6" + stray_codes + " 250",
+       "220 250x8" + stray_codes + " 250",
        {"MAIL <a@b.c>"},
        {},
        false,
@@ -287,7 +287,7 @@ inline std::vector<Story> ChunkStories() {
        ""},
       {"EHLO among chunks",
        begin + Chunk(content) + kEhlo + kMail + kRcpt + LastChunk(content),
-       hello + " 250 250x6 250 250 250",
+       hello + " 250 250x8 250 250 250",
        [&] {
          std::vector<std::string> events = whole;
          events.pop_back();
@@ -362,7 +362,7 @@ inline std::vector<Story> ChunkStories() {
        ""},
       {"BINARYMIME",
        kEhlo + "MAIL FROM:<a@b.c> BODY=BINARYMIME\r\n" + kMail,
-       "220 250x6 555 250",
+       "220 250x8 555 250",
        {"MAIL <a@b.c>"},
        {},
        false,
@@ -371,7 +371,7 @@ inline std::vector<Story> ChunkStories() {
   for (Story& story : stories) story.chunking = true;
   stories.push_back({"not offered",
                      kEhlo + "BDAT 6 LAST\r\nQUIT\r\n",
-                     "220 250x5 502 221",
+                     "220 250x7 502 221",
                      {},
                      {},
                      true,

@@ -191,7 +191,7 @@ TEST(ServerSessionTest, AFailedCommitIsTheClientsToRetry) {
   run.commit_reply = {452, {4, 3, 1}, "No space"};
   run.Start();
   run.Feed(kEhlo + kEnvelope + kText + kMail);
-  EXPECT_EQ(Codes(run.output), "220 250x6 250 250 354 452 250");
+  EXPECT_EQ(Codes(run.output), "220 250x7 250 250 354 452 250");
   EXPECT_THAT(run.messages, ElementsAre());
 }
 
@@ -203,7 +203,7 @@ TEST(ServerSessionTest, DataCanBeRefusedAndTriedAgain) {
   run.Feed(kEhlo + kEnvelope);
   run.data_reply = {354, {}, "Go on"};
   run.Feed("DATA\r\n" + kText);
-  EXPECT_EQ(Codes(run.output), "220 250x6 250 250 452 354 250");
+  EXPECT_EQ(Codes(run.output), "220 250x7 250 250 452 354 250");
   EXPECT_THAT(run.messages, ElementsAre(kText));
 }
 
@@ -225,7 +225,7 @@ TEST(ServerSessionTest, TransactionsOfASessionCanBeLimited) {
   ServerRun run(&options);
   run.Start();
   run.Feed(kEhlo + kEnvelope + kText + kMail);
-  EXPECT_EQ(Codes(run.output), "220 250x6 250 250 354 250 421");
+  EXPECT_EQ(Codes(run.output), "220 250x7 250 250 354 250 421");
   EXPECT_TRUE(run.closed);
 }
 
