@@ -179,7 +179,7 @@ TEST_P(LessTest, FewerConnectionsOverAllShards) {
   rule.connections = 1;
   rule.for_ns = 2 * kNsPerMinute;
   ScriptedServer* large =
-      Large(rule, {{.at = "RCPT TO:<r0@", .reply = "450 4.7.0 Too many connections", .times = 1},
+      Large(rule, {{.at = "RCPT", .reply = "450 4.7.0 Too many connections", .times = 1},
                    {.at = ".", .reply = "", .keep_reply = true, .delay_ns = 4 * kNsPerSecond}});
   story_.Start();
   SendMany(60);
