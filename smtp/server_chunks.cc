@@ -15,7 +15,7 @@
 namespace outbox::smtp {
 namespace {
 
-constexpr EnhancedCode kBadSequence{5, 5, 1};
+constexpr EnhancedCode kBadChunkSequence{5, 5, 1};
 constexpr std::string_view kStuffedDot = ".";
 constexpr std::string_view kFinalDot = ".\r\n";
 constexpr std::string_view kEndAndFinalDot = "\r\n.\r\n";
@@ -29,7 +29,7 @@ uint64_t ServerSession::body_left() const {
 
 ServerSession::Step ServerSession::HandleBdat(OutputBuffer* out) {
   if (!options_->offers_chunking) {
-    return Error({502, kBadSequence, "Command not implemented"}, out);
+    return Error({502, kBadChunkSequence, "Command not implemented"}, out);
   }
   if (!command_.ok()) {
     // Where its octets end is not known, and what they say are no commands.
@@ -63,13 +63,13 @@ ServerSession::Step ServerSession::HandleBdat(OutputBuffer* out) {
 // Why the chunk cannot be taken, by what is known before it comes; code 0: it can.
 Reply ServerSession::WhyNoChunk() const {
   if (chunks_ == Chunks::kFailed) {
-    return {503, kBadSequence, "The message was refused already; send RSET"};
+    return {503, kBadChunkSequence, "The message was refused already; send RSET"};
   }
-  if (!extended_) return {503, kBadSequence, "Send EHLO first"};
-  if (!transaction_) return {503, kBadSequence, "Send MAIL and RCPT first"};
+  if (!extended_) return {503, kBadChunkSequence, "Send EHLO first"};
+  if (!transaction_) return {503, kBadChunkSequence, "Send MAIL and RCPT first"};
   if (recipients_ == 0) {
-    if (rcpt_refused_) return {554, kBadSequence, "No valid recipients"};
-    return {503, kBadSequence, "Send RCPT first"};
+    if (rcpt_refused_) return {554, kBadChunkSequence, "No valid recipients"};
+    return {503, kBadChunkSequence, "Send RCPT first"};
   }
   const uint64_t limit = options_->max_message_bytes;
   const uint64_t so_far = chunks_ == Chunks::kOpen ? scanner_.summary().message_size() : 0;

@@ -15,8 +15,8 @@ namespace smtp = outbox::smtp;
 
 namespace {
 
-// With STARTTLS, with AUTH (under TLS alone where there is that), with AUTH required, with CHUNKING,
-// or without.
+// With STARTTLS, with AUTH (under TLS alone where there is that), with AUTH required, with
+// CHUNKING, or without.
 const smtp::ServerSessionOptions& Options(uint8_t choice) {
   static const auto make = [](uint8_t bits) {
     const bool offers_tls = (bits & 1) != 0;

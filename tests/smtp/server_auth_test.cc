@@ -51,7 +51,9 @@ const std::string kWrong = "535 5.7.8 Wrong\r\n";
 
 std::vector<AuthStory> AuthStories() {
   const std::string long_user(255, 'u');
-  const std::string whole_line = std::string(1022, 'A') + "\r\n";
+  constexpr size_t kLine = core::kSmtpCommandLineMax - 2;
+  // No whole number of groups of four: no base64, and not too long.
+  const std::string whole_line = std::string(kLine % 4 == 0 ? kLine - 1 : kLine, 'A') + "\r\n";
   std::string failures;
   for (int i = 0; i < 6; ++i) failures += PlainLine("ann", "guess");
   return {
@@ -93,12 +95,13 @@ std::vector<AuthStory> AuthStories() {
        "334 UGFzc3dvcmQ6\r\n500 5.5.6 The authentication exchange line is too long\r\n",
        {}},
       {"a password's line that is too long",
-       "AUTH LOGIN " + Base64("ann") + "\r\n" + std::string(768, 'A') + "\r\nNOOP\r\n",
+       "AUTH LOGIN " + Base64("ann") + "\r\n" + std::string(kLine - core::kAuthUserBytes + 1, 'A') +
+           "\r\nNOOP\r\n",
        "334 UGFzc3dvcmQ6\r\n500 5.5.6 The authentication exchange line is too long\r\n"
        "250 2.0.0 Ok\r\n",
        {}},
       {"a response that is too long",
-       "AUTH PLAIN\r\n" + std::string(2000, 'A') + "\r\nNOOP\r\n",
+       "AUTH PLAIN\r\n" + std::string(2 * kLine, 'A') + "\r\nNOOP\r\n",
        "334 \r\n500 5.5.6 The authentication exchange line is too long\r\n250 2.0.0 Ok\r\n",
        {}},
       {"the longest line",
@@ -106,7 +109,7 @@ std::vector<AuthStory> AuthStories() {
        "334 \r\n501 5.5.2 The response is no base64\r\n",
        {}},
       {"a command that is too long",
-       "AUTH PLAIN " + std::string(2000, 'A') + "\r\nNOOP\r\n",
+       "AUTH PLAIN " + std::string(2 * kLine, 'A') + "\r\nNOOP\r\n",
        "500 5.5.6 The authentication exchange line is too long\r\n250 2.0.0 Ok\r\n",
        {}},
       {"cancelled",
