@@ -94,8 +94,8 @@ inline constexpr uint64_t kClientAheadBytes = 64 * 1024;
 // Pieces of one send, which the dots that are left out cut a body into (the kernel takes 1,024); a
 // window with more of them is copied.
 inline constexpr size_t kSendPartsMax = 1000;
-// Hosts that offer CHUNKING and do not know BDAT, which get DATA for a while, by shard; at the bound
-// the one that was met first is tried again. And how long.
+// Hosts that offer CHUNKING and do not know BDAT, which get DATA from a shard for a while; at the
+// bound the one that was met first is tried again. And how long.
 inline constexpr size_t kDataHosts = 4096;
 inline constexpr int64_t kDataHostNs = int64_t{3600} * 1'000'000'000;
 // Room for the longest command that the client session writes, and for one with parameters of RFC

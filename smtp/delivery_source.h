@@ -20,7 +20,7 @@ namespace outbox::smtp {
 // One transaction. All views stay valid until OnTransactionDone; a prefix of more than
 // core::kClientPrefixCopyMax octets also until the body's first window has been released.
 struct DeliveryRequest {
-  ClientEnvelope envelope;  // `size`, if it is known: octets of prefix and body, as BDAT counts them
+  ClientEnvelope envelope;  // `size`, if known: octets of prefix and body, as BDAT counts them
   std::string_view
       prefix;  // header fields that go before the body: whole lines in wire form, may be ""
   uint64_t stuffed_dots = 0;  // of the body; only those of 0 are taken to have none

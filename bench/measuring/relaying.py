@@ -33,7 +33,8 @@ class Relaying:
         self.room, self.load = room, load
         port, sink_port = room.ports(2)
         self.sink = room.start_sink(sink_port, "--latency-from", load.warm_up + 1,
-                                    *load.sink_arguments(), addresses=("0.0.0.0" if load.hosts else "127.0.0.1",))
+                                    *load.sink_arguments(),
+                                    addresses=("0.0.0.0" if load.hosts else "127.0.0.1",))
         self.relay = room.start_relay(load.config(room.dir, port, sink_port))
         self.arguments = load.source_arguments(port)
         self.sent = 0

@@ -113,7 +113,8 @@ TEST_P(MailByBdat, ARefusedMessageIsTriedElsewhereOrBounces) {
 
 // What it becomes has no size before it has been sent.
 TEST_P(MailByBdat, WhatIsConvertedGoesByData) {
-  ScriptedServer* server = AddServer({{.at = "BDAT", .reply = "", .then = ScriptRule::Then::kReset}});
+  ScriptedServer* server =
+      AddServer({{.at = "BDAT", .reply = "", .then = ScriptRule::Then::kReset}});
   server->script().extensions = {"PIPELINING", "CHUNKING"};
   story_.Start();
   EXPECT_TRUE(story_.Send(kSender, {"bob@b.example"},
