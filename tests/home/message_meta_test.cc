@@ -12,7 +12,7 @@ namespace {
 
 std::string Meta(bool with_original, std::span<const Extent> extents) {
   MetaBuilder builder;
-  builder.Start(77, 1234, kFlagEightBit, "ops@client.example", "192.0.2.7");
+  builder.Start(77, 1234, kFlagEightBit | kFlagUtf8Header, "ops@client.example", "192.0.2.7");
   const uint32_t retry[] = {60};
   builder.AddGroup("mx:b.example", "mx", retry, {.retry_until_s = 600});
   builder.AddRecipient("new@b.example");
@@ -41,6 +41,7 @@ TEST(MessageMetaTest, TheOriginalEnvelopeComesBack) {
   const std::string bytes = Meta(true, extents) + "body.";
   const std::optional<MetaView> view = MetaView::Parse(bytes);
   ASSERT_TRUE(view.has_value());
+  EXPECT_TRUE(view->eight_bit() && view->utf8_header());
   EXPECT_TRUE(view->has_original());
   EXPECT_EQ(view->original_id(), 42u);
   EXPECT_EQ(view->original_reverse_path(), "alice@client.example");
