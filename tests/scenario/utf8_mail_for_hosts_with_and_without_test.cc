@@ -130,7 +130,7 @@ TEST_P(Utf8Mail, IsStillKnownAsSuchAfterARestart) {
 }
 
 TEST_P(Utf8Mail, ANoticeToSuchASenderNeedsItAsWell) {
-  ScriptedServer* const senders = Host("größe.example", true);
+  ScriptedServer* const senders = Host("xn--gre-6ka8i.example", true);
   ScriptedServer* const host = Host("b.example", true);
   host->script().rules.push_back({.at = "RCPT", .reply = "550 5.1.1 no such user"});
   story_.Start();
