@@ -10,7 +10,8 @@ from harness import Scenario, main, route, wait_until
 from peers import Postfix
 
 CONTENT = (b"From: <sender@client.test>\r\nTo: <known@postfix.test>\r\n"
-           b"Subject: asks for notices\r\nDate: Mon, 01 Jan 2024 00:00:00 +0000\r\nMessage-ID: <asks@client.test>\r\n\r\n"
+           b"Subject: asks for notices\r\nDate: Mon, 01 Jan 2024 00:00:00 +0000\r\n"
+           b"Message-ID: <asks@client.test>\r\n\r\n"
            b".a dot\r\nthe body\r\n")
 
 
