@@ -146,11 +146,8 @@ std::string_view Attempt::ReturnPath() {
   if (separators.empty() || mail_.reverse_path().empty()) return mail_.reverse_path();
   if (verp_ == nullptr) {
     auto verp = std::make_unique<std::string>();
-    // With A-labels, for it becomes a part of a local part, which has no other form.
-    std::string recipient;
-    if (!core::ToAsciiAddress(recipients_.front(), &recipient)) recipient = recipients_.front();
     const char* const why_not =
-        MakeVerp(mail_.reverse_path(), recipient, separators, verp.get());
+        MakeVerp(mail_.reverse_path(), recipients_.front(), separators, verp.get());
     if (why_not == nullptr) {
       verp_ = std::move(verp);
     } else if (log_ != nullptr) {

@@ -46,7 +46,8 @@ struct DsnFacts {
   std::string_view envid;                    // what ENVID said, in xtext; empty: nothing
   bool wants_full = false;  // the sender wants all of the message back, and
   bool full = false;        // has it: original_body is complete
-  bool eight_bit = false;   // the original has octets above 127
+  bool eight_bit = false;   // the original has octets above 127,
+  bool utf8_header = false;  // also in its header (RFC 6532)
   // The start of the original as it is sent: added headers, then the message in wire form.
   // Unless `full` everything behind the header section is ignored, and at most kDsnHeaderBytesMax
   // of it are quoted.

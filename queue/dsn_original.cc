@@ -84,7 +84,8 @@ void OriginalHeaders(WireWriter* writer, const DsnFacts& facts) {
 }
 
 void FullOriginal(WireWriter* writer, const DsnFacts& facts) {
-  writer->Line("Content-Type: message/rfc822");
+  // RFC 6532 3.7.
+  writer->Line({"Content-Type: message/", facts.utf8_header ? "global" : "rfc822"});
   writer->Line("Content-Description: Your message");
   if (facts.eight_bit) writer->Line("Content-Transfer-Encoding: 8bit");
   writer->Line("");

@@ -326,6 +326,7 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
   facts.full =
       facts.wants_full && meta.extent_count() == 0 && meta.body_bytes() <= return_full_max_;
   facts.eight_bit = meta.eight_bit();
+  facts.utf8_header = meta.utf8_header();
   notice->eight_bit = facts.full && facts.eight_bit;
   facts.original_prefix = meta.prefix();
   facts.original_body = meta.extent_count() > 0

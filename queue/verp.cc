@@ -1,6 +1,7 @@
 #include "queue/verp.h"
 
 #include "core/check.h"
+#include "core/idna.h"
 #include "smtp/address.h"
 
 namespace outbox::queue {
@@ -8,6 +9,8 @@ namespace outbox::queue {
 const char* MakeVerp(std::string_view return_path, std::string_view recipient,
                      std::string_view separators, std::string* out) {
   CHECK(separators.size() == 2);
+  std::string ascii;
+  if (core::HasTwoForms(recipient) && core::ToAsciiAddress(recipient, &ascii)) recipient = ascii;
   const size_t sender_at = return_path.rfind('@');
   const size_t recipient_at = recipient.rfind('@');
   if (return_path.empty()) return "there is no return path";

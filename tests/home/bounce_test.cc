@@ -179,6 +179,9 @@ TEST_F(DsnTest, AllOfItComesBackWhenItsSenderWantsThat) {
   facts_.eight_bit = true;
   EXPECT_THAT(Compose(), HasSubstr("boundary=\"=_outbox_0DEF\"\r\n"
                                    "Content-Transfer-Encoding: 8bit\r\n\r\n"));
+  facts_.utf8_header = true;
+  EXPECT_THAT(Compose(), HasSubstr("Content-Type: message/global\r\n"));
+  facts_.utf8_header = false;
   facts_.original_body = ".\r\n";
   facts_.eight_bit = false;
   ExpectWireForm(Compose());

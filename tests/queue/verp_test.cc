@@ -17,6 +17,8 @@ TEST(VerpTest, TheRecipientStandsInTheReturnPath) {
   } kTable[] = {
       {"news@lists.example", "anna@example.net", "+=", "news+anna=example.net@lists.example"},
       {"news@lists.example", "Anna+x@Example.Net", "-=", "news-Anna+x=Example.Net@lists.example"},
+      {"news@lists.example", "anna@b\xc3\xbc" "cher.example", "+=",
+       "news+anna=xn--bcher-kva.example@lists.example"},
       {"a.b-c@lists.example", "d.e@f.example", "=+", "a.b-c=d.e+f.example@lists.example"},
   };
   for (const auto& row : kTable) {
