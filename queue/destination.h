@@ -42,6 +42,7 @@
 #include "queue/site_gate.h"
 #include "queue/suspension_list.h"
 #include "queue/ticket.h"
+#include "queue/wait_reason.h"
 
 namespace outbox::queue {
 
@@ -103,6 +104,9 @@ class Destination : public SiteUser, public ColdMail {
 
   // What its source is has changed: no more transactions over the connections from before.
   void OnSource();
+  void DescribeSource(DestinationView* view) const;
+  // This limit, of one whose hosts are not known; or kSource, if that is why.
+  void SetLimit(WaitReason limit, DestinationView* view) const;
 
   // --- For its deliveries ---
   HostPlan* plan() const { return hosts_.plan(); }

@@ -16,6 +16,7 @@
 #include "io/io.h"
 #include "queue/attempt_log.h"
 #include "queue/destination.h"
+#include "queue/destination_view.h"
 #include "queue/source_table.h"
 
 namespace outbox::queue {
@@ -70,6 +71,25 @@ void DestinationHosts::TakeSource() {
   // There may be hosts that can be reached only now.
   good_until_ns_ = std::min(good_until_ns_, now_ns());
   AskNow();
+}
+
+void Destination::DescribeSource(DestinationView* view) const {
+  const DestinationKey& key = hosts_.key();
+  view->source = key.source;
+  for (const core::IpAddress& one : key.bind) {
+    view->source_addresses += (view->source_addresses.empty() ? "" : ", ") + one.ToString();
+  }
+  view->source_helo = hosts_.helo();
+  view->source_lost = source_lost_ && unfit_until_ns_ > now_ns();
+}
+
+void Destination::SetLimit(WaitReason limit, DestinationView* view) const {
+  // A key that says where to go, and from a source that nobody knows.
+  const bool unknown = hosts_.standing() == HostsStanding::kUnrouted && host_key().valid();
+  if (unknown || hosts_.standing() != HostsStanding::kUnrouted) {
+    view->trouble = hosts_.words().text;
+  }
+  view->limit = unknown || hosts_.unreachable_from_here() ? WaitReason::kSource : limit;
 }
 
 void Destination::OnSource() {

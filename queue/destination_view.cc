@@ -42,12 +42,7 @@ void Destination::Describe(DestinationView* view) const {
     return steady_ns > io.now_ns() ? io.wall_ns() + (steady_ns - io.now_ns()) : int64_t{0};
   };
   view->key = key_;
-  view->source = hosts_.key().source;
-  for (const core::IpAddress& one : hosts_.key().bind) {
-    view->source_addresses += (view->source_addresses.empty() ? "" : ", ") + one.ToString();
-  }
-  view->source_helo = hosts_.helo();
-  view->source_lost = source_lost_ && unfit_until_ns_ > io.now_ns();
+  DescribeSource(view);
   view->shard = shard_->context.post->self();
   view->lanes = lane_open_;
   view->ready = ready_.size();
@@ -92,15 +87,12 @@ void Destination::Describe(DestinationView* view) const {
   if (const Suspension* suspension = FindSuspension()) view->suspension = *suspension;
   switch (hosts_.standing()) {
     case HostsStanding::kUnrouted:
-      view->limit = hosts_.key().valid() ? DestinationLimit::kSource : DestinationLimit::kUnrouted;
-      if (hosts_.key().valid()) view->trouble = hosts_.words().text;
+      SetLimit(DestinationLimit::kUnrouted, view);
       break;
     case HostsStanding::kPutOff:
     case HostsStanding::kUndeliverable:
-      view->limit = hosts_.unreachable_from_here() ? DestinationLimit::kSource
-                                                   : DestinationLimit::kUnresolved;
+      SetLimit(DestinationLimit::kUnresolved, view);
       view->asked_again_wall_ns = wall(hosts_.ask_again_ns());
-      view->trouble = hosts_.words().text;
       break;
     case HostsStanding::kUnknown:
       view->limit =

@@ -63,6 +63,23 @@ smtp::RecipientDsn DsnOf(std::string_view address, const std::vector<ReplacedRec
 
 }  // namespace
 
+// The body of the new message is that of the old one.
+void Redirector::ShareBody(Redirection* redirection, const MetaView& meta) {
+  CommitOp::NewMessage& fresh = redirection->fresh;
+  fresh.body_of = nullptr;
+  fresh.body = {};
+  if (meta.extent_count() > 0) {
+    std::vector<Extent> extents;
+    for (uint32_t i = 0; i < meta.extent_count(); ++i) extents.push_back(meta.extent(i));
+    redirection->meta.SetExtents(meta.body_bytes(), meta.stuffed_dots(), extents);
+    fresh.body_of = redirection->message;
+  } else {
+    redirection->meta.SetBody(meta.body_bytes(), meta.stuffed_dots());
+    redirection->body_part = {const_cast<char*>(meta.body().data()), meta.body().size()};
+    fresh.body = {&redirection->body_part, 1};
+  }
+}
+
 // `carries_original`: nothing but what is replaced is left of the message, so that its original
 // envelope, if it has one, becomes that of the new one. Otherwise a part of it would be two
 // messages'.
@@ -123,21 +140,9 @@ void Redirector::MakeMeta(Redirection* redirection, const MetaView& meta, std::s
       builder.SetOriginal(redirection->id, EncodeOriginal(meta.reverse_path(), replaced));
     }
   }
-  CommitOp::NewMessage& fresh = redirection->fresh;
-  fresh.body_of = nullptr;
-  fresh.body = {};
-  if (meta.extent_count() > 0) {
-    std::vector<Extent> extents;
-    for (uint32_t i = 0; i < meta.extent_count(); ++i) extents.push_back(meta.extent(i));
-    builder.SetExtents(meta.body_bytes(), meta.stuffed_dots(), extents);
-    fresh.body_of = redirection->message;
-  } else {
-    builder.SetBody(meta.body_bytes(), meta.stuffed_dots());
-    redirection->body_part = {const_cast<char*>(meta.body().data()), meta.body().size()};
-    fresh.body = {&redirection->body_part, 1};
-  }
-  fresh.meta = builder.Finish();
-  fresh.message = nullptr;
+  ShareBody(redirection, meta);
+  redirection->fresh.meta = builder.Finish();
+  redirection->fresh.message = nullptr;
 }
 
 // Mail that an operator holds stays held; mail that a route held, and does not any more, has all

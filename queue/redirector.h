@@ -105,6 +105,7 @@ class Redirector {
   void Replace(Redirection* redirection, const MetaView& meta, std::string_view body);
   void MakeMeta(Redirection* redirection, const MetaView& meta, std::string_view body,
                 bool carries_original);
+  static void ShareBody(Redirection* redirection, const MetaView& meta);
   void MakeState(Redirection* redirection);
   void OnCommitted(Redirection* redirection, const core::Status& status);
   void OnReplaced(Redirection* redirection);

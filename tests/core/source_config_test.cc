@@ -178,7 +178,8 @@ TEST(SourceConfig, WhatIsWrong) {
        "one of its family"},
   };
   for (const Bad& c : cases) {
-    EXPECT_EQ(ParseConfig(kPlain + c.text, "f").errors, std::vector<std::string>{c.error}) << c.text;
+    EXPECT_EQ(ParseConfig(kPlain + c.text, "f").errors, std::vector<std::string>{c.error})
+        << c.text;
   }
 }
 
