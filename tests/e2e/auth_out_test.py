@@ -168,9 +168,8 @@ cram:
             relay.wait_for_log('"event":"auth_failed"')
             self.assertRegex(relay.log_text(), f'"auth_failed".*"user":"{self.user}"')
             self.assert_hidden(relay, self.user)
-            stats = relay.stats()
-            self.assertEqual((stats["bounced_total"], stats["auth_out_failed_total"],
-                              stats["connections_out_total"]), (0, 1, 1))
+            stats = relay.wait_for_stats("the refusal", auth_out_failed_total=1)
+            self.assertEqual((stats["bounced_total"], stats["connections_out_total"]), (0, 1))
             self.secret("secret")
             relay.cli("reload")
             relay.wait_for_stats("the one that was not tried", delivered_total=1)
