@@ -75,13 +75,13 @@ TEST(DestinationKeyTest, HowItIsEncrypted) {
 TEST(DestinationKeyTest, WhoWeAre) {
   for (const std::string head :
        {"mx:example.com:2525", "mx:example.com", "via:10.1.2.3:25,x.y:26"}) {
-    for (const std::string rest : {"", "@192.0.2.7", "#verify", "@192.0.2.7#required",
-                                   "@news-1#verify~+=", "~-+"}) {
+    for (const std::string rest :
+         {"", "@192.0.2.7", "#verify", "@192.0.2.7#required", "@news-1#verify~+=", "~-+"}) {
       const DestinationKey nobody = ParseDestinationKey(head + rest);
       EXPECT_EQ(nobody.user, "");
       // Whatever stands in the name.
-      for (const std::string user : {"me", "me@example.com", "a|b#none@192.0.2.9", "@x~+=", "#", " ",
-                                     "|"}) {
+      for (const std::string user :
+           {"me", "me@example.com", "a|b#none@192.0.2.9", "@x~+=", "#", " ", "|"}) {
         const DestinationKey key = ParseDestinationKey(head + rest + UserSuffix(user));
         EXPECT_TRUE(key.valid());
         EXPECT_EQ(key.user, user);
