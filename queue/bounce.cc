@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/time.h"
 #include "core/time_format.h"
+#include "core/utf8.h"
 #include "queue/dsn_original.h"
 #include "queue/dsn_text.h"
 #include "queue/dsn_utf8.h"
@@ -217,8 +218,13 @@ void MachinePart(WireWriter* writer, const DsnFacts& facts) {
   for (const DsnRecipient& recipient : facts.recipients) {
     writer->Line("");
     if (const size_t type = recipient.orcpt.find(';'); type != std::string_view::npos) {
-      writer->Line({"Original-Recipient: ", recipient.orcpt.substr(0, type), "; ",
-                    Presentable(smtp::DecodeXtext(recipient.orcpt.substr(type + 1)))});
+      const std::string address = smtp::DecodeXtext(recipient.orcpt.substr(type + 1));
+      if (core::IsAscii(address)) {
+        writer->Line(
+            {"Original-Recipient: ", recipient.orcpt.substr(0, type), "; ", Presentable(address)});
+      } else {
+        writer->Line({"Original-Recipient: ", TypedAddress(address)});
+      }
     }
     writer->Line({"Final-Recipient: ", TypedAddress(recipient.address)});
     writer->Line({"Action: ", ActionWord(facts, recipient)});

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/check.h"
+#include "core/utf8.h"
 #include "smtp/address.h"
 
 namespace outbox::smtp {
@@ -24,9 +25,11 @@ bool IsAtext(char c) {
   return std::string_view("!#$%&'*+-/=?^_`{|}~.").find(c) != std::string_view::npos;
 }
 
-// Reads all of `xtext`. Decoded it must be printable and of at most `octets_max` octets.
-DsnError CheckXtext(std::string_view xtext, size_t octets_max) {
+// Reads all of `xtext`. Decoded it must be printable and of at most `octets_max` octets; ASCII, or
+// with `utf8` UTF-8.
+DsnError CheckXtext(std::string_view xtext, size_t octets_max, bool utf8) {
   size_t octets = 0;
+  bool ascii = true;
   for (size_t i = 0; i < xtext.size(); ++i) {
     const size_t begin = i;
     const char c = xtext[i];
@@ -38,13 +41,15 @@ DsnError CheckXtext(std::string_view xtext, size_t octets_max) {
         return {"Behind + two hexadecimal digits in upper case are expected (RFC 3461 4)", begin};
       }
       const int octet = high * 16 + low;
-      if (octet < ' ' || octet > '~') {
+      if (octet < ' ' || octet == 0x7f || (octet > 0x7f && !utf8)) {
         return {"The value must stand for printable ASCII", begin};
       }
+      ascii = ascii && octet < 0x80;
       i += 2;
     }
     if (++octets > octets_max) return {"The value is too long", begin};
   }
+  if (!ascii && !core::IsUtf8(DecodeXtext(xtext))) return {"The value must stand for UTF-8", 0};
   return {};
 }
 
@@ -91,7 +96,7 @@ DsnError ParseNotify(std::string_view value, NotifyBits* out) {
 
 DsnError CheckEnvid(std::string_view value) {
   if (value.empty()) return {"ENVID is an identifier of 1 to 100 octets", 0};
-  return CheckXtext(value, kEnvidOctetsMax);
+  return CheckXtext(value, kEnvidOctetsMax, /*utf8=*/false);
 }
 
 DsnError CheckOrcpt(std::string_view value) {
@@ -105,7 +110,8 @@ DsnError CheckOrcpt(std::string_view value) {
   const size_t address = semicolon + 1;
   if (address == value.size()) return {"Behind the type an address is expected", address};
   if (type.size() >= kOrcptOctetsMax) return {"The value is too long", 0};
-  DsnError error = CheckXtext(value.substr(address), kOrcptOctetsMax - type.size() - 1);
+  DsnError error =
+      CheckXtext(value.substr(address), kOrcptOctetsMax - type.size() - 1, /*utf8=*/true);
   error.at += address;
   return error;
 }

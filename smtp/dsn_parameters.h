@@ -62,6 +62,8 @@ struct DsnError {
 DsnError ParseReturn(std::string_view value, DsnReturn* out);
 DsnError ParseNotify(std::string_view value, NotifyBits* out);
 DsnError CheckEnvid(std::string_view value);
+// Of an address that is not ASCII the xtext stands for UTF-8, as relays write it
+// ("rfc822;j+C3+B6rg"), or for the utf-8-addr-xtext of RFC 6533 ("utf-8;j\x{F6}rg").
 DsnError CheckOrcpt(std::string_view value);
 
 // "SUCCESS,DELAY", "NEVER"; "" for 0. REQUIRES: IsNotify(notify).

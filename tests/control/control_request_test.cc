@@ -69,12 +69,12 @@ TEST(ControlRequest, HowTheQueueIsShown) {
   EXPECT_EQ(Good({{"command", "queue"}, {"by", "reply"}}).by, queue::QueueColumn::kReply);
 
   EXPECT_EQ(Bad({{"command", "queue"}, {"by", "recipient"}}),
-            "\"by\": expected one of state age tries sender domain mailhost reply route");
+            "\"by\": expected one of state age tries sender domain mailhost reply route source");
   EXPECT_EQ(Bad({{"command", "queue"}, {"columns", json::array()}}),
             "\"columns\": expected an array of columns");
   EXPECT_EQ(Bad({{"command", "queue"}, {"columns", {"age", "colour"}}}),
             "\"columns\": expected one of id state age tries next sender recipient domain mailhost "
-            "size reply route");
+            "size reply route source");
   EXPECT_EQ(Bad({{"command", "queue"}, {"limit", 0}}),
             "\"limit\": expected a whole number from 1 on");
   EXPECT_EQ(Bad({{"command", "queue"}, {"sort", "age"}, {"limit", 10'001}}),

@@ -183,11 +183,11 @@ TEST(QueueView, WhatCannotBeShown) {
   EXPECT_TRUE(CheckQueueView({.columns = {"age", "reply"}, .sort = "age:desc"}).ok());
   EXPECT_EQ(CheckQueueView({.columns = {"colour"}}).message(),
             "--columns: \"colour\" is none of id state age tries next sender recipient domain "
-            "mailhost size reply route");
+            "mailhost size reply route source");
   EXPECT_FALSE(CheckQueueView({.sort = "age:down"}).ok());
   EXPECT_FALSE(CheckQueueView({.sort = "age", .by = "domain"}).ok());
   EXPECT_FALSE(CheckQueueView({.count = true, .shape = true}).ok());
-  EXPECT_EQ(QueueGroupNames().size(), 8u);
+  EXPECT_EQ(QueueGroupNames().size(), 9u);
 }
 
 // The daemon's sentences, with the numbers of the case behind them.

@@ -33,13 +33,15 @@ TEST(AuthorTest, Mailboxes) {
       {" alice@example.com, bob@example.net", "example.com"},
       {" Alice <alice@example.com>, <bob@example.net>", "example.com"},
       {" Us: alice@example.com, bob@example.net;", "example.com"},
+      // RFC 8616: by its A-labels.
+      {" Alice <\xc3\xa4lice@gr\xc3\xbcn.example>", "xn--grn-ioa.example"},
       // Nobody that could be asked about.
       {"", ""},
       {" alice", ""},
       {" undisclosed:;", ""},
       {" alice@", ""},
       {" alice@[192.0.2.1]", ""},
-      {" alice@gr\xc3\xbcn.example", ""},
+      {" alice@\xe2\x98\x83.example", ""},
       {" \"alice@example.com", ""},
       {" (alice@example.com", ""},
       {" <alice@example.com", "example.com"},
@@ -53,9 +55,9 @@ TEST(AuthorTest, Mailboxes) {
 
 TEST(AuthorTest, Fields) {
   std::string domain;
-  EXPECT_EQ(FindAuthor("To: x@example.net\r\nFROM : a@example.com\r\nFrom-X: b@c.example\r\n",
-                       &domain),
-            AuthorKind::kOne);
+  EXPECT_EQ(
+      FindAuthor("To: x@example.net\r\nFROM : a@example.com\r\nFrom-X: b@c.example\r\n", &domain),
+      AuthorKind::kOne);
   EXPECT_EQ(domain, "example.com");
   EXPECT_EQ(FindAuthor("From:\r\n A\r\n\t<a@example.com>\r\nTo: x@example.net\r\n", &domain),
             AuthorKind::kOne);

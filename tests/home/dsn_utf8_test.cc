@@ -73,6 +73,11 @@ TEST(DsnUtf8Test, ANoticeIsAsciiUnlessItsWayIsNot) {
     EXPECT_THAT(out, HasSubstr("Status: 5.6.7\r\n"));
   }
   std::string out;
+  recipient.orcpt = "rfc822;j+C3+B6rg@b.example";
+  ComposeDsn(NoticeFacts(recipient, "a@b.example"), &out);
+  EXPECT_THAT(out, HasSubstr("Original-Recipient: utf-8; j\\x{F6}rg@b.example\r\n"));
+  EXPECT_TRUE(core::IsAscii(out));
+  out.clear();
   ComposeDsn(NoticeFacts(recipient, "björn@größe.example"), &out);
   EXPECT_THAT(out, HasSubstr("\r\nTo: björn@größe.example\r\n"));
   EXPECT_TRUE(core::IsUtf8(out));

@@ -130,5 +130,18 @@ TEST(DsnParametersTest, XtextThereAndBack) {
   EXPECT_EQ(DecodeXtext("x+2"), "x+2");
 }
 
+// Postfix writes the octets of UTF-8 as xtext, RFC 6533 their characters.
+TEST(DsnParametersTest, OrcptMayStandForUtf8) {
+  for (const char* value : {"rfc822;j+C3+B6rg@b.example", "utf-8;j\\x{F6}rg@b.example"}) {
+    EXPECT_EQ(CheckOrcpt(value).what, nullptr) << value;
+  }
+  for (const char* value :
+       {"rfc822;j+C3rg@b.example", "rfc822;+ED+A0+80@b.example", "rfc822;+FF@b.example",
+        "rfc822;+7F@b.example", "rfc822;+0D@b.example", "utf-8;j\xc3\xb6rg@b.example"}) {
+    EXPECT_NE(CheckOrcpt(value).what, nullptr) << value;
+  }
+  EXPECT_NE(CheckEnvid("j+C3+B6rg").what, nullptr);
+}
+
 }  // namespace
 }  // namespace outbox::smtp
