@@ -144,9 +144,8 @@ TEST(ControlRequest, WhatEndsMail) {
   EXPECT_EQ(Good({{"command", "purge"}, {"all", true}, {"now", true}}).filter.states,
             queue::kAllStates);
   EXPECT_EQ(Good({{"command", "remove"}, {"all", true}}).filter.states, queue::kAllStates);
-  EXPECT_EQ(
-      Good({{"command", "purge"}, {"state", "held"}, {"now", true}}).filter.states,
-      queue::StateBit(RecipientState::kHeld));
+  EXPECT_EQ(Good({{"command", "purge"}, {"state", "held"}, {"now", true}}).filter.states,
+            queue::StateBit(RecipientState::kHeld));
   EXPECT_EQ(Bad({{"command", "purge"}, {"state", "purged"}}),
             "\"state\": purged already; expected \"now\": true with it");
   EXPECT_EQ(Good({{"command", "undo"}, {"domain", "a.test"}}).filter.domain, "a.test");
@@ -270,8 +269,7 @@ TEST(ControlRequest, WhatIsSuspendedAndResumed) {
             "\"for\": expected seconds, a number from 1 on");
   EXPECT_EQ(Bad({{"command", "suspend"}, {"site", "a"}, {"reason", "two\nlines"}}),
             "\"reason\": expected a line of at most 200 bytes");
-  EXPECT_EQ(Bad({{"command", "resume"}}),
-            "expected one of \"domain\", \"site\" and \"all\": true");
+  EXPECT_EQ(Bad({{"command", "resume"}}), "expected one of \"domain\", \"site\" and \"all\": true");
   EXPECT_EQ(Bad({{"command", "resume"}, {"site", "a"}, {"reason", "b"}}),
             "\"for\", \"reason\": not with \"resume\"");
   EXPECT_EQ(Bad({{"command", "sites"}, {"domain", "a.example"}}), "unknown member \"domain\"");
