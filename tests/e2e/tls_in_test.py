@@ -99,7 +99,7 @@ class TlsIn(Scenario):
             self.assertIn("221 2.0.0 Bye", said)
             self.assertNotIn("unexpected eof", said)  # the end is said, not cut
         said = self.s_client(relay.port, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
-        self.assertNotIn("221", said)
+        self.assertNotIn("221 2.0.0", said)
         wait_until(lambda: relay.stats()["tls_in_failed_total"] == 1, "the old version's failure")
         relay.wait_for_log('"event":"tls_failed"')
 
@@ -163,9 +163,11 @@ class TlsIn(Scenario):
             secured.sendall(b"MAIL FROM:<a@app.test>\r\n")
             self.assertTrue(file.readline().startswith(b"503"))
             secured.sendall(b"EHLO app.test\r\nSTARTTLS\r\n")
-            answers = [file.readline() for _ in range(6)]
-            self.assertFalse(any(b"STARTTLS" in line for line in answers[:5]), answers)
-            self.assertTrue(any(line.startswith(b"503") for line in answers[5:]), answers)
+            answers = []
+            while not answers or not answers[-1].startswith(b"250 "):
+                answers.append(file.readline())
+            self.assertFalse(any(b"STARTTLS" in line for line in answers), answers)
+            self.assertTrue(file.readline().startswith(b"503"))
 
     def test_without_a_certificate_nothing_is_offered(self):
         relay = self.outbox(route(self.receiver().port))
