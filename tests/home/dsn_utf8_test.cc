@@ -83,6 +83,7 @@ TEST(DsnUtf8Test, ANoticeIsAsciiUnlessItsWayIsNot) {
   EXPECT_TRUE(core::IsUtf8(out));
   EXPECT_TRUE(core::IsAscii(std::string_view(out).substr(out.find("\r\n\r\n"))));
   recipient.address = "bob@example.net";
+  recipient.orcpt = {};
   recipient.text = "no";
   out.clear();
   ComposeDsn(NoticeFacts(recipient, "a@b.example"), &out);
