@@ -8,10 +8,15 @@
 #include "core/config_rules.h"
 #include "core/domain_name.h"
 #include "core/idna.h"
+#include "core/limits.h"
 #include "core/mailbox_name.h"
 
 namespace outbox::core {
 namespace {
+
+// RFC 5321 4.5.3.1: a path has 256 octets with its brackets, and a local part 64.
+constexpr size_t kAddressOctetsMax = 254;
+constexpr size_t kLocalDomainOctetsMax = kAddressOctetsMax - 64 - 1;
 
 // Reads one [local].
 class LocalReader {
@@ -50,6 +55,11 @@ class LocalReader {
     if (!IsDomainName(domain)) {
       Expect(text, WithIdnaReason("is not a local domain", text.text),
              "a whole domain name, for example \"example.org\"");
+    } else if (domain.size() > kLocalDomainOctetsMax) {
+      // What is rewritten to it must still be an address.
+      Expect(text, "is too long for a local domain",
+             "at most " + std::to_string(kLocalDomainOctetsMax) +
+                 " octets in its ASCII form, which leave room for every mailbox");
     } else if (const auto [first, is_new] = lines_.emplace(domain, text.position.line); !is_new) {
       Expect(text, "stands in line " + std::to_string(first->second) + ", too", "each domain once");
     } else {
@@ -229,6 +239,11 @@ class LocalReader {
         !IsQualifiedDomainName(std::string_view(name).substr(at + 1))) {
       Expect(text, WithIdnaReason("is not an address to forward to", DomainPart(text.text)),
              "for example \"postmaster@example.org\"");
+      return;
+    }
+    if (name.size() > kAddressOctetsMax || text.text.size() > kAddressOctetsMax) {
+      Expect(text, "is too long for an address",
+             "at most " + std::to_string(kAddressOctetsMax) + " octets, also in its ASCII form");
       return;
     }
     local_.forward_to = text.text;

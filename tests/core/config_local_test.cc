@@ -86,6 +86,12 @@ struct LocalMistake {
   std::string error;
 };
 
+std::string LongDomain(size_t octets) {
+  std::string domain;
+  while (domain.size() + 52 < octets) domain += std::string(50, 'a') + ".";
+  return domain + std::string(octets - domain.size() - 2, 'b') + ".c";
+}
+
 TEST(LocalConfigTest, WhatIsWrong) {
   const std::string head = "domains = \"a.example\"\nmailboxes = \"x\"\n";
   const std::string maildir = "maildir = \"/m/{user}\"\n";
@@ -94,6 +100,11 @@ TEST(LocalConfigTest, WhatIsWrong) {
       {"domains = \"*\"\nmailboxes = \"x\"\n" + maildir, "f:7:11: \"*\" is not a local domain"},
       {"domains = [\"a.example\", \"A.example\"]\nmailboxes = \"x\"\n" + maildir,
        "f:7:25: \"A.example\" stands in line 7, too"},
+      {"domains = \"" + LongDomain(190) + "\"\nmailboxes = \"x\"\n" + maildir,
+       "is too long for a local domain; expected at most 189 octets"},
+      {head + maildir + "undelivered = \"forward\"\nforward_to = \"postmaster@" + LongDomain(244) +
+           "\"\n",
+       "is too long for an address; expected at most 254 octets"},
       {head, "[local] says neither \"via\" and \"maildir\""},
       {head + maildir + "via = \"lmtp:127.0.0.1\"\n", "[local] says both"},
       {head + "via = \"127.0.0.1:24\"\n", "\"127.0.0.1:24\" is not an LMTP server"},
