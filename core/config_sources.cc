@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/domain_name.h"
+#include "core/idna.h"
 #include "core/limits.h"
 
 namespace outbox::core {
@@ -173,7 +174,7 @@ void SourceReader::ReadSender(const TomlValue& table) {
   std::vector<ConfigText> texts;
   reader.Texts("domain", "a domain or an array of domains", kConfigPatterns, &texts);
   for (ConfigText& text : texts) {
-    text.text = ToLower(text.text);
+    text.text = DomainKey(text.text);
     if (!IsRoutePattern(text.text)) {
       problems_->Expect(text, "is not a pattern of senders' domains",
                         "\"example.com\", \"*.example.com\" or \"*\"");

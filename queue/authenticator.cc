@@ -48,9 +48,12 @@ bool Authenticator::Ask(AuthQuestion* question, std::string_view password, AuthV
     return true;
   }
   question->authenticator_ = this;
-  waiting_.PushBack(question);
-  ++waiting_count_;
-  StartNext();
+  if (!op_.in_flight) {
+    Compare(question);
+  } else {
+    waiting_.PushBack(question);
+    ++waiting_count_;
+  }
   return false;
 }
 
@@ -77,20 +80,25 @@ void Authenticator::StartNext() {
       Answer(next, AuthVerdict::kRefused);
       continue;
     }
-    current_ = next;
-    client_ = next->client;
-    mechanism_ = next->mechanism;
-    user_ = next->user;
-    work_ = std::make_shared<Work>();
-    work_->password = std::move(next->password_);
-    next->known = next->users->Find(next->user);
-    work_->is_known = next->known != nullptr && !next->known->hash.empty();
-    work_->hash = work_->is_known ? next->known->hash : next->users->DecoyFor(next->user);
-    io_->RunLong(&op_, [work = work_] {
-      work->Run();
-      return 0;
-    });
+    Compare(next);
   }
+}
+
+// Answers later, whatever another shard learns of the address meanwhile.
+void Authenticator::Compare(AuthQuestion* question) {
+  current_ = question;
+  client_ = question->client;
+  mechanism_ = question->mechanism;
+  user_ = question->user;
+  work_ = std::make_shared<Work>();
+  work_->password = std::move(question->password_);
+  question->known = question->users->Find(question->user);
+  work_->is_known = question->known != nullptr && !question->known->hash.empty();
+  work_->hash = work_->is_known ? question->known->hash : question->users->DecoyFor(question->user);
+  io_->RunLong(&op_, [work = work_] {
+    work->Run();
+    return 0;
+  });
 }
 
 // On the helper thread.

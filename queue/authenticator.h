@@ -117,6 +117,8 @@ class Authenticator {
   };
 
   void StartNext();
+  // REQUIRES: nothing is compared now.
+  void Compare(AuthQuestion* question);
   void OnCompared(const io::OpResult& result);
   void Succeeded(AuthQuestion* question);
   void Failed(AuthQuestion* question);

@@ -104,8 +104,10 @@ void Home::RouteTicket(HomeTicket* ticket, const MetaView& meta, const std::stri
     const uint32_t first = ticket->first + static_cast<uint32_t>(std::countr_zero(ticket->mask));
     const RouteChoice choice = route(first);
     const std::string key(choice.destination);
-    uint64_t same = 0;
-    for (uint64_t left = ticket->mask; left != 0; left &= left - 1) {
+    uint64_t left = ticket->mask;
+    uint64_t same = left & (~left + 1);
+    const bool alone = TicketRecipientsFor(key) == 1;
+    for (left &= left - 1; left != 0 && !alone; left &= left - 1) {
       const uint32_t index = ticket->first + static_cast<uint32_t>(std::countr_zero(left));
       if (route(index).destination == key) same |= left & (~left + 1);
     }

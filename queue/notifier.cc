@@ -38,6 +38,20 @@ smtp::NotifyBits WhatIsTold(DsnAction action) {
   return smtp::kNotifySuccess;
 }
 
+// A notice that fits no record leaves out the original, then its header and what was said, and is
+// given up then.
+constexpr uint32_t kShorterMax = 2;
+
+// Dots that stand before another one at the beginning of a line of the wire form.
+uint32_t StuffedDots(std::string_view body) {
+  uint32_t dots = body.starts_with("..") ? 1 : 0;
+  for (size_t at = body.find("\n.."); at != std::string_view::npos;
+       at = body.find("\n..", at + 1)) {
+    ++dots;
+  }
+  return dots;
+}
+
 // With VERP a failure is reported to the address that says whose it is.
 bool Alone(const HomeTicket& ticket, DsnAction action) {
   return action == DsnAction::kFailed && !VerpOf(ticket.destination->key).empty();
@@ -58,8 +72,9 @@ struct Notifier::Notice {
   bool told = false;       // with a DSN
   bool eight_bit = false;  // the DSN
   uint32_t recipients = 0;
-  uint32_t reads = 0;   // of the original that failed
-  uint64_t dsn_id = 0;  // the same in every try, so that no two records could both count
+  uint32_t reads = 0;    // of the original that failed
+  uint32_t shorter = 0;  // times that it was too large for a record
+  uint64_t dsn_id = 0;   // the same in every try, so that no two records could both count
   core::IntrusiveList<HomeTicket, &HomeTicket::notice_link> tickets;
   std::unique_ptr<Notice> behind;  // the message's next notice
   Window window;                   // of the original
@@ -114,8 +129,8 @@ void Notifier::Add(HomeTicket* ticket, DsnAction action) {
     for (Notice* one = found->second; one != nullptr && notice == nullptr;
          one = one->behind.get()) {
       if (one->step == Notice::Step::kGathering && one->action == action &&
-          one->recipients < core::kNoticeRecipients && !Alone(*ticket, action) &&
-          !Alone(*one->tickets.front(), action)) {
+          one->recipients + ticket->recipients() <= core::kNoticeRecipients &&
+          !Alone(*ticket, action) && !Alone(*one->tickets.front(), action)) {
         notice = one;
       }
       end = &one->behind;
@@ -212,7 +227,9 @@ void Notifier::ComposeAndSign(Notice* notice) {
   notice->step = Notice::Step::kSigning;
   const std::optional<MetaView> meta = MetaOf(*notice);
   // A record that cannot be read any more has no sender that could be told: it is ended without.
-  const bool told = meta.has_value() && Compose(notice, *meta);
+  const bool fits = notice->shorter <= kShorterMax;
+  if (!fits) log_->Damage("message " + FormatMessageId(notice->id) + ": its notice fits no record");
+  const bool told = meta.has_value() && fits && Compose(notice, *meta);
   if (!told || !Sign(notice)) Commit(notice, told);
 }
 
@@ -285,13 +302,13 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
       if (!smtp::Wants(dsn.notify, WhatIsTold(notice->action))) continue;
       DsnRecipient recipient;
       recipient.address = meta.Recipient(index);
-      recipient.orcpt = dsn.orcpt;
+      if (notice->shorter < 2) recipient.orcpt = dsn.orcpt;
       recipient.relayed = !IsLastHop(ticket->destination->key);
       recipient.expired = ticket->expired;
       if (ticket->reply != nullptr) {
         recipient.code = ticket->reply->code();
         recipient.enhanced = ticket->reply->enhanced();
-        recipient.text = ticket->reply->text();
+        if (notice->shorter < 2) recipient.text = ticket->reply->text();
         recipient.mailhost = ticket->reply->mailhost();
       }
       recipients.push_back(recipient);
@@ -323,8 +340,8 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
   facts.envid = meta.dsn().envid();
   facts.wants_full =
       notice->action == DsnAction::kFailed && meta.dsn().ret() == smtp::DsnReturn::kFull;
-  facts.full =
-      facts.wants_full && meta.extent_count() == 0 && meta.body_bytes() <= return_full_max_;
+  facts.full = facts.wants_full && meta.extent_count() == 0 &&
+               meta.body_bytes() <= return_full_max_ && notice->shorter == 0;
   facts.eight_bit = meta.eight_bit();
   facts.utf8_header = meta.utf8_header();
   notice->eight_bit = facts.full && facts.eight_bit;
@@ -332,6 +349,7 @@ bool Notifier::Compose(Notice* notice, const MetaView& meta) {
   facts.original_body = meta.extent_count() > 0
                             ? std::string_view(notice->beginning)
                             : std::string_view(meta.body().data(), meta.body().size());
+  if (notice->shorter > 1) facts.original_prefix = facts.original_body = {};
   notice->body.clear();
   ComposeDsn(facts, &notice->body);
   return true;
@@ -365,9 +383,7 @@ void Notifier::BuildMeta(Notice* notice, uint64_t dsn_id) {
     add(first ? choice : copy);
   }
   notice->meta.SetPrefix(notice->prefix);
-  // Stuffed dots make a message look larger to SIZE= than it is; for a DSN the exact number is not
-  // kept.
-  notice->meta.SetBody(notice->body.size(), 0);
+  notice->meta.SetBody(notice->body.size(), StuffedDots(notice->body));
   notice->body_part = {notice->body.data(), notice->body.size()};
   notice->dsn.meta = notice->meta.Finish();
   notice->dsn.body = {&notice->body_part, 1};
@@ -389,6 +405,8 @@ void Notifier::OnCommitted(Notice* notice, const core::Status& status) {
       if (notice->action == DsnAction::kDelayed) ticket->notified = false;
     }
     states_->Mark(notice->store, notice->message);
+    // It is too large, and will be the next time: with less in it.
+    if (status.code() == core::StatusCode::kInvalidArgument) ++notice->shorter;
     Retry(notice);
     return;
   }

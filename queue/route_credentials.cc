@@ -25,6 +25,15 @@ std::shared_ptr<const RouteCredentials> RouteCredentials::Make(const core::Confi
   return made;
 }
 
+std::shared_ptr<const RouteCredentials> RouteCredentials::Both(
+    const std::shared_ptr<const RouteCredentials>& now,
+    const std::shared_ptr<const RouteCredentials>& next) {
+  if (now == nullptr || next == nullptr) return now == nullptr ? next : now;
+  auto both = std::make_shared<RouteCredentials>(*now);
+  both->known_.insert(next->known_.begin(), next->known_.end());
+  return both;
+}
+
 smtp::ClientCredentials RouteCredentials::For(const DestinationKey& key) const {
   if (key.user.empty()) return {};
   const auto found = known_.find(PlaceOf(key.hosts, key.user));

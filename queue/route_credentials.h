@@ -21,6 +21,11 @@ class RouteCredentials {
  public:
   static std::shared_ptr<const RouteCredentials> Make(const core::Config& config);
 
+  // Those of `now`, and what only `next` has. Either may be null.
+  static std::shared_ptr<const RouteCredentials> Both(
+      const std::shared_ptr<const RouteCredentials>& now,
+      const std::shared_ptr<const RouteCredentials>& next);
+
   // What the sessions of this destination say; nobody if its key names no user. Without a secret
   // when no route has that user at these hosts.
   smtp::ClientCredentials For(const DestinationKey& key) const;

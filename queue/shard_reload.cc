@@ -38,11 +38,15 @@ core::Status Shard::PrepareReload(ShardConfig next, RouteChanges changes) {
   if (step_ != Step::kRunning || listen_by_ns_ != 0) {
     return core::Status(core::StatusCode::kUnavailable, "a shard is starting or stopping");
   }
-  const core::Status status = clients_->Prepare(*next.config, next.tls,
-                                                setup_.exchange->shards() > 1);
+  const core::Status status =
+      clients_->Prepare(*next.config, next.tls, setup_.exchange->shards() > 1);
   if (!status.ok()) return status;
   next_ = std::move(next);
   route_changes_ = std::move(changes);
+  // Shards commit one after another, and their mail comes at once: what its keys name is known here
+  // before.
+  destinations_->SetSources(SourceTable::Both(setup_.config.sources, next_.sources));
+  links_.SetCredentials(RouteCredentials::Both(setup_.config.credentials, next_.credentials));
   return core::OkStatus();
 }
 
@@ -56,6 +60,8 @@ void Shard::RollbackReload() {
   if (next_.config == nullptr) return;
   clients_->Rollback();
   next_ = {};
+  destinations_->SetSources(setup_.config.sources);
+  links_.SetCredentials(setup_.config.credentials);
 }
 
 void Shard::CommitReload() {

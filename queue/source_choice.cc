@@ -4,6 +4,7 @@
 
 #include "core/config_sources.h"
 #include "core/domain_name.h"
+#include "core/idna.h"
 
 namespace outbox::queue {
 
@@ -52,8 +53,7 @@ SourceChoice::Group SourceChoice::Find(const std::optional<std::string>& send_fr
 uint32_t SourceChoice::SenderOf(std::string_view sender) const {
   const size_t at = sender.rfind('@');
   if (domains_.empty() || at == std::string_view::npos) return PatternIndex::kNone;
-  domain_.assign(sender.substr(at + 1));
-  for (char& c : domain_) c = core::ToLower(c);
+  core::ToALabels(sender.substr(at + 1), &domain_);
   return domains_.Find(domain_);
 }
 

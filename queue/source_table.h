@@ -26,6 +26,15 @@ class SourceTable {
     return table;
   }
 
+  // Those of `now`, and what only `next` has. Either may be null.
+  static std::shared_ptr<const SourceTable> Both(const std::shared_ptr<const SourceTable>& now,
+                                                 const std::shared_ptr<const SourceTable>& next) {
+    if (now == nullptr || next == nullptr) return now == nullptr ? next : now;
+    auto both = std::make_shared<SourceTable>(*now);
+    both->by_name_.insert(next->by_name_.begin(), next->by_name_.end());
+    return both;
+  }
+
   // Null: there is none of that name.
   std::shared_ptr<const core::SourceConfig> Find(std::string_view name) const {
     const auto found = by_name_.find(name);

@@ -338,13 +338,14 @@ Stage ClientSession::waiting_for() const {
   }
 }
 
+// Nothing goes behind a BDAT that is not answered: what a failed one leaves behind is not defined
+// (RFC 3030 2), and the next transaction would pay for it.
 bool ClientSession::CanBegin() const {
   if (state_ != State::kReady || quit_wanted_) return false;
   if (in_hand_ == 0) return true;
   const Slot& slot = *current();
   return in_hand_ == 1 && pipelining() && slot.active && !slot.lone_dot &&
-         slot.send == Point::kFinal && slot.receive == Point::kFinal &&
-         (!slot.bdat || slot.accepted != 0);
+         slot.send == Point::kFinal && slot.receive == Point::kFinal && !slot.bdat;
 }
 
 int ClientSession::BeginTransaction(const ClientEnvelope& envelope) {

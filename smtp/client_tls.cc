@@ -88,7 +88,7 @@ bool ClientConnection::FallBack(std::string_view why) {
 // The connection with which TLS has failed is closed.
 void ClientConnection::StartAgain() {
   falling_back_ = false;
-  session_ = ClientSession(&context_->session, TlsUse::kOff, &credentials_);
+  session_ = ClientSession(&options_, TlsUse::kOff, &credentials_);
   ChooseData();
   context_->io->Connect(&connect_, host_, has_local_ ? &local_ : nullptr);
   UpdateTimer();

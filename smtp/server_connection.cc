@@ -60,10 +60,10 @@ void ServerConnection::SayBanner() {
 
 void ServerConnection::OnBytes(std::span<char> bytes) {
   if (!closing_) {
-    const bool secret = session_.may_authenticate();
+    const bool could = session_.may_authenticate();
     const std::string_view rest = Process({bytes.data(), bytes.size()});
     if (!rest.empty() && !closing_) Keep(rest);
-    if (secret) explicit_bzero(bytes.data(), bytes.size());
+    if (could || session_.may_authenticate()) explicit_bzero(bytes.data(), bytes.size());
   }
   AfterWork();
 }
@@ -234,9 +234,10 @@ void ServerConnection::Keep(std::string_view input) {
 
 // Goes on with what was kept.
 void ServerConnection::Continue() {
-  const bool secret = session_.may_authenticate();
+  const bool could = session_.may_authenticate();
   const std::string_view rest = Process(std::string_view(kept_).substr(kept_pos_));
   kept_pos_ = kept_.size() - rest.size();
+  const bool secret = could || session_.may_authenticate();
   if (secret && !kept_.empty()) explicit_bzero(kept_.data(), closing_ ? kept_.size() : kept_pos_);
   if (rest.empty() || closing_) {
     kept_pos_ = 0;

@@ -44,7 +44,7 @@ const char kRest[] = R"(
 [delivery]
 send_from = "main"
 [[sender]]
-domain    = ["shop.example", "*.shop.example"]
+domain    = ["shop.example", "*.shop.example", "bücher.example"]
 send_from = "news-1"
 [[sender]]
 domain    = "plain.example"
@@ -98,6 +98,10 @@ TEST(SourceChoice, RouteThenSenderThenDefault) {
       {"", "x@example.net", "mx:example.net@main", SourceRule::kDefault},
       {"a@shop.example", "x@example.net", "mx:example.net@news-1", SourceRule::kSender},
       {"a@SHOP.example", "x@example.net", "mx:example.net@news-1", SourceRule::kSender},
+      {"a@b\xc3\xbc"
+       "cher.example",
+       "x@example.net", "mx:example.net@news-1", SourceRule::kSender},
+      {"a@xn--bcher-kva.example", "x@example.net", "mx:example.net@news-1", SourceRule::kSender},
       {"a@b.shop.example", "x@example.net", "mx:example.net@news-1", SourceRule::kSender},
       {"a@notshop.example", "x@example.net", "mx:example.net@main", SourceRule::kDefault},
       {"postmaster", "x@example.net", "mx:example.net@main", SourceRule::kDefault},

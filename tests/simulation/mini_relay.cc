@@ -244,8 +244,10 @@ void MiniRelay::Later(uint64_t number) {
 
 void MiniRelay::BounceMessage(uint64_t number, const std::string& reply) {
   Item item = items_.at(number);
-  ++counters_.bounced;
-  if (item.sender.empty()) return Forget(number);
+  if (item.sender.empty()) {
+    ++counters_.bounced;
+    return Forget(number);
+  }
   // The DSN takes the place of the message in one rename: both or neither.
   Item dsn = item;
   dsn.content = Dsn(item, reply);
@@ -253,10 +255,8 @@ void MiniRelay::BounceMessage(uint64_t number, const std::string& reply) {
   dsn.sender = "";
   dsn.host = 0;
   Store(dsn, true, [this, dsn, number, item](bool ok) {
-    if (!ok) {
-      --counters_.bounced;
-      return Later(number);
-    }
+    if (!ok) return Later(number);
+    ++counters_.bounced;
     ++counters_.generated;
     items_[number] = dsn;
     Attempt(number);

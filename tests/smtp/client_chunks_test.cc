@@ -78,13 +78,15 @@ TEST(ClientChunksTest, WhatIsLargeOrMayComeInVainWaitsForTheRecipients) {
     const std::string size = std::to_string(NaiveUnstuffed(message.body).size());
     EXPECT_EQ(run.TakeSent(), "MAIL FROM:<a@b.c> SIZE=" + size + "\r\nRCPT TO:<d@e.f>\r\n");
     run.Serve("250 Ok\r\n250 Ok\r\n");
-    // The next one behind it.
-    EXPECT_EQ(run.TakeSent(), "BDAT " + size + " LAST\r\n" + NaiveUnstuffed(message.body) +
-                                  "MAIL FROM:<a@b.c> SIZE=8\r\nRCPT TO:<g@h.i>\r\n"
-                                  "BDAT 8 LAST\r\n.hello\r\n");
-    run.Serve("250 Queued\r\n250 Ok\r\n250 Ok\r\n250 Queued too\r\n");
-    EXPECT_THAT(run.events, ElementsAre("ready", "body 0", "body 1", "0/0 250 Queued (final dot)",
-                                        "done 0", "1/0 250 Queued too (final dot)", "done 1"));
+    EXPECT_EQ(run.TakeSent(), "BDAT " + size + " LAST\r\n" + NaiveUnstuffed(message.body));
+    // The next one not before the answer: what a failed BDAT leaves behind is not defined.
+    run.Serve("250 Queued\r\n");
+    EXPECT_EQ(run.TakeSent(),
+              "MAIL FROM:<a@b.c> SIZE=8\r\nRCPT TO:<g@h.i>\r\n"
+              "BDAT 8 LAST\r\n.hello\r\n");
+    run.Serve("250 Ok\r\n250 Ok\r\n250 Queued too\r\n");
+    EXPECT_THAT(run.events, ElementsAre("ready", "body 0", "0/0 250 Queued (final dot)", "done 0",
+                                        "body 0", "0/0 250 Queued too (final dot)", "done 0"));
   }
 }
 
