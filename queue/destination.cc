@@ -87,8 +87,10 @@ void Destination::Reconsider() {
   if (policies_seen_ == shard_->policies) return;
   policies_seen_ = shard_->policies;
   hosts_.Reconsider();
+  if (host_key().user.empty()) return;
   // There may be another secret.
-  if (unfit_until_ns_ == 0 || host_key().user.empty()) return;
+  secret_since_ns_ = now_ns();
+  if (unfit_until_ns_ == 0) return;
   unfit_until_ns_ = now_ns();
   ArmTimer();
 }
@@ -227,8 +229,8 @@ void Destination::ReturnWaiting(Ticket* ticket, ReturnReason reason) {
 // What keeps the mail that waits from being tried; null: nothing that a sender would understand.
 const RecipientResult* Destination::Trouble() const {
   // Nobody there is to blame (RFC 3463: 4.4.5 is congestion).
-  static const RecipientResult kInLine = {
-      0, Verdict::kDeferred, 0, "4.4.5", "all connections of this mail system are in use"};
+  static const RecipientResult kInLine = {0, Verdict::kDeferred, 0, "4.4.5",
+                                          "all connections of this mail system are in use"};
   if (asking_ && plan() != nullptr &&
       (shard_->gate->InLine(plan()->site) || shard_->gate->Short(plan()->site))) {
     return &kInLine;

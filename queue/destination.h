@@ -257,7 +257,7 @@ class Destination : public SiteUser, public ColdMail {
   bool asking_ = false;            // waiting for a slot
   bool admitted_ = false;          // it has been in the cold line, and need not again
   bool lane_open_ = false;
-  bool suspended_ = false;  // by an operator
+  bool suspended_ = false;         // by an operator
   uint64_t suspensions_seen_ = 0;  // OwnerShard::suspensions_number when it looked last
   int64_t retry_period_ns_ = core::kNsPerMinute;  // of the ticket that came last
   uint64_t taken_ = 0;                            // tickets taken out of the ready list, ever
@@ -265,18 +265,19 @@ class Destination : public SiteUser, public ColdMail {
   uint64_t placed_ = 0;                           // attempts taken out of homeless_, ever
   uint64_t placed_at_timer_ = 0;
   uint32_t homeless_looks_ = 0;  // times that the timer has found the same ones there
-  int64_t pace_ns_ = 0;     // of one transaction on one connection, smoothed; 0: not known
-  int64_t crowded_ns_ = 0;  // when the ready list was last long enough for lanes
+  int64_t pace_ns_ = 0;          // of one transaction on one connection, smoothed; 0: not known
+  int64_t crowded_ns_ = 0;       // when the ready list was last long enough for lanes
   int64_t empty_since_ns_ = 0;
   int64_t rate_until_ns_ = 0;  // nothing is sent before, by the site's rate; 0: now
   // Likewise, since no host does what the route asks for: TLS, taking its user, or (source_lost_)
   // being reached from a source that is there; and how often in a row that has been so.
   int64_t unfit_until_ns_ = 0;
   uint32_t unfit_times_ = 0;
-  int64_t unfit_known_ns_ = 0;  // until then that is remembered, without mail as well
-  bool unknown_ = false;        // it is our user that they would not have
+  int64_t secret_since_ns_ = 0;  // what was said before is no word about today's secret
+  int64_t unfit_known_ns_ = 0;   // until then that is remembered, without mail as well
+  bool unknown_ = false;         // it is our user that they would not have
   bool source_lost_ = false;
-  RecipientResult trouble_;    // why the site was left alone last
+  RecipientResult trouble_;  // why the site was left alone last
   core::Timer timer_;
   int64_t timer_at_ns_ = 0;
   bool lift_at_answer_ = false;  // an operator waits for the DNS

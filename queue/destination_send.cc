@@ -52,8 +52,8 @@ Attempt* Destination::Start(Ticket* ticket, Delivery* delivery) {
   ++attempts_;
   ++shard_->counters.attempts;
   shard_->counters.recipients_sending += static_cast<uint64_t>(std::popcount(ticket->mask));
-  Attempt* attempt = shard_->attempts.New(ticket, shard_->context.post, shard_->context.log,
-                                          now_ns());
+  Attempt* attempt =
+      shard_->attempts.New(ticket, shard_->context.post, shard_->context.log, now_ns());
   CHECK(attempt != nullptr);  // far fewer are sent at once
   attempt->may_convert = shard_->context.convert_eight_bit;
   attempt->plan = plan();
@@ -139,7 +139,7 @@ void Destination::MoveOn(Attempt* attempt) {
     const std::vector<RecipientResult>& failed = attempt->ticket->result->failed;
     if (!failed.empty()) trouble_ = failed.back();
     unknown_ = attempt->unknown;
-    OnUnfit();
+    if (!attempt->unknown || attempt->started_ns >= secret_since_ns_) OnUnfit();
   }
   if (unreachable &&
       shard_->gate->Fail(attempt->plan->site, attempt->started_ns, retry_period_ns_)) {
@@ -384,8 +384,7 @@ void Destination::OnSlot() {
 }
 
 void Destination::PokeIdle() {
-  while (!idle_.empty() &&
-         (!homeless_.empty() || (!ready_.empty() && !Held() && !suspended_))) {
+  while (!idle_.empty() && (!homeless_.empty() || (!ready_.empty() && !Held() && !suspended_))) {
     idle_.front()->Poke();
   }
 }

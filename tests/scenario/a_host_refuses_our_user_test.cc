@@ -82,6 +82,23 @@ TEST_P(AHostRefusesOurUser, MailWaitsAndGoesWithTheRightSecret) {
   story_.Finish();
 }
 
+// A host takes its time to say no, and the reload comes meanwhile.
+TEST_P(AHostRefusesOurUser, ARefusalOfTheOldSecretIsNoneOfTheNewOne) {
+  ScriptedServer* host = AddHost(kRefusal, "wrong");
+  host->script().rules.back().delay_ns = 4 * kNsPerSecond;
+  story_.Start();
+  SendMany(5);
+  story_.RunFor(kNsPerSecond);
+  SetUser(Route(), "me", "right");
+  story_.Reload();
+  story_.RunFor(10 * kNsPerSecond);
+  EXPECT_EQ(story_.Metric(&core::ShardMetrics::auth_out_failed_total), 1);
+  // All but the one that has been refused.
+  EXPECT_GE(host->taken().size(), 4u);
+  ASSERT_TRUE(story_.RunUntilEmpty(40 * kNsPerMinute));
+  story_.Finish();
+}
+
 TEST_P(AHostRefusesOurUser, WhateverItsWordsNothingBounces) {
   const char* const words[] = {"454 4.7.0 try again later", "421 4.7.0 too many errors",
                                "550 5.7.1 go away", "503 5.5.1 not now", "334 Z2FyYmFnZQ=="};
