@@ -103,13 +103,14 @@ bool IsAuthValue(std::string_view value) {
 }
 
 // A parameter of RFC 3461 that is there for the first time, or not at all: refused else.
-bool TakeDsnValue(const DsnError& error, bool again, std::string_view name, uint16_t column,
-                  Command* command) {
+// The value stands behind `name` and "="; null: it does not.
+bool TakeDsnValue(const DsnError& error, bool again, std::string_view name, std::string_view value,
+                  uint16_t column, Command* command) {
   if (again) {
     Refuse(command, 501, kBadArgument, "The parameter is given twice", column);
   } else if (error.what != nullptr) {
-    Refuse(command, 501, kBadArgument, error.what,
-           static_cast<uint16_t>(column + name.size() + 1 + error.at));
+    const size_t at = value.data() == nullptr ? 0 : name.size() + 1 + error.at;
+    Refuse(command, 501, kBadArgument, error.what, static_cast<uint16_t>(column + at));
   }
   return command->ok();
 }
@@ -120,12 +121,12 @@ bool TakeRcptParameter(std::string_view name, std::string_view value, uint16_t c
   RecipientDsn* dsn = &command->dsn;
   if (EqualsIgnoringCase(name, "NOTIFY")) {
     const bool again = dsn->notify != 0;
-    return TakeDsnValue(ParseNotify(value, &dsn->notify), again, name, column, command);
+    return TakeDsnValue(ParseNotify(value, &dsn->notify), again, name, value, column, command);
   }
   if (EqualsIgnoringCase(name, "ORCPT")) {
     const bool again = !dsn->orcpt.empty();
     dsn->orcpt = value;
-    return TakeDsnValue(CheckOrcpt(value), again, name, column, command);
+    return TakeDsnValue(CheckOrcpt(value), again, name, value, column, command);
   }
   Refuse(command, 555, kBadArgument, "RCPT parameter not recognized or not offered", column);
   return false;
@@ -177,12 +178,12 @@ bool TakeMailParameter(std::string_view name, std::string_view value, uint16_t c
   }
   if (EqualsIgnoringCase(name, "RET")) {
     const bool again = command->ret != DsnReturn::kUnspecified;
-    return TakeDsnValue(ParseReturn(value, &command->ret), again, name, column, command);
+    return TakeDsnValue(ParseReturn(value, &command->ret), again, name, value, column, command);
   }
   if (EqualsIgnoringCase(name, "ENVID")) {
     const bool again = !command->envid.empty();
     command->envid = value;
-    return TakeDsnValue(CheckEnvid(value), again, name, column, command);
+    return TakeDsnValue(CheckEnvid(value), again, name, value, column, command);
   }
   Refuse(command, 555, kBadArgument, "MAIL parameter not recognized or not offered", column);
   return false;
@@ -264,8 +265,8 @@ void ParseBdat(Cursor* cursor, Command* command) {
   const size_t column = cursor->column();
   cursor->rest.remove_prefix(digits.size());
   cursor->SkipSpaces();
-  const bool number = !digits.empty() &&
-                      digits.find_first_not_of("0123456789") == std::string_view::npos;
+  const bool number =
+      !digits.empty() && digits.find_first_not_of("0123456789") == std::string_view::npos;
   if (!number) {
     return Refuse(command, 501, kBadArgument, "Syntax: BDAT octets [LAST]",
                   static_cast<uint16_t>(column));

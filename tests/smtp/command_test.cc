@@ -108,6 +108,10 @@ TEST(CommandTest, RefusalsSayWhatAndWhere) {
       {"RCPT TO:<\xc3@b.c>", 501, {5, 1, 3}, 10},
       {"VRFY j\xc3\xb6rg", 553, {5, 6, 7}, 0},
       {"VRFY j\xffrg SMTPUTF8", 501, {5, 1, 3}, 7},
+      {"RCPT TO:<a@b.c> NOTIFY", 501, {5, 5, 4}, 17},
+      {"RCPT TO:<a@b.c> ORCPT", 501, {5, 5, 4}, 17},
+      {"MAIL FROM:<a@b.c> RET", 501, {5, 5, 4}, 19},
+      {"MAIL FROM:<a@b.c> ENVID", 501, {5, 5, 4}, 19},
       {"RCPT TO:<>", 501, {5, 1, 3}, 10},
       {"RCPT FROM:<a@b.c>", 501, {5, 5, 4}, 6},
   };
