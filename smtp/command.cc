@@ -109,7 +109,7 @@ bool TakeDsnValue(const DsnError& error, bool again, std::string_view name, std:
   if (again) {
     Refuse(command, 501, kBadArgument, "The parameter is given twice", column);
   } else if (error.what != nullptr) {
-    const size_t at = value.data() == nullptr ? 0 : name.size() + 1 + error.at;
+    const size_t at = name.size() + (value.data() == nullptr ? 0 : 1 + error.at);
     Refuse(command, 501, kBadArgument, error.what, static_cast<uint16_t>(column + at));
   }
   return command->ok();

@@ -59,7 +59,7 @@ TEST(DsnParametersTest, RefusalsSayWhatAndWhere) {
     uint16_t code;
     uint16_t column;
   } cases[] = {
-      {"MAIL FROM:<a@b.c> RET", 501, 23},
+      {"MAIL FROM:<a@b.c> RET", 501, 22},
       {"MAIL FROM:<a@b.c> RET=", 501, 23},
       {"MAIL FROM:<a@b.c> RET=ALL", 501, 23},
       {"MAIL FROM:<a@b.c> RET=FULL RET=FULL", 501, 28},
@@ -75,7 +75,7 @@ TEST(DsnParametersTest, RefusalsSayWhatAndWhere) {
       {"MAIL FROM:<a@b.c> ENVID=" + longest_id, 0, 0},
       {"MAIL FROM:<a@b.c> ENVID=" + longest_id + "i", 501, 125},
       {"MAIL FROM:<a@b.c> NOTIFY=NEVER", 555, 19},
-      {"RCPT TO:<a@b.c> NOTIFY", 501, 24},
+      {"RCPT TO:<a@b.c> NOTIFY", 501, 23},
       {"RCPT TO:<a@b.c> NOTIFY=", 501, 24},
       {"RCPT TO:<a@b.c> NOTIFY=ALWAYS", 501, 24},
       {"RCPT TO:<a@b.c> NOTIFY=SUCCESS,", 501, 32},
