@@ -91,15 +91,7 @@ bool ParseSize(std::string_view digits, uint64_t* out) {
 // RFC 3461 4, as AUTH= has it: "<>" or xtext.
 bool IsAuthValue(std::string_view value) {
   if (value == "<>") return true;
-  if (value.empty() || value.size() > kAuthValueMax) return false;
-  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
-  for (size_t i = 0; i < value.size(); ++i) {
-    if (value[i] <= ' ' || value[i] > '~' || value[i] == '=') return false;
-    if (value[i] != '+') continue;
-    if (i + 2 >= value.size() || !is_hex(value[i + 1]) || !is_hex(value[i + 2])) return false;
-    i += 2;
-  }
-  return true;
+  return !value.empty() && value.size() <= kAuthValueMax && IsXtext(value);
 }
 
 // A parameter of RFC 3461 that is there for the first time, or not at all: refused else.

@@ -27,27 +27,34 @@ bool IsAtext(char c) {
 
 // Reads all of `xtext`. Decoded it must be printable and of at most `octets_max` octets; ASCII, or
 // with `utf8` UTF-8.
+// Octets of xtext that stand for one at `at`, 1 or 3, and which; 0: what stands there is no xtext.
+size_t TakeXtext(std::string_view xtext, size_t at, int* octet) {
+  const char c = xtext[at];
+  if (c <= ' ' || c > '~' || c == '=') return 0;
+  *octet = c;
+  if (c != '+') return 1;
+  const int high = at + 1 < xtext.size() ? HexValue(xtext[at + 1]) : -1;
+  const int low = at + 2 < xtext.size() ? HexValue(xtext[at + 2]) : -1;
+  if (high < 0 || low < 0) return 0;
+  *octet = high * 16 + low;
+  return 3;
+}
+
 DsnError CheckXtext(std::string_view xtext, size_t octets_max, bool utf8) {
   size_t octets = 0;
   bool ascii = true;
-  for (size_t i = 0; i < xtext.size(); ++i) {
-    const size_t begin = i;
-    const char c = xtext[i];
-    if (c <= ' ' || c > '~' || c == '=') return {"The value must be xtext (RFC 3461 4)", begin};
-    if (c == '+') {
-      const int high = i + 1 < xtext.size() ? HexValue(xtext[i + 1]) : -1;
-      const int low = i + 2 < xtext.size() ? HexValue(xtext[i + 2]) : -1;
-      if (high < 0 || low < 0) {
-        return {"Behind + two hexadecimal digits in upper case are expected (RFC 3461 4)", begin};
-      }
-      const int octet = high * 16 + low;
-      if (octet < ' ' || octet == 0x7f || (octet > 0x7f && !utf8)) {
-        return {"The value must stand for printable ASCII", begin};
-      }
-      ascii = ascii && octet < 0x80;
-      i += 2;
+  int octet = 0;
+  for (size_t at = 0, taken = 0; at < xtext.size(); at += taken) {
+    taken = TakeXtext(xtext, at, &octet);
+    if (taken == 0 && xtext[at] == '+') {
+      return {"Behind + two hexadecimal digits in upper case are expected (RFC 3461 4)", at};
     }
-    if (++octets > octets_max) return {"The value is too long", begin};
+    if (taken == 0) return {"The value must be xtext (RFC 3461 4)", at};
+    if (octet < ' ' || octet == 0x7f || (octet > 0x7f && !utf8)) {
+      return {"The value must stand for printable ASCII", at};
+    }
+    ascii = ascii && octet < 0x80;
+    if (++octets > octets_max) return {"The value is too long", at};
   }
   if (!ascii && !core::IsUtf8(DecodeXtext(xtext))) return {"The value must stand for UTF-8", 0};
   return {};
@@ -60,6 +67,15 @@ constexpr std::array<std::string_view, 9> kNotifyTexts = {
 };
 
 }  // namespace
+
+bool IsXtext(std::string_view text) {
+  int octet = 0;
+  for (size_t at = 0, taken = 0; at < text.size(); at += taken) {
+    taken = TakeXtext(text, at, &octet);
+    if (taken == 0) return false;
+  }
+  return true;
+}
 
 DsnError ParseReturn(std::string_view value, DsnReturn* out) {
   if (EqualsIgnoringCase(value, "FULL")) {

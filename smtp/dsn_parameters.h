@@ -71,7 +71,9 @@ std::string_view NotifyText(NotifyBits notify);
 // "FULL", "HDRS"; "" for kUnspecified.
 std::string_view ReturnText(DsnReturn ret);
 
-// RFC 3461 4. What is no hexchar is decoded as it is.
+// RFC 3461 4; it may stand for any octets.
+bool IsXtext(std::string_view text);
+// What is no hexchar is decoded as it is.
 std::string DecodeXtext(std::string_view xtext);
 std::string EncodeXtext(std::string_view text);
 
