@@ -11,14 +11,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/check.h"
@@ -31,7 +32,7 @@ namespace {
 
 constexpr uint64_t kSocketsMax = 12'000;
 constexpr unsigned kSecondsMax = 120;
-constexpr size_t kBodyBytes = 16 * 1024;
+constexpr size_t kBodyBytes = (1 << 20) + 64 * 1024;  // at most; what is not used is never touched
 constexpr std::string_view kBodyEnd = "\r\n.\r\n";
 constexpr size_t kDomainsAStep = 250;  // of the third octet of their addresses
 
@@ -47,15 +48,36 @@ core::SocketAddress AddressOf(size_t domain, uint16_t port) {
                  port);
 }
 
+// Bodies are received into memory that is used again and again, and sent from there.
+class Bodies {
+ public:
+  char* Take() {
+    if (free_.empty()) {
+      all_.push_back(std::make_unique_for_overwrite<char[]>(kBodyBytes));
+      free_.push_back(all_.back().get());
+    }
+    char* body = free_.back();
+    free_.pop_back();
+    return body;
+  }
+  void Return(char* body) { free_.push_back(body); }
+
+ private:
+  std::vector<std::unique_ptr<char[]>> all_;
+  std::vector<char*> free_;
+};
+
 struct Mail {
   std::string envelope;  // MAIL, RCPT, DATA
-  std::string body;
+  char* body = nullptr;
+  size_t body_bytes = 0;
 };
 
 // A connection to one domain's host: one message after the other.
 class Outward {
  public:
-  Outward(io::Io* io, size_t domain, uint16_t port) : io_(io), peer_(AddressOf(domain, port)) {
+  Outward(io::Io* io, Bodies* bodies, size_t domain, uint16_t port)
+      : io_(io), bodies_(bodies), peer_(AddressOf(domain, port)) {
     connect_.Bind<&Outward::OnConnected>(this);
     receive_.Bind<&Outward::OnReceived>(this);
     send_.Bind<&Outward::OnSent>(this);
@@ -114,17 +136,26 @@ class Outward {
       replies_ -= std::min(ends, replies_);
       if (replies_ > 0) return;
       step_ = Step::kBody;
-      Say(mail_.body);
+      Say({mail_.body, mail_.body_bytes});
     } else if (step_ == Step::kBody) {
-      Next();
+      Done();
     }
   }
 
   void OnSent(const io::OpResult&) {
-    if (step_ == Step::kIdle) Next();
+    if (step_ == Step::kIdle) Done();
+  }
+
+  // The host has said 250, and the kernel that it has all of it.
+  void Done() {
+    step_ = Step::kIdle;
+    if (send_.in_flight) return;
+    if (mail_.body != nullptr) bodies_->Return(std::exchange(mail_.body, nullptr));
+    Next();
   }
 
   io::Io* const io_;
+  Bodies* const bodies_;
   const core::SocketAddress peer_;
   io::Op connect_, receive_, send_;
   iovec part_ = {};
@@ -139,15 +170,18 @@ class Relay {
  public:
   Relay(io::Io* io, uint16_t sink_port) : io_(io), sink_port_(sink_port) {}
 
+  Bodies* bodies() { return &bodies_; }
+
   void Take(size_t domain, Mail mail) {
     std::unique_ptr<Outward>& outward = outward_[domain];
-    if (outward == nullptr) outward = std::make_unique<Outward>(io_, domain, sink_port_);
+    if (outward == nullptr) outward = std::make_unique<Outward>(io_, &bodies_, domain, sink_port_);
     outward->Add(std::move(mail));
   }
 
  private:
   io::Io* const io_;
   const uint16_t sink_port_;
+  Bodies bodies_;
   std::map<size_t, std::unique_ptr<Outward>> outward_;
 };
 
@@ -184,20 +218,20 @@ class Inward {
       io_->Recv(&receive_, socket_);
       return Say("250 2.0.0 Ok\r\n");
     }
-    filled_ = 0;
-    io_->RecvInto(&content_, socket_, buffer_);
+    mail_.body = relay_->bodies()->Take();
+    mail_.body_bytes = 0;
+    io_->RecvInto(&content_, socket_, {mail_.body, kBodyBytes});
     Say("354 Go on\r\n");
   }
 
   void OnContent(const io::OpResult& result) {
     if (result.result <= 0) return;
-    filled_ += static_cast<size_t>(result.result);
-    const std::string_view body(buffer_.data(), filled_);
-    if (!body.ends_with(kBodyEnd)) {
-      CHECK(filled_ < buffer_.size());
-      return io_->RecvInto(&content_, socket_, std::span(buffer_).subspan(filled_));
+    mail_.body_bytes += static_cast<size_t>(result.result);
+    if (!std::string_view(mail_.body, mail_.body_bytes).ends_with(kBodyEnd)) {
+      CHECK(mail_.body_bytes < kBodyBytes);
+      return io_->RecvInto(&content_, socket_,
+                           std::span(mail_.body, kBodyBytes).subspan(mail_.body_bytes));
     }
-    mail_.body = body;
     relay_->Take(domain_, std::move(mail_));
     mail_ = Mail();
     io_->Recv(&receive_, socket_);
@@ -212,8 +246,6 @@ class Inward {
   io::Op receive_, content_, send_;
   iovec part_ = {};
   size_t domain_ = 0;
-  std::array<char, kBodyBytes> buffer_;
-  size_t filled_ = 0;
   Mail mail_;
 };
 

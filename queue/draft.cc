@@ -69,7 +69,7 @@ bool Draft::TakeBlock() {
 }
 
 bool Draft::BeginStream() {
-  if (!pool_->store_->BeginStream(&stream_)) return false;
+  if (!pool_->store_->BeginStream(&stream_, declared_bytes_)) return false;
   LookAt(body());
   overflow_.assign(body_);
   body_.clear();

@@ -232,7 +232,7 @@ struct StoreOptions {
   uint32_t batch_bytes_max = 2u << 20;       // of one write, and of one hot buffer. Block multiple
   uint64_t hot_bytes_max = 64u << 20;        // memory of the hot tail
   uint32_t fetch_buffers = 64;               // windows of cold mail at a time
-  uint32_t stream_buffers = 40;              // of kExtentBytesMax, for all BodyStreams together
+  uint32_t stream_buffers = 64;              // of kExtentBytesMax, for all BodyStreams together
   core::DurationHistogram* commit_time = nullptr;  // where commits that succeeded are noted
 };
 
@@ -325,9 +325,10 @@ class Store {
   // --- Big bodies --------------------------------------------------------------------------------
 
   // False when not accepting, or when core::kStreamsPerLog are active: 452. The stream's room() may
-  // be empty at first, when others have all buffers: OnRoom follows. REQUIRES: stream idle and
-  // bound.
-  bool BeginStream(BodyStream* stream);
+  // be empty at first, when others have all buffers, or have been promised them: OnRoom follows.
+  // expected_bytes: a guess at its length, of which nothing but its turn depends; 0: none.
+  // REQUIRES: stream idle and bound.
+  bool BeginStream(BodyStream* stream, uint64_t expected_bytes);
 
   // --- Reading -----------------------------------------------------------------------------------
 

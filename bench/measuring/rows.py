@@ -20,6 +20,7 @@ WHERE = {
 # Body, messages of a measurement, of a quick one, and before it.
 AMOUNTS = {"4KiB": (40_000, 6_000, 3_000), "64KiB": (8_000, 2_000, 300), "1MiB": (800, 200, 100)}
 COPY_MIB = 2000
+SMART_CONNECTIONS = 20
 TRACED = 2000
 
 
@@ -69,20 +70,26 @@ class CopyRow:
         return {"mb_per_second": max(rates.values()), **rates}
 
 
+@dataclasses.dataclass(frozen=True)
 class BareRow:
-    """The dialogue and nothing else, with the load of the first row: bare_relay in the relay's
-    place."""
-    name = "bare"
-    load = Load(connections=100, domains=DOMAINS, hosts=True)
+    """The dialogue and nothing else, with the load of the relay's row of that size: bare_relay in
+    the relay's place. Large bodies go over as many connections as the relay has to a smart host."""
+    size: str = "4KiB"
+
+    @property
+    def name(self):
+        return "bare" if self.size == "4KiB" else f"bare-{self.size}"
 
     def measure(self, options):
-        full, quick, warm_up = AMOUNTS["4KiB"]
+        full, quick, warm_up = AMOUNTS[self.size]
         messages = quick if options.quick else full
+        domains = DOMAINS if self.size == "4KiB" else SMART_CONNECTIONS
+        load = Load(connections=100, domains=domains, hosts=True, size=self.size)
         with Room(options, "yardstick") as room:
             port, sink_port = room.ports(2)
             sink = room.start_sink(sink_port, addresses=("0.0.0.0",))
             bare = room.start([options.bin / "bare_relay", port, sink_port], "bare_relay ready")
-            arguments = self.load.source_arguments(port)
+            arguments = load.source_arguments(port)
 
             def send(count, first):
                 source = room.source(*arguments, "--messages", count, "--first-id", first)
@@ -93,12 +100,15 @@ class BareRow:
             send(warm_up, 1)
             before = cpu.user_system(bare.process.pid), cpu.user_system(sink.process.pid)
             source = send(messages, warm_up + 1)
+            seconds = (sink.stats()["last_ns"] - source["first_ns"]) / 1e9
             after = cpu.user_system(bare.process.pid), cpu.user_system(sink.process.pid)
         user, system = (us(b - a, messages) for a, b in zip(before[0], after[0]))
         sink_us = us(sum(after[1]) - sum(before[1]), messages)
         source_us = us(source["cpu"]["cpu_seconds"], messages)
         return {"relay_cpu_us": user + system, "relay_user_us": user, "source_cpu_us": source_us,
-                "sink_cpu_us": sink_us, "ratio": (user + system) / (source_us + sink_us)}
+                "sink_cpu_us": sink_us, "ratio": (user + system) / (source_us + sink_us),
+                "messages_per_second": messages / seconds,
+                "mb_per_second": messages / seconds * relaying.size_bytes(self.size) / 1e6}
 
 
 def us(seconds, messages):
@@ -176,9 +186,11 @@ ROWS = {row.name: row for row in (
     RelayRow(2, 20, "one"),
     RelayRow(2, 20, "smart"),
     CopyRow("64KiB"),
+    BareRow("64KiB"),
     RelayRow(1, 100, "smart", size="64KiB"),
     RelayRow(2, 100, "smart", size="64KiB"),
     CopyRow("1MiB"),
+    BareRow("1MiB"),
     RelayRow(1, 100, "smart", size="1MiB"),
     RelayRow(2, 100, "smart", size="1MiB"),
     LogsRow(),

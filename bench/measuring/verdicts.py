@@ -85,6 +85,8 @@ def size_lines(results):
         copy = f"copy-{size}"
         yield Line("size", f"{size}: two hops of loopback TCP",
                    results.median(copy, "mb_per_second"), "{:,.0f} MB/s")
+        yield Line("size", f"{size}: the dialogue alone (bare_relay) over the copy",
+                   results.ratio(f"bare-{size}", copy, "mb_per_second"))
         for shards in (1, 2):
             row, who = f"s{shards}-c100-smart-{size}", shards_word(shards)
             yield Line("size", f"{size}: relayed, {who}", results.median(row, "mb_per_second"),

@@ -79,9 +79,12 @@ class BodyStream {
   uint32_t filled_ = 0;              // bytes in it
   uint32_t crc_ = 0;                 // theirs
   uint32_t writing_ = 0;             // buffers of ours in flight or waiting for a segment
+  uint32_t expected_ = 0;            // buffers, when it begins
+  uint32_t promised_ = 0;            // buffers that it is still expected to ask for
   uint64_t bytes_ = 0;
   std::vector<Extent> extents_;  // in order of the body; complete when finished
   core::ListLink link_;          // waits for a buffer
+  bool begun_ = false;           // it has had a buffer
   bool finishing_ = false;
   bool finished_ = false;
   bool failed_ = false;

@@ -120,7 +120,7 @@ void ExtentMover::StartNext() {
       ids_.pop_front();
       continue;
     }
-    if (!log_->streams.Begin(&stream_)) {  // as many as may be are receiving
+    if (!log_->streams.Begin(&stream_, 0)) {  // as many as may be are receiving
       Forget();
       not_before_ns_ = log_->io->now_ns() + kExtentPassDelayNs;
       return;

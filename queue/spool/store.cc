@@ -39,8 +39,8 @@ void Store::Append(AppendOp* op) { log_->writer.Append(op); }
 void Store::Commit(CommitOp* op) { log_->writer.Commit(op); }
 void Store::Done(Message* message) { log_->writer.Done(message); }
 
-bool Store::BeginStream(BodyStream* stream) {
-  return log_->accepting() && log_->streams.Begin(stream);
+bool Store::BeginStream(BodyStream* stream, uint64_t expected_bytes) {
+  return log_->accepting() && log_->streams.Begin(stream, expected_bytes);
 }
 
 Window Store::Lease(const Message* message) {

@@ -16,12 +16,21 @@ namespace {
 
 // Buffers of one stream that wait for a place or are written, while another fills.
 constexpr uint32_t kWritingPerStream = 4;
+// What a stream is expected to bring that says nothing of it: more than what need not have one.
+constexpr uint64_t kPiecesUnknown = 2;
 // Writes in flight; what comes meanwhile is gathered, and goes with the next one.
 constexpr uint32_t kWritesMax = 4;
-// Buffers are made so many at a time, in one piece of memory.
-constexpr uint32_t kGrowBy = 8;
+
+// A buffer is one extent, and fits into a segment.
+uint32_t PieceBytes(uint64_t segment_bytes) {
+  const uint64_t room = (segment_bytes - kSegmentDataAt) / kBlock * kBlock;
+  return static_cast<uint32_t>(std::min<uint64_t>(core::kExtentBytesMax, room));
+}
 
 }  // namespace
+
+StreamWriter::StreamWriter(Log* log)
+    : log_(log), buffers_(log->options.stream_buffers, PieceBytes(log->options.segment_bytes)) {}
 
 // --- The stream's side ---------------------------------------------------------------------------
 
@@ -57,6 +66,7 @@ void BodyStream::Finish() {
   CHECK(active() && !finishing_);
   finishing_ = true;
   if (filling_ != nullptr) writer_->Full(this);
+  writer_->Unpromise(this);
   if (link_.linked()) link_.Unlink();
   writer_->ending_.PushBack(this);
   writer_->due_ = true;
@@ -66,7 +76,7 @@ void BodyStream::Abort() {
   if (active()) writer_->Aborted(this);
 }
 
-bool StreamWriter::Begin(BodyStream* stream) {
+bool StreamWriter::Begin(BodyStream* stream, uint64_t expected_bytes) {
   CHECK(!stream->active());
   if (active_ >= core::kStreamsPerLog) return false;
   ++active_;
@@ -76,6 +86,9 @@ bool StreamWriter::Begin(BodyStream* stream) {
   stream->filled_ = 0;
   stream->crc_ = 0;
   stream->writing_ = 0;
+  stream->promised_ = 0;
+  stream->expected_ = ExpectedBuffers(expected_bytes);
+  stream->begun_ = false;
   stream->bytes_ = 0;
   stream->extents_.clear();
   stream->finishing_ = stream->finished_ = stream->failed_ = false;
@@ -115,9 +128,7 @@ void StreamWriter::Aborted(BodyStream* stream) {
     StopFilling(stream->filling_);
     FreeBuffer(stream->filling_);
   }
-  for (const auto& buffer : buffers_) {
-    if (buffer->stream == stream) buffer->stream = nullptr;  // writes end by themselves
-  }
+  buffers_.Forget(stream);  // writes end by themselves
   for (const Extent& extent : stream->extents_) log_->DropExtent(extent);
   End(stream);
 }
@@ -129,6 +140,7 @@ void StreamWriter::Claimed(BodyStream* stream) {
 
 void StreamWriter::FailStream(BodyStream* stream, const core::Status& status) {
   stream->failed_ = true;
+  Unpromise(stream);
   if (stream->error_.ok()) stream->error_ = status;
   if (stream->link_.linked()) stream->link_.Unlink();
   ending_.PushBack(stream);
@@ -137,6 +149,7 @@ void StreamWriter::FailStream(BodyStream* stream, const core::Status& status) {
 
 void StreamWriter::End(BodyStream* stream) {
   if (stream->link_.linked()) stream->link_.Unlink();
+  Unpromise(stream);
   stream->filling_ = nullptr;
   stream->extents_.clear();
   stream->writer_ = nullptr;
@@ -146,14 +159,18 @@ void StreamWriter::End(BodyStream* stream) {
 
 // --- Buffers -------------------------------------------------------------------------------------
 
-// A stream that has begun may always have one; a new one may while few are being filled.
-bool StreamWriter::MayFill(const BodyStream& stream) {
-  if (stream.bytes_ > 0) return true;
-  const int64_t now_ns = log_->io->now_ns();
-  while (!filling_.empty() && filling_.front()->since_ns + kKeepNs <= now_ns) {
-    StopFilling(filling_.front());  // of a client that takes its time
-  }
-  return filling_count_ < std::max(2u, log_->options.stream_buffers / 4);
+// What a stream of so many bytes is expected to ask for, within what is never lent: so that it can
+// begin whatever peers do.
+uint32_t StreamWriter::ExpectedBuffers(uint64_t bytes) const {
+  const uint32_t piece = buffers_.piece_bytes();
+  const uint64_t pieces = bytes == 0 ? kPiecesUnknown : (bytes + piece - 1) / piece;
+  return static_cast<uint32_t>(std::min<uint64_t>(pieces, buffers_.never_lent()));
+}
+
+void StreamWriter::Unpromise(BodyStream* stream) {
+  if (stream->promised_ == 0) return;
+  promised_ -= std::exchange(stream->promised_, 0);
+  due_ = true;
 }
 
 void StreamWriter::StopFilling(StreamBuffer* buffer) {
@@ -162,10 +179,39 @@ void StreamWriter::StopFilling(StreamBuffer* buffer) {
   --filling_count_;
 }
 
+// Of clients that take their time nothing is expected.
+void StreamWriter::PassOverSlow() {
+  const int64_t since_ns = log_->io->now_ns() - kFillNs;
+  while (!filling_.empty() && filling_.front()->since_ns <= since_ns) {
+    Unpromise(filling_.front()->stream);
+    StopFilling(filling_.front());
+  }
+}
+
+// A stream that has begun may always have one.
+bool StreamWriter::MayBegin(const BodyStream& stream) {
+  PassOverSlow();
+  if (filling_count_ >= std::max(2u, buffers_.never_lent())) return false;
+  return buffers_.HasRoomFor(promised_ + stream.expected_, log_->io->now_ns());
+}
+
 bool StreamWriter::Refill(BodyStream* stream) {
-  if (stream->writing_ >= kWritingPerStream || !MayFill(*stream)) return false;
-  StreamBuffer* buffer = TakeBuffer();
-  if (buffer == nullptr) return false;
+  if (stream->writing_ >= kWritingPerStream) return false;
+  StreamBuffer* buffer = nullptr;
+  if (stream->begun_ || MayBegin(*stream)) buffer = buffers_.Take(log_->io->now_ns());
+  if (buffer == nullptr) {
+    NoteWake();
+    return false;
+  }
+  if (!stream->begun_) {
+    stream->begun_ = true;
+    stream->promised_ = stream->expected_;
+    promised_ += stream->promised_;
+  }
+  if (stream->promised_ > 0) {
+    --stream->promised_;
+    --promised_;
+  }
   buffer->stream = stream;
   buffer->since_ns = log_->io->now_ns();
   stream->filling_ = buffer;
@@ -174,96 +220,23 @@ bool StreamWriter::Refill(BodyStream* stream) {
   return true;
 }
 
-StreamBuffer* StreamWriter::TakeBuffer() {
-  StreamBuffer* buffer = nullptr;
-  if (free_.empty()) {
-    buffer = lent_before_.PopFront();
-    if (buffer == nullptr && !Grow()) {
-      if (kept_.empty() || KeptUntilNs() > log_->io->now_ns()) return nullptr;
-      buffer = kept_.PopFront();
-      ++kept_in_vain_;
-    }
-  }
-  if (buffer == nullptr) {
-    buffer = free_.back();
-    free_.pop_back();
-  }
-  buffer->kept = false;
-  return buffer;
-}
-
-uint32_t StreamWriter::PieceBytes() const {
-  const uint64_t room = (log_->options.segment_bytes - kSegmentDataAt) / kBlock * kBlock;
-  return static_cast<uint32_t>(std::min<uint64_t>(core::kExtentBytesMax, room));
-}
-
-bool StreamWriter::Grow() {
-  const uint32_t have = static_cast<uint32_t>(buffers_.size());
-  const uint32_t more = std::min(kGrowBy, log_->options.stream_buffers - have);
-  if (more == 0) return false;
-  const uint32_t bytes = PieceBytes();
-  memory_.emplace_back(size_t{more} * bytes);
-  for (uint32_t i = 0; i < more; ++i) {
-    buffers_.push_back(std::make_unique<StreamBuffer>());
-    StreamBuffer* buffer = buffers_.back().get();
-    buffer->index = have + i;
-    buffer->memory = memory_.back().span().subspan(size_t{i} * bytes, bytes);
-  }
-  for (uint32_t i = more; i > 0; --i) free_.push_back(buffers_[have + i - 1].get());
-  return true;
+// A buffer may be had by time alone: when one is not filled in time, or has been kept for long
+// enough. Whatever else makes one free sets due_.
+void StreamWriter::NoteWake() {
+  PassOverSlow();
+  if (!filling_.empty()) wake_ns_ = std::min(wake_ns_, filling_.front()->since_ns + kFillNs);
+  wake_ns_ = std::min(wake_ns_, buffers_.NextRoomNs(log_->io->now_ns()));
 }
 
 void StreamWriter::FreeBuffer(StreamBuffer* buffer) {
+  buffers_.Free(buffer);
   due_ = true;
-  buffer->stream = nullptr;
-  buffer->kept = false;
-  free_.push_back(buffer);
-}
-
-// While nothing of what comes is sent, there is no use in waiting for it.
-int64_t StreamWriter::KeptUntilNs() {
-  const bool in_vain = kept_in_vain_ >= log_->options.stream_buffers;
-  return kept_.front()->since_ns + (in_vain ? 0 : kKeepNs);
-}
-
-void StreamWriter::Keep(StreamBuffer* buffer) {
-  due_ = true;
-  buffer->stream = nullptr;
-  buffer->kept = true;
-  buffer->since_ns = log_->io->now_ns();
-  kept_.PushBack(buffer);
-}
-
-Window StreamWriter::Lease(const Extent& extent) {
-  kept_in_vain_ = 0;  // big messages are being sent, if not this one in time
-  const uint32_t reserve = std::max(2u, log_->options.stream_buffers / 4);
-  for (const auto& buffer : buffers_) {
-    if (!buffer->kept || buffer->extent != extent) continue;
-    if (buffer->leases == 0) {
-      if (leased_ + reserve >= log_->options.stream_buffers) return {};
-      ++leased_;
-      buffer->link.Unlink();
-    }
-    ++buffer->leases;
-    ++leases_;
-    return {buffer->memory.data(), extent.length, kMark | buffer->index};
-  }
-  return {};
 }
 
 void StreamWriter::Return(uint32_t name) {
-  const uint32_t index = name & ~kMark;
-  CHECK(index < buffers_.size());
-  StreamBuffer* buffer = buffers_[index].get();
-  CHECK(buffer->kept && buffer->leases > 0);
-  --leases_;
-  if (--buffer->leases > 0) return;
-  --leased_;
-  lent_before_.PushFront(buffer);
+  buffers_.Return(name);
   due_ = true;
 }
-
-uint64_t StreamWriter::leased_bytes() const { return uint64_t{leased_} * PieceBytes(); }
 
 // --- Writing -------------------------------------------------------------------------------------
 
@@ -382,7 +355,8 @@ void StreamWriter::Settle(StreamBuffer* buffer, Segment* segment, bool good) {
   }
   if (good && stream != nullptr) {
     stream->extents_[buffer->piece] = buffer->extent;
-    Keep(buffer);
+    buffers_.Keep(buffer, log_->io->now_ns());
+    due_ = true;
   } else {
     log_->segments.DropExtent(segment->number, Align(buffer->length, kBlock));
     FreeBuffer(buffer);
@@ -406,22 +380,16 @@ void StreamWriter::ServeWaiting() {
     stream = next;
   }
   wake_ns_ = core::kNever;
-  if (!Serve(&begun_) || !Serve(&new_)) {
-    // There is no buffer: the one that is kept longest is next, unless another comes back before.
-    if (!kept_.empty()) wake_ns_ = std::min(wake_ns_, KeptUntilNs());
-  }
+  if (Serve(&begun_)) Serve(&new_);
 }
 
-// In order. False: for want of a buffer.
+// In order. False: one has to wait, and those behind it.
 bool StreamWriter::Serve(WaitingList* list) {
   for (BodyStream* stream = list->front(); stream != nullptr;) {
     BodyStream* next = list->Next(stream);
     if (Refill(stream)) {
       list->Remove(stream);
       stream->on_room_(stream->owner_);
-    } else if (!MayFill(*stream)) {
-      wake_ns_ = filling_.front()->since_ns + kKeepNs;
-      return true;  // the others have come later
     } else if (stream->writing_ < kWritingPerStream) {
       return false;
     }
@@ -435,23 +403,20 @@ int64_t StreamWriter::NextDeadline() const { return due_ ? 0 : wake_ns_; }
 // --- The end -------------------------------------------------------------------------------------
 
 StreamWriter::~StreamWriter() {
-  CHECK(idle() && active_ == 0 && leases_ == 0);
-  for (BufferList* list : {&filling_, &lent_before_, &kept_}) {
-    while (list->PopFront() != nullptr) {
-    }
+  CHECK(idle() && active_ == 0 && buffers_.leases() == 0);
+  while (filling_.PopFront() != nullptr) {
   }
 }
 
 void StreamWriter::Abandon() {
-  for (const auto& buffer : buffers_) {
-    BodyStream* stream = std::exchange(buffer->stream, nullptr);
-    if (stream != nullptr && stream->active()) End(stream);
-  }
+  buffers_.Abandon([this](BodyStream* stream) {
+    if (stream->active()) End(stream);
+  });
   for (WaitingList* list : {&ending_, &begun_, &new_}) {
     while (BodyStream* stream = list->front()) End(stream);
   }
   waiting_place_.clear();
-  in_flight_ = active_ = leases_ = leased_ = 0;
+  in_flight_ = active_ = promised_ = 0;
 }
 
 }  // namespace outbox::queue

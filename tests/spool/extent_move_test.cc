@@ -26,7 +26,7 @@ class StoredMessage {
       return;
     }
     stream_.Bind<&StoredMessage::Feed, &StoredMessage::OnFinished>(this);
-    EXPECT_TRUE(client_->store.BeginStream(&stream_));
+    EXPECT_TRUE(client_->store.BeginStream(&stream_, 0));
     Feed();
   }
 

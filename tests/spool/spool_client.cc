@@ -347,7 +347,7 @@ void SpoolClient::Append(bool big) {
   for (const auto& slot : appends) {
     if (slot->in_use) continue;
     slot->stream.Bind<&AppendSlot::OnRoom, &AppendSlot::OnFinished>(slot.get());
-    if (big && !store.BeginStream(&slot->stream)) return;
+    if (big && !store.BeginStream(&slot->stream, slot->body.size())) return;
     slot->in_use = true;
     ++in_flight;
     slot->id = store.NewId();

@@ -66,7 +66,7 @@ struct Sender {
   void Streamed() {
     left = body;
     stream.Bind<&Sender::Feed, &Sender::OnFinished>(this);
-    ASSERT_TRUE(store->BeginStream(&stream));
+    ASSERT_TRUE(store->BeginStream(&stream, 0));
     Feed();
   }
   void Feed() {
@@ -207,8 +207,9 @@ TEST_F(SpoolcatTest, PurgesWhatIsMeantAndTheDaemonSeesIt) {
   EXPECT_EQ(Run(purge + "--all --domain x", &out), 2) << out;
   EXPECT_EQ(Run(purge + "--older-than soon", &out), 2) << out;
   EXPECT_EQ(Run(purge + "--domain EXAMPLE.net --dry-run --json", &out), 0) << out;
-  EXPECT_EQ(out, "{\"bytes\":63,\"dry_run\":true,\"messages\":2,\"messages_ended\":1,"
-                 "\"recipients\":3}\n");
+  EXPECT_EQ(out,
+            "{\"bytes\":63,\"dry_run\":true,\"messages\":2,\"messages_ended\":1,"
+            "\"recipients\":3}\n");
   EXPECT_EQ(Recover().pending, (std::map<uint64_t, uint32_t>{{small_.id, 1}, {large_.id, 3}}));
   EXPECT_EQ(Run(purge + "--domain example.net", &out), 0) << out;
   EXPECT_NE(out.find("3 recipients of 2 messages purged; 1 message with"), std::string::npos)

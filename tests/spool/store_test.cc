@@ -158,18 +158,20 @@ struct Feeder {
   BodyStream stream;
   std::string_view left;
   bool waited_at_first = false;
+  bool begun = false;
   bool finished = false;
   core::Status status;
-  bool Begin(Store* the_store, std::string_view body) {
+  bool Begin(Store* the_store, std::string_view body, uint64_t expected_bytes = 0) {
     store = the_store;
     left = body;
     stream.Bind<&Feeder::Feed, &Feeder::OnFinished>(this);
-    if (!store->BeginStream(&stream)) return false;
+    if (!store->BeginStream(&stream, expected_bytes)) return false;
     waited_at_first = stream.room().empty();
     Feed();
     return true;
   }
   void Feed() {
+    begun = begun || !stream.room().empty();
     left = stream.Write(left);
     if (left.empty()) stream.Finish();
   }
@@ -177,6 +179,18 @@ struct Feeder {
     status = the_status;
     finished = true;
   }
+};
+
+// A client that begins and then says nothing.
+struct Silent {
+  BodyStream stream;
+  bool finished = false;
+  bool Begin(Store* store, uint64_t expected_bytes) {
+    stream.Bind<&Silent::OnRoom, &Silent::OnFinished>(this);
+    return store->BeginStream(&stream, expected_bytes);
+  }
+  void OnRoom() {}
+  void OnFinished(const core::Status& status) { finished = status.ok(); }
 };
 
 // A burst on a fresh spool: no extent segment is there yet, and there are few buffers. All get
@@ -207,6 +221,103 @@ TEST(StoreTest, StreamsTakeTurnsWithTheBuffers) {
     EXPECT_EQ(feeder->stream.bytes(), body.size());
     feeder->stream.Abort();
   }
+  ASSERT_TRUE(machine.Close());
+}
+
+// As many begin as can be kept whole: no stream that has begun waits for what others are kept for,
+// and each piece is still in memory when its message is sent.
+TEST(StoreTest, StreamsThatHaveBegunFindBuffers) {
+  constexpr size_t kPieces = 5;
+  Workload workload;
+  workload.actions = 0;
+  StoreOptions options = SpoolMachine::SmallOptions();
+  options.stream_buffers = 40;
+  options.segment_bytes = 32 << 20;
+  options.max_bytes = 512 << 20;
+  SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
+  machine.Boot();
+  ASSERT_EQ(machine.RunUntil(
+                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
+            RunResult::kCondition);
+  Store& store = machine.client->store;
+  Silent probe;
+  ASSERT_TRUE(probe.Begin(&store, 0));
+  const std::string body(kPieces * probe.stream.room().size(), 'b');
+  probe.stream.Abort();
+  // The first one waits for a segment to be made.
+  Feeder first;
+  ASSERT_TRUE(first.Begin(&store, "first"));
+  ASSERT_EQ(machine.RunUntil([&] { return first.finished; }), RunResult::kCondition);
+  first.stream.Abort();
+  std::vector<std::unique_ptr<Feeder>> feeders;
+  std::vector<int64_t> began_ns(30, core::kNever);
+  for (size_t i = 0; i < began_ns.size(); ++i) {
+    feeders.push_back(std::make_unique<Feeder>());
+    ASSERT_TRUE(feeders.back()->Begin(&store, body, body.size()));
+  }
+  EXPECT_TRUE(feeders.back()->waited_at_first);
+  size_t sent = 0;
+  const auto look = [&] {
+    const int64_t now_ns = machine.io->now_ns();
+    for (size_t i = 0; i < feeders.size(); ++i) {
+      Feeder* feeder = feeders[i].get();
+      if (feeder->begun && began_ns[i] == core::kNever) began_ns[i] = now_ns;
+      if (!feeder->finished || !feeder->stream.active()) continue;
+      EXPECT_TRUE(feeder->status.ok()) << feeder->status.ToString();
+      EXPECT_LT(now_ns - began_ns[i], core::kStreamKeepMs * core::kNsPerMs) << i;
+      EXPECT_EQ(feeder->stream.extents().size(), kPieces);
+      for (const Extent& piece : feeder->stream.extents()) {
+        const Window window = store.LeaseExtent(piece);
+        EXPECT_TRUE(window) << i;
+        store.Return(window);
+      }
+      feeder->stream.Abort();
+      ++sent;
+    }
+    return sent == feeders.size();
+  };
+  EXPECT_EQ(machine.RunUntil(look), RunResult::kCondition);
+  ASSERT_TRUE(machine.Close());
+}
+
+// Clients that begin and then say nothing have been promised buffers. They do not hold up others
+// for longer than a moment, and get theirs all the same when they go on.
+TEST(StoreTest, StreamsThatStandStillHoldUpNobody) {
+  Workload workload;
+  workload.actions = 0;
+  StoreOptions options = SpoolMachine::SmallOptions();
+  options.stream_buffers = 16;
+  SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
+  machine.Boot();
+  ASSERT_EQ(machine.RunUntil(
+                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
+            RunResult::kCondition);
+  Store& store = machine.client->store;
+  std::vector<std::unique_ptr<Silent>> silent;
+  for (int i = 0; i < 8; ++i) {
+    silent.push_back(std::make_unique<Silent>());
+    ASSERT_TRUE(silent.back()->Begin(&store, 100'000'000));
+  }
+  EXPECT_FALSE(silent.front()->stream.room().empty());
+  EXPECT_TRUE(silent.back()->stream.room().empty());
+  const std::string body(200'000, 'b');
+  Feeder feeder;
+  ASSERT_TRUE(feeder.Begin(&store, body, body.size()));
+  EXPECT_TRUE(feeder.waited_at_first);
+  const int64_t began_ns = machine.io->now_ns();
+  EXPECT_EQ(machine.RunUntil([&] { return feeder.finished; }), RunResult::kCondition);
+  EXPECT_TRUE(feeder.status.ok()) << feeder.status.ToString();
+  EXPECT_LT(machine.io->now_ns() - began_ns, core::kNsPerSecond);
+  feeder.stream.Abort();
+  BodyStream& late = silent.front()->stream;
+  std::string_view left = body;
+  EXPECT_EQ(machine.RunUntil([&] {
+    if (!left.empty() && (left = late.Write(left)).empty()) late.Finish();
+    return silent.front()->finished;
+  }),
+            RunResult::kCondition);
+  EXPECT_EQ(late.bytes(), body.size());
+  for (const auto& one : silent) one->stream.Abort();
   ASSERT_TRUE(machine.Close());
 }
 
