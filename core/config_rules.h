@@ -16,8 +16,8 @@
 namespace outbox::core {
 
 // What [io] disable may name: the features that io::UringIo can do without.
-inline constexpr std::array<std::string_view, 6> kConfigIoFeatures = {
-    "defer_taskrun",        "single_issuer", "multishot_accept",
+inline constexpr std::array<std::string_view, 7> kConfigIoFeatures = {
+    "defer_taskrun",        "single_issuer", "multishot_accept", "multishot_receive",
     "provided_buffer_ring", "msg_ring",      "poll_first"};
 
 // A name that stands in a greeting: a full domain name or an address literal.

@@ -21,6 +21,9 @@ struct BufferPool::RingEntry {
 namespace {
 
 constexpr uint32_t kBuffersMax = 32768;
+// Between two buffers. What comes is short most of the time: without it all buffers' first lines
+// would share a few places in the processor's caches.
+constexpr uint32_t kStagger = 3 * 64;
 
 // Anonymous memory on pages of its own, or nullptr.
 void* MapMemory(size_t bytes) {
@@ -46,9 +49,10 @@ core::Result<std::unique_ptr<BufferPool>> BufferPool::Create(uint32_t count, uin
 BufferPool::BufferPool(uint32_t count, uint32_t bytes)
     : count_(count),
       bytes_(bytes),
+      stride_(bytes + kStagger),
       free_count_(count),
       ring_bytes_(count * sizeof(RingEntry)),
-      memory_bytes_(size_t{count} * bytes),
+      memory_bytes_(size_t{count} * stride_),
       out_(count, false) {
   free_.reserve(count);
   for (uint32_t buffer = count; buffer > 0; --buffer) free_.push_back(buffer - 1);
@@ -69,7 +73,7 @@ void BufferPool::PublishAll() {
 // Appends a buffer to the kernel's ring. The entry must be there before the tail says so.
 void BufferPool::Publish(uint32_t buffer) {
   RingEntry& entry = ring_[tail_ & (count_ - 1)];
-  entry.address = reinterpret_cast<uintptr_t>(memory_ + size_t{buffer} * bytes_);
+  entry.address = reinterpret_cast<uintptr_t>(memory_ + size_t{buffer} * stride_);
   entry.bytes = bytes_;
   entry.buffer = static_cast<uint16_t>(buffer);
   ++tail_;
@@ -94,7 +98,7 @@ uint32_t BufferPool::Acquire() {
 
 std::span<char> BufferPool::Memory(uint32_t buffer) {
   CHECK(buffer < count_ && out_[buffer]);
-  return std::span<char>(memory_ + size_t{buffer} * bytes_, bytes_);
+  return std::span<char>(memory_ + size_t{buffer} * stride_, bytes_);
 }
 
 void BufferPool::Return(uint32_t buffer) {

@@ -53,6 +53,7 @@ class BufferPool {
 
   const uint32_t count_;
   const uint32_t bytes_;
+  const uint32_t stride_;  // from one to the next
   uint32_t free_count_;
   bool published_ = false;
   uint16_t tail_ = 0;

@@ -87,9 +87,7 @@ int32_t SyncDirectoryNow(const std::string& path) {
   return result;
 }
 
-int32_t MakeDirectoryNow(const std::string& path) {
-  return MakeDirectoryOf(path, kDirectoryMode);
-}
+int32_t MakeDirectoryNow(const std::string& path) { return MakeDirectoryOf(path, kDirectoryMode); }
 
 int32_t MakePrivateDirectoryNow(const std::string& path) {
   return MakeDirectoryOf(path, kOwnersDirectoryMode);

@@ -169,8 +169,8 @@ class Io {
   virtual void Send(Op* op, Socket socket, std::span<const iovec> parts) = 0;
   // Ends our side of the stream (FIN after what was sent). Immediate.
   virtual void ShutdownWrite(Socket socket) = 0;
-  // Closes at once; `reset` sends RST and drops unsent bytes. REQUIRES: no operation in flight on
-  // it.
+  // Closes at once, or with the next turn; `reset` sends RST and drops unsent bytes. REQUIRES: no
+  // operation in flight on it.
   virtual void CloseSocket(Socket socket, bool reset) = 0;
 
   // --- Files

@@ -102,11 +102,11 @@ bool Ring::single_issuer() const { return (ring_->flags & IORING_SETUP_SINGLE_IS
 
 bool Ring::defers_taskrun() const { return (ring_->flags & IORING_SETUP_DEFER_TASKRUN) != 0; }
 
-bool Ring::RegisterBufferRing(void* memory, uint32_t entries) {
+bool Ring::RegisterBufferRing(uint16_t group, void* memory, uint32_t entries) {
   io_uring_buf_reg request = {};
   request.ring_addr = reinterpret_cast<uintptr_t>(memory);
   request.ring_entries = entries;
-  request.bgid = 0;
+  request.bgid = group;
   return io_uring_register_buf_ring(ring_.get(), &request, 0) == 0;
 }
 
@@ -145,13 +145,24 @@ bool Ring::PrepareConnect(int socket, const sockaddr* address, socklen_t size, u
   return true;
 }
 
-bool Ring::PrepareReceiveProvided(int socket, bool poll_first, uint64_t user_data) {
+bool Ring::PrepareReceiveProvided(int socket, uint16_t group, bool poll_first, uint64_t user_data) {
   io_uring_sqe* entry = NextEntry();
   if (entry == nullptr) return false;
   io_uring_prep_recv(entry, socket, nullptr, 0, 0);
   entry->flags |= IOSQE_BUFFER_SELECT;
-  entry->buf_group = 0;
+  entry->buf_group = group;
   if (poll_first) entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
+  entry->user_data = user_data;
+  return true;
+}
+
+bool Ring::PrepareReceiveStanding(int socket, uint16_t group, uint64_t user_data) {
+  io_uring_sqe* entry = NextEntry();
+  if (entry == nullptr) return false;
+  io_uring_prep_recv_multishot(entry, socket, nullptr, 0, 0);
+  entry->flags |= IOSQE_BUFFER_SELECT;
+  entry->buf_group = group;
+  entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
   entry->user_data = user_data;
   return true;
 }

@@ -60,15 +60,17 @@ class Ring {
   uint64_t enters() const { return enters_; }
 
   // Gives the kernel `entries` provided buffers in a ring of shared memory (io/buffer_pool.h) as
-  // group 0. False if the kernel has no such rings.
-  bool RegisterBufferRing(void* memory, uint32_t entries);
+  // that group. False if the kernel has no such rings.
+  bool RegisterBufferRing(uint16_t group, void* memory, uint32_t entries);
 
   bool PrepareAccept(int socket, bool multishot, uint64_t user_data);
   // `address` stays in place until submitted.
   bool PrepareConnect(int socket, const sockaddr* address, socklen_t size, uint64_t user_data);
-  // Into a provided buffer of group 0. With `poll_first`, does not try before the socket is
+  // Into a provided buffer of the group. With `poll_first`, does not try before the socket is
   // readable.
-  bool PrepareReceiveProvided(int socket, bool poll_first, uint64_t user_data);
+  bool PrepareReceiveProvided(int socket, uint16_t group, bool poll_first, uint64_t user_data);
+  // The same again and again, until it fails, ends or is cancelled: a completion each.
+  bool PrepareReceiveStanding(int socket, uint16_t group, uint64_t user_data);
   bool PrepareReceive(int socket, std::span<char> into, bool poll_first, uint64_t user_data);
   bool PreparePollReadable(int file, bool multishot, uint64_t user_data);
   // Both send everything as long as nothing fails; the result is what was sent.

@@ -38,6 +38,27 @@ void PrefetchOwner(uint64_t user_data) {
   }
 }
 
+StandingReceive* StandingIn(const Ring::Completion& completion) {
+  if ((completion.user_data & kTagMask) != kTagReceive) return nullptr;
+  return reinterpret_cast<StandingReceive*>(completion.user_data - kTagReceive);
+}
+
+// Where the operation of a standing receive is stands in it: one step more.
+void PrefetchOwners(std::span<const Ring::Completion> completions) {
+  for (const Ring::Completion& completion : completions) {
+    const StandingReceive* standing = StandingIn(completion);
+    if (standing != nullptr) {
+      __builtin_prefetch(standing);
+    } else {
+      PrefetchOwner(completion.user_data);
+    }
+  }
+  for (const Ring::Completion& completion : completions) {
+    const StandingReceive* standing = StandingIn(completion);
+    if (standing != nullptr) PrefetchOwner(UserData(standing->op));
+  }
+}
+
 int64_t ReadClock(clockid_t clock) {
   timespec now = {};
   CHECK(clock_gettime(clock, &now) == 0);
@@ -58,6 +79,8 @@ core::Result<std::unique_ptr<UringIo>> UringIo::Create(const UringOptions& optio
       ring_options.single_issuer = false;
     } else if (name == "multishot_accept") {
       features.multishot_accept = false;
+    } else if (name == "multishot_receive") {
+      features.multishot_receive = false;
     } else if (name == "provided_buffer_ring") {
       features.provided_buffer_ring = false;
     } else if (name == "msg_ring") {
@@ -76,20 +99,32 @@ core::Result<std::unique_ptr<UringIo>> UringIo::Create(const UringOptions& optio
   if (!buffers.ok()) return buffers.status();
   if (features.provided_buffer_ring) {
     features.provided_buffer_ring =
-        (*ring)->RegisterBufferRing((*buffers)->ring_memory(), (*buffers)->count());
+        (*ring)->RegisterBufferRing(kGroup, (*buffers)->ring_memory(), (*buffers)->count());
   }
   if (features.provided_buffer_ring) (*buffers)->PublishAll();
+  std::unique_ptr<BufferPool> standing;
+  features.multishot_receive = features.multishot_receive && features.provided_buffer_ring;
+  if (features.multishot_receive) {
+    core::Result<std::unique_ptr<BufferPool>> made =
+        BufferPool::Create(options.standing_buffer_count, options.standing_buffer_bytes);
+    if (!made.ok()) return made.status();
+    standing = std::move(*made);
+    features.multishot_receive =
+        (*ring)->RegisterBufferRing(kStandingGroup, standing->ring_memory(), standing->count());
+  }
+  if (features.multishot_receive) standing->PublishAll();
   features.msg_ring = features.msg_ring && (*ring)->has_message();
   const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (event < 0) return core::Status::FromErrno(errno, "eventfd");
   return std::unique_ptr<UringIo>(
-      new UringIo(std::move(*ring), std::move(*buffers), features, event));
+      new UringIo(std::move(*ring), std::move(*buffers), std::move(standing), features, event));
 }
 
 std::vector<std::pair<const char*, bool>> UringIo::FeaturesInUse() const {
   return {{"single_issuer", ring_->single_issuer()},
           {"defer_taskrun", ring_->defers_taskrun()},
           {"multishot_accept", features_.multishot_accept},
+          {"multishot_receive", features_.multishot_receive},
           {"provided_buffer_ring", features_.provided_buffer_ring},
           {"msg_ring", features_.msg_ring},
           {"poll_first", features_.poll_first}};
@@ -116,10 +151,11 @@ core::Status UringIo::ReserveOpenFiles(uint64_t files) {
                           "lower the configured connections");
 }
 
-UringIo::UringIo(std::unique_ptr<Ring> ring, std::unique_ptr<BufferPool> buffers, Features features,
-                 int event)
+UringIo::UringIo(std::unique_ptr<Ring> ring, std::unique_ptr<BufferPool> buffers,
+                 std::unique_ptr<BufferPool> standing_buffers, Features features, int event)
     : ring_(std::move(ring)),
       buffers_(std::move(buffers)),
+      standing_buffers_(std::move(standing_buffers)),
       features_(features),
       event_(event),
       helper_(std::make_unique<HelperThread>([this] {
@@ -191,44 +227,19 @@ void UringIo::SubmitBacklog() {
     if (!ring_->PrepareCancel(UserData(op), kTagCancel)) return;
     unsent_cancels_.Remove(op);
   }
+  while (!unsent_ends_.empty()) {
+    if (!ring_->PrepareCancel(UserData(unsent_ends_.back()), kTagCancel)) return;
+    unsent_ends_.pop_back();
+  }
   while (Op* op = backlog_.front()) {
     if (!Prepare(op)) return;
     backlog_.Remove(op);
-    SetPlace(op, UringPlace::kInKernel);
   }
-}
-
-// Lets as many parked receives try again as there are free buffers: more would come back at once.
-void UringIo::UnparkReceives() {
-  for (uint32_t free = buffers_->free_count(); free > 0; --free) {
-    Op* op = parked_.PopFront();
-    if (op == nullptr) return;
-    Submit(op);
-  }
-}
-
-// Parks a receive that found no buffer. One that was parked before keeps its place: it goes in
-// front of all that came later.
-void UringIo::Park(Op* op) {
-  ++counters_.receives_parked;
-  SetPlace(op, UringPlace::kParked);
-  if (!HasMark(op, kMarkTicket)) {
-    SetMark(op, kMarkTicket | kMarkNonempty, true);
-    op->scratch[0] = parkings_++;
-    parked_.PushBack(op);
-    return;
-  }
-  OpList older;  // than op, the oldest last; few: those that came back before it in this turn
-  while (parked_.front() != nullptr && parked_.front()->scratch[0] < op->scratch[0]) {
-    older.PushFront(parked_.PopFront());
-  }
-  parked_.PushFront(op);
-  while (Op* before = older.PopFront()) parked_.PushFront(before);
 }
 
 void UringIo::Enter(int64_t until_ns) {
   bool wait = until_ns > now_ns_ && !woken_ && ready_.empty() && backlog_.empty() &&
-              unsent_cancels_.empty() && event_armed_;
+              unsent_cancels_.empty() && unsent_ends_.empty() && event_armed_;
   woken_ = false;
   if (wait) {
     // The helper asks the same question as another shard: does it sleep?
@@ -283,7 +294,7 @@ void UringIo::RunCompletions() {
     const std::span<Ring::Completion> taken =
         ring_->Take(std::span(piece).first(std::min(left, piece.size())));
     left -= taken.size();
-    for (const Ring::Completion& completion : taken) PrefetchOwner(completion.user_data);
+    PrefetchOwners(taken);
     for (const Ring::Completion& completion : taken) Dispatch(completion);
     if (left > 0) ring_->Submit();
   }
@@ -298,6 +309,9 @@ void UringIo::Dispatch(const Ring::Completion& completion) {
       ++counters_.completions;
       return Complete(op, completion);
     }
+    case kTagReceive:
+      ++counters_.completions;
+      return CompleteStanding(StandingIn(completion), completion);
     case kTagEvent:
       if (!completion.more) event_armed_ = false;
       return;

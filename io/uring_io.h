@@ -33,6 +33,7 @@
 #include "io/helper_thread.h"
 #include "io/io.h"
 #include "io/ring.h"
+#include "io/standing_receives.h"
 
 namespace outbox::io {
 
@@ -45,8 +46,12 @@ struct UringOptions {
   // The provided buffers of Recv. `buffer_count` is a power of two, 1 to 32768.
   uint32_t buffer_count = 256;
   uint32_t buffer_bytes = 16 * 1024;
+  // The same for receives that stay armed; when they are all out, one of the above serves.
+  uint32_t standing_buffer_count = 256;
+  uint32_t standing_buffer_bytes = 8 * 1024;
   // Names of features not to use: "defer_taskrun", "single_issuer", "multishot_accept",
-  // "provided_buffer_ring", "msg_ring", "poll_first". Other names are an error.
+  // "multishot_receive", "provided_buffer_ring", "msg_ring", "poll_first". Other names are an
+  // error.
   std::vector<std::string> disable;
 };
 
@@ -85,8 +90,8 @@ class UringIo final : public Io {
   uint64_t enters() const { return ring_->enters(); }
   const UringCounters& counters() const { return counters_; }
   uint64_t in_flight() const { return in_flight_; }
-  // The features by name, and whether they are in use. That the kernel has no multishot accept is
-  // known after the first Accept.
+  // The features by name, and whether they are in use. That the kernel has no multishot accept or
+  // receive is known after the first of them.
   std::vector<std::pair<const char*, bool>> FeaturesInUse() const;
 
   int64_t ProcessorNs() const override;
@@ -133,6 +138,7 @@ class UringIo final : public Io {
  private:
   struct Features {
     bool multishot_accept = true;
+    bool multishot_receive = true;
     bool provided_buffer_ring = true;
     bool msg_ring = true;
     bool poll_first = true;
@@ -140,13 +146,14 @@ class UringIo final : public Io {
   enum Kind : uint8_t { kAccept, kConnect, kRecv, kRecvInto, kSend, kRead, kWrite, kHelper };
   using OpList = core::IntrusiveList<Op, &Op::link>;
 
-  UringIo(std::unique_ptr<Ring> ring, std::unique_ptr<BufferPool> buffers, Features features,
-          int event);
+  UringIo(std::unique_ptr<Ring> ring, std::unique_ptr<BufferPool> buffers,
+          std::unique_ptr<BufferPool> standing_buffers, Features features, int event);
 
   void Begin(Op* op, Kind kind, int handle);
   void Submit(Op* op);
   bool Prepare(Op* op);
   bool PrepareSend(Op* op);
+  bool PrepareRecv(Op* op);
   void MakeReady(Op* op, int32_t result);
   void StartOnHelper(Op* op, HelperThread::Work work);
   void FinishHelped(HelperThread* helper);
@@ -167,6 +174,11 @@ class UringIo final : public Io {
   void CompleteRecv(Op* op, const Ring::Completion& completion);
   void CompleteSend(Op* op, int32_t result);
   void ReceiveNow(Op* op);
+  // Standing receives.
+  bool FindsStanding(Op* op, StandingReceive* standing);
+  void EndStanding(StandingReceive* standing);
+  void CompleteStanding(StandingReceive* standing, const Ring::Completion& completion);
+  void DeliverEarly(Op* op, StandingReceive* standing);
   void Finish(Op* op, const OpResult& result);
   void Finish(Op* op, int32_t result);
 
@@ -175,6 +187,9 @@ class UringIo final : public Io {
 
   std::unique_ptr<Ring> ring_;
   std::unique_ptr<BufferPool> buffers_;
+  std::unique_ptr<BufferPool> standing_buffers_;  // null: not used
+  StandingReceives standing_;
+  std::vector<StandingReceive*> unsent_ends_;  // to be cancelled, but the submission queue was full
   Features features_;
   const int event_;  // eventfd; never read: each write makes one completion of the multishot poll
   bool started_ = false;

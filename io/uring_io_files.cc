@@ -43,8 +43,6 @@ void UringIo::ShutdownWrite(Socket socket) {
   CHECK(shutdown(socket, SHUT_WR) == 0 || errno == ENOTCONN);
 }
 
-void UringIo::CloseSocket(Socket socket, bool reset) { CloseTcp(socket, reset); }
-
 void UringIo::Open(Op* op, const std::string& path, const OpenOptions& options) {
   StartOnHelper(op, [path, options](Stop) { return OpenFileNow(path, options); });
 }

@@ -33,7 +33,7 @@ void UringIo::Begin(Op* op, Kind kind, int handle) {
   CHECK(!op->in_flight && op->done != nullptr && !op->link.linked());
   const bool same_receive =
       (op->kind == kRecv || op->kind == kRecvInto) && op->handle == handle && !op->cancelled;
-  SetMark(op, kMarkTicket, false);
+  SetMark(op, kMarkTicket | kMarkEarly | kMarkOnce, false);
   if (!same_receive) SetMark(op, kMarkNonempty, false);
   op->kind = kind;
   op->handle = handle;
@@ -43,15 +43,13 @@ void UringIo::Begin(Op* op, Kind kind, int handle) {
 }
 
 void UringIo::Submit(Op* op) {
-  if (backlog_.empty() && Prepare(op)) {
-    SetPlace(op, UringPlace::kInKernel);
-    return;
-  }
+  if (backlog_.empty() && Prepare(op)) return;
   SetPlace(op, UringPlace::kInBacklog);
   backlog_.PushBack(op);
 }
 
 bool UringIo::Prepare(Op* op) {
+  SetPlace(op, UringPlace::kInKernel);
   switch (op->kind) {
     case kAccept:
       return ring_->PrepareAccept(op->handle, features_.multishot_accept, UserData(op));
@@ -61,17 +59,9 @@ bool UringIo::Prepare(Op* op) {
           address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
       return ring_->PrepareConnect(op->handle, &address->any, size, UserData(op));
     }
-    case kRecv: {
-      if (!features_.provided_buffer_ring) {
-        return ring_->PreparePollReadable(op->handle, false, UserData(op));
-      }
-      const bool wait = features_.poll_first && !HasMark(op, kMarkNonempty);
-      return ring_->PrepareReceiveProvided(op->handle, wait, UserData(op));
-    }
-    case kRecvInto: {
-      const bool wait = features_.poll_first && !HasMark(op, kMarkNonempty);
-      return ring_->PrepareReceive(op->handle, SpanIn(op), wait, UserData(op));
-    }
+    case kRecv:
+    case kRecvInto:
+      return PrepareRecv(op);
     case kSend:
       return PrepareSend(op);
     case kRead:
@@ -137,21 +127,6 @@ void UringIo::ConnectUnix(Op* op, const std::string& path) {
   MakeReady(op, result);
 }
 
-void UringIo::Recv(Op* op, Socket socket) {
-  Begin(op, kRecv, socket);
-  Submit(op);
-}
-
-void UringIo::ReturnBuffer(uint32_t buffer) { buffers_->Return(buffer); }
-
-void UringIo::RecvInto(Op* op, Socket socket, std::span<char> into) {
-  CHECK(!into.empty() && into.size() <= INT32_MAX);
-  Begin(op, kRecvInto, socket);
-  op->scratch[0] = WordOf(into.data());
-  op->scratch[1] = into.size();
-  Submit(op);
-}
-
 void UringIo::Send(Op* op, Socket socket, std::span<const iovec> parts) {
   const uint64_t total = BytesOf(parts);
   CHECK(total > 0 && total <= INT32_MAX);
@@ -212,6 +187,9 @@ void UringIo::Cancel(Op* op) {
       }
       return;
     }
+    case UringPlace::kStanding:
+      standing_.Find(op->handle)->op = nullptr;
+      return MakeReady(op, -ECANCELED);
     case UringPlace::kInKernel:
       if (!unsent_cancels_.empty() || !ring_->PrepareCancel(UserData(op), kTagCancel)) {
         unsent_cancels_.PushBack(op);
@@ -223,16 +201,15 @@ void UringIo::Cancel(Op* op) {
 // --- Completions ---------------------------------------------------------------------------------
 
 void UringIo::Complete(Op* op, const Ring::Completion& completion) {
+  if (HasMark(op, kMarkEarly)) return DeliverEarly(op, standing_.Find(op->handle));
   switch (op->kind) {
     case kAccept:
       return CompleteAccept(op, completion);
     case kConnect:
       return CompleteConnect(op, completion.result);
     case kRecv:
-      return CompleteRecv(op, completion);
     case kRecvInto:
-      SetMark(op, kMarkNonempty, completion.nonempty);
-      return Finish(op, completion.result);
+      return CompleteRecv(op, completion);
     case kSend:
       return CompleteSend(op, completion.result);
     default:
@@ -273,50 +250,6 @@ void UringIo::CompleteConnect(Op* op, int32_t result) {
   if (result >= 0 && !op->cancelled) return Finish(op, op->handle);
   if (op->handle != kNoHandle) CloseTcp(op->handle, false);
   Finish(op, result < 0 ? result : -ECANCELED);
-}
-
-void UringIo::CompleteRecv(Op* op, const Ring::Completion& completion) {
-  const int32_t result = completion.result;
-  if (!features_.provided_buffer_ring) {
-    // `result` is what poll found.
-    return result >= 0 ? ReceiveNow(op) : Finish(op, result);
-  }
-  OpResult outcome;
-  outcome.result = result;
-  if (completion.has_buffer) {
-    outcome.buffer = completion.buffer;
-    outcome.data = buffers_->Taken(completion.buffer, result > 0 ? static_cast<size_t>(result) : 0);
-    if (result <= 0) buffers_->Return(completion.buffer);
-  }
-  if (result == -ENOBUFS) {
-    return op->cancelled ? Finish(op, -ECANCELED) : Park(op);
-  }
-  SetMark(op, kMarkNonempty, completion.nonempty);
-  Finish(op, outcome);
-}
-
-// Receives into a buffer of our choice, now that the socket is readable: where the kernel cannot
-// choose.
-void UringIo::ReceiveNow(Op* op) {
-  if (op->cancelled) return Finish(op, -ECANCELED);
-  // The free buffers are for those that have waited.
-  const bool last_come = !parked_.empty() && !HasMark(op, kMarkTicket);
-  if (buffers_->free_count() == 0 || last_come) return Park(op);
-  const uint32_t buffer = buffers_->Acquire();
-  const std::span<char> memory = buffers_->Memory(buffer);
-  const ssize_t received = recv(op->handle, memory.data(), memory.size(), MSG_DONTWAIT);
-  const int error = errno;
-  if (received > 0) {
-    OpResult outcome;
-    outcome.result = static_cast<int32_t>(received);
-    outcome.data = memory.first(static_cast<size_t>(received));
-    outcome.buffer = buffer;
-    return Finish(op, outcome);
-  }
-  buffers_->Return(buffer);
-  if (received == 0) return Finish(op, 0);
-  if (error == EAGAIN || error == EINTR) return Submit(op);
-  Finish(op, -error);
 }
 
 void UringIo::CompleteSend(Op* op, int32_t result) {

@@ -18,6 +18,7 @@
 #include <span>
 
 #include "io/io.h"
+#include "io/standing_receives.h"
 #include "io/tcp_socket.h"
 
 namespace outbox::io {
@@ -29,16 +30,21 @@ enum UringTag : uint64_t {
   kTagWake = 2,     // another ring's message
   kTagEvent = 3,    // our eventfd was written to
   kTagMessage = 4,  // our message to another ring failed; that ring's eventfd is above the tag
+  kTagReceive = 5,  // a StandingReceive, whose address this is
   kTagMask = 7,
 };
 inline constexpr int kTagBits = 3;
 static_assert(alignof(Op) > kTagMask);
 
 inline uint64_t UserData(const Op* op) { return reinterpret_cast<uintptr_t>(op); }
+inline uint64_t UserData(const StandingReceive* receive) {
+  return reinterpret_cast<uintptr_t>(receive) | kTagReceive;
+}
 
 // Where a started operation is.
 enum class UringPlace : unsigned char {
   kInKernel,
+  kStanding,   // waits for what the socket's StandingReceive brings, or for its end
   kInBacklog,  // the submission queue was full
   kParked,     // a Recv that waits for a provided buffer
   kReady,      // has its result; delivered by the next turn
@@ -51,6 +57,14 @@ enum class UringPlace : unsigned char {
 inline constexpr unsigned char kMarkNonempty = 1;
 // Was parked before: has a ticket.
 inline constexpr unsigned char kMarkTicket = 2;
+// Its result is what the socket's StandingReceive has for it.
+inline constexpr unsigned char kMarkEarly = 4;
+// To be received once, without a standing receive.
+inline constexpr unsigned char kMarkOnce = 8;
+
+// The groups of provided buffers: of single receives, and of those that stand.
+inline constexpr uint16_t kGroup = 0;
+inline constexpr uint16_t kStandingGroup = 1;
 
 inline constexpr size_t kReadyResultAt = 24;
 inline constexpr size_t kPlaceAt = 28;

@@ -405,7 +405,8 @@ TEST(ConfigErrors, TheOtherTables) {
       {"io",
        kFine + "[io]\ndisable = [\"warp\"]\n",
        {"f:8:12: \"warp\" is not a feature that can be disabled; expected one of defer_taskrun, "
-        "single_issuer, multishot_accept, provided_buffer_ring, msg_ring, poll_first"}},
+        "single_issuer, multishot_accept, multishot_receive, provided_buffer_ring, msg_ring, "
+        "poll_first"}},
   });
 }
 

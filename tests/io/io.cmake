@@ -12,6 +12,11 @@ outbox_test(uring_io_test
   LINK outbox_io
   LABEL unit
 )
+outbox_test(uring_standing_test
+  FILES io/uring_standing_test.cc
+  LINK outbox_io
+  LABEL unit
+)
 outbox_test(uring_wake_test
   FILES io/uring_wake_test.cc
   LINK outbox_io

@@ -54,9 +54,7 @@ struct End {
     do {
       std::string memory(room, '\0');
       size_t size = 0;
-      step = With(1000, [&](TlsOutput* out) {
-        return stream->Read(&input, memory, &size, out);
-      });
+      step = With(1000, [&](TlsOutput* out) { return stream->Read(&input, memory, &size, out); });
       heard.append(memory, 0, size);
     } while (step == Step::kDone);
     return heard;
@@ -220,10 +218,8 @@ TEST_F(TlsStreamTest, VerifiesWhomItTrusts) {
   EXPECT_EQ(Refusal({"a", "wrong.example.net", "", true}, "mail"),
             "the certificate is not for wrong.example.net");
   EXPECT_EQ(Refusal(verified_, "old"), "the certificate has expired");
-  EXPECT_EQ(Refusal(verified_, "lonely"),
-            "the certificate is vouched for by nobody but itself");
-  EXPECT_EQ(Refusal({"a", "", "192.0.2.2", true}, "mail"),
-            "the certificate is not for 192.0.2.2");
+  EXPECT_EQ(Refusal(verified_, "lonely"), "the certificate is vouched for by nobody but itself");
+  EXPECT_EQ(Refusal({"a", "", "192.0.2.2", true}, "mail"), "the certificate is not for 192.0.2.2");
   Open({"a", "", "192.0.2.1", true});
   client_context_.SetTrust(nullptr);
   EXPECT_THAT(Refusal(verified_, "mail"), testing::HasSubstr("nobody that we trust"));
@@ -283,8 +279,7 @@ TEST_F(TlsStreamTest, WhatIsWrongWithACertificateIsSaid) {
   const std::string key = certificates_->Key("mail");
   EXPECT_EQ(why("", key), "there is no certificate in it");
   EXPECT_EQ(why(chain, ""), "there is no private key in it");
-  EXPECT_EQ(why(chain, certificates_->Key("other")),
-            "the key does not belong to the certificate");
+  EXPECT_EQ(why(chain, certificates_->Key("other")), "the key does not belong to the certificate");
   EXPECT_EQ(why(chain, certificates_->Key("rsa")), "the key does not belong to the certificate");
   std::string broken = chain;
   broken[chain.size() / 2] = broken[chain.size() / 2] == 'A' ? 'B' : 'A';

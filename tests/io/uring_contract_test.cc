@@ -4,6 +4,17 @@
 #include "tests/io/uring_environment.h"
 
 namespace outbox::io {
+namespace {
+
+// Receives that stand find no buffer most of the time.
+IoEnvironmentKind FewStandingBuffers() {
+  UringOptions options;
+  options.standing_buffer_count = 2;
+  options.standing_buffer_bytes = 100;
+  return {"FewStandingBuffers", [options] { return UringEnvironment::Make(options); }};
+}
+
+}  // namespace
 
 INSTANTIATE_TEST_SUITE_P(
     Uring, IoTest,
@@ -11,8 +22,9 @@ INSTANTIATE_TEST_SUITE_P(
                     UringEnvironment::Kind("NoDeferTaskrun", {"defer_taskrun"}),
                     UringEnvironment::Kind("NoSingleIssuer", {"single_issuer"}),
                     UringEnvironment::Kind("NoMultishotAccept", {"multishot_accept"}),
+                    UringEnvironment::Kind("NoMultishotReceive", {"multishot_receive"}),
                     UringEnvironment::Kind("NoBufferRing", {"provided_buffer_ring"}),
-                    UringEnvironment::Kind("NoPollFirst", {"poll_first"}),
+                    FewStandingBuffers(), UringEnvironment::Kind("NoPollFirst", {"poll_first"}),
                     UringEnvironment::Kind("NoMsgRing", {"msg_ring"}),
                     UringEnvironment::Kind("Nothing",
                                            {"defer_taskrun", "single_issuer", "multishot_accept",
