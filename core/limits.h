@@ -188,7 +188,7 @@ inline constexpr uint32_t kTicketsForNewMail = kMaxTicketsPerShard / 2;
 inline constexpr uint32_t kDraftsPerShard = 16'384;
 inline constexpr size_t kSmallBodyBytes = 16 * 1024;
 // Blocks for bodies above that, of kInlineBodyBytesMax each; who gets none writes to extents.
-inline constexpr uint32_t kBodyBlocksMax = 64;
+inline constexpr uint32_t kBodyBlocksMax = 128;
 // Recipients that one DSN is about, give or take a ticket; more make another DSN. With the state of
 // the message that is committed together with it, it stays below kRecordBytesMax.
 inline constexpr uint32_t kNoticeRecipients = 64;

@@ -233,8 +233,7 @@ void Delivery::BecomeBusy() {
 }
 
 bool Delivery::TooMany() const {
-  return plan_->policy.on_reply != nullptr &&
-         destination_->shard()->gate->TooMany(plan_->site);
+  return plan_->policy.on_reply != nullptr && destination_->shard()->gate->TooMany(plan_->site);
 }
 
 bool Delivery::ShouldYield() const {
@@ -407,6 +406,9 @@ void Delivery::OnSessionEnd(smtp::SessionEnd end, smtp::Stage stage, const smtp:
   --host.connections;
   if (!opened_ && (judgement.unreachable || judgement.unfit())) {
     host.down_until_ns = now_ns() + kHostDownNs;
+    host.trouble = judgement.unknown    ? HostTrouble::kUser
+                   : judgement.insecure ? HostTrouble::kInsecure
+                                        : HostTrouble::kNoAnswer;
   }
   short_ = judgement.ours;
   if (judgement.unsourced) {
@@ -468,11 +470,10 @@ void Delivery::GoOn() {
   } else if (next_ != nullptr && !destination_->Rehost(next_)) {
     next_ = nullptr;
   }
-  const bool may_take =
-      !dismissed_ && !short_ &&
-      (destination_->HasHomeless() ||
-       (gate->BlockedUntil(plan_->site) == 0 && !gate->ShouldYield(plan_->site) && !TooMany() &&
-        !told_to_close_));
+  const bool may_take = !dismissed_ && !short_ &&
+                        (destination_->HasHomeless() ||
+                         (gate->BlockedUntil(plan_->site) == 0 && !gate->ShouldYield(plan_->site) &&
+                          !TooMany() && !told_to_close_));
   if (next_ == nullptr && may_take && !destination_->shard()->closing) {
     next_ = destination_->TakeWork(this);
   }

@@ -205,7 +205,9 @@ void DestinationHosts::Replace(std::unique_ptr<HostPlan> plan) {
   if (plan_ != nullptr) {
     for (PlannedHost& host : plan->hosts) {
       const int before = plan_->Find(host.address);
-      if (before >= 0) host.down_until_ns = plan_->hosts[static_cast<size_t>(before)].down_until_ns;
+      if (before < 0) continue;
+      host.down_until_ns = plan_->hosts[static_cast<size_t>(before)].down_until_ns;
+      host.trouble = plan_->hosts[static_cast<size_t>(before)].trouble;
     }
   }
   std::swap(plan, plan_);
@@ -220,8 +222,8 @@ void DestinationHosts::Replace(std::unique_ptr<HostPlan> plan) {
 void DestinationHosts::Release(HostPlan* plan) {
   CHECK(plan->users > 0);
   if (--plan->users > 0 || plan == plan_.get()) return;
-  const auto it = std::find_if(old_.begin(), old_.end(),
-                               [plan](const auto& one) { return one.get() == plan; });
+  const auto it =
+      std::find_if(old_.begin(), old_.end(), [plan](const auto& one) { return one.get() == plan; });
   CHECK(it != old_.end());
   shard_->gate->Leave(plan->site);
   old_.erase(it);

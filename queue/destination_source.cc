@@ -116,7 +116,9 @@ void Destination::OnSourceLost(HostPlan* at, const core::IpAddress& host) {
   for (PlannedHost& each : at->hosts) {
     const bool same = each.address.ip.is_v4() == host.is_v4();
     others = others || (!same && each.down_until_ns <= now);
-    if (same) each.down_until_ns = std::max(each.down_until_ns, now + wait_ns);
+    if (!same) continue;
+    each.down_until_ns = std::max(each.down_until_ns, now + wait_ns);
+    each.trouble = HostTrouble::kSource;
   }
   const core::IpAddress* from = nullptr;
   host_key().BindFor(host, &from);

@@ -18,6 +18,9 @@ DestinationLimit LimitOf(const DestinationView& view) {
   if (view.source_lost) return DestinationLimit::kSource;
   if (view.user_refused_until_wall_ns > 0) return DestinationLimit::kUser;
   if (view.blocked_until_wall_ns > 0) return DestinationLimit::kBackoff;
+  // Its other mail is not ready, but on its shelf.
+  const bool trial = view.trial || view.site_failures > 0;
+  if (view.sending > 0 && trial) return DestinationLimit::kCanary;
   if (view.ready == 0) return DestinationLimit::kNone;
   if (view.rate_until_wall_ns > 0) {
     return view.site_rate_now.empty() ? DestinationLimit::kRate : DestinationLimit::kSlowed;
@@ -47,13 +50,16 @@ void Destination::Describe(DestinationView* view) const {
   view->lanes = lane_open_;
   view->ready = ready_.size();
   view->sending = attempts_;
+  view->trial = attempts_ > 0 && unfit_times_ > 0 && unfit_until_ns_ <= io.now_ns();
   view->resolving = waiting_;
   view->connections = connection_count_;
   if (const RecipientResult* trouble = Trouble()) view->trouble = trouble->text;
   const HostPlan* const hosts = plan();
   if (hosts != nullptr) {
     for (const PlannedHost& host : hosts->hosts) {
-      view->hosts.push_back({host.name, wall(host.down_until_ns)});
+      const int64_t down_wall_ns = wall(host.down_until_ns);
+      view->hosts.push_back(
+          {host.name, down_wall_ns, down_wall_ns > 0 ? HostTroubleName(host.trouble) : ""});
     }
     view->site = SiteText(hosts->policy.name, hosts->policy.source);
     if (hosts->policy.rate.limited()) view->site_rate = core::FormatRate(hosts->policy.rate);
@@ -75,8 +81,8 @@ void Destination::Describe(DestinationView* view) const {
     view->paused_until_wall_ns = state.suspended_until_wall_ns;
     view->lowered_until_wall_ns = std::max(state.narrow_until_wall_ns, state.slow_until_wall_ns);
     if (state.slowed) view->site_rate_now = FormatInterval(state.interval_ns);
-    const bool by_reply = state.slowed || view->paused_until_wall_ns > 0 ||
-                          view->lowered_until_wall_ns > 0;
+    const bool by_reply =
+        state.slowed || view->paused_until_wall_ns > 0 || view->lowered_until_wall_ns > 0;
     const auto note = by_reply ? shard_->context.sites->notes().Get(hosts->policy.hash)
                                : std::optional<SiteNote>();
     if (note.has_value()) {
@@ -95,8 +101,7 @@ void Destination::Describe(DestinationView* view) const {
       view->asked_again_wall_ns = wall(hosts_.ask_again_ns());
       break;
     case HostsStanding::kUnknown:
-      view->limit =
-          view->suspension ? DestinationLimit::kSuspended : DestinationLimit::kResolving;
+      view->limit = view->suspension ? DestinationLimit::kSuspended : DestinationLimit::kResolving;
       break;
     case HostsStanding::kKnown:
       view->limit = LimitOf(*view);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "queue/suspension_list.h"
@@ -20,8 +21,8 @@ using DestinationLimit = WaitReason;
 
 struct HostView {
   std::string name;
-  int64_t down_until_wall_ns =
-      0;  // tried last until then, since it could not be reached; 0: is not
+  int64_t down_until_wall_ns = 0;  // tried last until then; 0: is not
+  std::string_view trouble;        // why, HostTroubleName; empty: it is not
 };
 
 struct DestinationView {
@@ -37,7 +38,7 @@ struct DestinationView {
   int64_t asked_again_wall_ns = 0;  // the DNS, with kUnresolved
   // The site, over all shards.
   bool has_site = false;
-  std::string site;  // its name
+  std::string site;       // its name
   std::string site_rate;  // "100/min"; empty: no limit
   int64_t rate_until_wall_ns = 0;
   uint32_t site_connections = 0;
@@ -47,19 +48,20 @@ struct DestinationView {
   int64_t blocked_until_wall_ns = 0;
   int64_t user_refused_until_wall_ns = 0;  // kUser
   // Why it gets less, or nothing.
-  int64_t paused_until_wall_ns = 0;  // kPaused
+  int64_t paused_until_wall_ns = 0;   // kPaused
   int64_t lowered_until_wall_ns = 0;  // kSlowed; it recovers then
   std::string site_rate_now;          // "10/min", while it is not what is configured
   std::string site_reply;             // that has lowered it, and of whom
   std::string site_reply_host;
   std::optional<Suspension> suspension;  // kSuspended
-  uint32_t shard_connections_max = 0;  // what kOutbound is about
-  bool in_line = false;                // for one of them
+  uint32_t shard_connections_max = 0;    // what kOutbound is about
+  bool in_line = false;                  // for one of them
   bool machine_short = false;
   std::string source;  // that its key names; empty: none
   std::string source_addresses;
   std::string source_helo;
   bool source_lost = false;  // kSource
+  bool trial = false;        // one of its messages looks whether it is let in again: kCanary
   DestinationLimit limit = DestinationLimit::kNone;
 };
 

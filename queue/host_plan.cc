@@ -21,6 +21,22 @@ void AddSite(const std::string& host, uint16_t port, bool best, SiteHosts* site)
 
 }  // namespace
 
+std::string_view HostTroubleName(HostTrouble trouble) {
+  switch (trouble) {
+    case HostTrouble::kNone:
+      return "";
+    case HostTrouble::kNoAnswer:
+      return "no_answer";
+    case HostTrouble::kInsecure:
+      return "tls";
+    case HostTrouble::kUser:
+      return "user";
+    case HostTrouble::kSource:
+      return "source";
+  }
+  return "";
+}
+
 uint8_t HostPlan::Next(uint64_t tried, int64_t now_ns, core::Random* random) const {
   for (const bool even_down : {false, true}) {
     size_t best = hosts.size();
@@ -28,8 +44,8 @@ uint8_t HostPlan::Next(uint64_t tried, int64_t now_ns, core::Random* random) con
     for (size_t i = 0; i < hosts.size(); ++i) {
       const PlannedHost& host = hosts[i];
       if ((tried >> i & 1) != 0 || (!even_down && host.down_until_ns > now_ns)) continue;
-      if (best == hosts.size() || (host.rank == hosts[best].rank &&
-                                   host.connections < hosts[best].connections)) {
+      if (best == hosts.size() ||
+          (host.rank == hosts[best].rank && host.connections < hosts[best].connections)) {
         best = i;
         equals = 1;
       } else if (host.rank != hosts[best].rank) {
@@ -50,9 +66,8 @@ bool HostPlan::IsBest(uint8_t host, int64_t now_ns) const {
   }
   if (hosts[host].down_until_ns <= now_ns) return true;
   // It is down itself, as far as we know: only good when all others are.
-  return std::all_of(hosts.begin(), hosts.end(), [now_ns](const PlannedHost& other) {
-    return other.down_until_ns > now_ns;
-  });
+  return std::all_of(hosts.begin(), hosts.end(),
+                     [now_ns](const PlannedHost& other) { return other.down_until_ns > now_ns; });
 }
 
 bool HostPlan::HasOtherFamily(uint64_t tried, const PlannedHost& host) const {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/ip_address.h"
@@ -20,13 +21,25 @@ namespace outbox::queue {
 
 struct LocalSite;
 
+// Why a host is tried after the others.
+enum class HostTrouble : uint8_t {
+  kNone,
+  kNoAnswer,  // it could not be reached, or ended the session
+  kInsecure,  // not by the TLS that the route asks for
+  kUser,      // it did not take the route's user
+  kSource,    // it was not tried: the address to send from is not here
+};
+// "no_answer", "tls", "user", "source"; empty.
+std::string_view HostTroubleName(HostTrouble trouble);
+
 struct PlannedHost {
   core::SocketAddress address;
-  std::string tls_name;     // "mx1.example.net"; empty: it has but an address
-  std::string name;         // for people: "10.1.2.3:25", "mx1.example.net[192.0.2.1]:25"
-  uint32_t rank = 0;        // the lower goes first; equals share the work
-  uint32_t connections = 0;  // open, or being opened
-  int64_t down_until_ns = 0;  // it could not be reached: tried last until then
+  std::string tls_name;       // "mx1.example.net"; empty: it has but an address
+  std::string name;           // for people: "10.1.2.3:25", "mx1.example.net[192.0.2.1]:25"
+  uint32_t rank = 0;          // the lower goes first; equals share the work
+  uint32_t connections = 0;   // open, or being opened
+  int64_t down_until_ns = 0;  // tried last until then
+  HostTrouble trouble = HostTrouble::kNone;  // why
 };
 
 struct HostPlan {

@@ -128,6 +128,14 @@ std::string Detail(const json& destination) {
   return "";
 }
 
+// Of HostTroubleName.
+std::string HostTroubleWords(const std::string& name) {
+  if (name == "tls") return "did not offer the TLS that the route asks for";
+  if (name == "user") return "did not let us in as the user of the route";
+  if (name == "source") return "was not tried: it cannot be reached from the route's source";
+  return "did not answer";
+}
+
 void AddDestination(const json& destination, int64_t now, std::string* out) {
   out->append("destination " + TextOf(destination, "destination") + "\n");
   const int64_t queued = NumberOf(destination, "queued");
@@ -175,10 +183,12 @@ void AddDestination(const json& destination, int64_t now, std::string* out) {
   AddLine("because", TextOf(destination, "trouble"), out);
   for (const json& host : destination.value("hosts", json::array())) {
     const int64_t down = NumberOf(host, "down_until");
-    AddLine("host",
-            TextOf(host, "host") +
-                (down > 0 ? ", did not answer; after the others until " + Until(down, now) : ""),
-            out);
+    AddLine(
+        "host",
+        TextOf(host, "host") + (down > 0 ? ", " + HostTroubleWords(TextOf(host, "down_because")) +
+                                               "; after the others until " + Until(down, now)
+                                         : ""),
+        out);
   }
 }
 

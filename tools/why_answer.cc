@@ -193,7 +193,9 @@ json ToJson(const std::string& key, const std::vector<queue::DestinationFacts>& 
         {"name", main->source}, {"addresses", main->source_addresses}, {"helo", main->source_helo}};
   }
   for (const queue::HostView& host : main->hosts) {
-    out["hosts"].push_back({{"host", host.name}, {"down_until", Seconds(host.down_until_wall_ns)}});
+    json one = {{"host", host.name}, {"down_until", Seconds(host.down_until_wall_ns)}};
+    if (!host.trouble.empty()) one["down_because"] = host.trouble;
+    out["hosts"].push_back(std::move(one));
   }
   if (main->has_site) {
     out["site"] = {{"name", main->site},

@@ -2,6 +2,7 @@
 // trouble of its own. Nothing bounces, the host is asked seldom, and with the right secret it goes.
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 
 #include "core/secret.h"
@@ -80,6 +81,28 @@ TEST_P(AHostRefusesOurUser, MailWaitsAndGoesWithTheRightSecret) {
     EXPECT_EQ(story_.talks().find(secret), std::string::npos);
   }
   story_.Finish();
+}
+
+// An operator who asks why reads it of the host, and which of the messages looks again.
+TEST_P(AHostRefusesOurUser, WhoAsksIsToldSo) {
+  ScriptedServer* host = AddHost(kRefusal, "wrong");
+  host->script().rules.back().delay_ns = 4 * kNsPerSecond;
+  story_.Start();
+  SendMany(5);
+  story_.RunFor(20 * kNsPerSecond);
+  const std::string key = ViaKey(Route()->via) + UserSuffix("me");
+  std::optional<DestinationView> view = story_.LookAt(key);
+  ASSERT_TRUE(view.has_value());
+  EXPECT_EQ(view->limit, WaitReason::kUser);
+  ASSERT_EQ(view->hosts.size(), 1u);
+  EXPECT_GT(view->hosts[0].down_until_wall_ns, 0);
+  EXPECT_EQ(view->hosts[0].trouble, "user");
+  ASSERT_TRUE(story_.RunUntil([&] { return host->sessions_total() == 2; }, 2 * kNsPerMinute));
+  story_.RunFor(kNsPerSecond);
+  view = story_.LookAt(key);
+  ASSERT_TRUE(view.has_value());
+  EXPECT_EQ(view->limit, WaitReason::kCanary);
+  story_.Finish(5);
 }
 
 // A host takes its time to say no, and the reload comes meanwhile.
