@@ -69,6 +69,8 @@ struct ReportRequest {
   std::vector<std::string> files;  // the event log, the oldest first; "-": standard input
   std::string id;                  // in capital letters
   std::string domain;              // lower case
+  std::string sender;              // as in ReportFilter
+  std::string recipient;
   int64_t since_ns = 0;
   int64_t until_ns = INT64_MAX;
   bool failed = false;

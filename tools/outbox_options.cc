@@ -65,11 +65,11 @@ void AddQueue(CLI::App* app, Arguments* arguments) {
 }
 
 void AddWhy(CLI::App* app, Arguments* arguments) {
-  CLI::App* const why = AddCommand(app, arguments, "why",
-                                   "why mail is where it is, and what will bring it further",
-                                   "  outbox why 1K0WCJNDQSZ00\n"
-                                   "  outbox why bob@example.net\n"
-                                   "  outbox why example.net");
+  CLI::App* const why =
+      AddCommand(app, arguments, "why", "why mail is where it is, and what will bring it further",
+                 "  outbox why 1K0WCJNDQSZ00\n"
+                 "  outbox why bob@example.net\n"
+                 "  outbox why example.net");
   why->add_option("ID|RECIPIENT|DOMAIN", arguments->target,
                   "a message, a recipient's address, or a recipient domain")
       ->required();
@@ -140,10 +140,10 @@ void AddActions(CLI::App* app, Arguments* arguments) {
 }
 
 void AddSites(CLI::App* app, Arguments* arguments) {
-  CLI::App* const sites = AddCommand(
-      app, arguments, "sites", "the sites that mail goes to, and their limits at this moment",
-      "  outbox sites\n"
-      "  outbox sites --json --limit 1000");
+  CLI::App* const sites = AddCommand(app, arguments, "sites",
+                                     "the sites that mail goes to, and their limits at this moment",
+                                     "  outbox sites\n"
+                                     "  outbox sites --json --limit 1000");
   sites->add_option("--limit", arguments->limit, "so many, those in trouble first (100)")
       ->check(CLI::Range(1u, 65'536u));
   CLI::App* const suspend = AddCommand(
@@ -173,8 +173,9 @@ void AddSites(CLI::App* app, Arguments* arguments) {
 void AddRoute(CLI::App* app, Arguments* arguments) {
   CLI::App* const route = app->add_subcommand("route", "the routing table");
   route->require_subcommand(1);
-  route->footer("Examples:\n"
-                "  outbox route test alice@example.com bob@example.net");
+  route->footer(
+      "Examples:\n"
+      "  outbox route test alice@example.com bob@example.net");
   CLI::App* const test =
       AddCommand(route, arguments, "test", "where a message would go; nothing is sent",
                  "  outbox route test alice@example.com bob@example.net\n"
@@ -227,12 +228,15 @@ void AddReport(CLI::App* app, Arguments* arguments) {
   CLI::App* const report =
       AddCommand(app, arguments, "report", "what became of recent mail, from the event log",
                  "  outbox report 1K0WCJNDQSZ00\n"
+                 "  outbox report --recipient bob@example.net --since 2d\n"
                  "  outbox report --failed --since 1d\n"
                  "  outbox report --domains --since '2026-11-22 20:15'\n"
                  "  zcat outbox.log.2.gz | outbox report --log -");
   report->add_option("ID", arguments->target, "of one message, with its story")->check(CheckId);
   report->add_flag("--domains", arguments->domains, "a line a domain instead of a recipient");
   report->add_option("--domain", arguments->domain, "recipients of this domain");
+  report->add_option("--sender", arguments->sender, "envelope sender, \"<>\" for none; or with *");
+  report->add_option("--recipient", arguments->recipient, "envelope recipient; or with *");
   report->add_flag("--failed", arguments->failed, "what has failed, and is not delivered");
   AddPeriod(report, arguments);
   report->add_option("--limit", arguments->limit, "so many recipients, the newest (100)")

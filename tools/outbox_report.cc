@@ -133,7 +133,7 @@ size_t PrintRecipients(const MailReport& report, bool as_json, size_t limit) {
   std::vector<std::pair<const MessageReport*, const RecipientReport*>> rows;
   for (const MessageReport& message : report.messages()) {
     for (const RecipientReport& recipient : message.recipients) {
-      if (report.Wants(recipient)) rows.emplace_back(&message, &recipient);
+      if (report.Wants(message, recipient)) rows.emplace_back(&message, &recipient);
     }
   }
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
@@ -207,6 +207,8 @@ core::Status ReportCommand(const ReportRequest& request) {
   ReportFilter filter;
   filter.id = request.id;
   filter.domain = request.domain;
+  filter.sender = request.sender;
+  filter.recipient = request.recipient;
   filter.failed = request.failed;
   filter.since_ns = request.since_ns;
   filter.until_ns = request.until_ns;

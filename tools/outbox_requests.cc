@@ -7,6 +7,7 @@
 #include "core/duration.h"
 #include "core/idna.h"
 #include "core/time.h"
+#include "queue/address_match.h"
 #include "tools/moment.h"
 #include "tools/outbox_options.h"
 
@@ -119,6 +120,8 @@ ReportRequest ReportTarget(const Arguments& arguments) {
   std::transform(request.id.begin(), request.id.end(), request.id.begin(),
                  [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   request.domain = core::DomainKey(arguments.domain);
+  request.sender = queue::AddressPattern(arguments.sender);
+  request.recipient = queue::AddressPattern(arguments.recipient);
   request.failed = arguments.failed;
   request.by_domain = arguments.domains;
   request.json = arguments.json;

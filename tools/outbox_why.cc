@@ -211,7 +211,8 @@ void AddQueued(const json& why, int64_t now, std::string* out) {
     return;
   }
   if (recipients.empty()) {
-    *out += id.empty() ? "nothing is queued for " + asked + "; its domain, route " +
+    *out += id.empty() ? "nothing is queued for " + asked + "; `outbox report --recipient " +
+                             asked + "` tells what became of recent mail. Its domain, route " +
                              TextOf(why, "route") + ":\n\n"
                        : "message " + id +
                              " is not queued: all its recipients are final, or it never was here; "

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/idna.h"
+#include "queue/address_match.h"
 
 namespace outbox::tools {
 namespace {
@@ -63,6 +64,7 @@ void MailReport::Add(const LogFact& fact) {
     }
     if (lines_.size() < kReportLines) lines_.push_back(fact);
   }
+  if (!places_.contains(fact.id) && !MayMean(fact)) return;
   MessageReport* const message = MessageOf(fact.id);
   if (fact.has_sender && !message->sender_known) {
     message->sender = fact.sender;
@@ -140,15 +142,34 @@ void MailReport::AddOutcome(const LogFact& fact, RecipientReport* recipient) {
   if (fact.event == "deferred" || fact.event == "bounced") ++recipient->failures;
 }
 
-bool MailReport::Wants(const RecipientReport& recipient) const {
-  if (!filter_.domain.empty() && DomainOf(recipient.address) != filter_.domain) return false;
-  return !filter_.failed || recipient.failed();
+bool MailReport::WantsAddress(const std::string& recipient) const {
+  return (filter_.domain.empty() || DomainOf(recipient) == filter_.domain) &&
+         (filter_.recipient.empty() || queue::MatchesAddress(filter_.recipient, recipient));
+}
+
+bool MailReport::WantsSender(const std::string& sender) const {
+  return filter_.sender.empty() ||
+         queue::MatchesAddress(filter_.sender, sender.empty() ? "<>" : sender);
+}
+
+// Of a line about a message that is not known yet: it may be one of those that are meant. Of the
+// others, which may be millions, nothing is kept.
+bool MailReport::MayMean(const LogFact& fact) const {
+  if (filter_.domain.empty() && filter_.recipient.empty() && filter_.sender.empty()) return true;
+  if (!filter_.sender.empty() && !(fact.has_sender && WantsSender(fact.sender))) return false;
+  return std::any_of(fact.to.begin(), fact.to.end(),
+                     [this](const std::string& to) { return WantsAddress(to); });
+}
+
+bool MailReport::Wants(const MessageReport& message, const RecipientReport& recipient) const {
+  return WantsAddress(recipient.address) && WantsSender(message.sender) &&
+         (!filter_.failed || recipient.failed());
 }
 
 void MailReport::Count(const MessageReport& message,
                        std::map<std::string, DomainReport>* domains) const {
   for (const RecipientReport& recipient : message.recipients) {
-    if (!Wants(recipient)) continue;
+    if (!Wants(message, recipient)) continue;
     std::string name = DomainOf(recipient.address);
     if (domains->size() >= kReportDomains && !domains->contains(name)) name = "(others)";
     DomainReport& domain = (*domains)[name];

@@ -29,6 +29,9 @@ inline constexpr size_t kReportDomains = 100'000;
 struct ReportFilter {
   std::string id;      // in capital letters; with the notices about it, and what took its place
   std::string domain;  // of the recipient, lower case
+  // As `outbox queue` has them: "<>", and * for anything (queue/address_match.h).
+  std::string sender;
+  std::string recipient;
   int64_t since_ns = 0;
   int64_t until_ns = INT64_MAX;
   bool failed = false;  // what was put off and waits, or is given up
@@ -39,10 +42,10 @@ struct RecipientReport {
   std::string address;
   // held (by a route), delivered, deferred, bounced, expired, purged, removed, discarded, rerouted
   std::string state = "waiting";
-  int64_t time_ns = 0;            // of its newest line
-  std::string route;              // the rule that decides where it goes
+  int64_t time_ns = 0;  // of its newest line
+  std::string route;    // the rule that decides where it goes
   std::string destination;
-  std::string was;  // the destination before it was routed again
+  std::string was;   // the destination before it was routed again
   std::string into;  // the message that took its place
   std::string mailhost;
   std::string reply;  // the last one
@@ -98,13 +101,16 @@ class MailReport {
   // The messages, the oldest first.
   const std::deque<MessageReport>& messages() const { return messages_; }
   // The filter leaves this one. Messages that it does not mean are not taken in the first place.
-  bool Wants(const RecipientReport& recipient) const;
+  bool Wants(const MessageReport& message, const RecipientReport& recipient) const;
   // By domain, all that was added.
   std::map<std::string, DomainReport> Domains() const;
   // With a filter for one message: the lines about it.
   const std::vector<LogFact>& lines() const { return lines_; }
 
  private:
+  bool MayMean(const LogFact& fact) const;
+  bool WantsAddress(const std::string& recipient) const;
+  bool WantsSender(const std::string& sender) const;
   MessageReport* MessageOf(const std::string& id);
   static RecipientReport* RecipientOf(MessageReport* message, const std::string& address);
   static void EndPurged(const LogFact& fact, MessageReport* message);
@@ -114,7 +120,7 @@ class MailReport {
 
   const ReportFilter filter_;
   std::deque<MessageReport> messages_;
-  uint64_t dropped_ = 0;  // messages from the front
+  uint64_t dropped_ = 0;                              // messages from the front
   std::unordered_map<std::string, uint64_t> places_;  // by id, counted from the very first
   std::map<std::string, DomainReport> older_;         // of those that were dropped
   std::vector<LogFact> lines_;

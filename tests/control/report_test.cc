@@ -117,6 +117,22 @@ TEST(Report, WhatARouteHoldsIsHeld) {
 }
 
 TEST(Report, WhoGotAnotherEnvelopeIsFollowed) {
+  ReportFilter address;
+  address.recipient = "BOB@*";
+  address.sender = "alice@client.test";
+  MailReport of_bob(address);
+  of_bob.Add(Accepted("ONE", {"bob@a.test", "eve@b.test"}));
+  of_bob.Add(Accepted("TWO", {"eve@b.test"}));
+  LogFact notice_to_bob = Fact("generated", "THREE", {"bob@a.test"});
+  notice_to_bob.has_sender = true;
+  of_bob.Add(notice_to_bob);
+  of_bob.Add(Fact("delivered", "ONE", {"bob@a.test"}, 2));
+  ASSERT_EQ(of_bob.messages().size(), 1u);
+  const MessageReport& ours = of_bob.messages()[0];
+  EXPECT_TRUE(of_bob.Wants(ours, ours.recipients[0]));
+  EXPECT_EQ(ours.recipients[0].state, "delivered");
+  EXPECT_FALSE(of_bob.Wants(ours, ours.recipients[1]));
+
   ReportFilter one;
   one.id = "ONE";
   MailReport report(one);

@@ -197,6 +197,7 @@ via = ["127.0.0.1:{elsewhere.port}"]
             if client.deliver(["alice@local.test"], content, ehlo=False)[0] == 250:
                 taken += 1
             if i in (20, 40, 59):
+                wait_until((mail / "alice" / "new").is_dir, "the first delivery")
                 relay.kill()
                 # A reader takes what has come, before the relay is there again.
                 for file in (mail / "alice" / "new").iterdir():
