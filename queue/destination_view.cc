@@ -11,6 +11,21 @@
 namespace outbox::queue {
 namespace {
 
+// 0: it is over.
+int64_t WallOf(int64_t steady_ns, const io::Io& io) {
+  return steady_ns > io.now_ns() ? io.wall_ns() + (steady_ns - io.now_ns()) : 0;
+}
+
+std::vector<HostView> HostViews(const HostPlan& plan, const io::Io& io) {
+  std::vector<HostView> views;
+  for (const PlannedHost& host : plan.hosts) {
+    const int64_t down_wall_ns = WallOf(host.down_until_ns, io);
+    const std::string_view trouble = down_wall_ns > 0 ? HostTroubleName(host.trouble) : "";
+    views.push_back({host.name, down_wall_ns, trouble});
+  }
+  return views;
+}
+
 // Of a destination whose hosts are known.
 DestinationLimit LimitOf(const DestinationView& view) {
   if (view.suspension.has_value()) return DestinationLimit::kSuspended;
@@ -41,9 +56,7 @@ DestinationLimit LimitOf(const DestinationView& view) {
 
 void Destination::Describe(DestinationView* view) const {
   const io::Io& io = *shard_->context.io;
-  const auto wall = [&io](int64_t steady_ns) {
-    return steady_ns > io.now_ns() ? io.wall_ns() + (steady_ns - io.now_ns()) : int64_t{0};
-  };
+  const auto wall = [&io](int64_t steady_ns) { return WallOf(steady_ns, io); };
   view->key = key_;
   DescribeSource(view);
   view->shard = shard_->context.post->self();
@@ -56,11 +69,7 @@ void Destination::Describe(DestinationView* view) const {
   if (const RecipientResult* trouble = Trouble()) view->trouble = trouble->text;
   const HostPlan* const hosts = plan();
   if (hosts != nullptr) {
-    for (const PlannedHost& host : hosts->hosts) {
-      const int64_t down_wall_ns = wall(host.down_until_ns);
-      view->hosts.push_back(
-          {host.name, down_wall_ns, down_wall_ns > 0 ? HostTroubleName(host.trouble) : ""});
-    }
+    view->hosts = HostViews(*hosts, io);
     view->site = SiteText(hosts->policy.name, hosts->policy.source);
     if (hosts->policy.rate.limited()) view->site_rate = core::FormatRate(hosts->policy.rate);
     view->rate_until_wall_ns = wall(rate_until_ns_);
