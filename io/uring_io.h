@@ -195,6 +195,7 @@ class UringIo final : public Io {
   bool started_ = false;
   bool event_armed_ = false;
   bool woken_ = false;  // by ourselves
+  bool standing_proven_ = false;
   std::atomic<bool> sleeping_{false};
 
   OpList backlog_;

@@ -172,6 +172,7 @@ void UringIo::CompleteStanding(StandingReceive* standing, const Ring::Completion
     standing->armed = standing->ending = false;
     if (!unsent_ends_.empty()) std::erase(unsent_ends_, standing);
   }
+  if (completion.more || result >= 0) standing_proven_ = true;
   if (completion.has_buffer) {
     const size_t size = result > 0 ? static_cast<size_t>(result) : 0;
     const std::span<char> bytes = standing_buffers_->Taken(completion.buffer, size);
@@ -189,8 +190,10 @@ void UringIo::CompleteStanding(StandingReceive* standing, const Ring::Completion
     if (!standing->armed) standing_.Forget(standing);
     return;
   }
-  if (result == -EINVAL) features_.multishot_receive = false;
-  const bool goes_on = result == -EINVAL || result == -ENOBUFS || result == -ECANCELED;
+  // The kernel has no way to say beforehand whether it can; once it has, it can.
+  const bool no_multishot = result == -EINVAL && !standing_proven_;
+  if (no_multishot) features_.multishot_receive = false;
+  const bool goes_on = no_multishot || result == -ENOBUFS || result == -ECANCELED;
   if (result <= 0 && !goes_on) {
     standing->ended = true;
     standing->end = result;

@@ -12,12 +12,12 @@ constexpr uint32_t kReserveArenas = 2;
 constexpr uint32_t kWarmArenas = 4;
 // Between two looks at what is needed no more: with arenas of 2 MiB, 64 MiB of mail.
 constexpr uint64_t kTakesBetweenLooks = 32;
+constexpr int64_t kRestNs = core::kNsPerSecond;
 
 }  // namespace
 
 HotTail::HotTail(uint32_t arena_bytes, uint64_t bytes_max)
-    : arena_bytes_(arena_bytes),
-      arenas_max_(static_cast<uint32_t>(bytes_max / arena_bytes)) {
+    : arena_bytes_(arena_bytes), arenas_max_(static_cast<uint32_t>(bytes_max / arena_bytes)) {
   for (uint32_t i = 0; i < kReserveArenas; ++i) {
     arenas_.push_back(std::make_unique<Arena>());
     arenas_.back()->index = i;
@@ -69,6 +69,20 @@ Arena* HotTail::Take(const Segment& segment, uint32_t offset) {
   busy_max_ = std::max(busy_max_, busy + 1);
   if (takes_ % kTakesBetweenLooks == 0) GiveBack();
   return best;
+}
+
+void HotTail::Tick(int64_t now_ns) {
+  if (with_memory_ <= kReserveArenas + kWarmArenas) {
+    look_ns_ = core::kNever;
+  } else if (takes_ != takes_seen_ || look_ns_ == core::kNever) {
+    takes_seen_ = takes_;
+    look_ns_ = now_ns + kRestNs;
+  } else if (now_ns >= look_ns_) {
+    busy_max_ = 0;
+    for (const auto& arena : arenas_) busy_max_ += arena->leases + arena->users > 0 ? 1 : 0;
+    GiveBack();
+    look_ns_ = now_ns + kRestNs;
+  }
 }
 
 // Of the lendable ones that nobody holds, the oldest, as many as were not needed lately.

@@ -4,7 +4,7 @@
 // behind batch. An arena in which leases are out stays; others are used again, oldest first. When
 // leases hold all of them, batches are built in two arenas that are never lent: accepting mail
 // never waits for a slow peer. What a burst has taken and nobody needs any more goes back to the
-// system while the log goes on.
+// system while the log goes on, and when it has rested for a second.
 #ifndef OUTBOX_QUEUE_SPOOL_HOT_TAIL_H_
 #define OUTBOX_QUEUE_SPOOL_HOT_TAIL_H_
 
@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/time.h"
 #include "queue/spool/aligned_buffer.h"
 #include "queue/spool/segments.h"
 #include "queue/window.h"
@@ -42,6 +43,12 @@ class HotTail {
   // arena.
   Window Lease(const Segment& segment, uint32_t offset, uint32_t length);
   void Return(uint32_t arena);
+
+  // Every turn: whether the log rests.
+  void Tick(int64_t now_ns);
+  // kNever while there is nothing to give back.
+  int64_t NextDeadline() const { return look_ns_; }
+
   // Memory that it has.
   uint64_t bytes() const { return with_memory_ * uint64_t{arena_bytes_}; }
   uint64_t leased_bytes() const { return leased_arenas_ * uint64_t{arena_bytes_}; }
@@ -55,6 +62,8 @@ class HotTail {
   uint32_t leased_arenas_ = 0;
   uint32_t leases_ = 0;
   uint64_t takes_ = 0;
+  uint64_t takes_seen_ = 0;         // by Tick
+  int64_t look_ns_ = core::kNever;  // when it will have rested
   uint32_t with_memory_ = 0;
   uint32_t busy_max_ = 0;  // arenas that could not be taken, since the last GiveBack
   std::vector<std::unique_ptr<Arena>> arenas_;

@@ -153,6 +153,7 @@ void Log::Tick() {
   pool.Tick(now);  // once more: a stream may have asked for a segment, and nothing else may wake us
   fetcher.Tick();
   writer.Tick(now);
+  hot.Tick(now);
   if (flush_done_) FinishFlush();
   if (phase_ == Phase::kClosing) CloseFiles();
 }
@@ -161,7 +162,8 @@ int64_t Log::NextDeadline() const {
   const bool running = phase_ == Phase::kRunning;
   if (recovery.due() || fetcher.due()) return 0;
   if (recovery.finished() && running && (segments.may_be_dead() || reclaimer.due())) return 0;
-  int64_t next = std::min({writer.NextDeadline(), pool.NextDeadline(), streams.NextDeadline()});
+  int64_t next = std::min(
+      {writer.NextDeadline(), pool.NextDeadline(), streams.NextDeadline(), hot.NextDeadline()});
   if (running && recovery.finished()) {
     if (reclaimer.NextDeadline() > io->now_ns()) next = std::min(next, reclaimer.NextDeadline());
     next = std::min(next, extent_mover.NextDeadline());

@@ -58,6 +58,26 @@ TEST_F(HotTailTest, ABurstOfLeasesIsForgottenWhenTheLogGoesOn) {
   }
 }
 
+TEST_F(HotTailTest, ABurstIsForgottenWhenTheLogRests) {
+  const int64_t second = core::kNsPerSecond;
+  tail_.Tick(0);
+  EXPECT_EQ(tail_.NextDeadline(), core::kNever);
+  for (int i = 0; i < 50; ++i) Append(/*keep=*/true);
+  tail_.Tick(second);
+  EXPECT_EQ(tail_.NextDeadline(), 2 * second);
+  Append(/*keep=*/true);
+  tail_.Tick(2 * second);  // it goes on
+  EXPECT_EQ(tail_.NextDeadline(), 3 * second);
+  tail_.Tick(3 * second);  // all are leased
+  EXPECT_GE(tail_.bytes(), 20 * kArena);
+  ReturnAll();
+  tail_.Tick(4 * second);
+  EXPECT_LE(tail_.bytes(), 7 * kArena);
+  tail_.Tick(5 * second);
+  tail_.Tick(6 * second);
+  EXPECT_EQ(tail_.NextDeadline(), core::kNever);
+}
+
 TEST_F(HotTailTest, WhatIsLeasedStays) {
   Append(/*keep=*/true);
   const Window first = window_[0];
