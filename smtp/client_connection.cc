@@ -37,9 +37,7 @@ void ClientConnection::Prepare() {
   timed_replies_ = 0;
   body_ = Body();
   shaking_hands_ = falling_back_ = false;
-  options_ = context_->session;
-  if (!helo_.empty()) options_.helo_name = helo_;
-  session_ = ClientSession(&options_, TlsUseNow(), &credentials_);
+  session_ = ClientSession(session_options(), TlsUseNow(), credentials());
   ChooseData();
   served_ = false;
   rested_since_ns_ = 0;
@@ -47,31 +45,58 @@ void ClientConnection::Prepare() {
 }
 
 void ClientConnection::ChooseData() {
-  if (context_->data_hosts == nullptr || !path_.empty()) return;
+  if (context_->data_hosts == nullptr || at_socket()) return;
   if (context_->data_hosts->Has(host_, context_->io->now_ns())) session_.UseData();
 }
 
-void ClientConnection::Start(const core::SocketAddress& host, const core::SocketAddress* local,
+void ClientConnection::Start(const core::SocketAddress& host, const core::SocketAddress* from,
                              ClientTls tls, ClientCredentials credentials) {
-  path_.clear();
   host_ = host;
-  has_local_ = local != nullptr;
-  if (has_local_) local_ = *local;
   tls_ = std::move(tls);
-  credentials_ = std::move(credentials);
+  if (terms_ != nullptr) {
+    terms_->path.clear();
+    terms_->local.reset();
+    terms_->credentials = {};
+  }
+  if (from != nullptr) WithTerms()->local = *from;
+  if (credentials.wanted()) WithTerms()->credentials = std::move(credentials);
   Prepare();
-  context_->io->Connect(&connect_, host_, has_local_ ? &local_ : nullptr);
+  context_->io->Connect(&connect_, host_, local());
   UpdateTimer();
 }
 
 void ClientConnection::StartUnix(const std::string& path) {
-  path_ = path;
-  has_local_ = false;
+  WithTerms()->path = path;
+  terms_->local.reset();
+  terms_->credentials = {};
   tls_ = {};
-  credentials_ = {};
   Prepare();
-  context_->io->ConnectUnix(&connect_, path_);
+  context_->io->ConnectUnix(&connect_, terms_->path);
   UpdateTimer();
+}
+
+void ClientConnection::SayHelo(std::string_view name) {
+  if (name.empty() && terms_ == nullptr) return;
+  WithTerms()->helo = name;
+  terms_->session = context_->session;
+  terms_->session.helo_name = terms_->helo;
+}
+
+ClientConnection::Terms* ClientConnection::WithTerms() {
+  if (terms_ == nullptr) terms_ = std::make_unique<Terms>();
+  return terms_.get();
+}
+
+const core::SocketAddress* ClientConnection::local() const {
+  return terms_ != nullptr && terms_->local.has_value() ? &*terms_->local : nullptr;
+}
+
+const ClientCredentials* ClientConnection::credentials() const {
+  return terms_ == nullptr ? nullptr : &terms_->credentials;
+}
+
+const ClientSessionOptions* ClientConnection::session_options() const {
+  return terms_ == nullptr || terms_->helo.empty() ? &context_->session : &terms_->session;
 }
 
 void ClientConnection::OnConnected(const io::OpResult& result) {
@@ -96,6 +121,7 @@ void ClientConnection::OnConnected(const io::OpResult& result) {
 // address of ours goes with it (IPv6 without an address, a source address that is gone). A datagram
 // socket, which shares only the second trouble, tells them apart.
 SessionEnd ClientConnection::EndOfConnect(int error) const {
+  const bool bound = local() != nullptr;
   switch (error) {
     case EMFILE:
     case ENFILE:
@@ -103,16 +129,16 @@ SessionEnd ClientConnection::EndOfConnect(int error) const {
     case ENOMEM:
       return SessionEnd::kShortage;
     case EADDRNOTAVAIL: {
-      core::SocketAddress from = local_;
+      core::SocketAddress from = bound ? *local() : core::SocketAddress();
       from.port = 0;
-      const int probe = context_->io->OpenUdp(host_, has_local_ ? &from : nullptr);
-      if (probe < 0) return has_local_ ? SessionEnd::kNoAddress : SessionEnd::kConnectFailed;
+      const int probe = context_->io->OpenUdp(host_, bound ? &from : nullptr);
+      if (probe < 0) return bound ? SessionEnd::kNoAddress : SessionEnd::kConnectFailed;
       context_->io->CloseSocket(probe, false);
       return SessionEnd::kNoPort;
     }
     default:  // bound to an address of the other family, which has an errno of each system's own
-      return has_local_ && local_.ip.is_v4() != host_.ip.is_v4() ? SessionEnd::kNoAddress
-                                                                 : SessionEnd::kConnectFailed;
+      return bound && local()->ip.is_v4() != host_.ip.is_v4() ? SessionEnd::kNoAddress
+                                                              : SessionEnd::kConnectFailed;
   }
 }
 
@@ -174,7 +200,7 @@ void ClientConnection::ReleaseWindows() {
 // --- Replies and what they mean ---
 
 void ClientConnection::OnBytes(std::span<char> bytes) {
-  if (session_.waiting_for() == Stage::kAuth) HideSecret(bytes, credentials_.secret->text());
+  if (session_.waiting_for() == Stage::kAuth) HideSecret(bytes, credentials()->secret->text());
   talk_.Received({bytes.data(), bytes.size()}, context_->io->now_ns());
   TellEvents({bytes.data(), bytes.size()});
   Pump();
@@ -229,8 +255,7 @@ void ClientConnection::OnEvent(const ClientSession::Event& event) {
           FallBack(event.result.reply.text)) {
         return;
       }
-      if (event.end == SessionEnd::kNoChunking && path_.empty() &&
-          context_->data_hosts != nullptr) {
+      if (event.end == SessionEnd::kNoChunking && !at_socket() && context_->data_hosts != nullptr) {
         context_->data_hosts->Add(host_, context_->io->now_ns());
       }
       ended_ = true;

@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -91,7 +92,7 @@ class ClientConnection final : private io::Connection::Handler {
   ~ClientConnection();
 
   // The name to say in EHLO from the next Start on; empty: that of the context.
-  void SayHelo(std::string_view name) { helo_ = name; }
+  void SayHelo(std::string_view name);
   // Connects to `host`, from `local` unless that is null. Nothing is told before the loop turns.
   void Start(const core::SocketAddress& host, const core::SocketAddress* local, ClientTls tls = {},
              ClientCredentials credentials = {});
@@ -123,6 +124,15 @@ class ClientConnection final : private io::Connection::Handler {
   bool idle() const { return connection_.open() && session_.ready() && !session_.busy(); }
 
  private:
+  // What most sessions have nothing of.
+  struct Terms {
+    std::string path;  // of a unix socket; empty: it is at host_
+    std::string helo;
+    std::optional<core::SocketAddress> local;
+    ClientCredentials credentials;
+    ClientSessionOptions session;  // the context's, with that name
+  };
+
   // The body that is being sent.
   struct Body {
     int slot = -1;  // -1: none
@@ -152,8 +162,13 @@ class ClientConnection final : private io::Connection::Handler {
   void BeginTls();
   bool FallBack(std::string_view why);
   void StartAgain();
+  Terms* WithTerms();
+  bool at_socket() const { return terms_ != nullptr && !terms_->path.empty(); }
+  const core::SocketAddress* local() const;  // null: any
+  const ClientCredentials* credentials() const;
+  const ClientSessionOptions* session_options() const;
   // For people.
-  std::string HostText() const { return path_.empty() ? host_.ToString() : path_; }
+  std::string HostText() const { return at_socket() ? terms_->path : host_.ToString(); }
   void OnConnected(const io::OpResult& result);
   void OnTimer();
   void TellEvents(std::string_view input);
@@ -186,15 +201,10 @@ class ClientConnection final : private io::Connection::Handler {
   io::Connection connection_;
   core::Timer timer_;
   core::SocketAddress host_;
-  std::string path_;  // of a unix socket; empty: it is at host_
-  core::SocketAddress local_;
-  bool has_local_ = false;
-  std::string helo_;
-  ClientSessionOptions options_;  // the context's, with that
+  std::unique_ptr<Terms> terms_;  // null: none of them
   ClientTls tls_;
-  ClientCredentials credentials_;
-  bool shaking_hands_ = false;  // TLS, until OnTls
-  bool falling_back_ = false;   // the connection closes, and another one follows without TLS
+  bool shaking_hands_ = false;   // TLS, until OnTls
+  bool falling_back_ = false;    // the connection closes, and another one follows without TLS
   bool running_ = false;         // from Start to OnSessionEnd
   bool no_transaction_ = false;  // the source said kLater
   bool no_timer_ = false;        // there was none to watch the connect with
@@ -207,7 +217,7 @@ class ClientConnection final : private io::Connection::Handler {
   RecipientResult end_result_;
   std::string error_text_;  // our text, when we know more than the end's name
   uint32_t timed_replies_ = 0;
-  bool served_ = false;  // a transaction of this session is over
+  bool served_ = false;          // a transaction of this session is over
   int64_t rested_since_ns_ = 0;  // the session is idle since; 0: it is not
   DeliveryRequest requests_[ClientSession::kSlots];
   Body body_;
@@ -225,6 +235,9 @@ class ClientConnection final : private io::Connection::Handler {
   Talk talk_;
   ClientSession session_;
 };
+
+// With what owns it, not above the allocator's class of 2 KiB: idle sessions are many.
+static_assert(sizeof(ClientConnection) <= 2048 - 16);
 
 }  // namespace outbox::smtp
 

@@ -88,9 +88,9 @@ bool ClientConnection::FallBack(std::string_view why) {
 // The connection with which TLS has failed is closed.
 void ClientConnection::StartAgain() {
   falling_back_ = false;
-  session_ = ClientSession(&options_, TlsUse::kOff, &credentials_);
+  session_ = ClientSession(session_options(), TlsUse::kOff, credentials());
   ChooseData();
-  context_->io->Connect(&connect_, host_, has_local_ ? &local_ : nullptr);
+  context_->io->Connect(&connect_, host_, local());
   UpdateTimer();
 }
 
