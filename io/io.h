@@ -158,7 +158,7 @@ class Io {
   virtual int OpenUdp(const core::SocketAddress& peer, const core::SocketAddress* local) = 0;
   // Receives once into a provided buffer: OpResult::data. result 0: the peer has shut its side.
   // Costs no buffer while it waits; when all buffers are out, waits for one, first come first
-  // served.
+  // served. One receive at a time on a socket, of either kind.
   virtual void Recv(Op* op, Socket socket) = 0;
   virtual void ReturnBuffer(uint32_t buffer) = 0;
   // Receives once into the owner's memory: for bodies. result: bytes, >= 1, or 0 at the end.

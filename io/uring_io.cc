@@ -232,7 +232,10 @@ void UringIo::SubmitBacklog() {
     unsent_ends_.pop_back();
   }
   while (Op* op = backlog_.front()) {
-    if (!Prepare(op)) return;
+    if (!Prepare(op)) {
+      SetPlace(op, UringPlace::kInBacklog);
+      return;
+    }
     backlog_.Remove(op);
   }
 }

@@ -56,7 +56,9 @@ bool UringIo::PrepareRecv(Op* op) {
     return ring_->PreparePollReadable(op->handle, false, UserData(op));
   }
   StandingReceive* standing = features_.multishot_receive ? standing_.Find(op->handle) : nullptr;
-  if (standing == nullptr || standing->single || HasMark(op, kMarkOnce)) {
+  const bool once = HasMark(op, kMarkOnce) || standing_buffers_ == nullptr ||
+                    standing_buffers_->free_count() == 0;
+  if (standing == nullptr || standing->single || once) {
     return ring_->PrepareReceiveProvided(op->handle, kGroup, wait, UserData(op));
   }
   if (!ring_->PrepareReceiveStanding(op->handle, kStandingGroup, UserData(standing))) return false;
@@ -217,6 +219,7 @@ void UringIo::CompleteStanding(StandingReceive* standing, const Ring::Completion
 void UringIo::DeliverEarly(Op* op, StandingReceive* standing) {
   SetMark(op, kMarkEarly, false);
   if (standing->early.empty()) {
+    CHECK(standing->ended);
     standing->ended = false;
     return Finish(op, standing->end);
   }

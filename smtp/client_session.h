@@ -56,8 +56,8 @@ struct ClientEnvelope {
   bool patient = false;  // the content waits for the replies to the envelope: they may not come
   // RFC 6531: what needs SMTPUTF8. A store that is spoken to by LMTP is handed a header with UTF-8
   // without it, as it is handed any other header with octets above 127.
-  bool utf8_address = false;  // the reverse-path, or a recipient
-  bool utf8_header = false;   // the message's header section
+  bool utf8_address = false;         // the reverse-path, or a recipient
+  bool utf8_header = false;          // the message's header section
   const EnvelopeDsn* dsn = nullptr;  // said where DSN is offered; null: nothing is asked for
 };
 
@@ -97,11 +97,11 @@ class ClientSession {
 
   static constexpr int kSlots = 2;  // the transaction in hand, and the one behind its body
 
-  // `options` and `credentials` outlive the session; with null for these it says not who it is. The
-  // session starts by waiting for the greeting.
+  // `options` are taken as they are now; the name in them and `credentials` outlive the session;
+  // with null for these it says not who it is. The session starts by waiting for the greeting.
   explicit ClientSession(const ClientSessionOptions* options, TlsUse tls = TlsUse::kOff,
                          const ClientCredentials* credentials = nullptr)
-      : options_(options), tls_(tls), secured_(tls == TlsUse::kOn), auth_(credentials) {}
+      : options_(*options), tls_(tls), secured_(tls == TlsUse::kOn), auth_(credentials) {}
 
   // Consumes reply bytes from the front of `*input`; call until kNeedBytes or kEnded. An empty
   // input is fine: events may be waiting.
@@ -149,11 +149,11 @@ class ClientSession {
   bool ended() const { return state_ == State::kEnded; }
   // A transaction is in hand.
   bool busy() const { return in_hand_ > 0; }
-  bool pipelining() const { return pipelining_ && options_->pipelining; }
+  bool pipelining() const { return pipelining_ && options_.pipelining; }
   bool offers_size() const { return has_size_; }
   uint64_t size_limit() const { return size_limit_; }  // 0: none declared
   bool offers_8bitmime() const { return eight_bit_mime_; }
-  bool offers_chunking() const { return chunking_ && options_->chunking; }
+  bool offers_chunking() const { return chunking_ && options_.chunking; }
   // RFC 6531 3.1: who offers it offers 8BITMIME, too. One that does not is not relied upon.
   bool offers_smtp_utf8() const { return smtp_utf8_ && eight_bit_mime_; }
   bool offers_dsn() const { return dsn_; }
@@ -243,7 +243,7 @@ class ClientSession {
   Slot* current() { return &slots_[current_]; }
   const Slot* current() const { return &slots_[current_]; }
 
-  const ClientSessionOptions* options_;
+  ClientSessionOptions options_;
   State state_ = State::kGreeting;
   TlsUse tls_;
   bool secured_;

@@ -156,13 +156,19 @@ bool MailReport::WantsSender(const std::string& sender) const {
 // others, which may be millions, nothing is kept.
 bool MailReport::MayMean(const LogFact& fact) const {
   if (filter_.domain.empty() && filter_.recipient.empty() && filter_.sender.empty()) return true;
-  if (!filter_.sender.empty() && !(fact.has_sender && WantsSender(fact.sender))) return false;
+  if (fact.has_sender && !WantsSender(fact.sender)) return false;
+  // Who does not know all its recipients does not know that none is meant; nor its sender, in the
+  // classic form.
+  const bool names_all = fact.recipients <= static_cast<int64_t>(fact.to.size());
+  if (IsArrival(fact.event) && (fact.to.empty() || !names_all)) return true;
+  if (!filter_.sender.empty() && !fact.has_sender) return false;
   return std::any_of(fact.to.begin(), fact.to.end(),
                      [this](const std::string& to) { return WantsAddress(to); });
 }
 
 bool MailReport::Wants(const MessageReport& message, const RecipientReport& recipient) const {
-  return WantsAddress(recipient.address) && WantsSender(message.sender) &&
+  const bool known = filter_.sender.empty() || message.sender_known;
+  return known && WantsAddress(recipient.address) && WantsSender(message.sender) &&
          (!filter_.failed || recipient.failed());
 }
 

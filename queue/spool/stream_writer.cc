@@ -192,7 +192,9 @@ void StreamWriter::PassOverSlow() {
 bool StreamWriter::MayBegin(const BodyStream& stream) {
   PassOverSlow();
   if (filling_count_ >= std::max(2u, buffers_.never_lent())) return false;
-  return buffers_.HasRoomFor(promised_ + stream.expected_, log_->io->now_ns());
+  // Alone it waits for nobody: peers may have the rest for as long as they like.
+  const uint32_t needed = promised_ == 0 ? 1 : promised_ + stream.expected_;
+  return buffers_.HasRoomFor(needed, log_->io->now_ns());
 }
 
 bool StreamWriter::Refill(BodyStream* stream) {

@@ -5,8 +5,8 @@
 // a place in an extent segment, is written together with its neighbours, and is kept for a while.
 //
 // A stream begins when there are buffers for all that it is expected to bring, beside what those
-// that have begun are still expected to: each ends without waiting for another, and its pieces are
-// there when it is sent. A quarter of the buffers is filled at a time. A stream whose buffer is not
+// that have begun are still expected to, or when nothing is expected of others: each ends without
+// waiting for another, and its pieces are there when it is sent. A quarter of the buffers is filled at a time. A stream whose buffer is not
 // full in time does not count any more: slow clients do not hold up others. Nor does what was
 // expected bind anybody: who brings more waits for a buffer, before those that have not begun.
 #ifndef OUTBOX_QUEUE_SPOOL_STREAM_WRITER_H_

@@ -133,6 +133,23 @@ TEST(Report, WhoGotAnotherEnvelopeIsFollowed) {
   EXPECT_EQ(ours.recipients[0].state, "delivered");
   EXPECT_FALSE(of_bob.Wants(ours, ours.recipients[1]));
 
+  // An arrival does not name them when they go several ways, nor all of many.
+  MailReport of_many(address);
+  LogFact many = Accepted("MANY", {});
+  many.route.clear();
+  many.recipients = 2;
+  of_many.Add(many);
+  of_many.Add(Fact("delivered", "MANY", {"eve@b.test"}, 2));
+  of_many.Add(Fact("delivered", "MANY", {"bob@a.test"}, 3));
+  LogFact other = Accepted("OTHER", {});
+  other.recipients = 2;
+  other.sender = "mallory@client.test";
+  of_many.Add(other);
+  ASSERT_EQ(of_many.messages().size(), 1u);
+  ASSERT_EQ(of_many.messages()[0].recipients.size(), 2u);
+  EXPECT_FALSE(of_many.Wants(of_many.messages()[0], of_many.messages()[0].recipients[0]));
+  EXPECT_TRUE(of_many.Wants(of_many.messages()[0], of_many.messages()[0].recipients[1]));
+
   ReportFilter one;
   one.id = "ONE";
   MailReport report(one);

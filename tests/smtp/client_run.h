@@ -36,10 +36,11 @@ struct TestMessage {
 class ClientRun {
  public:
   explicit ClientRun(TlsUse tls = TlsUse::kOff, const ClientCredentials* credentials = nullptr)
-      : session_(&options, tls, credentials) {}
+      : tls_(tls), credentials_(credentials), session_(&options, tls, credentials) {}
 
   // Feeds what a server says in pieces of `piece` octets; sends behind each piece.
   void Serve(std::string_view bytes, size_t piece = SIZE_MAX) {
+    Begin();
     for (size_t pos = 0; pos < bytes.size(); pos += std::min(piece, bytes.size() - pos)) {
       std::string_view input = bytes.substr(pos, piece);
       Pump(&input);
@@ -64,7 +65,10 @@ class ClientRun {
   }
   // Everything sent since the last call.
   std::string TakeSent() { return std::exchange(sent, std::string()); }
-  ClientSession& session() { return session_; }
+  ClientSession& session() {
+    Begin();
+    return session_;
+  }
 
   ClientSessionOptions options{"client.example.org"};
   std::vector<TestMessage> messages;  // begun one after another, as soon as the session takes one
@@ -181,6 +185,14 @@ class ClientRun {
     return more;
   }
 
+  // With what the test has set meanwhile.
+  void Begin() {
+    if (!std::exchange(begun_, true)) session_ = ClientSession(&options, tls_, credentials_);
+  }
+
+  const TlsUse tls_;
+  const ClientCredentials* const credentials_;
+  bool begun_ = false;
   ClientSession session_;
   size_t next_ = 0;
   size_t in_slot_[ClientSession::kSlots] = {};

@@ -321,6 +321,42 @@ TEST(StoreTest, StreamsThatStandStillHoldUpNobody) {
   ASSERT_TRUE(machine.Close());
 }
 
+// Slow peers have all that may be lent, and a client that says nothing has one more: too few are
+// left for what a stream is expected to bring, and it begins all the same.
+TEST(StoreTest, AStreamAloneBeginsWithWhatIsLeft) {
+  Workload workload;
+  workload.actions = 0;
+  StoreOptions options = SpoolMachine::SmallOptions();
+  options.stream_buffers = 8;
+  SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
+  machine.Boot();
+  ASSERT_EQ(machine.RunUntil(
+                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
+            RunResult::kCondition);
+  Store& store = machine.client->store;
+  std::vector<Window> lent;
+  for (int i = 0; i < 6; ++i) {
+    Feeder feeder;
+    ASSERT_TRUE(feeder.Begin(&store, "body"));
+    ASSERT_EQ(machine.RunUntil([&] { return feeder.finished; }), RunResult::kCondition);
+    lent.push_back(store.LeaseExtent(feeder.stream.extents()[0]));
+    ASSERT_TRUE(lent.back()) << i;
+    feeder.stream.Abort();
+  }
+  Silent silent;
+  ASSERT_TRUE(silent.Begin(&store, 1));
+  ASSERT_FALSE(silent.stream.room().empty());
+  const std::string body(200'000, 'b');
+  Feeder feeder;
+  ASSERT_TRUE(feeder.Begin(&store, body, body.size()));
+  EXPECT_EQ(machine.RunUntil([&] { return feeder.finished; }), RunResult::kCondition);
+  EXPECT_TRUE(feeder.status.ok()) << feeder.status.ToString();
+  feeder.stream.Abort();
+  silent.stream.Abort();
+  for (const Window& window : lent) store.Return(window);
+  ASSERT_TRUE(machine.Close());
+}
+
 // What has been written is lent from memory: byte for byte, as often as it is asked for, and not
 // any more once others have needed the memory. A slow peer's lease is not taken away, and never
 // stops streams.
