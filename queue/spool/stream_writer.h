@@ -6,9 +6,10 @@
 //
 // A stream begins when there are buffers for all that it is expected to bring, beside what those
 // that have begun are still expected to, or when nothing is expected of others: each ends without
-// waiting for another, and its pieces are there when it is sent. A quarter of the buffers is filled at a time. A stream whose buffer is not
-// full in time does not count any more: slow clients do not hold up others. Nor does what was
-// expected bind anybody: who brings more waits for a buffer, before those that have not begun.
+// waiting for another, and its pieces are there when it is sent. A quarter of the buffers is
+// filled at a time. A stream whose buffer is not full in time does not count any more: slow
+// clients do not hold up others. Nor does what was expected bind anybody: who brings more waits
+// for a buffer, before those that have not begun.
 #ifndef OUTBOX_QUEUE_SPOOL_STREAM_WRITER_H_
 #define OUTBOX_QUEUE_SPOOL_STREAM_WRITER_H_
 
