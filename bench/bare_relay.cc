@@ -6,8 +6,9 @@
 //
 //   bare_relay PORT SINK_PORT
 //
-// Listens at 127.0.0.1:PORT until a signal ends it, two minutes at most, and sends what is for
-// domain number N to 127.1.(N / 250).(N % 250 + 1):SINK_PORT, where bench/relay --hosts has it.
+// Listens at 127.0.0.1:PORT, beside others like it, until a signal ends it, two minutes at most,
+// and sends what is for domain number N to 127.1.(N / 250).(N % 250 + 1):SINK_PORT, where
+// bench/relay --hosts has it.
 #include <unistd.h>
 
 #include <algorithm>
@@ -299,7 +300,7 @@ int Run(uint16_t port, uint16_t sink_port) {
     if (made.ok()) io = std::move(*made);
   }
   if (status.ok()) {
-    const core::Result<io::Socket> made = io->Listen(Address("127.0.0.1", port), false);
+    const core::Result<io::Socket> made = io->Listen(Address("127.0.0.1", port), true);
     status = made.status();
     if (made.ok()) listener = *made;
   }

@@ -73,12 +73,15 @@ class CopyRow:
 @dataclasses.dataclass(frozen=True)
 class BareRow:
     """The dialogue and nothing else, with the load of the relay's row of that size: bare_relay in
-    the relay's place. Large bodies go over as many connections as the relay has to a smart host."""
+    the relay's place, one process or two that share the clients. Large bodies go over as many
+    connections as the relay has to a smart host."""
     size: str = "4KiB"
+    processes: int = 1
 
     @property
     def name(self):
-        return "bare" if self.size == "4KiB" else f"bare-{self.size}"
+        return ("bare" + (str(self.processes) if self.processes > 1 else "")
+                + (f"-{self.size}" if self.size != "4KiB" else ""))
 
     def measure(self, options):
         full, quick, warm_up = AMOUNTS[self.size]
@@ -88,7 +91,8 @@ class BareRow:
         with Room(options, "yardstick") as room:
             port, sink_port = room.ports(2)
             sink = room.start_sink(sink_port, addresses=("0.0.0.0",))
-            bare = room.start([options.bin / "bare_relay", port, sink_port], "bare_relay ready")
+            bare = [room.start([options.bin / "bare_relay", port, sink_port], "bare_relay ready")
+                    for _ in range(self.processes)]
             arguments = load.source_arguments(port)
 
             def send(count, first):
@@ -97,11 +101,15 @@ class BareRow:
                           f"{first + count - 1} messages at the sink")
                 return source
 
+            def spent():
+                each = [cpu.user_system(one.process.pid) for one in bare]
+                return [sum(times) for times in zip(*each)], cpu.user_system(sink.process.pid)
+
             send(warm_up, 1)
-            before = cpu.user_system(bare.process.pid), cpu.user_system(sink.process.pid)
+            before = spent()
             source = send(messages, warm_up + 1)
             seconds = (sink.stats()["last_ns"] - source["first_ns"]) / 1e9
-            after = cpu.user_system(bare.process.pid), cpu.user_system(sink.process.pid)
+            after = spent()
         user, system = (us(b - a, messages) for a, b in zip(before[0], after[0]))
         sink_us = us(sum(after[1]) - sum(before[1]), messages)
         source_us = us(source["cpu"]["cpu_seconds"], messages)
@@ -169,6 +177,7 @@ def run(command, **more):
 # In the order in which they are taken: what is compared lies close together.
 ROWS = {row.name: row for row in (
     BareRow(),
+    BareRow(processes=2),
     RelayRow(1, 100, "hosts", traced=True),
     RelayRow(2, 100, "hosts", traced=True),
     RelayRow(1, 100, "hosts", no_disk=True),

@@ -48,9 +48,8 @@ def cpu_lines(results):
         yield line("relay + kernel's threads over source + sink", "ratio_with_kernel", "{:.2f}",
                    most=most)
         yield line("relay's process over source + sink", "ratio", "{:.2f}")
-        if shards == 1:
-            yield Line("CPU", "the dialogue alone (bare_relay) over source + sink",
-                       results.median("bare", "ratio"))
+        yield Line("CPU", f"the dialogue alone (bare_relay) over source + sink, {who}",
+                   results.median("bare" if shards == 1 else f"bare{shards}", "ratio"))
         yield line("relay, user time", "relay_user_us", most=12)
         yield line("relay, system time", "relay_system_us")
         yield line("the kernel's threads", "kernel_threads_us")
