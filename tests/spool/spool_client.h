@@ -26,10 +26,10 @@ struct Workload {
   uint32_t state = 20;
   uint32_t done = 30;  // Store::Done
   uint32_t commit_done = 5;
-  uint32_t dsn = 5;     // a state and a DSN in one record
+  uint32_t dsn = 5;      // a state and a DSN in one record
   uint32_t replace = 5;  // a message that has the body of another, and that one's end or state
-  uint32_t fetch = 10;  // of the record or the state, and the message may be finished meanwhile
-  uint32_t rest = 20;   // nothing: lets time pass
+  uint32_t fetch = 10;   // of the record or the state, and the message may be finished meanwhile
+  uint32_t rest = 20;    // nothing: lets time pass
   uint32_t body_max = 6000;
   uint32_t big_max = 40000;
   uint32_t live_max = 300;  // above it, more is finished than appended
@@ -112,6 +112,8 @@ class SpoolMachine {
   static io::SimOptions Sim(uint64_t seed);
 
   void Boot();
+  // The same, until mail is taken; false if it is not.
+  bool BootReady();
   void Crash();
   // Runs until the client is finished (kCondition) or a crash point is reached.
   io::SimWorld::RunResult Run(int64_t limit_ns = 600 * core::kNsPerSecond);

@@ -43,6 +43,12 @@ void SpoolMachine::Boot() {
   client->Open();
 }
 
+bool SpoolMachine::BootReady() {
+  Boot();
+  return RunUntil([this] { return client->recovered && client->store.accepting(); }) ==
+         io::SimWorld::RunResult::kCondition;
+}
+
 void SpoolMachine::Crash() {
   world.Crash();
   client->Abandon();

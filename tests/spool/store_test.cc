@@ -199,10 +199,7 @@ TEST(StoreTest, StreamsTakeTurnsWithTheBuffers) {
   Workload workload;
   workload.actions = 0;
   SpoolMachine machine(6, SpoolMachine::Sim(6), SpoolMachine::SmallOptions(), workload);
-  machine.Boot();
-  ASSERT_EQ(machine.RunUntil(
-                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
-            RunResult::kCondition);
+  ASSERT_TRUE(machine.BootReady());
   Store& store = machine.client->store;
   const std::string body(200'000, 'b');
   std::vector<std::unique_ptr<Feeder>> feeders;
@@ -235,10 +232,7 @@ TEST(StoreTest, StreamsThatHaveBegunFindBuffers) {
   options.segment_bytes = 32 << 20;
   options.max_bytes = 512 << 20;
   SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
-  machine.Boot();
-  ASSERT_EQ(machine.RunUntil(
-                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
-            RunResult::kCondition);
+  ASSERT_TRUE(machine.BootReady());
   Store& store = machine.client->store;
   Silent probe;
   ASSERT_TRUE(probe.Begin(&store, 0));
@@ -288,10 +282,7 @@ TEST(StoreTest, StreamsThatStandStillHoldUpNobody) {
   StoreOptions options = SpoolMachine::SmallOptions();
   options.stream_buffers = 16;
   SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
-  machine.Boot();
-  ASSERT_EQ(machine.RunUntil(
-                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
-            RunResult::kCondition);
+  ASSERT_TRUE(machine.BootReady());
   Store& store = machine.client->store;
   std::vector<std::unique_ptr<Silent>> silent;
   for (int i = 0; i < 8; ++i) {
@@ -329,10 +320,7 @@ TEST(StoreTest, AStreamAloneBeginsWithWhatIsLeft) {
   StoreOptions options = SpoolMachine::SmallOptions();
   options.stream_buffers = 8;
   SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
-  machine.Boot();
-  ASSERT_EQ(machine.RunUntil(
-                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
-            RunResult::kCondition);
+  ASSERT_TRUE(machine.BootReady());
   Store& store = machine.client->store;
   std::vector<Window> lent;
   for (int i = 0; i < 6; ++i) {
@@ -366,10 +354,7 @@ TEST(StoreTest, APieceIsLentFromTheMemoryItCameInto) {
   StoreOptions options = SpoolMachine::SmallOptions();
   options.stream_buffers = 4;
   SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
-  machine.Boot();
-  ASSERT_EQ(machine.RunUntil(
-                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
-            RunResult::kCondition);
+  ASSERT_TRUE(machine.BootReady());
   Store& store = machine.client->store;
   const auto store_body = [&](Feeder* feeder, std::string_view body) {
     ASSERT_TRUE(feeder->Begin(&store, body));
@@ -414,10 +399,7 @@ TEST(StoreTest, StreamsHaveABound) {
   Workload workload;
   workload.actions = 0;
   SpoolMachine machine(6, SpoolMachine::Sim(6), SpoolMachine::SmallOptions(), workload);
-  machine.Boot();
-  ASSERT_EQ(machine.RunUntil(
-                [&] { return machine.client->recovered && machine.client->store.accepting(); }),
-            RunResult::kCondition);
+  ASSERT_TRUE(machine.BootReady());
   std::vector<std::unique_ptr<Feeder>> feeders;
   for (uint32_t i = 0; i <= core::kStreamsPerLog; ++i) {
     feeders.push_back(std::make_unique<Feeder>());
