@@ -48,6 +48,15 @@ class StandingReceiveTest : public IoTest {
     }
     return all;
   }
+  // Who is asked says so much.
+  void Converse(Waiter* waiter, const std::pair<Socket, Socket>& pair, const std::string& text) {
+    waiter->Clear();
+    io_->Recv(&waiter->op, pair.second);
+    Send(pair.first, text);
+    ASSERT_EQ(Finish(waiter), static_cast<int32_t>(text.size()));
+    EXPECT_EQ(waiter->bytes, text);
+    EXPECT_EQ(waiter->results.size(), 1u);
+  }
   void Close(const std::pair<Socket, Socket>& pair) {
     io_->CloseSocket(pair.first, false);
     io_->CloseSocket(pair.second, false);
@@ -58,12 +67,7 @@ TEST_P(StandingReceiveTest, APeerThatIsSpokenToIsReceivedByOneSubmission) {
   const auto pair = Connected();
   Waiter receive(io_);
   for (int i = 0; i < 50; ++i) {
-    receive.Clear();
-    io_->Recv(&receive.op, pair.second);
-    Send(pair.first, "RCPT " + std::to_string(i));
-    ASSERT_GT(Finish(&receive), 0);
-    EXPECT_EQ(receive.bytes, "RCPT " + std::to_string(i));
-    EXPECT_EQ(receive.results.size(), 1u);
+    Converse(&receive, pair, "RCPT " + std::to_string(i));
   }
   Close(pair);
 }
@@ -71,9 +75,7 @@ TEST_P(StandingReceiveTest, APeerThatIsSpokenToIsReceivedByOneSubmission) {
 TEST_P(StandingReceiveTest, WhatComesUnaskedIsKeptInOrder) {
   const auto pair = Connected();
   Waiter receive(io_);
-  io_->Recv(&receive.op, pair.second);
-  Send(pair.first, "one");
-  ASSERT_EQ(Finish(&receive), 3);
+  Converse(&receive, pair, "one");
   // Nobody waits. More than the standing receives have buffers for.
   std::string sent;
   for (int i = 0; i < 40; ++i) {
@@ -97,9 +99,7 @@ TEST_P(StandingReceiveTest, WhatComesUnaskedIsKeptInOrder) {
 TEST_P(StandingReceiveTest, WhatCameUnaskedGoesIntoMemoryOfTheOwnersAsWell) {
   const auto pair = Connected();
   Waiter receive(io_);
-  io_->Recv(&receive.op, pair.second);
-  Send(pair.first, "DATA");
-  ASSERT_EQ(Finish(&receive), 4);
+  Converse(&receive, pair, "DATA");
   const std::string body = Pattern(50);
   Send(pair.first, body);
   Settle();
@@ -119,9 +119,7 @@ TEST_P(StandingReceiveTest, WhatCameUnaskedGoesIntoMemoryOfTheOwnersAsWell) {
 TEST_P(StandingReceiveTest, MemoryOfTheOwnersTakesOverFromOneThatStands) {
   const auto pair = Connected();
   Waiter receive(io_);
-  io_->Recv(&receive.op, pair.second);
-  Send(pair.first, "DATA");
-  ASSERT_EQ(Finish(&receive), 4);
+  Converse(&receive, pair, "DATA");
   std::string memory(1000, '\0');
   receive.Clear();
   io_->RecvInto(&receive.op, pair.second, memory);
@@ -168,9 +166,7 @@ TEST_P(StandingReceiveTest, ACancelledOneLosesNothing) {
 TEST_P(StandingReceiveTest, TheEndOfTheStreamIsHeardByWhoAsksLater) {
   const auto pair = Connected();
   Waiter receive(io_);
-  io_->Recv(&receive.op, pair.second);
-  Send(pair.first, "QUIT");
-  ASSERT_EQ(Finish(&receive), 4);
+  Converse(&receive, pair, "QUIT");
   Send(pair.first, "rest");
   io_->ShutdownWrite(pair.first);
   Settle();
@@ -186,9 +182,7 @@ TEST_P(StandingReceiveTest, TheEndOfTheStreamIsHeardByWhoAsksLater) {
 TEST_P(StandingReceiveTest, AResetIsHeardByWhoAsksLater) {
   const auto pair = Connected();
   Waiter receive(io_);
-  io_->Recv(&receive.op, pair.second);
-  Send(pair.first, "NOOP");
-  ASSERT_EQ(Finish(&receive), 4);
+  Converse(&receive, pair, "NOOP");
   io_->CloseSocket(pair.first, true);
   Settle();
   receive.Clear();
@@ -201,9 +195,7 @@ TEST_P(StandingReceiveTest, AClosedSocketEndsTheStreamAndItsNumberIsFree) {
   for (const bool reset : {false, true}) {
     const auto pair = Connected();
     Waiter receive(io_);
-    io_->Recv(&receive.op, pair.second);
-    Send(pair.first, "QUIT");
-    ASSERT_EQ(Finish(&receive), 4);
+    Converse(&receive, pair, "QUIT");
     Waiter other(io_);
     io_->Recv(&other.op, pair.first);
     Settle();
@@ -212,11 +204,7 @@ TEST_P(StandingReceiveTest, AClosedSocketEndsTheStreamAndItsNumberIsFree) {
     io_->CloseSocket(pair.first, false);
     // The numbers come again, before and after the kernel has let go.
     const auto next = Connected();
-    receive.Clear();
-    io_->Recv(&receive.op, next.second);
-    Send(next.first, "EHLO");
-    ASSERT_EQ(Finish(&receive), 4);
-    EXPECT_EQ(receive.bytes, "EHLO");
+    Converse(&receive, next, "EHLO");
     Close(next);
   }
 }
@@ -241,11 +229,7 @@ TEST_P(StandingReceiveTest, WhoFloodsTakesNobodysBuffers) {
   const auto modest = Connected();
   Waiter receive(io_);
   for (int i = 0; i < 20; ++i) {
-    receive.Clear();
-    io_->Recv(&receive.op, modest.second);
-    Send(modest.first, "NOOP");
-    ASSERT_EQ(Finish(&receive), 4);
-    EXPECT_EQ(receive.bytes, "NOOP");
+    Converse(&receive, modest, "NOOP");
   }
   for (size_t i = 0; i < kPeers; ++i) {
     EXPECT_EQ(Receive(&receives[i], pairs[i].second, flood.size()), flood);

@@ -152,6 +152,18 @@ TEST(StoreTest, FetchesRaceWithTheEndOfMessages) {
   ASSERT_TRUE(machine.Close());
 }
 
+// A spool that does nothing of its own: the test does.
+class IdleMachine : public SpoolMachine {
+ public:
+  explicit IdleMachine(const StoreOptions& the_options = SmallOptions())
+      : SpoolMachine(6, Sim(6), the_options, Workload{.actions = 0}) {}
+  static StoreOptions WithStreamBuffers(uint32_t count) {
+    StoreOptions small = SmallOptions();
+    small.stream_buffers = count;
+    return small;
+  }
+};
+
 // A client with a big body, as fast as the store takes it.
 struct Feeder {
   Store* store = nullptr;
@@ -196,9 +208,7 @@ struct Silent {
 // A burst on a fresh spool: no extent segment is there yet, and there are few buffers. All get
 // through.
 TEST(StoreTest, StreamsTakeTurnsWithTheBuffers) {
-  Workload workload;
-  workload.actions = 0;
-  SpoolMachine machine(6, SpoolMachine::Sim(6), SpoolMachine::SmallOptions(), workload);
+  IdleMachine machine;
   ASSERT_TRUE(machine.BootReady());
   Store& store = machine.client->store;
   const std::string body(200'000, 'b');
@@ -225,13 +235,10 @@ TEST(StoreTest, StreamsTakeTurnsWithTheBuffers) {
 // and each piece is still in memory when its message is sent.
 TEST(StoreTest, StreamsThatHaveBegunFindBuffers) {
   constexpr size_t kPieces = 5;
-  Workload workload;
-  workload.actions = 0;
-  StoreOptions options = SpoolMachine::SmallOptions();
-  options.stream_buffers = 40;
+  StoreOptions options = IdleMachine::WithStreamBuffers(40);
   options.segment_bytes = 32 << 20;
   options.max_bytes = 512 << 20;
-  SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
+  IdleMachine machine(options);
   ASSERT_TRUE(machine.BootReady());
   Store& store = machine.client->store;
   Silent probe;
@@ -277,11 +284,7 @@ TEST(StoreTest, StreamsThatHaveBegunFindBuffers) {
 // Clients that begin and then say nothing have been promised buffers. They do not hold up others
 // for longer than a moment, and get theirs all the same when they go on.
 TEST(StoreTest, StreamsThatStandStillHoldUpNobody) {
-  Workload workload;
-  workload.actions = 0;
-  StoreOptions options = SpoolMachine::SmallOptions();
-  options.stream_buffers = 16;
-  SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
+  IdleMachine machine(IdleMachine::WithStreamBuffers(16));
   ASSERT_TRUE(machine.BootReady());
   Store& store = machine.client->store;
   std::vector<std::unique_ptr<Silent>> silent;
@@ -315,11 +318,7 @@ TEST(StoreTest, StreamsThatStandStillHoldUpNobody) {
 // Slow peers have all that may be lent, and a client that says nothing has one more: too few are
 // left for what a stream is expected to bring, and it begins all the same.
 TEST(StoreTest, AStreamAloneBeginsWithWhatIsLeft) {
-  Workload workload;
-  workload.actions = 0;
-  StoreOptions options = SpoolMachine::SmallOptions();
-  options.stream_buffers = 8;
-  SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
+  IdleMachine machine(IdleMachine::WithStreamBuffers(8));
   ASSERT_TRUE(machine.BootReady());
   Store& store = machine.client->store;
   std::vector<Window> lent;
@@ -349,11 +348,7 @@ TEST(StoreTest, AStreamAloneBeginsWithWhatIsLeft) {
 // any more once others have needed the memory. A slow peer's lease is not taken away, and never
 // stops streams.
 TEST(StoreTest, APieceIsLentFromTheMemoryItCameInto) {
-  Workload workload;
-  workload.actions = 0;
-  StoreOptions options = SpoolMachine::SmallOptions();
-  options.stream_buffers = 4;
-  SpoolMachine machine(6, SpoolMachine::Sim(6), options, workload);
+  IdleMachine machine(IdleMachine::WithStreamBuffers(4));
   ASSERT_TRUE(machine.BootReady());
   Store& store = machine.client->store;
   const auto store_body = [&](Feeder* feeder, std::string_view body) {
@@ -396,9 +391,7 @@ TEST(StoreTest, APieceIsLentFromTheMemoryItCameInto) {
 }
 
 TEST(StoreTest, StreamsHaveABound) {
-  Workload workload;
-  workload.actions = 0;
-  SpoolMachine machine(6, SpoolMachine::Sim(6), SpoolMachine::SmallOptions(), workload);
+  IdleMachine machine;
   ASSERT_TRUE(machine.BootReady());
   std::vector<std::unique_ptr<Feeder>> feeders;
   for (uint32_t i = 0; i <= core::kStreamsPerLog; ++i) {
