@@ -59,13 +59,13 @@ class ServerDialogue {
 
 class ClientDialogue {
  public:
-  ClientDialogue() : session_(&options_) { Begin(); }
+  ClientDialogue() : session_(options_) { Begin(); }
   ClientDialogue(const ClientDialogue&) = delete;
   ClientDialogue& operator=(const ClientDialogue&) = delete;
 
   // Another session, greeted; the first transaction's envelope is written.
   void Begin() {
-    session_ = smtp::ClientSession(&options_);
+    session_ = smtp::ClientSession(options_);
     Hear("220 mx.example.com ESMTP\r\n");
     Say();
     Hear("250-mx.example.com\r\n250-PIPELINING\r\n250-SIZE 10000000\r\n250 8BITMIME\r\n");

@@ -145,24 +145,18 @@ bool Ring::PrepareConnect(int socket, const sockaddr* address, socklen_t size, u
   return true;
 }
 
-bool Ring::PrepareReceiveProvided(int socket, uint16_t group, bool poll_first, uint64_t user_data) {
+bool Ring::PrepareReceiveProvided(int socket, uint16_t group, bool multishot, bool poll_first,
+                                  uint64_t user_data) {
   io_uring_sqe* entry = NextEntry();
   if (entry == nullptr) return false;
-  io_uring_prep_recv(entry, socket, nullptr, 0, 0);
+  if (multishot) {
+    io_uring_prep_recv_multishot(entry, socket, nullptr, 0, 0);
+  } else {
+    io_uring_prep_recv(entry, socket, nullptr, 0, 0);
+  }
   entry->flags |= IOSQE_BUFFER_SELECT;
   entry->buf_group = group;
   if (poll_first) entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
-  entry->user_data = user_data;
-  return true;
-}
-
-bool Ring::PrepareReceiveStanding(int socket, uint16_t group, uint64_t user_data) {
-  io_uring_sqe* entry = NextEntry();
-  if (entry == nullptr) return false;
-  io_uring_prep_recv_multishot(entry, socket, nullptr, 0, 0);
-  entry->flags |= IOSQE_BUFFER_SELECT;
-  entry->buf_group = group;
-  entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
   entry->user_data = user_data;
   return true;
 }

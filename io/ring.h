@@ -66,11 +66,10 @@ class Ring {
   bool PrepareAccept(int socket, bool multishot, uint64_t user_data);
   // `address` stays in place until submitted.
   bool PrepareConnect(int socket, const sockaddr* address, socklen_t size, uint64_t user_data);
-  // Into a provided buffer of the group. With `poll_first`, does not try before the socket is
-  // readable.
-  bool PrepareReceiveProvided(int socket, uint16_t group, bool poll_first, uint64_t user_data);
-  // The same again and again, until it fails, ends or is cancelled: a completion each.
-  bool PrepareReceiveStanding(int socket, uint16_t group, uint64_t user_data);
+  // Into a provided buffer of the group; with `multishot` again and again, until it fails, ends or
+  // is cancelled, a completion each. With `poll_first`, does not try before the socket is readable.
+  bool PrepareReceiveProvided(int socket, uint16_t group, bool multishot, bool poll_first,
+                              uint64_t user_data);
   bool PrepareReceive(int socket, std::span<char> into, bool poll_first, uint64_t user_data);
   bool PreparePollReadable(int file, bool multishot, uint64_t user_data);
   // Both send everything as long as nothing fails; the result is what was sent.

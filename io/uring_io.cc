@@ -59,6 +59,13 @@ void PrefetchOwners(std::span<const Ring::Completion> completions) {
   }
 }
 
+// Hands the buffers to the kernel, as that group. False: it has no such rings.
+bool Publish(Ring* ring, uint16_t group, BufferPool* buffers) {
+  if (!ring->RegisterBufferRing(group, buffers->ring_memory(), buffers->count())) return false;
+  buffers->PublishAll();
+  return true;
+}
+
 int64_t ReadClock(clockid_t clock) {
   timespec now = {};
   CHECK(clock_gettime(clock, &now) == 0);
@@ -97,11 +104,8 @@ core::Result<std::unique_ptr<UringIo>> UringIo::Create(const UringOptions& optio
   core::Result<std::unique_ptr<BufferPool>> buffers =
       BufferPool::Create(options.buffer_count, options.buffer_bytes);
   if (!buffers.ok()) return buffers.status();
-  if (features.provided_buffer_ring) {
-    features.provided_buffer_ring =
-        (*ring)->RegisterBufferRing(kGroup, (*buffers)->ring_memory(), (*buffers)->count());
-  }
-  if (features.provided_buffer_ring) (*buffers)->PublishAll();
+  features.provided_buffer_ring =
+      features.provided_buffer_ring && Publish(ring->get(), kGroup, buffers->get());
   std::unique_ptr<BufferPool> standing;
   features.multishot_receive = features.multishot_receive && features.provided_buffer_ring;
   if (features.multishot_receive) {
@@ -109,10 +113,8 @@ core::Result<std::unique_ptr<UringIo>> UringIo::Create(const UringOptions& optio
         BufferPool::Create(options.standing_buffer_count, options.standing_buffer_bytes);
     if (!made.ok()) return made.status();
     standing = std::move(*made);
-    features.multishot_receive =
-        (*ring)->RegisterBufferRing(kStandingGroup, standing->ring_memory(), standing->count());
+    features.multishot_receive = Publish(ring->get(), kStandingGroup, standing.get());
   }
-  if (features.multishot_receive) standing->PublishAll();
   features.msg_ring = features.msg_ring && (*ring)->has_message();
   const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (event < 0) return core::Status::FromErrno(errno, "eventfd");

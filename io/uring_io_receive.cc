@@ -56,12 +56,14 @@ bool UringIo::PrepareRecv(Op* op) {
     return ring_->PreparePollReadable(op->handle, false, UserData(op));
   }
   StandingReceive* standing = features_.multishot_receive ? standing_.Find(op->handle) : nullptr;
-  const bool once = HasMark(op, kMarkOnce) || standing_buffers_ == nullptr ||
-                    standing_buffers_->free_count() == 0;
-  if (standing == nullptr || standing->single || once) {
-    return ring_->PrepareReceiveProvided(op->handle, kGroup, wait, UserData(op));
+  const bool stands = standing != nullptr && !standing->single && !HasMark(op, kMarkOnce) &&
+                      standing_buffers_->free_count() > 0;
+  if (!stands) {
+    return ring_->PrepareReceiveProvided(op->handle, kGroup, false, wait, UserData(op));
   }
-  if (!ring_->PrepareReceiveStanding(op->handle, kStandingGroup, UserData(standing))) return false;
+  if (!ring_->PrepareReceiveProvided(op->handle, kStandingGroup, true, wait, UserData(standing))) {
+    return false;
+  }
   standing->armed = true;
   standing->op = op;
   SetPlace(op, UringPlace::kStanding);

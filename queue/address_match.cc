@@ -71,4 +71,8 @@ bool MatchesAddress(std::string_view pattern, std::string_view address) {
          MatchesPattern(pattern, std::string(local).append(core::ToULabels(domain)));
 }
 
+bool MatchesSender(std::string_view pattern, std::string_view reverse_path) {
+  return MatchesAddress(pattern, reverse_path.empty() ? "<>" : reverse_path);
+}
+
 }  // namespace outbox::queue

@@ -23,6 +23,8 @@ std::string AddressPattern(std::string_view pattern);
 
 bool MatchesDomain(std::string_view pattern, std::string_view domain);
 bool MatchesAddress(std::string_view pattern, std::string_view address);
+// Of a sender: the null reverse-path is "<>".
+bool MatchesSender(std::string_view pattern, std::string_view reverse_path);
 
 }  // namespace outbox::queue
 

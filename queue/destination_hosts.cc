@@ -206,8 +206,9 @@ void DestinationHosts::Replace(std::unique_ptr<HostPlan> plan) {
     for (PlannedHost& host : plan->hosts) {
       const int before = plan_->Find(host.address);
       if (before < 0) continue;
-      host.down_until_ns = plan_->hosts[static_cast<size_t>(before)].down_until_ns;
-      host.trouble = plan_->hosts[static_cast<size_t>(before)].trouble;
+      const PlannedHost& known = plan_->hosts[static_cast<size_t>(before)];
+      host.down_until_ns = known.down_until_ns;
+      host.trouble = known.trouble;
     }
   }
   std::swap(plan, plan_);

@@ -52,7 +52,7 @@ uint64_t QueueFilter::MayMatchFrom(const Message& message, uint32_t from, int64_
 }
 
 bool QueueFilter::MatchesSender(std::string_view reverse_path) const {
-  return sender.empty() || MatchesAddress(sender, reverse_path.empty() ? "<>" : reverse_path);
+  return sender.empty() || queue::MatchesSender(sender, reverse_path);
 }
 
 bool QueueFilter::MatchesRecipient(std::string_view address, std::string_view route_name) const {

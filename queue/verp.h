@@ -3,8 +3,7 @@
 //   news@lists.example  to  anna@example.net   with "+="   news+anna=example.net@lists.example
 //
 // A recipient's domain stands there with A-labels, for in a local part it has no other form. A
-// route
-// asks for it, and its destination key says so (queue/destination_key.h). The message keeps
+// route asks for it, and its destination key says so (queue/destination_key.h). The message keeps
 // its own return path: the other one is made when it is sent, one recipient a transaction, and when
 // a failure of it is reported. Pure.
 #ifndef OUTBOX_QUEUE_VERP_H_

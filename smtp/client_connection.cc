@@ -20,7 +20,7 @@ static constexpr int64_t kRestNs = core::kNsPerSecond;
 static bool IsTls(Stage stage) { return stage == Stage::kStartTls || stage == Stage::kTls; }
 
 ClientConnection::ClientConnection(const ClientContext* context, DeliverySource* source)
-    : context_(context), source_(source), talk_(context->rings), session_(&context->session) {
+    : context_(context), source_(source), talk_(context->rings), session_(context->session) {
   connect_.Bind<&ClientConnection::OnConnected>(this);
   timer_.Bind<&ClientConnection::OnTimer>(this);
 }
@@ -53,11 +53,7 @@ void ClientConnection::Start(const core::SocketAddress& host, const core::Socket
                              ClientTls tls, ClientCredentials credentials) {
   host_ = host;
   tls_ = std::move(tls);
-  if (terms_ != nullptr) {
-    terms_->path.clear();
-    terms_->local.reset();
-    terms_->credentials = {};
-  }
+  ForgetTerms();
   if (from != nullptr) WithTerms()->local = *from;
   if (credentials.wanted()) WithTerms()->credentials = std::move(credentials);
   Prepare();
@@ -66,9 +62,8 @@ void ClientConnection::Start(const core::SocketAddress& host, const core::Socket
 }
 
 void ClientConnection::StartUnix(const std::string& path) {
+  ForgetTerms();
   WithTerms()->path = path;
-  terms_->local.reset();
-  terms_->credentials = {};
   tls_ = {};
   Prepare();
   context_->io->ConnectUnix(&connect_, terms_->path);
@@ -76,10 +71,14 @@ void ClientConnection::StartUnix(const std::string& path) {
 }
 
 void ClientConnection::SayHelo(std::string_view name) {
-  if (name.empty() && terms_ == nullptr) return;
-  WithTerms()->helo = name;
-  terms_->session = context_->session;
-  terms_->session.helo_name = terms_->helo;
+  if (!name.empty() || terms_ != nullptr) WithTerms()->helo = name;
+}
+
+void ClientConnection::ForgetTerms() {
+  if (terms_ == nullptr) return;
+  terms_->path.clear();
+  terms_->local.reset();
+  terms_->credentials = {};
 }
 
 ClientConnection::Terms* ClientConnection::WithTerms() {
@@ -95,8 +94,10 @@ const ClientCredentials* ClientConnection::credentials() const {
   return terms_ == nullptr ? nullptr : &terms_->credentials;
 }
 
-const ClientSessionOptions* ClientConnection::session_options() const {
-  return terms_ == nullptr || terms_->helo.empty() ? &context_->session : &terms_->session;
+ClientSessionOptions ClientConnection::session_options() const {
+  ClientSessionOptions options = context_->session;
+  if (terms_ != nullptr && !terms_->helo.empty()) options.helo_name = terms_->helo;
+  return options;
 }
 
 void ClientConnection::OnConnected(const io::OpResult& result) {

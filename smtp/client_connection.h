@@ -130,7 +130,6 @@ class ClientConnection final : private io::Connection::Handler {
     std::string helo;
     std::optional<core::SocketAddress> local;
     ClientCredentials credentials;
-    ClientSessionOptions session;  // the context's, with that name
   };
 
   // The body that is being sent.
@@ -163,10 +162,12 @@ class ClientConnection final : private io::Connection::Handler {
   bool FallBack(std::string_view why);
   void StartAgain();
   Terms* WithTerms();
+  // But for the name, which is said again.
+  void ForgetTerms();
   bool at_socket() const { return terms_ != nullptr && !terms_->path.empty(); }
   const core::SocketAddress* local() const;  // null: any
   const ClientCredentials* credentials() const;
-  const ClientSessionOptions* session_options() const;
+  ClientSessionOptions session_options() const;
   // For people.
   std::string HostText() const { return at_socket() ? terms_->path : host_.ToString(); }
   void OnConnected(const io::OpResult& result);

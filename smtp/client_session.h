@@ -99,9 +99,9 @@ class ClientSession {
 
   // `options` are taken as they are now; the name in them and `credentials` outlive the session;
   // with null for these it says not who it is. The session starts by waiting for the greeting.
-  explicit ClientSession(const ClientSessionOptions* options, TlsUse tls = TlsUse::kOff,
+  explicit ClientSession(const ClientSessionOptions& options, TlsUse tls = TlsUse::kOff,
                          const ClientCredentials* credentials = nullptr)
-      : options_(*options), tls_(tls), secured_(tls == TlsUse::kOn), auth_(credentials) {}
+      : options_(options), tls_(tls), secured_(tls == TlsUse::kOn), auth_(credentials) {}
 
   // Consumes reply bytes from the front of `*input`; call until kNeedBytes or kEnded. An empty
   // input is fine: events may be waiting.

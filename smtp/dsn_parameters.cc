@@ -25,8 +25,6 @@ bool IsAtext(char c) {
   return std::string_view("!#$%&'*+-/=?^_`{|}~.").find(c) != std::string_view::npos;
 }
 
-// Reads all of `xtext`. Decoded it must be printable and of at most `octets_max` octets; ASCII, or
-// with `utf8` UTF-8.
 // Octets of xtext that stand for one at `at`, 1 or 3, and which; 0: what stands there is no xtext.
 size_t TakeXtext(std::string_view xtext, size_t at, int* octet) {
   const char c = xtext[at];
@@ -40,6 +38,8 @@ size_t TakeXtext(std::string_view xtext, size_t at, int* octet) {
   return 3;
 }
 
+// Reads all of `xtext`. Decoded it must be printable and of at most `octets_max` octets; ASCII, or
+// with `utf8` UTF-8.
 DsnError CheckXtext(std::string_view xtext, size_t octets_max, bool utf8) {
   size_t octets = 0;
   bool ascii = true;

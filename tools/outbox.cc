@@ -41,7 +41,7 @@ std::optional<int> RunAlone(const CLI::App& app, const Arguments& arguments) {
 
 core::Status ReportOfDaemon(ControlClient* client, const Arguments& arguments) {
   ReportRequest request = ReportTarget(arguments);
-  core::Result<std::vector<std::string>> files = LogFiles(client, request.since_ns);
+  core::Result<std::vector<std::string>> files = LogFiles(client, request.filter.since_ns);
   if (!files.ok()) return files.status();
   request.files = std::move(*files);
   return ReportCommand(request);

@@ -10,6 +10,7 @@
 
 #include "core/status.h"
 #include "tools/control_client.h"
+#include "tools/report.h"
 
 namespace outbox::tools {
 
@@ -67,13 +68,7 @@ core::Status TalkCommand(ControlClient* client, const nlohmann::json& filter, bo
 // What `outbox report` is to be about.
 struct ReportRequest {
   std::vector<std::string> files;  // the event log, the oldest first; "-": standard input
-  std::string id;                  // in capital letters
-  std::string domain;              // lower case
-  std::string sender;              // as in ReportFilter
-  std::string recipient;
-  int64_t since_ns = 0;
-  int64_t until_ns = INT64_MAX;
-  bool failed = false;
+  ReportFilter filter;
   bool by_domain = false;
   bool json = false;
   size_t limit = 0;

@@ -204,19 +204,11 @@ void PrintStory(const MailReport& report) {
 }  // namespace
 
 core::Status ReportCommand(const ReportRequest& request) {
-  ReportFilter filter;
-  filter.id = request.id;
-  filter.domain = request.domain;
-  filter.sender = request.sender;
-  filter.recipient = request.recipient;
-  filter.failed = request.failed;
-  filter.since_ns = request.since_ns;
-  filter.until_ns = request.until_ns;
-  MailReport report(filter);
+  MailReport report(request.filter);
   LogFact fact;
   for (const std::string& file : request.files) {
     const core::Status read =
-        ReadLog(file, request.since_ns, [&report, &fact](std::string_view line) {
+        ReadLog(file, request.filter.since_ns, [&report, &fact](std::string_view line) {
           if (ParseLogFact(line, &fact)) report.Add(fact);
         });
     if (!read.ok()) return read;
@@ -227,7 +219,7 @@ core::Status ReportCommand(const ReportRequest& request) {
     std::fputs("outbox: the log tells of no such mail\n", stderr);
     return core::Status(core::StatusCode::kNotFound, "");
   }
-  if (!request.id.empty() && !request.by_domain && !request.json) PrintStory(report);
+  if (!request.filter.id.empty() && !request.by_domain && !request.json) PrintStory(report);
   return core::OkStatus();
 }
 

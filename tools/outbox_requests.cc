@@ -116,18 +116,19 @@ nlohmann::json RouteQuestionOf(const Arguments& arguments) {
 ReportRequest ReportTarget(const Arguments& arguments) {
   ReportRequest request;
   request.files = arguments.logs;
-  request.id = arguments.target;
-  std::transform(request.id.begin(), request.id.end(), request.id.begin(),
+  ReportFilter& filter = request.filter;
+  filter.id = arguments.target;
+  std::transform(filter.id.begin(), filter.id.end(), filter.id.begin(),
                  [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-  request.domain = core::DomainKey(arguments.domain);
-  request.sender = queue::AddressPattern(arguments.sender);
-  request.recipient = queue::AddressPattern(arguments.recipient);
-  request.failed = arguments.failed;
+  filter.domain = core::DomainKey(arguments.domain);
+  filter.sender = queue::AddressPattern(arguments.sender);
+  filter.recipient = queue::AddressPattern(arguments.recipient);
+  filter.failed = arguments.failed;
   request.by_domain = arguments.domains;
   request.json = arguments.json;
   request.limit = arguments.limit == 0 ? kReportRows : arguments.limit;
-  if (!arguments.since.empty()) request.since_ns = *MomentOf(arguments.since);
-  if (!arguments.until.empty()) request.until_ns = *MomentOf(arguments.until);
+  if (!arguments.since.empty()) filter.since_ns = *MomentOf(arguments.since);
+  if (!arguments.until.empty()) filter.until_ns = *MomentOf(arguments.until);
   return request;
 }
 

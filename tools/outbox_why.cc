@@ -183,12 +183,12 @@ void AddDestination(const json& destination, int64_t now, std::string* out) {
   AddLine("because", TextOf(destination, "trouble"), out);
   for (const json& host : destination.value("hosts", json::array())) {
     const int64_t down = NumberOf(host, "down_until");
-    AddLine(
-        "host",
-        TextOf(host, "host") + (down > 0 ? ", " + HostTroubleWords(TextOf(host, "down_because")) +
-                                               "; after the others until " + Until(down, now)
-                                         : ""),
-        out);
+    std::string line = TextOf(host, "host");
+    if (down > 0) {
+      line += ", " + HostTroubleWords(TextOf(host, "down_because")) + "; after the others until " +
+              Until(down, now);
+    }
+    AddLine("host", line, out);
   }
 }
 

@@ -64,7 +64,7 @@ void MailReport::Add(const LogFact& fact) {
     }
     if (lines_.size() < kReportLines) lines_.push_back(fact);
   }
-  if (!places_.contains(fact.id) && !MayMean(fact)) return;
+  if (!MayMean(fact) && !places_.contains(fact.id)) return;
   MessageReport* const message = MessageOf(fact.id);
   if (fact.has_sender && !message->sender_known) {
     message->sender = fact.sender;
@@ -148,8 +148,7 @@ bool MailReport::WantsAddress(const std::string& recipient) const {
 }
 
 bool MailReport::WantsSender(const std::string& sender) const {
-  return filter_.sender.empty() ||
-         queue::MatchesAddress(filter_.sender, sender.empty() ? "<>" : sender);
+  return filter_.sender.empty() || queue::MatchesSender(filter_.sender, sender);
 }
 
 // Of a line about a message that is not known yet: it may be one of those that are meant. Of the

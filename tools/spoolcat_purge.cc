@@ -42,8 +42,7 @@ bool MessageMeant(const PurgeOptions& options, const MetaView& meta, int64_t now
   if (now_ns - meta.accepted_wall_ns() < options.age_min_ns) return false;
   if (meta.smtp_size() < options.size_min) return false;
   const std::string_view sender = meta.reverse_path();
-  return options.sender.empty() ||
-         queue::MatchesAddress(options.sender, sender.empty() ? "<>" : sender);
+  return options.sender.empty() || queue::MatchesSender(options.sender, sender);
 }
 
 bool RecipientMeant(const PurgeOptions& options, std::string_view address) {

@@ -20,7 +20,6 @@ WHERE = {
 # Body, messages of a measurement, of a quick one, and before it.
 AMOUNTS = {"4KiB": (40_000, 6_000, 3_000), "64KiB": (8_000, 2_000, 300), "1MiB": (800, 200, 100)}
 COPY_MIB = 2000
-SMART_CONNECTIONS = 20
 TRACED = 2000
 
 
@@ -86,7 +85,7 @@ class BareRow:
     def measure(self, options):
         full, quick, warm_up = AMOUNTS[self.size]
         messages = quick if options.quick else full
-        domains = DOMAINS if self.size == "4KiB" else SMART_CONNECTIONS
+        domains = DOMAINS if self.size == "4KiB" else Load.out
         load = Load(connections=100, domains=domains, hosts=True, size=self.size)
         with Room(options, "yardstick") as room:
             port, sink_port = room.ports(2)

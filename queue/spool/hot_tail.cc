@@ -32,7 +32,7 @@ Arena* HotTail::Take(const Segment& segment, uint32_t offset) {
   uint32_t busy = 0;
   for (const auto& arena : arenas_) {
     if (arena->lendable && arena->memory.data() != nullptr) ++lendable;
-    if (arena->leases > 0 || arena->users > 0) {
+    if (arena->busy()) {
       ++busy;
       continue;
     }
@@ -79,7 +79,7 @@ void HotTail::Tick(int64_t now_ns) {
     look_ns_ = now_ns + kRestNs;
   } else if (now_ns >= look_ns_) {
     busy_max_ = 0;
-    for (const auto& arena : arenas_) busy_max_ += arena->leases + arena->users > 0 ? 1 : 0;
+    for (const auto& arena : arenas_) busy_max_ += arena->busy() ? 1 : 0;
     GiveBack();
     look_ns_ = now_ns + kRestNs;
   }
@@ -91,7 +91,7 @@ void HotTail::GiveBack() {
   while (with_memory_ > needed) {
     Arena* oldest = nullptr;
     for (const auto& arena : arenas_) {
-      if (!arena->lendable || arena->leases > 0 || arena->users > 0 || arena->index == newest_ ||
+      if (!arena->lendable || arena->busy() || arena->index == newest_ ||
           arena->memory.data() == nullptr) {
         continue;
       }

@@ -30,6 +30,8 @@ struct Arena {
   uint32_t users = 0;  // batches being built or written in it, and the writer that fills it
   bool lendable = true;
   uint64_t taken = 0;  // when it was last taken, in takes: for "oldest"
+
+  bool busy() const { return leases > 0 || users > 0; }
 };
 
 class HotTail {

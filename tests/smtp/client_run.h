@@ -36,7 +36,7 @@ struct TestMessage {
 class ClientRun {
  public:
   explicit ClientRun(TlsUse tls = TlsUse::kOff, const ClientCredentials* credentials = nullptr)
-      : tls_(tls), credentials_(credentials), session_(&options, tls, credentials) {}
+      : tls_(tls), credentials_(credentials), session_(options, tls, credentials) {}
 
   // Feeds what a server says in pieces of `piece` octets; sends behind each piece.
   void Serve(std::string_view bytes, size_t piece = SIZE_MAX) {
@@ -187,7 +187,7 @@ class ClientRun {
 
   // With what the test has set meanwhile.
   void Begin() {
-    if (!std::exchange(begun_, true)) session_ = ClientSession(&options, tls_, credentials_);
+    if (!std::exchange(begun_, true)) session_ = ClientSession(options, tls_, credentials_);
   }
 
   const TlsUse tls_;
